@@ -111,15 +111,6 @@ endef
 .venv-checkov/.ready: requirements/checkov.txt .venv/.uv
 	$(if $(ALONE),$(install-checkov),$(IN_TURN))
 
-define install-benchmarks
-@$(UV) venv --quiet --clear --python .venv/bin/python .venv-benchmarks
-@$(STEP) "troposphere peer into .venv-benchmarks" -- $(INSTALL) requirements/benchmarks.txt --compile-bytecode --python .venv-benchmarks
-@echo "$(CURDIR)" > "$$(.venv-benchmarks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
-@touch $@
-endef
-.venv-benchmarks/.ready: requirements/benchmarks.txt .venv/.uv
-	$(if $(ALONE),$(install-benchmarks),$(IN_TURN))
-
 JAVASCRIPT_PEER := benchmarks/peers/javascript
 define install-javascript-peer
 @$(STEP) "JavaScript peer into $(@D)" -- $(NPM) ci --prefix $(JAVASCRIPT_PEER) --no-audit --no-fund --loglevel=error
@@ -129,7 +120,7 @@ $(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .ve
 	$(if $(ALONE),$(install-javascript-peer),$(IN_TURN))
 
 .PHONY: peers
-peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## [Install] Install what synthesis is measured against (benchmarks/peers)
+peers: setup $(JAVASCRIPT_PEER)/node_modules/.ready ## [Install] Install the peer of synthesis (benchmarks/peers)
 
 define install-cdk
 @$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
@@ -187,7 +178,7 @@ access-table: setup-development ## [Generate] Rewrite policies/access-table.json
 
 .PHONY: golden
 golden: synth ## [Generate] Rewrite the golden templates from what is synthesized
-	$(PYTHON) -m tools.golden
+	$(PYTHON) -m deeplens.policy.golden
 
 .PHONY: benchmark-models
 benchmark-models: setup-development ## [Measure] Measure freezing, packaging and engines against baselines (about 10 min)
@@ -240,9 +231,9 @@ reliability-nightly: setup-development ## [Test] The same with real times: ten m
 check: synth setup-development ## [Test] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
+	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
 	.venv/bin/lint-imports
-	$(PYTHON) -m tools.check_templates
+	$(PYTHON) -m deeplens.policy.check_templates
 
 .PHONY: check-locks
 check-locks: setup ## [Test] Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)
@@ -294,7 +285,7 @@ test-walks: setup-development ## [Test] The long runs from end to end that repea
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m walk --numprocesses=2
 
 .PHONY: test-peers
-test-peers: setup-development peers ## [Test] Compare the templates of the peers (benchmarks/peers) with the project's own
+test-peers: setup-development peers ## [Test] Compare the templates of the peer (benchmarks/peers) with the project's own
 	$(PYTHON) -m pytest -q tests/peers
 
 # Every kind of test, where waiting, order or limits could depend on an idle machine: a deploy from end to

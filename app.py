@@ -1,75 +1,38 @@
-"""Every environment of environments/*.toml, one Stage each; the pipeline of delivery.toml, if any.
+"""Build one Stage for each environment file, and the pipeline of delivery.toml, if it exists.
 
-`cdk synth -c environments=FOLDER` takes the files of another folder, `-c delivery=FILE` another
-pipeline; `-c environment=NAME` builds that one alone. With `--validation`, cdk-nag and CDK's own
-template validation check everything, as in `make check`; with `-c nag=true`, cdk-nag alone.
+`cdk synth -c environments=FOLDER` reads the files of another folder, and `-c delivery=FILE` another
+pipeline. `-c environment=NAME` builds that environment alone. `--validation` runs cdk-nag and CDK's
+template validation, as `make check` does; `-c nag=true` runs cdk-nag alone.
 """
 
-# ruff: noqa: PLC0415 - an unchanged synthesis needs none of CDK, which takes a second to load
+# ruff: noqa: PLC0415 - an assembly from the cache does not need CDK, which takes a second to load
 
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stacks.synthesis import Request, run, take_turns
+from stacks.synthesis import SynthesisRequest, run
 
-HERE = Path(__file__).resolve().parent
+if TYPE_CHECKING:
+    from aws_cdk import App
+
+    from deeplens.config import EnvironmentConfig
 
 
-def synthesize(request: Request, output: Path) -> None:
-    """Build what is asked for, and write its cloud assembly into `output`."""
-    from deeplens.config import (
-        ConfigError,
-        chosen,
-        hashed_meanwhile,
-        load_delivery,
-        load_environments,
-    )
+def compose(app: "App", request: SynthesisRequest, environments: "list[EnvironmentConfig]") -> None:
+    """Add the stages of `environments`, and the pipeline that deploys them."""
+    from deeplens.config import load_delivery
+    from stacks.application import DeepLensApplication
+    from stacks.delivery_stack import DeliveryStack
 
-    try:
-        environments = load_environments(request.environments)
-        wanted = chosen(environments, request.environment)
-        with hashed_meanwhile(request.models, wanted):
-            from aws_cdk import App, Validations
-
-            from stacks.application import DeepLensApplication
-            from stacks.delivery_stack import Delivered, DeliveryStack
-
-        take_turns()
-        app = App(
-            outdir=str(output),
-            # Traces would name the machine's folders in the assembly, or jsii's insides, and take
-            # time at each construct; the keys are none for cdk.json.
-            context={
-                "aws:cdk:disable-stack-trace": True,
-                "aws:cdk:disable-creation-stack-traces": True,
-            },
-        )
-        if request.nag:
-            from cdk_nag import AwsSolutionsChecks
-
-            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        applications = {
-            environment.name: DeepLensApplication(
-                app,
-                environment.name,
-                environment=environment,
-                models=request.models,
-                runtimes=request.runtimes,
-            )
-            for environment in wanted
-        }
-        if request.pipeline and (delivered := load_delivery(request.pipeline, environments)):
-            delivery, order = delivered
-            DeliveryStack(
-                app,
-                "Delivery",
-                delivery=delivery,
-                stages=[Delivered(one, applications[one.name]) for one in order],
-            )
-        app.synth()
-    except ConfigError as error:
-        sys.exit(f"{error}")
+    models, runtimes = request.models, request.runtimes
+    stages = {
+        config.name: DeepLensApplication(app, config, models=models, runtimes=runtimes)
+        for config in environments
+    }
+    if request.pipeline and (loaded := load_delivery(request.pipeline, environments)):
+        delivery, order = loaded
+        DeliveryStack(app, delivery, stages=[stages[config.name] for config in order])
 
 
 if __name__ == "__main__":
-    run(HERE, synthesize)
+    run(Path(__file__).resolve().parent, compose)

@@ -1,4 +1,4 @@
-"""Figures of the loop on the camera, with the detector of drawn shapes and its real graph.
+"""Measurements of the camera's loop, with the detector of drawn shapes and its real graph.
 
     make benchmark-camera
 
@@ -30,13 +30,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from camera.application import Application, Parts  # noqa: E402 - found on the path above
+from camera.dynamic_settings import DynamicSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
-from camera.inference import LoadedModel  # noqa: E402 - as above
-from camera.live_settings import LiveSettings  # noqa: E402 - as above
+from camera.inference import RunnableModel  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
-from model_tools.shapes.scenes import write_scenes  # noqa: E402 - as above
+from model_tools.samples.shapes.drawing import write_scenes  # noqa: E402 - as above
 from shared.artifact.archive import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
 from shared.vision.detections import Detection  # noqa: E402 - as above
 from shared.vision.engine import InferenceEngine, open_engine  # noqa: E402 - as above
@@ -48,7 +48,7 @@ FRAME_SECONDS = 1 / 30
 FRAMES = 300
 STARTS = 3
 
-# As a camera has it: nothing but the loop, Greengrass' client and an engine that does nothing.
+# As on a camera: only the loop, Greengrass' client and an engine without work.
 _LOOP_ALONE = """
 import sys, threading, time
 from datetime import UTC, datetime
@@ -57,8 +57,8 @@ import awsiot.greengrasscoreipc.clientv2
 import numpy as np
 from camera.application import Application, Parts
 from camera.frames import Frame
-from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
+from camera.inference import RunnableModel
+from camera.dynamic_settings import DynamicSettings
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
@@ -66,19 +66,19 @@ from shared.vision.detections import Box, Detection
 
 class Camera:
     is_live = is_stream = False
-    picture = np.full((720, 1280, 3), 90, np.uint8)
+    image = np.full((720, 1280, 3), 90, np.uint8)
     def capture(self):
-        return Frame(self.picture.copy(), datetime.now(UTC), "memory")
+        return Frame(self.image.copy(), datetime.now(UTC), "memory")
     def close(self): pass
 
 class Engine:
     name = "none"
-    def infer(self, picture):
+    def infer(self, image):
         return [Detection("cat", 0.9, Box(0.1, 0.1, 0.5, 0.5))]
 
-class Models:
+class SteadyLoader:
     def load(self):
-        return LoadedModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
+        return RunnableModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
     def frame_done(self): pass
     def withdraw(self): pass
 
@@ -91,9 +91,9 @@ application = Application(
         thing="bench", function_arn=None, artifact=Path(), model_directory=Path(),
         model_digest="0" * 64, camera="memory", engine="openvino", topic="t",
         heartbeat_interval_seconds=1.0,
-        live=LiveSettings(threshold=0.5, frame_interval_seconds=1 / 30),
+        dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=1 / 30),
     ),
-    Parts(camera=Camera(), models=Models(), publisher=Publisher(), subscriber=None,
+    Parts(camera=Camera(), models=SteadyLoader(), publisher=Publisher(), subscriber=None,
           spool=Spool(Path(sys.argv[1]))),
 )
 application.start()
@@ -105,59 +105,59 @@ application.stop()
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measurement beside its goal."""
+class Row:
+    """One measurement with its goal."""
 
-    what: str
+    name: str
     value: str
     goal: str
     met: bool
 
 
-class PictureCamera:
-    """Pictures of the sample scenes, from memory, as fast as they are asked for."""
+class MemoryCamera:
+    """A camera that returns images of the sample scenes from memory, without a delay."""
 
     is_live = False
     is_stream = False
 
-    def __init__(self, pictures: Sequence[Any]) -> None:
-        self._pictures = list(pictures)
+    def __init__(self, images: Sequence[Any]) -> None:
+        self._images = list(images)
         self._number = 0
 
     def capture(self) -> Frame:
-        """Return the next picture."""
+        """Return the next image."""
         self._number += 1
-        picture = self._pictures[self._number % len(self._pictures)]
-        return Frame(picture, datetime.now(UTC), f"{self._number}")
+        image = self._images[self._number % len(self._images)]
+        return Frame(image, datetime.now(UTC), f"{self._number}")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
-class Timed:
-    """An engine, and how long each call of it took."""
+class TimedEngine:
+    """An engine, with the duration of each call."""
 
     def __init__(self, engine: InferenceEngine) -> None:
         self.name = engine.name
-        self.taken_ms: list[float] = []
+        self.calls_ms: list[float] = []
         self._engine = engine
 
-    def infer(self, picture: Any) -> list[Detection]:
-        """Find what the engine finds."""
+    def infer(self, image: Any) -> list[Detection]:
+        """Return the engine's detections."""
         began = time.perf_counter()
-        found = self._engine.infer(picture)
-        self.taken_ms.append((time.perf_counter() - began) * 1000)
-        return found
+        detections = self._engine.infer(image)
+        self.calls_ms.append((time.perf_counter() - began) * 1000)
+        return detections
 
 
 @dataclass
-class Taken:
-    """A publisher that takes everything at once."""
+class CountingPublisher:
+    """A publisher that accepts every message immediately."""
 
     messages: int = 0
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Count it."""
+        """Count the message."""
         del topic, payload
         self.messages += 1
 
@@ -166,16 +166,16 @@ class Taken:
 
 
 @dataclass
-class Models:
-    """One model, always good."""
+class SteadyLoader:
+    """A loader of one model that always works."""
 
     engine: InferenceEngine
     done: threading.Event = field(default_factory=threading.Event)
     frames: int = 0
 
-    def load(self) -> LoadedModel:
-        """Return it."""
-        return LoadedModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
+    def load(self) -> RunnableModel:
+        """Return the model."""
+        return RunnableModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
 
     def frame_done(self) -> None:
         """Count a frame."""
@@ -184,14 +184,14 @@ class Models:
             self.done.set()
 
     def withdraw(self) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
 
 def application(
     engine: Any, camera: Any, state: str, *, interval_seconds: float = FRAME_SECONDS
 ) -> Application:
     """Return the real loop around an engine and a camera."""
-    models = Models(engine)
+    models = SteadyLoader(engine)
     made = Application(
         Settings(
             thing=THING,
@@ -203,12 +203,12 @@ def application(
             engine="openvino",
             topic=f"deeplens/{THING}/infer",
             heartbeat_interval_seconds=5.0,
-            live=LiveSettings(threshold=0.5, frame_interval_seconds=interval_seconds),
+            dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=interval_seconds),
         ),
         Parts(
             camera=camera,
             models=models,
-            publisher=Taken(),
+            publisher=CountingPublisher(),
             subscriber=None,
             spool=Spool(Path(state)),
         ),
@@ -223,12 +223,12 @@ def main() -> int:
         folder = Path(name)
         write_scenes(folder / "scenes", 20, seed=0)
         artifact = _unpacked(folder)
-        figures = [*_loop(folder, artifact), _start(folder, artifact), _memory(folder)]
-    table = Table("what", "measured", "goal", "")
-    for figure in figures:
-        table.add_row(figure.what, figure.value, figure.goal, "met" if figure.met else "missed")
+        rows = [*_loop(folder, artifact), _start(folder, artifact), _memory(folder)]
+    table = Table("measurement", "measured", "goal", "")
+    for row in rows:
+        table.add_row(row.name, row.value, row.goal, "met" if row.met else "missed")
     Console().print(table)
-    return 0 if all(figure.met for figure in figures) else 1
+    return 0 if all(row.met for row in rows) else 1
 
 
 def _unpacked(folder: Path) -> Artifact:
@@ -238,31 +238,31 @@ def _unpacked(folder: Path) -> Artifact:
     return open_artifact(archive, folder / "model", sha256_of(archive))
 
 
-def _loop(folder: Path, artifact: Artifact) -> list[Figure]:
+def _loop(folder: Path, artifact: Artifact) -> list[Row]:
     from PIL import Image  # noqa: PLC0415 - not needed for the rest
 
     files = sorted((folder / "scenes").glob("*.png"))
-    pictures = [np.array(Image.open(file).convert("RGB")) for file in files]
+    images = [np.array(Image.open(file).convert("RGB")) for file in files]
     engine = open_engine("openvino", artifact)
-    timed = Timed(engine)
-    paced = application(timed, PictureCamera(pictures), str(folder / "paced"))
+    timed = TimedEngine(engine)
+    paced = application(timed, MemoryCamera(images), str(folder / "paced"))
     with _running(paced) as models:
         models.done.wait(120)
-        # Camera to decision of each frame, less the engine call on that very frame.
+        # From capture to decision of each frame, without the engine call on this frame.
         latency_ms = paced.heartbeat.document()["state"]["reported"]["latency_ms"]["p50"]
-    bare_ms = statistics.median(timed.taken_ms)
+    bare_ms = statistics.median(timed.calls_ms)
     overhead_ms = latency_ms - bare_ms
     share = overhead_ms / (FRAME_SECONDS * 1000)
-    rate = _rate(engine, pictures, folder)
+    rate = _rate(engine, images, folder)
     guide = _guide(files, artifact)
     return [
-        Figure(
+        Row(
             "loop over the bare engine call, of a frame's time at 30 fps",
             f"{share:.1%} ({latency_ms:.2f} ms, the engine {bare_ms:.2f} ms)",
             "at most 5 %",
             share <= 0.05,
         ),
-        Figure(
+        Row(
             "frames per second against the original guide's loop",
             f"{rate / guide:.1f} x ({rate:.0f} against {guide:.0f})",
             "over 1 x",
@@ -271,11 +271,9 @@ def _loop(folder: Path, artifact: Artifact) -> list[Figure]:
     ]
 
 
-def _rate(engine: InferenceEngine, pictures: Sequence[Any], folder: Path) -> float:
-    """Frames per second of the loop when the camera is never what it waits for."""
-    fast = application(
-        engine, PictureCamera(pictures), str(folder / "fast"), interval_seconds=0.005
-    )
+def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float:
+    """Return the frames per second of the loop with a camera that causes no delay."""
+    fast = application(engine, MemoryCamera(images), str(folder / "fast"), interval_seconds=0.005)
     began = time.perf_counter()
     with _running(fast) as models:
         models.done.wait(120)
@@ -283,19 +281,19 @@ def _rate(engine: InferenceEngine, pictures: Sequence[Any], folder: Path) -> flo
 
 
 def _guide(files: Sequence[Path], artifact: Artifact) -> float:
-    """Frames per second of one thread: open a picture, run a TensorFlow session, say it."""
+    """Return the frames per second of one thread: read an image, run TensorFlow, publish."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     engine = open_engine("tensorflow", artifact)
-    taken = Taken()
+    publisher = CountingPublisher()
     identity = ModelIdentity("shapes", "1.0.0", "0" * 64)
     began = time.perf_counter()
     for number in range(FRAMES):
         file = files[number % len(files)]
         image = np.array(Image.open(file).convert("RGB"))
-        found = [one for one in engine.infer(image) if one.score >= 0.5]
+        detections = [detection for detection in engine.infer(image) if detection.score >= 0.5]
         frame = Frame(image, datetime.now(UTC), file.name)
-        taken.publish(
+        publisher.publish(
             "topic",
             detection_message(
                 thing=THING,
@@ -303,14 +301,14 @@ def _guide(files: Sequence[Path], artifact: Artifact) -> float:
                 model=identity,
                 frame=frame,
                 inference_ms=0.0,
-                detections=found,
+                detections=detections,
             ),
         )
     return FRAMES / (time.perf_counter() - began)
 
 
-def _start(folder: Path, artifact: Artifact) -> Figure:
-    """From the process to a detection at Greengrass' socket, with a compiled model kept."""
+def _start(folder: Path, artifact: Artifact) -> Row:
+    """Measure from the start to a detection at Greengrass' socket, with a compiled model."""
     seconds = []
     for _ in range(STARTS + 1):
         core = Core(folder / "ipc.socket")
@@ -337,7 +335,7 @@ def _start(folder: Path, artifact: Artifact) -> Figure:
                     "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": "5",
                 },
             )
-            while not any("detections" in one for one in core.messages()):
+            while not any("detections" in message for message in core.messages()):
                 time.sleep(0.005)
                 if process.poll() is not None or time.perf_counter() - began > 60:
                     break
@@ -346,10 +344,10 @@ def _start(folder: Path, artifact: Artifact) -> Figure:
             process.wait(20)
     # The first start compiles.
     took = statistics.median(seconds[1:])
-    return Figure("start to the first detection", f"{took:.2f} s", "under 3 s", took < 3)
+    return Row("start to the first detection", f"{took:.2f} s", "under 3 s", took < 3)
 
 
-def _memory(folder: Path) -> Figure:
+def _memory(folder: Path) -> Row:
     answer = subprocess.run(
         [DEVICE_PYTHON, "-c", _LOOP_ALONE, str(folder / "alone")],
         env={**os.environ, "PYTHONPATH": str(ROOT / "lambda_src" / "inference")},
@@ -358,11 +356,11 @@ def _memory(folder: Path) -> Figure:
         check=True,
     )
     mib = float(answer.stdout.strip().splitlines()[-1])
-    return Figure("memory of the loop without an engine", f"{mib:.0f} MiB", "under 60", mib < 60)
+    return Row("memory of the loop without an engine", f"{mib:.0f} MiB", "under 60", mib < 60)
 
 
 @contextmanager
-def _running(made: Application) -> Iterator[Models]:
+def _running(made: Application) -> Iterator[SteadyLoader]:
     made.start()
     try:
         yield made.models  # type: ignore[attr-defined]

@@ -1,9 +1,9 @@
-"""How fast the camera notices a shift, and how often it is wrong, with the sample detector.
+"""Delay of drift detection on the camera, and its false alarms, with the sample detector.
 
     make benchmark-drift
 
-Each seed is a camera with 24 scenes of its own, over and over, which is harder than ever new ones:
-what is rare on a seed's scenes stays so. After 400 frames without a shift, each kind happens.
+Each seed is a camera with 24 scenes that repeat. Repeated scenes are harder than new ones, because
+what is rare in them remains rare. After 400 frames without a shift, each kind of shift occurs.
 """
 
 import logging
@@ -19,7 +19,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from model_tools.artifacts import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
 from shared.artifact.baseline import brightness_and_sharpness  # noqa: E402 - as above
 from shared.vision.engine import open_engine  # noqa: E402 - as above
 from testkit.drift_scenes import SHIFTS, WatchedCamera, looked_at  # noqa: E402 - as above
@@ -33,7 +33,7 @@ LOOKS = 100
 def main() -> None:
     """Measure and print."""
     console = Console()
-    # What moves is what this prints.
+    # Only the printed values may move.
     logging.disable(logging.WARNING)
     (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
     with tempfile.TemporaryDirectory() as folder:
@@ -47,13 +47,13 @@ def main() -> None:
             shifted = {name: looked_at(engine, seed, how) for name, (how, _) in SHIFTS.items()}
             watched = WatchedCamera(artifact.manifest.baseline)
             for _ in range(CALM_FRAMES):
-                watched.see([calm[watched.frames % len(calm)]], 1)
+                watched.observe([calm[watched.frames % len(calm)]], 1)
                 largest = max(largest, *watched.distances)
             alarms += watched.changes
             for name, (_, feature) in SHIFTS.items():
                 camera = WatchedCamera(artifact.manifest.baseline)
-                camera.see(calm, CALM_FRAMES)
-                took[name].append(camera.see(shifted[name], MOST_FRAMES, until=feature))
+                camera.observe(calm, CALM_FRAMES)
+                took[name].append(camera.observe(shifted[name], MOST_FRAMES, until=feature))
     table = Table("what happens", "frames until it is noticed: median", "most")
     for name, frames in took.items():
         table.add_row(name, f"{np.median(frames):g}", str(max(frames)))

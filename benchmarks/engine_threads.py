@@ -27,11 +27,10 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from model_tools.artifacts import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.formats.detect import find_model  # noqa: E402 - as above
+from model_tools.formats.signatures import Choice  # noqa: E402 - as above
 from model_tools.freezing.freeze import freeze  # noqa: E402 - as above
-from model_tools.sources.files import find_model  # noqa: E402 - as above
-from model_tools.sources.load import load_model  # noqa: E402 - as above
-from model_tools.sources.selection import Choice  # noqa: E402 - as above
 from shared.vision.tensorflow_runtime import TensorFlowRuntime  # noqa: E402 - as above
 from testkit.pinned import pinned_artifact  # noqa: E402 - as above
 from tools.beside_busy_loops import busy_loop  # noqa: E402 - as above
@@ -76,17 +75,17 @@ def main() -> None:
                     load.enter_context(busy_loop())
                 console.log(f"{name}, with {_BUSY_PER_PROCESSOR * _PROCESSORS} busy processes")
                 measure(busy)
-            for one, other in zip(idle, busy, strict=True):
+            for idle_variant, busy_variant in zip(idle, busy, strict=True):
                 table.add_row(
                     name,
-                    one.title,
+                    idle_variant.title,
                     *(
                         f"{statistics.median(values):.1f}"
                         for values in (
-                            one.wall_ms,
-                            other.wall_ms,
-                            one.processor_ms,
-                            other.processor_ms,
+                            idle_variant.wall_ms,
+                            busy_variant.wall_ms,
+                            idle_variant.processor_ms,
+                            busy_variant.processor_ms,
                         )
                     ),
                 )
@@ -101,7 +100,7 @@ def graphs(folder: Path) -> dict[str, Path]:
     source = folder / "mobilenet.keras"
     keras.applications.MobileNetV2((224, 224, 3), weights=None).save(source)
     classifier = folder / "mobilenet.pb"
-    classifier.write_bytes(freeze(load_model(find_model(source, folder), Choice())).graph)
+    classifier.write_bytes(freeze(find_model(source, folder).load(Choice())).graph)
     return {
         "shapes, 96 x 128": detector.directory / detector.manifest.graph,
         "MobileNetV2, 224 x 224": classifier,

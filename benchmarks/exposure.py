@@ -1,4 +1,4 @@
-"""Seeded fleets in virtual time: how far a release gets before the real gate closes.
+"""Seeded fleets in virtual time: the exposure of a release until the real gate stops it.
 
 The plan (`deeplens.config.rollout`), the choice of a wave's devices and the gate are the project's
 own code; what happens on a device is drawn from a seed by `testkit.simulated_fleet.fault_model`.
@@ -38,63 +38,63 @@ _NEW, _OLD = "a" * 64, "b" * 64
 
 @dataclass(frozen=True)
 class Journey:
-    """How one release went on one fleet."""
+    """The result of one release on one fleet."""
 
-    # At most, over all moments: devices that took it, less what the plan allows then.
+    # Maximum over all moments: devices with the release, minus the devices that the plan allows.
     beyond_the_plan: int
     exposed: int
     passed: bool
-    # Of the devices that could be reached, in percent.
+    # Percentage of the reachable devices.
     truly_bad_percent: float
     error_percent: float
 
 
 @dataclass
 class _Device:
-    """What one device does with the release; times are seconds of the simulation."""
+    """The outcome of the release on one device; times are seconds of the simulation."""
 
     thing: str
     draw: FaultDraw
-    # When it was told; None before.
-    told_at: float | None = None
+    # The time at which the device received the job; None before.
+    queued_at: float | None = None
     deployment: str = ""
 
     @property
     def ends_at(self) -> float:
         away = self.draw.away_seconds if self.draw.loses_power else 0.0
-        return (self.told_at or 0.0) + self.draw.seconds + away
+        return (self.queued_at or 0.0) + self.draw.seconds + away
 
-    def news(self, now: float) -> list[Observation]:
-        """What the cloud knows of it by `now`."""
+    def observations(self, now: float) -> list[Observation]:
+        """Return the observations of the cloud until `now`."""
         beat_at = now - now % _HEARTBEAT_SECONDS
         if self.draw.is_offline:
             beat_at = _BEGIN - 5000.0
-        if self.told_at is None or now < self.told_at:
+        if self.queued_at is None or now < self.queued_at:
             return [Registered(self.thing), self._beat(beat_at, _OLD)]
         status = "QUEUED" if self.draw.is_offline else "IN_PROGRESS"
         begun = JobExecution(
-            self.thing, self.deployment, status, self.told_at, queued_at=self.told_at
+            self.thing, self.deployment, status, self.queued_at, queued_at=self.queued_at
         )
         if self.draw.is_offline:
             return [Registered(self.thing), begun, self._beat(beat_at, _OLD)]
         if now < self.ends_at:
-            return [begun, self._beat(self.told_at, _OLD)]
+            return [begun, self._beat(self.queued_at, _OLD)]
         failed = self.draw.outcome == "fails"
         status = "FAILED" if failed else "SUCCEEDED"
-        news: list[Observation] = [begun, JobExecution(self.thing, self.deployment, status,
+        observations: list[Observation] = [begun, JobExecution(self.thing, self.deployment, status,
                                                     self.ends_at)]  # fmt: skip
         match self.draw.outcome:
             case "fails":
-                news.append(self._beat(max(beat_at, self.ends_at), _OLD))
+                observations.append(self._beat(max(beat_at, self.ends_at), _OLD))
             case "breaks":
-                news.append(
+                observations.append(
                     InstalledComponent(self.thing, "app", "2", "BROKEN", self.ends_at + 3, "ended")
                 )
             case "no frames":
-                news.append(self._beat(max(beat_at, self.ends_at), _NEW, frames=0))
+                observations.append(self._beat(max(beat_at, self.ends_at), _NEW, frames=0))
             case "good":
-                news.append(self._beat(max(beat_at, self.ends_at), _NEW))
-        return news
+                observations.append(self._beat(max(beat_at, self.ends_at), _NEW))
+        return observations
 
     def _beat(self, at: float, digest: str, frames: int = 5) -> ReceivedHeartbeat:
         uptime = at - self.ends_at if digest == _NEW else 5000.0
@@ -120,11 +120,16 @@ class _Fleet:
             for number, wave in enumerate(self.rollout.waves, start=1)
         ]  # fmt: skip
         steps.append(
-            ("the whole fleet", set(self.devices), self.rollout.wait_seconds,
+            ("fleet", set(self.devices), self.rollout.wait_seconds,
              self.rollout.bake_seconds)
         )  # fmt: skip
         for what, members, wait, bake in steps:
-            allowed = [one for one in moments if one.what.startswith(what)]
+            is_wave = what.startswith("wave")
+            allowed = [
+                moment
+                for moment in moments
+                if (moment.what.startswith(what) if is_wave else not moment.what.startswith("wave"))
+            ]
             verdict = self._step(what, members, allowed, wait, bake)
             if verdict.state != "passed":
                 return verdict
@@ -134,7 +139,7 @@ class _Fleet:
         self, deployment: str, members: set[str], allowed: list[Moment], wait: int, bake: int
     ) -> GateResult:
         begin = self.now
-        self._tell(deployment, members)
+        self._queue(deployment, members)
         goal = RolloutTarget(deployment, begin, begin, begin + wait, _NEW, _NEW)
         plan = self.rollout.to_plan()["rule"]
         rule = GateRule(**{**plan, "minimum_devices": 0})
@@ -142,8 +147,12 @@ class _Fleet:
         while True:
             self.now += _LOOK_SECONDS
             self._count(allowed, self.now - begin)
-            news = [one for thing in members for one in self.devices[thing].news(self.now)]
-            verdict = evaluate_gate(goal, rule, members, news, self.now)
+            observations = [
+                observation
+                for thing in members
+                for observation in self.devices[thing].observations(self.now)
+            ]
+            verdict = evaluate_gate(goal, rule, members, observations, self.now)
             if verdict.state == "failed":
                 return verdict
             if verdict.state == "passed":
@@ -151,29 +160,29 @@ class _Fleet:
                 if self.now >= baked_at:
                     return verdict
 
-    def _tell(self, deployment: str, members: set[str]) -> None:
-        """Queue the job; its rate says who learns of it when."""
+    def _queue(self, deployment: str, members: set[str]) -> None:
+        """Queue the job; its rate determines when each device receives it."""
         rate = self.rollout.rate
         per_minute = rate.maximum_per_minute if rate else None
         waiting = sorted(members)
         for number, thing in enumerate(waiting):
             device = self.devices[thing]
             device.deployment = deployment
-            if device.told_at is None:
-                device.told_at = self.now + (60.0 * number / per_minute if per_minute else 0.0)
+            if device.queued_at is None:
+                device.queued_at = self.now + (60.0 * number / per_minute if per_minute else 0.0)
 
     def _count(self, allowed: list[Moment], since: float) -> None:
         for device in self.devices.values():
-            told = device.told_at is not None and device.told_at <= self.now
-            if told and not device.draw.is_offline:
+            is_queued = device.queued_at is not None and device.queued_at <= self.now
+            if is_queued and not device.draw.is_offline:
                 self.taken.add(device.thing)
         first = allowed[0].at_seconds
-        now_allowed = [one for one in allowed if one.at_seconds - first <= since]
+        now_allowed = [moment for moment in allowed if moment.at_seconds - first <= since]
         self.beyond = max(self.beyond, len(self.taken) - now_allowed[-1].exposed_devices)
 
 
 def journey(seed: int, size: int = 1000) -> Journey:
-    """Draw a plan, a fleet and a release, and let the gate do its work."""
+    """Draw a plan, a fleet and a release, and run the gate."""
     drawn = random.Random(seed)  # noqa: S311 - seeded on purpose
     shares = drawn.choice([(1.0, 10.0, 50.0), (5.0, 25.0), (2.0,), (10.0, 30.0, 60.0)])
     rollout = RolloutConfig(
@@ -199,8 +208,10 @@ def journey(seed: int, size: int = 1000) -> Journey:
     devices = {thing: _Device(thing, draw(fault_rates, seed, thing, "new")) for thing in things}
     fleet = _Fleet(rollout, devices)
     verdict = fleet.run(timeline(rollout, size, {}))
-    reached = [one for one in devices.values() if one.told_at and not one.draw.is_offline]
-    truly_bad = sum(one.draw.outcome != "good" for one in reached)
+    reached = [
+        device for device in devices.values() if device.queued_at and not device.draw.is_offline
+    ]
+    truly_bad = sum(device.draw.outcome != "good" for device in reached)
     return Journey(
         beyond_the_plan=fleet.beyond,
         exposed=len(fleet.taken),

@@ -1,9 +1,9 @@
-"""Figures of rollouts: exposure, the gate's verdicts, and a thousand devices on the twin.
+"""Measurements of rollouts: exposure, the gate's verdicts, and 1,000 devices on the emulator.
 
     make benchmark-fleet
 
-Everything is seeded, and on this machine. Each figure stands beside its goal; the exit code is 1
-when one is missed.
+Everything is seeded and runs on this machine. Each row contains its goal; the exit code is 1 if a
+goal is missed.
 """
 
 import argparse
@@ -48,45 +48,47 @@ _CHUNK = 500
 
 
 @dataclass(frozen=True)
-class Figure:
+class Row:
     """One line of the table."""
 
-    what: str
+    name: str
     measured: str
     goal: str
     reached: bool
 
 
-def exposure(fleets: int) -> list[Figure]:
-    """Let seeded releases loose on seeded fleets; hold each moment against the plan."""
+def exposure(fleets: int) -> list[Row]:
+    """Run seeded releases on seeded fleets, and compare each moment with the plan."""
     with ProcessPoolExecutor(_CORES) as pool:
         journeys = list(pool.map(journey, range(fleets), chunksize=20))
-    worst = max(one.beyond_the_plan for one in journeys)
-    stopped = [one for one in journeys if not one.passed]
-    let_through = sum(one.passed and one.truly_bad_percent > one.error_percent for one in journeys)
-    reached = median([one.exposed for one in stopped]) if stopped else 0
+    worst = max(journey.beyond_the_plan for journey in journeys)
+    stopped = [journey for journey in journeys if not journey.passed]
+    let_through = sum(
+        journey.passed and journey.truly_bad_percent > journey.error_percent for journey in journeys
+    )
+    reached = median([journey.exposed for journey in stopped]) if stopped else 0
     return [
-        Figure(
+        Row(
             f"devices beyond the plan's worst case, {fleets} fleets of {DEVICES}",
             f"{max(worst, 0)}", "0", worst <= 0,
         ),
-        Figure(
+        Row(
             "releases that passed with more bad devices than the rule allows",
             f"{let_through} of {fleets}", "0", not let_through,
         ),
-        Figure(
+        Row(
             f"devices that a stopped release reached, median of {len(stopped)}",
             f"{reached:g} of {DEVICES}", "-", reached=True,
         ),
     ]  # fmt: skip
 
 
-def verdicts(streams: int) -> list[Figure]:
-    """Judge randomised event streams of fleets whose truth is known."""
+def verdicts(streams: int) -> list[Row]:
+    """Evaluate the gate on randomized event streams of fleets with a known state."""
     chunks = [(start, min(start + _CHUNK, streams)) for start in range(0, streams, _CHUNK)]
     with ProcessPoolExecutor(_CORES) as pool:
         wrong = sum(pool.map(_wrong_verdicts, *zip(*chunks, strict=True)))
-    return [Figure(f"wrong verdicts over {streams} event streams", str(wrong), "0", not wrong)]
+    return [Row(f"wrong verdicts over {streams} event streams", str(wrong), "0", not wrong)]
 
 
 def _wrong_verdicts(first: int, end: int) -> int:
@@ -107,10 +109,10 @@ def _is_right(seed: int) -> bool:
     late = drawn.random() < 0.5
     goal = replace(gate_streams.GOAL, deadline=gate_streams.NOW) if late else gate_streams.GOAL
     verdict = evaluate_gate(
-        goal, rule, [one.thing for one in stories],
+        goal, rule, [story.thing for story in stories],
         gate_streams.disturbed(stories, drawn), gate_streams.NOW,
     )  # fmt: skip
-    standings = [one.outcome for one in verdict.devices]
+    standings = [device.outcome for device in verdict.devices]
     expected = gate_streams.LATE_STANDINGS if late else gate_streams.STANDINGS
     return (
         standings == [expected[truth] for truth in truths]
@@ -118,9 +120,9 @@ def _is_right(seed: int) -> bool:
     )  # fmt: skip
 
 
-def twin(devices: int) -> list[Figure]:
-    """Roll a release out in waves to simulated cores, through the embedded AWS' own APIs."""
-    with embedded_aws() as client:
+def emulated_rollout(devices: int) -> list[Row]:
+    """Roll a release out in waves to simulated cores, through the emulator's APIs."""
+    with emulator() as client:
         things = _fleet(client, devices)
         clients = Clients(client("iot"), client("iot-data"), client("iot-jobs-data"))
         fault_rates = FaultRates(
@@ -137,7 +139,7 @@ def twin(devices: int) -> list[Figure]:
         fleet.join()
         with fleet:
             began = time.time()
-            verdict = _rollout(client).run(_wanted(), _plan())
+            verdict = _rollout(client).run(_desired(), _plan())
             ended = time.time()
         if fleet.errors:
             raise fleet.errors[0]
@@ -146,11 +148,11 @@ def twin(devices: int) -> list[Figure]:
     good = len(verdict.with_outcome("good"))
     offline = len(verdict.with_outcome("offline"))
     return [
-        Figure(
-            f"rollout in 3 waves to {devices} devices on the twin ({good} good, {offline} off)",
+        Row(
+            f"rollout in 3 waves to {devices} devices on the emulator ({good} good, {offline} off)",
             f"{seconds:.1f} s", f"< {ROLLOUT_SECONDS:.0f} s", seconds < ROLLOUT_SECONDS,
         ),
-        Figure(
+        Row(
             "from the last device's first heartbeat to the end of the wait",
             f"{ended - last:.1f} s", f"< {LAST_HEARTBEAT_SECONDS:.0f} s",
             ended - last < LAST_HEARTBEAT_SECONDS,
@@ -173,7 +175,7 @@ def _fleet(client: Callable[[str], Any], devices: int) -> list[str]:
     }
     greengrass = client("greengrassv2")
     greengrass.create_component_version(inlineRecipe=json.dumps(recipe).encode())
-    # A fleet's first deployment has no waves.
+    # The first deployment of a fleet has no waves.
     greengrass.create_deployment(targetArn=_TARGET_ARN)
     return things
 
@@ -185,7 +187,7 @@ def _rollout(client: Callable[[str], Any]) -> Rollout:
     return Rollout(fleet, GROUP, "benchmark", lambda: 600.0)
 
 
-def _wanted() -> DesiredDeployment:
+def _desired() -> DesiredDeployment:
     return DesiredDeployment(
         target_arn=_TARGET_ARN,
         name="benchmark",
@@ -205,8 +207,8 @@ def _plan() -> RolloutPlan:
 
 
 @contextlib.contextmanager
-def embedded_aws() -> Iterator[Callable[[str], Any]]:
-    """Start an embedded AWS of its own; give a maker of its clients."""
+def emulator() -> Iterator[Callable[[str], Any]]:
+    """Start an emulator, and yield a function that creates its clients."""
     with tempfile.TemporaryDirectory() as folder:
         python = str(ROOT / ".venv-local-aws/bin/python")
         command = [python, "-m", "local_aws", "--state", folder]
@@ -214,7 +216,7 @@ def embedded_aws() -> Iterator[Callable[[str], Any]]:
         endpoint = json.loads((Path(folder) / "endpoint.json").read_text(encoding="utf-8"))
 
         def client(service: str) -> Any:
-            connect: Any = boto3.client  # its stub wants a literal name
+            connect: Any = boto3.client  # its stub requires a literal name
             return connect(
                 service, endpoint_url=endpoint["endpoint_url"], region_name=REGION,
                 aws_access_key_id=ACCOUNT,
@@ -228,37 +230,37 @@ def embedded_aws() -> Iterator[Callable[[str], Any]]:
             subprocess.run([*command, "down"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-PARTS: dict[str, Callable[[], list[Figure]]] = {
+PARTS: dict[str, Callable[[], list[Row]]] = {
     "exposure": lambda: exposure(FLEETS),
     "verdicts": lambda: verdicts(STREAMS),
-    "twin": lambda: twin(DEVICES),
+    "rollout": lambda: emulated_rollout(DEVICES),
 }
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Measure, print, and say whether every goal was reached."""
+    """Measure, print, and return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all")
-    wanted = parser.parse_args(list(arguments)).parts or list(PARTS)
-    if unknown := [part for part in wanted if part not in PARTS]:
+    parts = parser.parse_args(list(arguments)).parts or list(PARTS)
+    if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"given {', '.join(unknown)}, expected some of {', '.join(PARTS)}")
     logging.basicConfig(level=logging.WARNING)
     console = Console()
-    figures = []
-    for part in wanted:
+    rows = []
+    for part in parts:
         console.print(f"measures {part} …")
         started = time.monotonic()
-        figures += PARTS[part]()
+        rows += PARTS[part]()
         console.print(f"  {time.monotonic() - started:.0f} s")
     table = Table()
-    for heading in ("figure", "measured", "goal", ""):
+    for heading in ("measurement", "measured", "goal", ""):
         table.add_column(heading)
-    for one in figures:
-        table.add_row(one.what, one.measured, one.goal, "reached" if one.reached else "MISSED")
+    for row in rows:
+        table.add_row(row.name, row.measured, row.goal, "reached" if row.reached else "MISSED")
     console.print(table)
-    # A busy machine makes times longer; counts do not change.
+    # On a busy machine, times are longer; counts do not change.
     console.print(f"load of this machine over the last minute: {os.getloadavg()[0]:.1f}")
-    return 0 if all(one.reached for one in figures) else 1
+    return 0 if all(row.reached for row in rows) else 1
 
 
 if __name__ == "__main__":

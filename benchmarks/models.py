@@ -1,8 +1,8 @@
-"""Figures of model_tools and its engines, each beside a baseline of the same run.
+"""Measurements of model_tools and its engines, each with a baseline of the same run.
 
     make benchmark-models
 
-What is measured: freezing a SavedModel of about 100 MB against TensorFlow's bare calls, packaging
+Measured are: freezing a SavedModel of about 100 MB against TensorFlow's bare calls, packaging
 against writing the same bytes with zlib, and ResNet-50 (and the sample detector, if it is there)
 plain against accelerated.
 """
@@ -35,7 +35,7 @@ model = keras.applications.ResNet50(weights=None, input_shape=(side, side, 3), c
 model.export(sys.argv[1], verbose=False)
 """
 
-# What freezing is at least: load, make constants, serialise, write.
+# The minimum work of freezing: load, convert variables to constants, serialize, write.
 _BARE = """
 import sys, time, resource
 import tensorflow as tf
@@ -53,12 +53,11 @@ import sys, time, resource
 from pathlib import Path
 import tensorflow as tf
 from model_tools.freezing import freeze as freezing
-from model_tools.sources.files import find_model
-from model_tools.sources.load import load_model
-from model_tools.sources.selection import Choice
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 began = time.perf_counter()
-model = load_model(find_model(Path(sys.argv[1]), Path(sys.argv[2]).parent), Choice())
+model = find_model(Path(sys.argv[1]), Path(sys.argv[2]).parent).load(Choice())
 graph, inputs, outputs = freezing.optimised(model)
 Path(sys.argv[2]).write_bytes(graph.SerializeToString(deterministic=True))
 print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)
@@ -66,10 +65,10 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measurement beside its goal."""
+class Row:
+    """One measurement with its goal."""
 
-    what: str
+    name: str
     value: str
     ratio: float
     goal: str
@@ -79,34 +78,34 @@ class Figure:
 def main() -> int:
     """Measure everything; return 1 if a goal is missed."""
     console = Console(width=None if sys.stdout.isatty() else 130)
-    figures: list[Figure] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         console.print("building ResNet-50 in two sizes (about 30 s) …")
         for side in (224, 84):
             _python(_BUILD, folder / f"resnet{side}", side)
         console.print("freezing against TensorFlow's bare calls …")
-        figures += _freezing(folder)
+        rows += _freezing(folder)
         console.print("packaging against zlib …")
-        figures.append(_packaging(folder))
+        rows.append(_packaging(folder))
         for side in (224, 84):
             console.print(f"ResNet-50 {side}, plain against accelerated …")
-            figures += _engines(folder, f"resnet{side}", side)
+            rows += _engines(folder, f"resnet{side}", side)
         if (SAMPLES / DETECTOR).is_file():
             console.print("the sample detector, plain against accelerated …")
-            figures += _detector(folder)
+            rows += _detector(folder)
         else:
             console.print(f"skipped: {SAMPLES / DETECTOR} is not there")
-    figures.append(_help())
-    table = Table("figure", "measured", "ratio", "goal", "met")
-    for one in figures:
-        met = "yes" if one.met else "no"
-        table.add_row(one.what, one.value, f"{one.ratio:.2f}", one.goal, met)
+    rows.append(_help())
+    table = Table("measurement", "measured", "ratio", "goal", "met")
+    for row in rows:
+        met = "yes" if row.met else "no"
+        table.add_row(row.name, row.value, f"{row.ratio:.2f}", row.goal, met)
     console.print(table)
-    return 0 if all(one.met for one in figures) else 1
+    return 0 if all(row.met for row in rows) else 1
 
 
-def _freezing(folder: Path) -> list[Figure]:
+def _freezing(folder: Path) -> list[Row]:
     source = folder / "resnet224"
     size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
     runs: dict[str, list[tuple[float, float]]] = {"bare": [], "ours": []}
@@ -118,14 +117,12 @@ def _freezing(folder: Path) -> list[Figure]:
     memory, least = (median(run[1] for run in runs[key]) / size for key in ("ours", "bare"))
     seconds_taken = median(run[0] for run in runs["ours"])
     return [
-        Figure(
-            f"freeze {size / 1e6:.0f} MB", f"{seconds_taken:.1f} s", ratio, "<= 1.3", ratio <= 1.3
-        ),
-        Figure("its memory, of the model", f"bare calls: {least:.1f}", memory, "<= 4", memory <= 4),
+        Row(f"freeze {size / 1e6:.0f} MB", f"{seconds_taken:.1f} s", ratio, "<= 1.3", ratio <= 1.3),
+        Row("its memory, of the model", f"bare calls: {least:.1f}", memory, "<= 4", memory <= 4),
     ]
 
 
-def _packaging(folder: Path) -> Figure:
+def _packaging(folder: Path) -> Row:
     frozen = folder / "frozen-resnet224"
     _model_tools("freeze", folder / "resnet224", frozen)
     content = (frozen / "frozen_model.pb").read_bytes()
@@ -137,19 +134,19 @@ def _packaging(folder: Path) -> Figure:
         baseline = time.perf_counter() - began
         script = (
             "import sys, time, pathlib\n"
-            "from model_tools.package import _zip\n"
+            "from model_tools.reproducible_archives import zip_bytes\n"
             "content = pathlib.Path(sys.argv[1]).read_bytes()\n"
             "began = time.perf_counter()\n"
-            "pathlib.Path(sys.argv[2]).write_bytes(_zip({'frozen_model.pb': content}))\n"
+            "pathlib.Path(sys.argv[2]).write_bytes(zip_bytes({'frozen_model.pb': content}))\n"
             "print(time.perf_counter() - began)\n"
         )
         ours = float(_python(script, frozen / "frozen_model.pb", folder / f"{number}.zip"))
         ratios.append(baseline / ours)
     ratio = median(ratios)
-    return Figure("package, speed of zlib", f"{ratio:.0f} x", ratio, ">= 0.8", ratio >= 0.8)
+    return Row("package, speed of zlib", f"{ratio:.0f} x", ratio, ">= 0.8", ratio >= 0.8)
 
 
-def _engines(folder: Path, name: str, side: int) -> list[Figure]:
+def _engines(folder: Path, name: str, side: int) -> list[Row]:
     frozen = folder / f"frozen-{name}"
     if not frozen.is_dir():
         _model_tools("freeze", folder / name, frozen)
@@ -162,7 +159,7 @@ def _engines(folder: Path, name: str, side: int) -> list[Figure]:
     return _bench(packaged["path"], f"ResNet-50 {side}", (1.5, 3.0))
 
 
-def _detector(folder: Path) -> list[Figure]:
+def _detector(folder: Path) -> list[Row]:
     subprocess.run(["tar", "xzf", SAMPLES / DETECTOR, "-C", folder], check=True)
     _model_tools("freeze", folder / "frozen_inference_graph.pb", folder / "detector")
     packaged = json.loads(
@@ -174,44 +171,44 @@ def _detector(folder: Path) -> list[Figure]:
     return _bench(packaged["path"], "SSD MobileNet v1", (1.7, None))
 
 
-def _bench(artifact: str, title: str, goals: tuple[float, float | None]) -> list[Figure]:
+def _bench(artifact: str, title: str, goals: tuple[float, float | None]) -> list[Row]:
     # The first start compiles; the second has the compiled model.
     pictures = ("--picture", SAMPLES / "3dogs.jpg") if (SAMPLES / "3dogs.jpg").is_file() else ()
-    found = json.loads(
+    results = json.loads(
         _model_tools("bench", artifact, "--bf16", "--rounds", "16", *pictures, "--json")
     )
-    plain, fast, bf16 = found["contenders"]
+    plain, fast, bf16 = results["contenders"]
     goal, bf16_goal = goals
     share = fast["rss_mib"] / plain["rss_mib"]
-    figures = [
-        Figure(
+    rows = [
+        Row(
             f"{title}, f32", f"{fast['median_ms']:.1f} ms", fast["speed_up"], f">= {goal}",
             fast["speed_up"] >= goal,
         ),
-        Figure(f"{title}, memory", f"{fast['rss_mib']:.0f} MiB", share, "<= 0.33", share <= 1 / 3),
-        Figure(
+        Row(f"{title}, memory", f"{fast['rss_mib']:.0f} MiB", share, "<= 0.33", share <= 1 / 3),
+        Row(
             f"{title}, load to first answer", f"{fast['load_seconds']:.2f} s",
             fast["load_seconds"], "< 1 s", fast["load_seconds"] + fast["first_ms"] / 1000 < 1,
         ),
     ]  # fmt: skip
     if bf16_goal is not None:
-        figures.append(
-            Figure(
+        rows.append(
+            Row(
                 f"{title}, bf16", f"{bf16['median_ms']:.1f} ms", bf16["speed_up"],
                 f">= {bf16_goal}", bf16["speed_up"] >= bf16_goal,
             )
         )  # fmt: skip
-    return figures
+    return rows
 
 
-def _help() -> Figure:
+def _help() -> Row:
     times = []
     for _ in range(5):
         began = time.perf_counter()
         _model_tools("--help")
         times.append(time.perf_counter() - began)
     taken = median(times)
-    return Figure("model-tools --help", f"{taken:.2f} s", taken, "< 0.3 s", taken < 0.3)
+    return Row("model-tools --help", f"{taken:.2f} s", taken, "< 0.3 s", taken < 0.3)
 
 
 def _labels(folder: Path) -> Path:

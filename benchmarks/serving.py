@@ -1,10 +1,10 @@
-"""What a request to `model-tools serve` costs, plain and accelerated, batched and not.
+"""Latency of requests to `model-tools serve`: plain and accelerated, with and without batching.
 
     make benchmark-serving
 
-Two models, each asked by 1 and by 16 clients at once for some seconds: four measurements into three
-dense layers, and a picture of 32 x 32 pixels into convolutions. Beside them, the same model called
-in its own process, without HTTP and JSON: what a server could at most reach with one thread.
+Two models receive requests of 1 and of 16 concurrent clients for some seconds: four values for
+three dense layers, and an image of 32 x 32 pixels for convolutions. For comparison, the same model
+is called in this process, without HTTP and JSON: the maximum for a server with one thread.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ BATCHING = {"": (), "batched": ("--enable-batching", "--max-batch-size", "16")}
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Of one server and number of clients."""
+class Performance:
+    """The throughput and latency of one server and number of clients."""
 
     per_second: float
     median_ms: float
@@ -47,7 +47,7 @@ class Figures:
 
 
 def write_model(name: str, folder: Path) -> None:
-    """Write an untrained model; its speed is that of a trained one."""
+    """Write an untrained model, which is as fast as a trained one."""
     import keras  # noqa: PLC0415 - takes seconds
 
     layers: list[Any] = [keras.layers.Input(SHAPES[name])]
@@ -80,8 +80,8 @@ def server(folder: Path, engine: str, options: tuple[str, ...]) -> Iterator[str]
             process.terminate()
 
 
-async def ask(url: str, body: bytes, clients: int, seconds: float) -> Figures:
-    """Let clients ask, each again as soon as it was answered."""
+async def ask(url: str, body: bytes, clients: int, seconds: float) -> Performance:
+    """Send requests from clients; each sends the next one after a response."""
     took: list[float] = []
     end = 0.0
 
@@ -98,14 +98,14 @@ async def ask(url: str, body: bytes, clients: int, seconds: float) -> Figures:
             began, end = time.perf_counter(), time.perf_counter() + warm_up
             await asyncio.gather(*[client(session) for _ in range(clients)])
         passed = time.perf_counter() - began
-    return Figures(len(took) / passed, statistics.median(took), float(np.percentile(took, 95)))
+    return Performance(len(took) / passed, statistics.median(took), float(np.percentile(took, 95)))
 
 
-def alone(folder: Path, shape: tuple[int, ...], seconds: float) -> Figures:
+def alone(folder: Path, shape: tuple[int, ...], seconds: float) -> Performance:
     """Call the model in this process."""
     servable = read_servable(folder / "1")
     ((key, signature),) = [
-        (key, one) for key, one in servable.signatures.items() if key == "serving_default"
+        (key, item) for key, item in servable.signatures.items() if key == "serving_default"
     ]
     engine = load_engine("tensorflow", servable)
     feed = {next(iter(signature.inputs)): np.zeros((1, *shape), np.float32)}
@@ -114,7 +114,7 @@ def alone(folder: Path, shape: tuple[int, ...], seconds: float) -> Figures:
     while (began := time.perf_counter()) < end:
         engine.run(key, feed)
         took.append((time.perf_counter() - began) * 1000)
-    return Figures(len(took) / seconds, statistics.median(took), float(np.percentile(took, 95)))
+    return Performance(len(took) / seconds, statistics.median(took), float(np.percentile(took, 95)))
 
 
 @click.command(help=__doc__)
@@ -133,15 +133,18 @@ def main(seconds: float) -> None:
                 for title, options in BATCHING.items():
                     with server(folder, engine, options) as url:
                         for clients in CLIENTS:
-                            figures = asyncio.run(ask(url, body, clients, seconds))
-                            _row(table, [name, engine, str(clients), title], figures)
+                            performance = asyncio.run(ask(url, body, clients, seconds))
+                            _row(table, [name, engine, str(clients), title], performance)
     Console(width=None if sys.stdout.isatty() else 100).print(table)
 
 
-def _row(table: Table, titles: list[str], figures: Figures) -> None:
-    sys.stderr.write(f"{' '.join(titles)}: {figures.per_second:.0f} per s\n")
+def _row(table: Table, titles: list[str], performance: Performance) -> None:
+    sys.stderr.write(f"{' '.join(titles)}: {performance.per_second:.0f} per s\n")
     table.add_row(
-        *titles, f"{figures.per_second:.0f}", f"{figures.median_ms:.2f}", f"{figures.p95_ms:.2f}"
+        *titles,
+        f"{performance.per_second:.0f}",
+        f"{performance.median_ms:.2f}",
+        f"{performance.p95_ms:.2f}",
     )
 
 

@@ -1,30 +1,30 @@
 """Errors of model_tools.
 
 ModelToolsError
-├── SourceError      what was given is no model that can be read
-├── RefusedError     it could be read, and breaks a rule for files from outside
+├── SourceError      the input is not a model that can be read
+├── RefusedError     the input breaks a rule for files from outside
 ├── AmbiguousError   inputs, outputs or a signature must be chosen
-├── FreezeError      no frozen graph answers as the source does, or a reader cannot take it
-├── VerifyError      two graphs, or two engines, do not agree
-├── ServingError     a model, or its inference.py, cannot be served; an endpoint does not answer
-├── SigningError     a key cannot sign, or a release cannot be signed so
-│   └── WrongKeyError  a key cannot be used
-├── RegistryError    a release may not move, or the trail of moves is not whole
+├── FreezeError      the frozen graph differs from its source, or a runtime cannot read it
+├── VerifyError      the results of two graphs or engines differ
+├── ServingError     a model or its inference.py cannot be served, or an endpoint does not respond
+├── SigningError     a key cannot sign, or a release cannot be signed
+│   └── WrongKeyError  a key is not valid
+├── RegistryError    a release cannot be promoted, or the audit log is damaged
 │   └── NoCameraError  no connected camera can verify a release
-└── IsolationError   the limited process that ran TensorFlow was ended or crashed
+└── IsolationError   the limited process crashed or was ended
 """
 
 
 class ModelToolsError(Exception):
-    """The text says what is wrong, what was given, and what would work."""
+    """An error whose message contains the problem, the given value and the values that work."""
 
 
 class SourceError(ModelToolsError):
-    """What was given is no model that can be read."""
+    """The input is not a model that can be read."""
 
 
 class RefusedError(ModelToolsError):
-    """A file from outside breaks a rule; the text begins with the rule's name."""
+    """A file from outside breaks a rule; the message begins with the name of the rule."""
 
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(f"{rule}: {reason}")
@@ -36,36 +36,36 @@ class RefusedError(ModelToolsError):
 
 
 class AmbiguousError(ModelToolsError):
-    """Inputs, outputs or a signature must be chosen; the text lists the candidates."""
+    """Inputs, outputs or a signature must be chosen; the message lists the candidates."""
 
 
 class FreezeError(ModelToolsError):
-    """No frozen graph answers as its source does, or the chosen reader cannot take it."""
+    """The frozen graph differs from its source, or the chosen runtime cannot read it."""
 
 
 class VerifyError(ModelToolsError):
-    """Two graphs, or two engines, do not agree."""
+    """The results of two graphs or engines differ."""
 
 
 class ServingError(ModelToolsError):
-    """A model, or its inference.py, cannot be served, or an endpoint does not answer."""
+    """A model or its inference.py cannot be served, or an endpoint does not respond."""
 
 
 class SigningError(ModelToolsError):
-    """A key cannot sign, or a release cannot be signed like this."""
+    """A key cannot sign, or a release cannot be signed."""
 
 
 class WrongKeyError(SigningError):
-    """A key that cannot be used."""
+    """A key is not valid."""
 
 
 class RegistryError(ModelToolsError):
-    """A release may not move there, or the trail of moves is not whole."""
+    """A release cannot be promoted, or the audit log is damaged."""
 
 
 class NoCameraError(RegistryError):
-    """No connected camera can verify a release; nothing is known to be wrong with it."""
+    """No connected camera can verify a release; no error of the release is known."""
 
 
 class IsolationError(ModelToolsError):
-    """The limited process that ran TensorFlow was ended or crashed."""
+    """The limited process crashed or was ended."""

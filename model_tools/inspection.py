@@ -1,4 +1,4 @@
-"""What a model is made of: inputs, outputs, ops, parameters, FLOPs, and who could read it."""
+"""Inspect a model: its tensors, operations, size and FLOPs, and the runtimes that can read it."""
 
 import tempfile
 from collections import Counter
@@ -8,20 +8,21 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from model_tools.graphs.names import node_name
-from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_files, check_keras
-from model_tools.sources.files import Kind, ModelFiles, find_model, read_message
-from model_tools.sources.selection import Choice
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.base import SourceModel
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
+from model_tools.formats.tensors import TensorSpec
+from model_tools.graph.messages import read_message
+from model_tools.graph.queries import node_name
+from model_tools.sandbox import Limits, isolated
 
-# Layers that the AWS DeepLens Developer Guide lists for TensorFlow models.
+# Source: AWS DeepLens Developer Guide, layers of TensorFlow models.
 DEEPLENS_OPS = frozenset(
     """
     Add AvgPool BatchToSpaceND BiasAdd Const Conv2D Conv2DBackpropInput Identity Maximum MaxPool
     Mean Mul Neg Pad Placeholder Prod RandomUniform Range Relu Reshape Rsqrt Shape Softmax
     SpaceToBatchND Square Squeeze StopGradient Sub Sum Tile
-    """.split()  # noqa: SIM905 - a list of ninety quotes reads worse
+    """.split()  # noqa: SIM905 - easier to read than ninety quotes
 )
 
 _MOST_STRAYS = 20
@@ -29,34 +30,34 @@ _MOST_STRAYS = 20
 
 @dataclass(frozen=True)
 class Inspection:
-    """A model as it came, and what freezing would make of it."""
+    """The properties of a model, and of its frozen graph."""
 
     format: str
-    # By signature key, each with its inputs and outputs; empty for graphs without one.
+    # Inputs and outputs by the key of the signature; empty for graphs without signatures.
     signatures: dict[str, dict[str, dict[str, str]]]
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
     parameters: int
-    # Of the constants that the outputs need.
+    # Size of the constants that the outputs need.
     size_bytes: int
     # Floating-point operations of one run, outside loops; a multiply-add counts as two.
     flops: int | None
-    # Of the frozen, optimised graph.
+    # Number of nodes by operation, in the frozen graph.
     ops: dict[str, int]
-    # Nodes of the file that no output needs: how many, and some of them.
+    # Nodes of the file that no output needs: their number, and examples.
     stray_nodes: int
     some_stray_nodes: tuple[str, ...]
-    # Ops, with counts, that the documented list of DeepLens does not have: advice only.
+    # Operations, with counts, that are not on the documented list of DeepLens: only advice.
     outside_deeplens_list: dict[str, int]
-    # By consumer: nothing, or why it cannot read the graph.
+    # By runtime: None, or the reason that it cannot read the graph.
     consumers: dict[str, str | None]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the properties as plain data."""
         return asdict(self)
 
 
-def inspect_model(  # noqa: PLR0913 - each is a choice of the caller's
+def inspect_model(  # noqa: PLR0913 - options of the caller
     source: Path,
     choice: Choice,
     *,
@@ -65,48 +66,46 @@ def inspect_model(  # noqa: PLR0913 - each is a choice of the caller's
     tensorboard: Path | None = None,
     limits: Limits | None = None,
 ) -> Inspection:
-    """Look at a model without keeping anything of it.
+    """Inspect a model; nothing is written, except for TensorBoard.
 
     Args:
-        source: a model in any format that is read.
+        source: a model in one of `formats.detect.FORMATS`.
         choice: signature, inputs and outputs.
         checkpoint: prefix of the weights of a .pbtxt graph.
-        side_px: height and width for FLOPs, where the model leaves them open.
+        side_px: height and width for FLOPs, if the model does not fix them.
         tensorboard: a folder to write the graph to, for TensorBoard.
-        limits: of the process that runs TensorFlow.
+        limits: limits of the process that runs TensorFlow.
 
     Raises:
         ModelToolsError: see `model_tools.errors`.
     """
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
-        files = find_model(source, Path(workspace), checkpoint)
-        check_keras(files, choice)
-        limits = limits or Limits.for_files(*files.paths)
-        return isolated(_inspect, files, choice, side_px, tensorboard, limits=limits)
+        model = find_model(source, Path(workspace), checkpoint)
+        model.check_before_sandbox(choice)
+        limits = limits or Limits.for_files(*model.paths)
+        return isolated(_inspect, model, choice, side_px, tensorboard, limits=limits)
 
 
 def _inspect(
-    files: ModelFiles,
+    source: SourceModel,
     choice: Choice,
     side_px: int,
     tensorboard: Path | None,
 ) -> Inspection:
-    # Before TensorFlow is loaded, which takes seconds.
-    check_files(files, choice)
-    from model_tools.freezing.freeze import optimised  # noqa: PLC0415 - TensorFlow follows
-    from model_tools.sources.load import load_model  # noqa: PLC0415 - as above
+    # The model is checked before TensorFlow is imported.
+    model = source.load(choice)
+    from model_tools.freezing.freeze import optimised  # noqa: PLC0415 - imports TensorFlow
 
-    model = load_model(files, choice)
     needed = {node.name for node in model.graph.node}
-    strays = [node.name for node in _nodes_of_file(files) if node.name not in needed]
+    strays = [node.name for node in source.nodes() if node.name not in needed]
     graph, inputs, outputs = optimised(model)
     if tensorboard is not None:
         _write_for_tensorboard(graph, tensorboard)
     ops = Counter(node.op for node in graph.node)
     sizes = list(_constant_sizes(graph))
     return Inspection(
-        format=files.kind.value,
-        signatures=_signatures(files),
+        format=source.format_name,
+        signatures=_signatures(source),
         inputs=model.inputs,
         outputs=outputs,
         parameters=sum(count for count, _ in sizes),
@@ -120,26 +119,13 @@ def _inspect(
     )
 
 
-def _nodes_of_file(files: ModelFiles) -> Iterable[Any]:
-    if files.kind is Kind.FROZEN:
-        return read_message(files.path, "GraphDef").node  # type: ignore[no-any-return]
-    if files.graph is not None and files.graph.suffix == ".meta":
-        return read_message(files.graph, "MetaGraphDef").graph_def.node  # type: ignore[no-any-return]
-    return ()
-
-
-def _signatures(files: ModelFiles) -> dict[str, dict[str, dict[str, str]]]:
-    if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2}:
-        return {}
-    saved = read_message(files.path / "saved_model.pb", "SavedModel")
+def _signatures(source: SourceModel) -> dict[str, dict[str, dict[str, str]]]:
     return {
         key: {
             "inputs": {alias: info.name for alias, info in sorted(signature.inputs.items())},
             "outputs": {alias: info.name for alias, info in sorted(signature.outputs.items())},
         }
-        for meta in saved.meta_graphs
-        for key, signature in sorted(meta.signature_def.items())
-        if not key.startswith("__")
+        for key, signature in source.signatures().items()
     }
 
 
@@ -155,23 +141,26 @@ def _constant_sizes(graph: Any) -> Iterable[tuple[int, int]]:
 
 
 def _consumers(graph: Any) -> dict[str, str | None]:
-    from model_tools.errors import FreezeError  # noqa: PLC0415 - beside its use
-    from model_tools.freezing.consumer import Consumer, rewrite_for  # noqa: PLC0415 - as above
+    from model_tools.errors import FreezeError  # noqa: PLC0415 - only used here
+    from model_tools.freezing.target_runtime import (  # noqa: PLC0415 - imports TensorFlow
+        TargetRuntime,
+        rewrite_for,
+    )
 
-    found: dict[str, str | None] = {}
-    for consumer in Consumer:
+    reasons: dict[str, str | None] = {}
+    for target in TargetRuntime:
         copy = type(graph)()
         copy.CopyFrom(graph)
         try:
-            rewrite_for(copy, consumer, compiles=False)
-            found[consumer.value] = None
+            rewrite_for(copy, target, compiles=False)
+            reasons[target.value] = None
         except FreezeError as error:
-            found[consumer.value] = str(error)
-    return found
+            reasons[target.value] = str(error)
+    return reasons
 
 
 def _flops(graph: Any, inputs: dict[str, TensorSpec], side_px: int) -> int | None:
-    from model_tools.sources.tensors import sample_inputs  # noqa: PLC0415 - beside its use
+    from model_tools.formats.tensors import sample_inputs  # noqa: PLC0415 - only used here
 
     samples = sample_inputs(inputs, 0, side_px)
     shapes = {spec.name: (spec.dtype, samples[alias].shape) for alias, spec in inputs.items()}
@@ -179,13 +168,13 @@ def _flops(graph: Any, inputs: dict[str, TensorSpec], side_px: int) -> int | Non
 
 
 def flops_of(graph: Path, tensor: str, dtype: str, shape: tuple[int, ...]) -> int | None:
-    """Count the floating-point operations of one run of a frozen graph, in a limited process.
+    """Count the floating-point operations of a run of a frozen graph, in a limited process.
 
     Args:
-        graph: a serialised GraphDef.
-        tensor: name of its input.
-        dtype: NumPy's name of the input's type.
-        shape: of the input.
+        graph: a serialized GraphDef.
+        tensor: name of the input.
+        dtype: NumPy's name of the type of the input.
+        shape: shape of the input.
     """
     limits = Limits.for_files(graph)
     return isolated(_flops_of_file, graph, {tensor: (dtype, shape)}, limits=limits)
@@ -196,8 +185,8 @@ def _flops_of_file(graph: Path, shapes: dict[str, tuple[str, tuple[int, ...]]]) 
 
 
 def _count_flops(graph: Any, shapes: dict[str, tuple[str, tuple[int, ...]]]) -> int | None:
-    """Let TensorFlow's profiler count, with every open side fixed; None if it cannot."""
-    import numpy as np  # noqa: PLC0415 - beside its use
+    """Count with TensorFlow's profiler; return None if it cannot run the graph."""
+    import numpy as np  # noqa: PLC0415 - only used here
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 
     profiler = tf.compat.v1.profiler

@@ -1,4 +1,4 @@
-"""Paths that a command writes: checked before its work, which may take minutes."""
+"""Check the paths that a command writes before its work, which may take minutes."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 
 
 class OutputPath(click.Path):
-    """A path that can be written; anything else is wrong input. Nothing is created."""
+    """A path that can be written; the check does not create anything."""
 
     def __init__(self, *, free_mib: int = 1, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
@@ -27,7 +27,7 @@ class OutputPath(click.Path):
 
 
 def why_unwritable(path: Path, free_mib: int) -> str | None:
-    """Return why a file or a folder cannot be written, or None if it can."""
+    """Return the reason that a file or folder cannot be written, or None."""
     existing = path.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent

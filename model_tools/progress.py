@@ -1,6 +1,6 @@
 """Progress of long work: the phase and the remaining time.
 
-A terminal shows one bar of its own width. A log gets one line per phase, and another one each half
+A terminal shows a bar of the full width. A log receives a line per phase, and a line each half
 minute. If the environment variable MODEL_TOOLS_PROGRESS names a file, the file contains the newest
 line, for a program that started this one.
 """

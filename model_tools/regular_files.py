@@ -1,6 +1,6 @@
-"""Read files that were named, or found in a folder, without waiting and within a limit.
+"""Read files without blocking, and up to a maximum size.
 
-A FIFO in a model's folder would block for ever, and a device never ends, whatever its size says.
+A FIFO in the folder of a model would block without end, and a device has no end, whatever its size.
 """
 
 from pathlib import Path
@@ -9,21 +9,21 @@ from model_tools.errors import SourceError
 
 
 def check_regular(file: Path) -> None:
-    """Check that a file has an end; a missing one passes, because opening it explains that.
+    """Check that a path is a regular file; a missing file is reported when it is opened.
 
     Raises:
-        SourceError: it is a folder, a FIFO, a socket or a device.
+        SourceError: the path is a folder, a FIFO, a socket or a device.
     """
     if file.exists() and not file.is_file():
         raise SourceError(f"{file} is not a regular file")
 
 
 def read_at_most(file: Path, largest_bytes: int) -> bytes:
-    """Return a file's content, of a pipe as well.
+    """Return the content of a file or pipe.
 
     Raises:
         OSError: the file cannot be read.
-        SourceError: it is larger.
+        SourceError: the file is larger.
     """
     with file.open("rb") as opened:
         content = opened.read(largest_bytes + 1)

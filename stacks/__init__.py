@@ -1,1 +1,1 @@
-"""One environment file plus one artifact, as CloudFormation."""
+"""The CDK stacks: environment files and artifacts become CloudFormation templates."""

@@ -1,6 +1,6 @@
-"""One environment, whole."""
+"""The stage of one environment: all of its stacks."""
 
-# ruff: noqa: PLC0415 - CDK's SageMaker is large, and most environments have none of it
+# ruff: noqa: PLC0415 - CDK's SageMaker module is large, and most environments do not use it
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from deeplens.config import (
     load_runtime,
 )
 from stacks.constructs.code_signing import enforce_code_signing
-from stacks.constructs.permissions_boundary import permissions_boundary
+from stacks.constructs.iam import permissions_boundary
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.inference_stack import InferenceStack
@@ -23,28 +23,34 @@ from stacks.monitoring_stack import MonitoringStack
 
 
 class DeepLensApplication(Stage):
-    """The model store, the fleet's identity, the release that runs on it, and what watches it."""
+    """The stacks of one environment: model store, devices, release, monitoring and options."""
 
     def __init__(
         self,
         scope: Construct,
-        id_: str,
-        *,
         environment: EnvironmentConfig,
+        *,
         models: Path,
         runtimes: Path,
     ) -> None:
-        """Build the environment; `models` and `runtimes` hold what environment files pin.
+        """Build the stacks of an environment; its name is the id of the stage.
+
+        Args:
+            scope: the app.
+            environment: the environment file.
+            models: folder of the artifacts that environment files pin.
+            runtimes: folder of the runtime archives that environment files pin.
 
         Raises:
-            ConfigError: what is pinned is absent or its bytes are not those of the pin.
+            ConfigError: a pinned artifact or archive is absent, or its digest differs from the pin.
         """
         super().__init__(
             scope,
-            id_,
+            environment.name,
             env=Environment(account=environment.account, region=environment.region),
             permissions_boundary=permissions_boundary(environment.permissions_boundary),
         )
+        self.environment_config = environment
         artifact = load_artifact(models, environment.model, environment.signing)
         runtime = load_runtime(runtimes, environment.runtime)
 

@@ -1,4 +1,4 @@
-"""The roles that DeepLens fixed by name: once per account, and only where they are asked for."""
+"""The roles with DeepLens' fixed names, for the environment of an account that requests them."""
 
 from aws_cdk import Stack
 from constructs import Construct
@@ -9,7 +9,7 @@ from stacks.constructs.model_bucket import ModelBucket
 
 
 class DeepLensRolesStack(Stack):
-    """Apart from the fleet: devices of Greengrass V2 need none of these."""
+    """A separate stack, because devices with Greengrass V2 do not need these roles."""
 
     def __init__(
         self,

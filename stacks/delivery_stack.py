@@ -1,8 +1,7 @@
-"""The pipeline: one synthesis, then environment after environment, each with its gate."""
+"""The delivery pipeline: one synthesis, then each environment with its gate, in order."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from aws_cdk import Duration, Environment, Stack, aws_iam, pipelines
@@ -16,11 +15,9 @@ from constructs import Construct
 
 from deeplens.config import DeliveryConfig, EnvironmentConfig
 from stacks.application import DeepLensApplication
-from stacks.constructs.access_logs import access_logs
-from stacks.constructs.permissions_boundary import permissions_boundary
-from stacks.constructs.pipeline_approvals import limit_approvals
-from stacks.constructs.pipeline_permissions import narrow, qualifier
-from stacks.constructs.retention import KEPT, keep_policy_of
+from stacks.constructs.iam import permissions_boundary
+from stacks.constructs.pipeline_permissions import apply_least_privilege, qualifier
+from stacks.constructs.retained_buckets import RETAINED, access_log_bucket, retain_policy_of
 from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -33,9 +30,9 @@ _WITH_PYTHON = {
 # Checks and tests start several processes with TensorFlow and OpenVINO: 8 vCPUs and 15 GiB.
 _CHECKS_SIZE = codebuild.ComputeType.LARGE
 _CHECKS_TIMEOUT = Duration.hours(2)
-# Downloads of `make setup`, about 800 MB; kept on the build host, so no further rights are needed.
+# Downloads of `make setup`, about 800 MB. The cache is on the build host and needs no permissions.
 _DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
-# Without a version each execution would take the newest: other code than was reviewed.
+# Without a version, each execution would use the newest one, which nobody reviewed.
 _CDK_ASSETS_VERSION = "4.7.3"
 # The longest execution waits a week for each approval; a stage is rolled back to an earlier
 # execution, whose artifacts must still exist.
@@ -44,28 +41,20 @@ _REPLACED_RETENTION = Duration.days(7)
 _ACCESS_LOG_DAYS = 90
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """An environment on the pipeline's way: what it is, and its stacks."""
-
-    environment: EnvironmentConfig
-    application: DeepLensApplication
-
-
 class DeliveryStack(Stack):
-    """Synthesizes once; every environment gets its templates and assets from that assembly."""
+    """A pipeline that synthesizes once and deploys this assembly to each environment."""
 
     def __init__(
         self,
         scope: Construct,
-        id_: str,
-        *,
         delivery: DeliveryConfig,
-        stages: Sequence[Delivered],
+        *,
+        stages: Sequence[DeepLensApplication],
     ) -> None:
+        """Build the pipeline; `stages` are its environments, in the order of deployment."""
         super().__init__(
             scope,
-            id_,
+            "Delivery",
             description="DeepLens: releases go from environment to environment",
             env=Environment(account=delivery.account, region=delivery.region),
             permissions_boundary=permissions_boundary(delivery.permissions_boundary),
@@ -74,7 +63,7 @@ class DeliveryStack(Stack):
             delivery.repository,
             delivery.branch,
             connection_arn=delivery.connection_arn,
-            # The review compares with the commit before, so the history must come along.
+            # The review compares with the previous commit, so it needs the history.
             code_build_clone_output=True,
         )
         synth = pipelines.CodeBuildStep(
@@ -82,7 +71,7 @@ class DeliveryStack(Stack):
             input=source,
             commands=[
                 *_SETUP,
-                *(["make runtime"] if any(_has_runtime(one) for one in stages) else []),
+                *(["make runtime"] if any(_pins_runtime(stage) for stage in stages) else []),
                 "make check",
                 "make test",
                 "make review BASE=HEAD~1",
@@ -95,7 +84,7 @@ class DeliveryStack(Stack):
                 {**_WITH_PYTHON, "cache": _DOWNLOADS}
             ),
         )
-        # The page that who approves reads, as an artifact of the execution.
+        # The review page for the person who approves, as an artifact of the execution.
         synth.add_output_directory("build/review")
         pipeline = pipelines.CodePipeline(
             self,
@@ -104,7 +93,7 @@ class DeliveryStack(Stack):
             synth=synth,
             cli_version=_cli_version(),
             cdk_assets_cli_version=_CDK_ASSETS_VERSION,
-            # One role publishes every asset of an account, and one project does it.
+            # One role and one project publish all assets of an account.
             publish_assets_in_parallel=False,
             code_build_defaults=pipelines.CodeBuildOptions(
                 build_environment=codebuild.BuildEnvironment(
@@ -117,8 +106,8 @@ class DeliveryStack(Stack):
         pipeline.build_pipeline()
         if delivery.model_package_group:
             self._start_on_approved_packages(pipeline.pipeline, delivery.model_package_group)
-        limit_approvals(pipeline.pipeline, hours=delivery.approval_hours)
-        narrow(self)
+        _limit_approvals(pipeline.pipeline, hours=delivery.approval_hours)
+        apply_least_privilege(self)
 
     def _pipeline(self) -> codepipeline.Pipeline:
         key = kms.Key(
@@ -126,7 +115,7 @@ class DeliveryStack(Stack):
             "ArtifactKey",
             enable_key_rotation=True,
             description="Artifacts of the pipeline",
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
         artifacts = s3.Bucket(
             self,
@@ -146,17 +135,17 @@ class DeliveryStack(Stack):
                     abort_incomplete_multipart_upload_after=_REPLACED_RETENTION,
                 )
             ],
-            server_access_logs_bucket=access_logs(self, retention_days=_ACCESS_LOG_DAYS),
+            server_access_logs_bucket=access_log_bucket(self, retention_days=_ACCESS_LOG_DAYS),
             server_access_logs_prefix="artifacts/",
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
-        keep_policy_of(artifacts)
+        retain_policy_of(artifacts)
         return codepipeline.Pipeline(
             self,
             "CodePipeline",
             artifact_bucket=artifacts,
             pipeline_type=codepipeline.PipelineType.V2,
-            # A newer commit takes the place of one that waits, and never overtakes in a stage.
+            # A newer commit replaces a waiting one, and never overtakes it within a stage.
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             restart_execution_on_update=True,
         )
@@ -164,7 +153,7 @@ class DeliveryStack(Stack):
     def _start_on_approved_packages(
         self, pipeline: codepipeline.IPipeline, model_package_group: str
     ) -> None:
-        """Start an execution when somebody approves a version of the model package group.
+        """Start an execution when a version of the model package group is approved.
 
         Source: SageMaker's EventBridge events, "SageMaker Model Package State Change".
         """
@@ -183,7 +172,7 @@ class DeliveryStack(Stack):
             ),
             targets=[targets.CodePipeline(pipeline, dead_letter_queue=undelivered.queue)],
         )
-        # CDK's target grants nothing to a queue that it gets as an interface.
+        # CDK's target does not grant access to a queue that is passed as an interface.
         undelivered.accept_from(rule.rule_arn)
 
     def _deliver(
@@ -191,16 +180,17 @@ class DeliveryStack(Stack):
         pipeline: pipelines.CodePipeline,
         delivery: DeliveryConfig,
         source: pipelines.IFileSetProducer,
-        stage: Delivered,
+        stage: DeepLensApplication,
     ) -> None:
-        one = stage.environment
+        environment = stage.environment_config
         before: list[pipelines.Step] = []
-        if one.name in delivery.approve:
+        if environment.name in delivery.approve:
             before.append(
                 pipelines.ManualApprovalStep(
                     "Approve",
-                    comment=f"{one.name} gets {one.model.name}, SHA-256 {one.model.digest}. Read "
-                    "the review page of this execution (artifact of the step Synth) first.",
+                    comment=f"{environment.name} gets {environment.model.name}, "
+                    f"SHA-256 {environment.model.digest}. Read the review page of this execution "
+                    "(artifact of the step Synth) first.",
                 )
             )
         gate = pipelines.CodeBuildStep(
@@ -210,10 +200,10 @@ class DeliveryStack(Stack):
                 *_SETUP,
                 " ".join(
                     (
-                        f".venv/bin/deeplens release check {one.name}",
-                        f"--digest {one.model.digest}",
+                        f".venv/bin/deeplens release check {environment.name}",
+                        f"--digest {environment.model.digest}",
                         f"--bake-minutes {delivery.bake_minutes}",
-                        f"--assume-role {_reader(one, qualifier(self))}",
+                        f"--assume-role {_reader(environment, qualifier(self))}",
                     )
                 ),
             ],
@@ -221,27 +211,43 @@ class DeliveryStack(Stack):
                 aws_iam.PolicyStatement(
                     sid="AskTheProject",
                     actions=["sts:AssumeRole"],
-                    resources=[_reader(one, qualifier(self))],
+                    resources=[_reader(environment, qualifier(self))],
                 )
             ],
             timeout=Duration.minutes(delivery.bake_minutes + 30),
             partial_build_spec=codebuild.BuildSpec.from_object(_WITH_PYTHON),
         )
-        pipeline.add_stage(stage.application, pre=before, post=[gate])
+        pipeline.add_stage(stage, pre=before, post=[gate])
 
 
-def _has_runtime(stage: Delivered) -> bool:
-    """Whether an archive is pinned, which git does not have."""
-    return bool(stage.environment.runtime.to_pins())
+def _pins_runtime(stage: DeepLensApplication) -> bool:
+    """Return True if the environment pins a runtime archive, which git does not contain."""
+    return bool(stage.environment_config.runtime.to_pins())
 
 
 def _reader(environment: EnvironmentConfig, prefix: str) -> str:
-    """The role of `cdk bootstrap` that may read the environment's account, and only read."""
+    """Return the ARN of the read-only role of `cdk bootstrap` in the environment's account."""
     account, region = environment.account, environment.region
     return f"arn:aws:iam::{account}:role/cdk-{prefix}-lookup-role-{account}-{region}"
 
 
 def _cli_version() -> str:
-    """The version of the CDK command line that the checkout itself has."""
+    """Return the version of the CDK command line in the checkout."""
     package = json.loads((_ROOT / "package.json").read_text(encoding="utf-8"))
     return str(package["devDependencies"]["aws-cdk"])
+
+
+def _limit_approvals(pipeline: codepipeline.Pipeline, *, hours: int) -> None:
+    """End each wait for an approval after `hours`, because a review becomes outdated.
+
+    `ManualApprovalStep` has no property for it; the actions of CodePipeline have one.
+    """
+    definition = pipeline.node.default_child
+    if not isinstance(definition, codepipeline.CfnPipeline):
+        raise TypeError(f"{pipeline.node.path}: expected a pipeline, given {definition!r}")
+    for position, stage in enumerate(Stack.of(pipeline).resolve(definition.stages)):
+        for number, action in enumerate(stage["actions"]):
+            if action["actionTypeId"]["category"] == "Approval":
+                definition.add_property_override(
+                    f"Stages.{position}.Actions.{number}.TimeoutInMinutes", hours * 60
+                )

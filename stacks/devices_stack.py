@@ -1,16 +1,15 @@
-"""The fleet's identity: things and their group, certificate policy, token exchange role, alias."""
+"""Identity of the fleet: things, thing group, certificate policy, token exchange role and alias."""
 
 from aws_cdk import CfnOutput, Stack, aws_iot
 from constructs import Construct
 
 from deeplens.config import EnvironmentConfig
-from deeplens.config.nucleus_components import RELEASES
-from stacks.constructs.core_device_policy import CoreDevicePolicy
-from stacks.constructs.token_exchange import TokenExchange
+from deeplens.config.nucleus_components import PINNED_VERSIONS
+from stacks.constructs.device_identity import CoreDevicePolicy, TokenExchange
 
 
 class DevicesStack(Stack):
-    """What a core device needs before it may join; no certificate or key passes through here."""
+    """The resources that a core device needs to join, except for certificates and keys."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(
@@ -19,11 +18,11 @@ class DevicesStack(Stack):
         aws_iot.CfnThingGroup(
             self,
             "Fleet",
-            # Devices join by this name, and the project's deployment targets it.
+            # Devices join the group by this name, and the project's deployment targets it.
             thing_group_name=environment.fleet.thing_group,
         )
         for thing in environment.fleet.things:
-            # A thing's name is the camera's identity: certificates, topics and shadows carry it.
+            # The thing name identifies the camera in certificates, topics and shadows.
             aws_iot.CfnThing(self, f"Thing-{thing}", thing_name=thing)
         token_exchange = TokenExchange(self, "TokenExchange", environment=environment)
         policy = CoreDevicePolicy(
@@ -38,4 +37,4 @@ class DevicesStack(Stack):
         CfnOutput(self, "ThingGroupName", value=environment.fleet.thing_group)
         CfnOutput(self, "CoreDevicePolicyName", value=policy.name)
         CfnOutput(self, "RoleAliasName", value=token_exchange.alias_name)
-        CfnOutput(self, "NucleusVersion", value=RELEASES["aws.greengrass.Nucleus"])
+        CfnOutput(self, "NucleusVersion", value=PINNED_VERSIONS["aws.greengrass.Nucleus"])

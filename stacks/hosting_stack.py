@@ -1,4 +1,4 @@
-"""A model behind an endpoint of SageMaker: off by default, and whole in one stack."""
+"""A SageMaker endpoint for a model; disabled by default."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from constructs import Construct
 from deeplens.config import EnvironmentConfig, load_model_data
 from deeplens.config.deep_learning_containers import container_image
 from stacks.constructs.endpoint_alarms import EndpointAlarms
+from stacks.constructs.file_assets import StackFiles, StagedFile
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.hosting_role import ENDPOINT_LOGS, HostingRole
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.model_endpoint import ModelEndpoint
-from stacks.constructs.staged_file import StackFiles, StagedFile
 
 CAPTURE_PREFIX = "datasets/captured"
 
 
 class HostingStack(Stack):
-    """Nothing here outlives the stack: when it is destroyed, nothing of it costs money."""
+    """All resources of the endpoint; none is retained, so a destroyed stack causes no cost."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class HostingStack(Stack):
         model_bucket: ModelBucket,
         alarm_topic: aws_sns.ITopic,
     ) -> None:
-        """Build the stack; `models` is the folder that the variants' `model_data` begins at.
+        """Build the stack; the variants' `model_data` is relative to the folder `models`.
 
         Raises:
-            ConfigError: a variant's archive is absent, another than pinned, or not loadable.
+            ConfigError: a variant's archive is absent, differs from the pin, or cannot be loaded.
         """
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: a model behind an endpoint"
@@ -61,7 +61,9 @@ class HostingStack(Stack):
             self,
             "Role",
             place=environment.place,
-            archives=[environment.place.s3_arn(one.bucket, one.key) for one in archives],
+            archives=[
+                environment.place.s3_arn(archive.bucket, archive.key) for archive in archives
+            ],
             images=images,
             log_group_name=log_group_name,
             subnets=hosting.subnets,
@@ -100,4 +102,4 @@ class HostingStack(Stack):
         )
 
         CfnOutput(self, "EndpointName", value=name)
-        CfnOutput(self, "Variants", value=",".join(one.name for one in hosting.variants))
+        CfnOutput(self, "Variants", value=",".join(variant.name for variant in hosting.variants))

@@ -1,4 +1,4 @@
-"""The release and the project: function, published version, components, deployment."""
+"""The release and its project: function, published version, components and deployment."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -10,6 +10,7 @@ from deeplens.config import (
     RuntimeArchive,
 )
 from stacks.constructs.deeplens_project import DeepLensProject
+from stacks.constructs.file_assets import StackFiles, StagedFile
 from stacks.constructs.function_code import INFERENCE_ARCHIVE_NAME, inference_archive
 from stacks.constructs.greengrass_component import (
     READ_BY_GREENGRASS,
@@ -18,12 +19,11 @@ from stacks.constructs.greengrass_component import (
 )
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import ModelBucket
-from stacks.constructs.staged_file import StackFiles, StagedFile
-from stacks.constructs.verification import camera_variables
+from stacks.constructs.signature_verification import camera_variables
 
 
 class InferenceStack(Stack):
-    """Function and project together: an export of `current_version` would block each release."""
+    """The function and the project, in one stack because an exported version blocks releases."""
 
     def __init__(
         self,
@@ -91,18 +91,18 @@ def _runtime(
     *,
     installs: bool,
 ) -> CameraRuntime | None:
-    """Provide the pinned Python environment, if one is pinned."""
+    """Provide the pinned Python environment as a component; None if no archive is pinned."""
     if not archives:
         return None
     published = {
-        one.architecture: bucket.publish_file(
+        archive.architecture: bucket.publish_file(
             files,
-            f"Runtime-{one.architecture}",
-            StagedFile(one.path, one.digest),
-            key=f"runtime/{one.digest}/{RUNTIME_ARCHIVE_NAME}",
-            description=f"the camera's Python environment, {one.architecture}",
+            f"Runtime-{archive.architecture}",
+            StagedFile(archive.path, archive.digest),
+            key=f"runtime/{archive.digest}/{RUNTIME_ARCHIVE_NAME}",
+            description=f"the camera's Python environment, {archive.architecture}",
         )
-        for one in archives
+        for archive in archives
     }
-    by_architecture = {one.architecture: one for one in archives}
+    by_architecture = {archive.architecture: archive for archive in archives}
     return components.add_runtime(by_architecture, published, installs=installs)

@@ -1,4 +1,4 @@
-"""State: the bucket that cameras download from, and its key."""
+"""The bucket from which cameras download artifacts, and its key."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -8,7 +8,7 @@ from stacks.constructs.model_bucket import HEADPOSE_PREFIXES, ModelBucket
 
 
 class ModelStoreStack(Stack):
-    """Kept apart from everything that changes, and protected."""
+    """A separate stack with termination protection, because it contains state."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(

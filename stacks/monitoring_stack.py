@@ -1,4 +1,4 @@
-"""What cameras say, counted, drawn and watched."""
+"""Metrics, dashboard and alarms of the cameras."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -11,7 +11,7 @@ from stacks.constructs.fleet_metrics import FleetMetrics
 
 
 class MonitoringStack(Stack):
-    """Apart from the release: it watches one go wrong, and goes on when that is rolled back."""
+    """A separate stack, so that it monitors failed releases and their rollbacks."""
 
     def __init__(
         self,
@@ -25,20 +25,20 @@ class MonitoringStack(Stack):
             scope, id_, description=f"DeepLens {environment.name}: metrics, logs and alarms"
         )
         metrics = FleetMetrics(self, "Metrics", environment=environment)
-        told = AlarmTopic(
+        alarms = AlarmTopic(
             self, "Alarms", place=environment.place, notify=environment.monitoring.notify
         )
-        self.alarm_topic = told.topic
+        self.alarm_topic = alarms.topic
         FleetAlarms(
             self,
             "Fleet",
             environment=environment,
-            topic=told.topic,
+            topic=alarms.topic,
             least_free_disk_mib=least_free_disk_mib,
             metrics_function=metrics.function,
             undelivered_events=metrics.undelivered_events,
         )
         FleetDashboard(self, "Page", environment=environment.name, log_group=metrics.log_group)
 
-        CfnOutput(self, "AlarmTopicArn", value=told.topic.topic_arn)
+        CfnOutput(self, "AlarmTopicArn", value=alarms.topic.topic_arn)
         CfnOutput(self, "LogGroupName", value=metrics.log_group.log_group_name)

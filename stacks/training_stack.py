@@ -1,4 +1,4 @@
-"""The head-pose classifier from data to a registered model: roles, pipeline, group, notebook."""
+"""Training of the head-pose classifier: roles, pipeline, model package group and notebook."""
 
 import json
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from constructs import Construct
 
 from deeplens.config import EnvironmentConfig
 from deeplens.config.deep_learning_containers import container_image
+from stacks.constructs.file_assets import StackFiles
 from stacks.constructs.headpose_pipeline import Surroundings, headpose_pipeline
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.notebook import Notebook
-from stacks.constructs.staged_file import StackFiles
 from stacks.constructs.training_code import training_code
 from stacks.constructs.training_roles import JOB_PREFIX, TrainingRoles
 
 
 class TrainingStack(Stack):
-    """CloudFormation knows no training job: the pipeline makes one in each run."""
+    """A pipeline that starts training jobs, because CloudFormation has no such resource."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class TrainingStack(Stack):
             scope, id_, description=f"DeepLens {environment.name}: training of the head poses"
         )
         training = environment.training
-        # Delivery names the group, and a group's name is how packages are addressed.
+        # The delivery pipeline refers to the group by its name.
         group_name = f"{JOB_PREFIX}{environment.name}-headpose"
         group = aws_sagemaker.CfnModelPackageGroup(
             self,
@@ -107,7 +107,7 @@ class TrainingStack(Stack):
 
 
 def _json_text(stack: Stack, document: Mapping[str, Any]) -> str:
-    """Return the JSON of an object; CDK's own function leaves out members that are null."""
+    """Return the JSON of an object; CDK's function omits members that are null."""
     members = (
         f"{json.dumps(name)}:{'null' if value is None else stack.to_json_string(value)}"
         for name, value in document.items()

@@ -81,7 +81,7 @@ def _copy_sources(root: Path) -> None:
         "local_aws",
         "models",
         "policies",
-        "review",
+        "deeplens",
         "stacks",
         "tools",
     ):

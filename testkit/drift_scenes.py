@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from camera.drift import LOOK_SECONDS, DriftWatch
+from camera.drift import SAMPLE_SECONDS, DriftMonitor
+from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings, LiveSettings
-from model_tools.shapes.drawing import draw_picture
-from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
+from model_tools.samples.shapes.drawing import SCENE_HEIGHT_PX, SCENE_WIDTH_PX, draw_image
 from shared.artifact.baseline import FEATURES, Baseline
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
@@ -45,16 +44,16 @@ def blur(scene: Picture, random: np.random.Generator) -> Picture:
 def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
     """Return the scene with crosses instead of the shapes."""
     image = Image.fromarray(scene).resize((8, 6), Image.Resampling.BOX)
-    image = image.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
+    image = image.resize((SCENE_WIDTH_PX, SCENE_HEIGHT_PX), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(int(random.integers(1, 5))):
-        x, y = random.uniform(60, WIDTH_PX - 60), random.uniform(60, HEIGHT_PX - 60)
+        x, y = random.uniform(60, SCENE_WIDTH_PX - 60), random.uniform(60, SCENE_HEIGHT_PX - 60)
         arm = random.uniform(40, 70)
         colour = tuple(int(value) for value in random.uniform(0, 255, 3))
         for side in (-arm, arm):
             line = [(x - arm, y - side), (x + arm, y + side)]
             draw.line(line, fill=colour, width=int(arm / 3))
-    noise = random.normal(0, random.uniform(0, 10), (HEIGHT_PX, WIDTH_PX, 3))
+    noise = random.normal(0, random.uniform(0, 10), (SCENE_HEIGHT_PX, SCENE_WIDTH_PX, 3))
     return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
 
 
@@ -74,7 +73,7 @@ def looked_at(
     random, shift_random = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
     inferred: list[Looked] = []
     for number in range(count):
-        image = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], shift_random)
+        image = shift(draw_image(random, SCENE_WIDTH_PX, SCENE_HEIGHT_PX)[0], shift_random)
         frame = Frame(image, datetime.now(UTC), f"scene-{number:04d}.png")
         inferred.append((frame, engine.infer(image)))
     return inferred
@@ -85,21 +84,23 @@ class WatchedCamera:
 
     def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
         self.settings = CurrentSettings(
-            LiveSettings(threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold)
+            DynamicSettings(
+                threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold
+            )
         )
         self.changes = self.frames = 0
         self.now_seconds = 0.0
-        self.watch = DriftWatch(self.settings, clock=lambda: self.now_seconds)
+        self.watch = DriftMonitor(self.settings, clock=lambda: self.now_seconds)
         self.watch.on_changed = self._changed
-        self.watch.compare_with(baseline)
+        self.watch.set_baseline(baseline)
 
-    def see(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
+    def observe(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
         """Watch frames repeatedly; return their number until a feature has moved."""
         for number in range(times):
             frame, detections = frames[number % len(frames)]
-            self.now_seconds += LOOK_SECONDS
+            self.now_seconds += SAMPLE_SECONDS
             self.frames += 1
-            self.watch.see(frame, detections, 1.0)
+            self.watch.observe(frame, detections, 1.0)
             if until is not None and until in self.moved:
                 return number + 1
         return times

@@ -13,7 +13,9 @@ with warnings.catch_warnings():
     import keras  # noqa: F401
     import tensorflow  # noqa: F401, ICN001
 
-    import model_tools.freezing.freeze
-    import model_tools.sources.load  # noqa: F401
+    import model_tools.formats.tf1
+    import model_tools.formats.tf2
+    import model_tools.freezing.freeze  # noqa: F401
+
 gc.freeze()
 gc.enable()

@@ -15,8 +15,7 @@ from typing import Any
 
 import click
 
-from tools.assembly import ROOT
-
+ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"
 

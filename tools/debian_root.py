@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.assembly import ROOT as CHECKOUT
-
+CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
 # What a machine of each release is tested against: the other supported one.
 OTHER_RELEASE = {"bookworm": "trixie", "trixie": "bookworm"}

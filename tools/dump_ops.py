@@ -1,7 +1,7 @@
 """Print the ops that an installed TensorFlow 1 knows, as model_tools keeps them per consumer.
 
 Run it with that TensorFlow's own Python (3.6 for 1.4 and 1.5, 3.7 for 1.15):
-    python tools/dump_ops.py > model_tools/freezing/consumers/tensorflow-1.4.json
+    python tools/dump_ops.py > model_tools/freezing/known_ops/tensorflow-1.4.json
 """
 
 import argparse

@@ -15,8 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.assembly import ROOT
-
+ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
 # No thread can be started at the end of these interpreters.
 _STRICT = VERSIONS[1:]

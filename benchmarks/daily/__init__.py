@@ -1,4 +1,4 @@
-"""The daily loop, measured: synthesize, compare, deploy, see it on the camera.
+"""Measurements of the daily loop: synthesize, compare, deploy, receive a message from a camera.
 
 `make benchmark-daily` measures everything and rewrites `docs/performance.md`.
 """

@@ -14,69 +14,67 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.daily.deploys import deploys
-from benchmarks.daily.figures import Part, in_page
-from benchmarks.daily.large import large_artifact
-from benchmarks.daily.large_deploys import large_deploys
-from benchmarks.daily.levers import each_lever
-from benchmarks.daily.phases import phases
-from benchmarks.daily.synthesis import daily_synthesis, many_environments
-from benchmarks.daily.timing import ROOT, BenchmarkError
+from benchmarks.daily.large_artifact import deploy_large_artifact, synthesize_large_artifact
+from benchmarks.daily.make_targets import make_targets
+from benchmarks.daily.results import Section, update_page
+from benchmarks.daily.synthesis import daily_synthesis, each_optimization, many_environments
+from benchmarks.daily.timing import ROOT, BenchmarkError, Log
 
 PAGE = ROOT / "docs" / "performance.md"
 
-Measure = Callable[[Path, int, Callable[[str], None]], Part]
+Measure = Callable[[Path, int, Log], Section]
 PARTS: dict[str, Measure] = {
     "synthesis": daily_synthesis,
-    "levers": each_lever,
+    "optimizations": each_optimization,
     "many": many_environments,
-    "large": large_artifact,
-    "large-deploys": large_deploys,
+    "large": synthesize_large_artifact,
+    "large-deploys": deploy_large_artifact,
     "deploys": deploys,
-    "phases": phases,
+    "make": make_targets,
 }
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--part", "names", multiple=True, type=click.Choice(list(PARTS)), help="Only these.")
 @click.option("--rounds", type=click.IntRange(1, 50), default=5, show_default=True)
 @click.option(
     "--write", is_flag=True, help="Rewrite the tables of these parts in docs/performance.md."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> None:
-    """Measure the daily loop; nothing else should run meanwhile.
+    """Measure the daily loop on an otherwise idle machine.
 
-    Exit code 0 whether or not goals are met, 1 when a command that is measured fails, 2 for a
-    wrong option.
+    Exit codes: 0 if everything was measured, also if a goal is not met; 1 if a measured command
+    failed; 2 for wrong usage.
     """
     console = Console(stderr=True)
-    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    # What is measured may print; standard output is for the figures alone.
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    # Measured code may print, and standard output contains the results only.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    parts = []
+    sections = []
     for name in names or PARTS:
-        with tempfile.TemporaryDirectory(prefix="daily-", dir=_scratch()) as folder:
+        with tempfile.TemporaryDirectory(prefix="daily-", dir=_scratch_folder()) as folder:
             try:
-                part = PARTS[name](
+                section = PARTS[name](
                     Path(folder),
                     rounds,
-                    lambda what, name=name: console.print(f"{name}: {what}"),  # type: ignore[misc]
+                    lambda text, name=name: console.print(f"{name}: {text}"),  # type: ignore[misc]
                 )
             except BenchmarkError as error:
                 console.print(f"{name}: {error}", markup=False)
                 sys.exit(1)
-        parts.append(part)
-        _show(console, part)
+        sections.append(section)
+        _print(console, section)
         if write:
             page = PAGE.read_text(encoding="utf-8")
-            PAGE.write_text(in_page(page, [part], _machine()), encoding="utf-8")
+            PAGE.write_text(update_page(page, [section], _machine()), encoding="utf-8")
     if as_json:
-        json.dump([asdict(part) for part in parts], answer, indent=2)
-    answer.close()
+        json.dump([asdict(section) for section in sections], results, indent=2)
+    results.close()
 
 
-def _scratch() -> Path:
-    """On the checkout's file system, where artifacts can be linked."""
+def _scratch_folder() -> Path:
+    """Return a folder on the checkout's file system, so that artifacts can be linked."""
     folder = ROOT / ".local" / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -87,10 +85,10 @@ def _machine() -> str:
     return f"Measured on {platform.machine()}, {processors} processors, otherwise idle."
 
 
-def _show(console: Console, part: Part) -> None:
-    table = Table("", "measured", "goal", "", title=part.title)
-    for figure in part.figures:
-        table.add_row(figure.what, figure.measured, figure.goal, figure.verdict.strip("*"))
+def _print(console: Console, section: Section) -> None:
+    table = Table("", "measured", "goal", "", title=section.title)
+    for row in section.rows:
+        table.add_row(row.name, row.measured, row.goal, row.verdict.strip("*"))
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""The application in each of its forms, ready to be synthesized and timed."""
+"""The commands that synthesize each form of the application."""
 
 import json
 import shutil
@@ -12,14 +12,15 @@ from benchmarks.daily.timing import ROOT, Command
 PEERS = ROOT / "benchmarks" / "peers"
 NODE = ROOT / ".venv" / "bin" / "node"
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
-_BENCHMARKS_PYTHON = ROOT / ".venv-benchmarks" / "bin" / "python"
+
+_NOT_VALIDATED = {"CDK_VALIDATION": "false"}
 
 
 @dataclass(frozen=True)
 class Apps:
     """Commands that synthesize the environments of one folder into folders below `outputs`.
 
-    With `delivery`, the project's own application builds the pipeline of that file, too.
+    If `delivery` is given, the project's own application includes the pipeline of that file.
     """
 
     environments: Path
@@ -28,78 +29,63 @@ class Apps:
     delivery: Path | None = None
 
     def default(self) -> Command:
-        """Our application as CDK runs it by default: everything validated."""
-        return self._python("default", PEERS / "default_app.py")
+        """The project's application with CDK's defaults: everything validated."""
+        return self._python("default", PEERS / "default_app.py", {})
 
     def without_validation(self) -> Command:
-        """The same without validation and without cdk-nag."""
-        return self._python("plain", PEERS / "default_app.py", {"CDK_VALIDATION": "false"})
+        """The same application without validation and cdk-nag."""
+        return self._python("plain", PEERS / "default_app.py", _NOT_VALIDATED)
 
-    def ours(self, *, environment: str | None = None) -> Command:
-        """`app.py`, with nothing kept from before."""
-        return self._fresh(
-            self._app(
-                f"ours-{environment or 'all'}",
-                **({"environment": environment} if environment else {}),
-            )
-        )
+    def cold(self, *, environment: str | None = None) -> Command:
+        """`app.py` with an empty cache, for all environments or for one."""
+        context = {"environment": environment} if environment else {}
+        command = self._app(f"cold-{environment or 'all'}", **context)
+        cache = self.checkout / ".local" / "synthesis"
+        return replace(command, before=lambda: shutil.rmtree(cache, ignore_errors=True))
 
-    def kept(self) -> Command:
-        """`app.py` with whatever is kept: what `unchanged` finds."""
-        return self._app("kept")
+    def cached(self, name: str) -> Command:
+        """`app.py` with the cache of earlier runs, into the output folder `name`."""
+        return self._app(name)
 
-    def unchanged(self) -> Command:
-        """`app.py` again, from the same inputs."""
-        return self._app("unchanged")
+    def peer(self) -> Command:
+        """The peer's stack, synthesized by this project."""
+        return self._python("peer", PEERS / "monitoring_app.py", _NOT_VALIDATED)
 
     def javascript(self, *, validated: bool) -> Command:
-        """The equal application in JavaScript."""
-        variables = {} if validated else {"CDK_VALIDATION": "false"}
-        output = self.outputs / f"javascript-{validated}"
-        return Command([NODE, PEERS / "javascript" / "app.js"], self._variables(output) | variables)
-
-    def troposphere(self) -> Command:
-        """The equal templates, written with troposphere."""
-        output = self.outputs / "troposphere"
-        script = PEERS / "troposphere_app.py"
-        return Command([_BENCHMARKS_PYTHON, script, output], self._variables(output))
+        """The peer's stack in JavaScript."""
+        variables = self._variables(self.outputs / f"javascript-{validated}")
+        if not validated:
+            variables |= _NOT_VALIDATED
+        return Command([NODE, PEERS / "javascript" / "app.js"], variables)
 
     def _app(self, name: str, **context: str) -> Command:
-        """Run `app.py` with the options that cdk.json gives to Python, and without validation."""
-        command = self._python(
-            name, self.checkout / "app.py", {"CDK_VALIDATION": "false"}, **context
-        )
-        settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
-        _, *options, _ = settings["app"].split()
-        python, script = command.words
-        return replace(command, words=[python, *options, script])
+        return self._python(name, self.checkout / "app.py", _NOT_VALIDATED, **context)
 
     def _python(
-        self, name: str, script: Path, variables: Mapping[str, str] | None = None, **context: str
+        self, name: str, script: Path, variables: Mapping[str, str], **context: str
     ) -> Command:
-        about = self._variables(self.outputs / name, **context)
-        about["PYTHONPATH"] = str(self.checkout)
-        return Command([sys.executable, script], about | dict(variables or {}), self.checkout)
-
-    def _fresh(self, command: Command) -> Command:
-        kept = self.checkout / ".local" / "synthesis"
-        return replace(command, before=lambda: _remove(kept))
+        all_variables = {
+            **self._variables(self.outputs / name, **context),
+            "PYTHONPATH": str(self.checkout),
+            **variables,
+        }
+        return Command([sys.executable, script], all_variables, self.checkout)
 
     def _variables(self, output: Path, **context: str) -> dict[str, str]:
         flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-        whole = {**flags, "environments": str(self.environments), **context}
+        context = {**flags, "environments": str(self.environments), **context}
         if self.delivery:
-            whole["delivery"] = str(self.delivery)
+            context["delivery"] = str(self.delivery)
         return {
             "CDK_OUTDIR": str(output),
-            "CDK_CONTEXT_JSON": json.dumps(whole),
+            "CDK_CONTEXT_JSON": json.dumps(context),
             "ENVIRONMENTS": str(self.environments),
             "JSII_NODE": str(NODE),
         }
 
 
 def copies_of_dev(folder: Path, count: int) -> Path:
-    """Write `count` environments into the new `folder`: dev, each with names of its own."""
+    """Write `count` environments into the new `folder`: copies of dev with different names."""
     folder.mkdir(parents=True)
     dev = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")
     for number in range(count):
@@ -108,7 +94,3 @@ def copies_of_dev(folder: Path, count: int) -> Path:
         text = text.replace('"deeplens/{thing}/', f'"deeplens/{name}/{{thing}}/')
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     return folder
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The CDK command line, against the embedded AWS of a checkout."""
+"""The CDK command line, with the emulator of a checkout as its target."""
 
 import json
 import os
@@ -14,13 +14,16 @@ from testkit.checkout import Checkout
 _DEV = ROOT / "environments" / "dev.toml"
 
 
-def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
-    """Run `cdk` in the checkout, or in the folder `within`, in dev's account and region."""
+def cdk(checkout: Checkout, *arguments: str, folder: Path | None = None) -> Command:
+    """Return a `cdk` command in the account and Region of dev.
+
+    It runs in the checkout's root, or in `folder` if that is given.
+    """
     endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
     dev = load_environment(_DEV)
-    never = ("--require-approval=never",) if words[0] == "deploy" else ()
+    approval = ("--require-approval=never",) if arguments[0] == "deploy" else ()
     return Command(
-        [NODE, CDK, *words, *never],
+        [NODE, CDK, *arguments, *approval],
         {
             "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(checkout.root),
@@ -31,20 +34,20 @@ def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
             "AWS_REGION": dev.region,
             "AWS_EC2_METADATA_DISABLED": "true",
         },
-        within or checkout.root,
+        folder or checkout.root,
     )
 
 
-def prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command:
-    """Deploy `stacks` of a cloud assembly, as `make deploy` does after its synthesis."""
+def deploy_prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command:
+    """Return the command that `make deploy` runs after its synthesis, for `stacks`."""
     command = cdk(
         checkout, "deploy", *stacks, f"--app={assembly}", "--method=direct", "--concurrency=6"
     )
-    compiled = {"NODE_COMPILE_CACHE": str(checkout.root / ".local" / "node")}
-    return replace(command, variables={**command.variables, **compiled})
+    compile_cache = {"NODE_COMPILE_CACHE": str(checkout.root / ".local" / "node")}
+    return replace(command, variables={**command.variables, **compile_cache})
 
 
-def synthesized(checkout: Checkout, environments: Path, assembly: Path) -> Path:
+def synthesize(checkout: Checkout, environments: Path, assembly: Path) -> Path:
     """Synthesize `environments` into the folder `assembly`, and return it."""
     cdk(
         checkout,

@@ -1,140 +1,157 @@
-"""Parts (a) to (c): synthesis of three environments, of one, of many; and of the peers."""
+"""Synthesis of three environments, of one, and of many; the peer; each optimization alone."""
 
 import statistics
-from collections.abc import Callable
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.daily.apps import Apps, copies_of_dev
-from benchmarks.daily.figures import Figure, Part, at_most, plain
-from benchmarks.daily.timing import ROOT, Run, interleaved, peak_mib, ratio, seconds
+from benchmarks.daily.results import Row, Section, bounded_row, row
+from benchmarks.daily.timing import (
+    ROOT,
+    Command,
+    Log,
+    interleaved,
+    median_peak_mib,
+    median_seconds,
+    ratio,
+)
 
 _COUNTS = (1, 3, 10, 30, 100)
-_PIPELINE = ROOT / "deeplens/local/delivery.toml"
+_PIPELINE = ROOT / "deeplens" / "local" / "delivery.toml"
+_COLD_LIMIT, _PEER_LIMIT, _UNCHANGED_LIMIT = 0.50, 0.85, 0.03
+
+_NAMES = {
+    "default": "default",
+    "plain": "plain",
+    "cold": "`app.py`, all environments",
+    "one": "`app.py -c environment=dev`",
+    "default, delivered": "default, with the delivery pipeline",
+    "cold, delivered": "`app.py`, all environments and the delivery pipeline",
+    "unchanged": "`app.py`, unchanged",
+    "peer": "the peer's stack, by this project",
+    "javascript": "the peer's stack, in JavaScript with CDK's defaults",
+    "javascript plain": "the peer's stack, in JavaScript without validation",
+}
+# Runs a script on one CPU, without the other optimizations.
+_PINNED = (
+    "import runpy, sys, aws_cdk; from stacks.synthesis import pin_to_one_cpu; pin_to_one_cpu(); "
+    "runpy.run_path(sys.argv[1], run_name='__main__')"
+)
 
 
-def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
-    """Measure the committed environments: all, one, unchanged; the peers in the same rounds."""
+def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
+    """Measure the committed environments: all, one, unchanged; and the peer in the same rounds."""
     apps = Apps(ROOT / "environments", folder)
     delivered = replace(apps, outputs=folder / "delivered", delivery=_PIPELINE)
     runs = interleaved(
         {
             "default": apps.default(),
             "plain": apps.without_validation(),
-            "ours": apps.ours(),
-            "one": apps.ours(environment="dev"),
+            "cold": apps.cold(),
+            "one": apps.cold(environment="dev"),
             "default, delivered": delivered.default(),
-            "ours, delivered": delivered.ours(),
-            # Comes after a run of all of them is kept.
-            "kept": apps.kept(),
-            "unchanged": apps.unchanged(),
+            "cold, delivered": delivered.cold(),
+            # Stores the assembly that the next run restores.
+            "stored": apps.cached("stored"),
+            "unchanged": apps.cached("unchanged"),
+            "peer": apps.peer(),
             "javascript": apps.javascript(validated=True),
             "javascript plain": apps.javascript(validated=False),
-            "troposphere": apps.troposphere(),
         },
         rounds,
-        told,
+        log,
     )
-    return Part(
+    return Section(
         "Synthesis of dev, staging and production",
         "Ratios are medians of the ratios within a round; every form runs in every round, on the "
-        "same Node. *Default* is the same Python app without any lever: everything built, and "
-        "validated by cdk-nag and by CDK. *Plain* is default without validation. The twins in "
-        "JavaScript and troposphere make equal templates ([peers](../benchmarks/peers/README.md)); "
-        "they have no delivery pipeline.",
+        "same Node. *Default* is this application without any optimization: everything built, and "
+        "validated by cdk-nag and by CDK. *Plain* is default without validation. The peer is the "
+        "Monitoring stack of the three environments ([peers](../benchmarks/peers/README.md)).",
         [
-            *(plain(_NAMES[name], seconds(runs[name]), "s") for name in _NAMES),
-            at_most("all environments to default", ratio(runs["ours"], runs["default"]), 0.40),
-            at_most(
+            *(row(_NAMES[name], median_seconds(runs[name]), "s") for name in _NAMES),
+            bounded_row(
+                "all environments to default", ratio(runs["cold"], runs["default"]), _COLD_LIMIT
+            ),
+            bounded_row(
                 "all environments and the pipeline to default",
-                ratio(runs["ours, delivered"], runs["default, delivered"]),
-                0.40,
+                ratio(runs["cold, delivered"], runs["default, delivered"]),
+                _COLD_LIMIT,
             ),
-            at_most("one environment to default", ratio(runs["one"], runs["default"]), 0.30),
-            at_most("unchanged to plain", ratio(runs["unchanged"], runs["plain"]), 0.03),
-            at_most(
-                "all environments to the JavaScript twin as CDK runs it by default",
-                ratio(runs["ours"], runs["javascript"]),
-                2.4,
+            row("one environment to default", ratio(runs["one"], runs["default"]), "x"),
+            bounded_row(
+                "unchanged to plain", ratio(runs["unchanged"], runs["plain"]), _UNCHANGED_LIMIT
             ),
-            at_most(
-                "all environments to the JavaScript twin without validation",
-                ratio(runs["ours"], runs["javascript plain"]),
-                2.4,
+            bounded_row(
+                "the peer's stack to JavaScript with CDK's defaults",
+                ratio(runs["peer"], runs["javascript"]),
+                _PEER_LIMIT,
             ),
-            _times("all environments to troposphere", runs["ours"], runs["troposphere"]),
-            at_most(
+            row(
+                "the peer's stack to JavaScript without validation",
+                ratio(runs["peer"], runs["javascript plain"]),
+                "x",
+            ),
+            bounded_row(
                 "peak memory to default's",
-                peak_mib(runs["ours"]) / peak_mib(runs["default"]),
+                median_peak_mib(runs["cold"]) / median_peak_mib(runs["default"]),
                 0.5,
             ),
-            plain("peak memory", peak_mib(runs["ours"]), "MiB"),
-            at_most(
-                "an unchanged synthesis, as a test process needs it, to default",
-                ratio(runs["unchanged"], runs["default"]),
-                0.25,
-            ),
+            row("peak memory", median_peak_mib(runs["cold"]), "MiB"),
         ],
     )
 
 
-_NAMES = {
-    "default": "default",
-    "plain": "plain",
-    "ours": "`app.py`, all environments",
-    "one": "`app.py -c environment=dev`",
-    "default, delivered": "default, and the delivery pipeline",
-    "ours, delivered": "`app.py`, all environments and the delivery pipeline",
-    "unchanged": "`app.py`, unchanged",
-    "javascript": "JavaScript twin, default",
-    "javascript plain": "JavaScript twin, without validation",
-    "troposphere": "troposphere twin",
-}
-
-
-def many_environments(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
-    """Measure 1 to 100 environments, and the slope of time over their number."""
-    figures: list[Figure] = []
-    medians: dict[str, list[float]] = {"ours": [], "javascript": [], "troposphere": []}
-    memory = 0.0
-    for count in _COUNTS:
-        environments = copies_of_dev(folder / f"{count}-environments", count)
-        apps = Apps(environments, folder / f"{count}-out")
-        runs = interleaved(
-            {
-                "ours": apps.ours(),
-                "javascript": apps.javascript(validated=False),
-                "troposphere": apps.troposphere(),
-            },
-            rounds,
-            lambda what, count=count: told(f"{count} environments: {what}"),  # type: ignore[misc]
-        )
-        for name, values in medians.items():
-            values.append(seconds(runs[name]))
-        memory = peak_mib(runs["ours"])
-        figures.append(
-            Figure(
-                f"{count} environment{'s' if count > 1 else ''}",
-                f"{seconds(runs['ours']):.2f} s, {memory:.0f} MiB "
-                f"(JavaScript {seconds(runs['javascript']):.2f} s, "
-                f"troposphere {seconds(runs['troposphere']):.2f} s)",
-            )
-        )
-    slopes = {name: _slope(values) for name, values in medians.items()}
-    figures += [
-        Figure("a further environment", ", ".join(f"{n} {s:.3f} s" for n, s in slopes.items())),
-        at_most("slope to the JavaScript twin's", slopes["ours"] / slopes["javascript"], 2.0),
-    ]
-    return Part(
-        "From 1 to 100 environments",
-        "Each is a copy of dev with names of its own; nothing is validated, nothing kept.",
-        figures,
+def each_optimization(folder: Path, rounds: int, log: Log) -> Section:
+    """Measure the plain application with one change at a time."""
+    apps = Apps(ROOT / "environments", folder)
+    plain = apps.without_validation()
+    bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode"), "PYTHONDONTWRITEBYTECODE": "1"}
+    variants: dict[str, Command] = {
+        "with validation and cdk-nag": apps.default(),
+        "`app.py`: no garbage collection, no stack traces, one CPU": apps.cold(),
+        "Python and Node on one CPU": replace(
+            plain, arguments=[sys.executable, "-c", _PINNED, *plain.arguments[1:]]
+        ),
+        "`app.py`, one environment": apps.cold(environment="dev"),
+        "without compiled bytecode": _with_variables(plain, bytecode),
+        "without jsii's package cache": _with_variables(
+            plain, {"JSII_RUNTIME_PACKAGE_CACHE": "disabled"}
+        ),
+        "Node's compile cache": _with_variables(
+            plain, {"NODE_COMPILE_CACHE": str(folder / "node-cache")}
+        ),
+    }
+    runs = interleaved({"plain": plain, **variants}, rounds, log)
+    return Section(
+        "Each optimization alone",
+        "Ratios to *plain*: everything built, nothing validated, no optimization.",
+        [row(name, ratio(runs[name], runs["plain"]), "x") for name in variants],
     )
 
 
-def _slope(values: list[float]) -> float:
-    return statistics.linear_regression(_COUNTS, values).slope
+def many_environments(folder: Path, rounds: int, log: Log) -> Section:
+    """Measure 1 to 100 environments, and the slope of time over their number."""
+    rows: list[Row] = []
+    medians: list[float] = []
+    for count in _COUNTS:
+        apps = Apps(copies_of_dev(folder / f"{count}-environments", count), folder / f"{count}-out")
+        runs = interleaved(
+            {"app.py": apps.cold()},
+            rounds,
+            lambda text, count=count: log(f"{count} environments: {text}"),  # type: ignore[misc]
+        )["app.py"]
+        medians.append(median_seconds(runs))
+        name = f"{count} environment{'s' if count > 1 else ''}"
+        rows.append(Row(name, f"{medians[-1]:.2f} s, {median_peak_mib(runs):.0f} MiB"))
+    slope = statistics.linear_regression(_COUNTS, medians).slope
+    return Section(
+        "From 1 to 100 environments",
+        "`app.py` with an empty cache. Each environment is a copy of dev with a different name; "
+        "nothing is validated.",
+        [*rows, row("each additional environment", slope, "s")],
+    )
 
 
-def _times(what: str, runs: list[Run], to: list[Run]) -> Figure:
-    return plain(what, ratio(runs, to), "x")
+def _with_variables(command: Command, variables: dict[str, str]) -> Command:
+    return replace(command, variables={**command.variables, **variables})

@@ -1,4 +1,4 @@
-"""Commands, timed: wall time and the peak memory of the whole process tree."""
+"""Measurement of commands: wall time, and the peak memory of the process tree."""
 
 import os
 import statistics
@@ -12,152 +12,156 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_LOOK_SECONDS = 0.02
-# A virtual machine's host may give its processors to others meanwhile.
-_MOST_STOLEN_SHARE = 0.02
-_MOST_RUNS = 4
+Log = Callable[[str], None]
+
+_SAMPLE_INTERVAL_SECONDS = 0.02
+# The host of a virtual machine may assign its CPUs to other machines during a run.
+_MAX_STOLEN_SHARE = 0.02
+_MAX_RUNS = 4
+_SHOWN_CHARACTERS = 2000
 
 
 class BenchmarkError(Exception):
-    """A command that is measured did not do its work; the text ends with what it said."""
+    """A measured command failed; the message ends with its output."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took.
+    """The measurements of one run.
 
     Attributes:
         seconds: wall time.
-        peak_mib: sum of the highest resident sizes of the command and what it started.
-        said: its standard output.
-        stolen_seconds: how long a processor was ready to work and the host let it wait.
+        peak_mib: sum of the peak resident set sizes of the command and its descendants.
+        output: its standard output.
+        stolen_seconds: CPU time that the host assigned to other machines.
     """
 
     seconds: float
     peak_mib: float
-    said: str = ""
+    output: str = ""
     stolen_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Command:
-    """What is run, where, and with which variables; `before` comes first and is not timed."""
+    """A command with its folder and variables; `before` runs first and is not measured."""
 
-    words: Sequence[str | Path]
+    arguments: Sequence[str | Path]
     variables: Mapping[str, str]
     folder: Path = ROOT
     before: Callable[[], None] = lambda: None
 
     def __call__(self) -> Run:
-        """Run it to its end.
+        """Run the command until it ends.
 
         Raises:
             BenchmarkError: it failed.
         """
         self.before()
         process = subprocess.Popen(
-            [str(word) for word in self.words],
+            [str(argument) for argument in self.arguments],
             cwd=self.folder,
-            env={**_clean(), **self.variables},
+            env={**_environment(), **self.variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         began, stolen = time.perf_counter(), _stolen_seconds()
-        memory = _Memory(process.pid)
-        said, errors = process.communicate()
+        memory = _MemorySampler(process.pid)
+        output, errors = process.communicate()
         seconds = time.perf_counter() - began
         peak_mib = memory.stop()
         if process.returncode:
-            line = " ".join(str(word) for word in self.words)
+            line = " ".join(str(argument) for argument in self.arguments)
             raise BenchmarkError(
-                f"{line} ended with {process.returncode}:\n{said[-2000:]}{errors[-2000:]}"
+                f"{line} ended with exit code {process.returncode}:\n"
+                f"{output[-_SHOWN_CHARACTERS:]}{errors[-_SHOWN_CHARACTERS:]}"
             )
-        return Run(seconds, peak_mib, said, _stolen_seconds() - stolen)
+        return Run(seconds, peak_mib, output, _stolen_seconds() - stolen)
 
 
 def interleaved(
-    variants: Mapping[str, Callable[[], Run]], rounds: int, told: Callable[[str], None]
+    variants: Mapping[str, Callable[[], Run]], rounds: int, log: Log
 ) -> dict[str, list[Run]]:
-    """Run every variant once to warm it up, then all of them `rounds` times in turn.
+    """Run each variant once as a warm-up, then all of them in turn, `rounds` times.
 
-    A run that the host disturbed is made again.
+    A run that the host disturbed is repeated.
     """
     runs: dict[str, list[Run]] = {name: [] for name in variants}
-    for turn in range(rounds + 1):
+    for number in range(rounds + 1):
         for name, variant in variants.items():
-            told(f"{name}, {f'round {turn} of {rounds}' if turn else 'once to warm up'}")
-            run = _undisturbed(variant) if turn else variant()
-            if turn:
+            log(f"{name}, {f'round {number} of {rounds}' if number else 'warm-up'}")
+            run = _undisturbed(variant) if number else variant()
+            if number:
                 runs[name].append(run)
     return runs
 
 
 def _undisturbed(variant: Callable[[], Run]) -> Run:
-    """Run until the host took next to nothing away; of a host that always does, the best run."""
+    """Return a run with nearly no stolen time; on a host that always steals, the best of four."""
     best = variant()
-    for _ in range(_MOST_RUNS - 1):
-        if best.stolen_seconds <= best.seconds * _MOST_STOLEN_SHARE:
+    for _ in range(_MAX_RUNS - 1):
+        if best.stolen_seconds <= best.seconds * _MAX_STOLEN_SHARE:
             break
         best = min(best, variant(), key=lambda run: run.stolen_seconds / run.seconds)
     return best
 
 
-def seconds(runs: Sequence[Run]) -> float:
+def median_seconds(runs: Sequence[Run]) -> float:
     """Return the median of the wall times."""
     return statistics.median(run.seconds for run in runs)
 
 
-def peak_mib(runs: Sequence[Run]) -> float:
-    """Return the median of the peaks."""
+def median_peak_mib(runs: Sequence[Run]) -> float:
+    """Return the median of the memory peaks."""
     return statistics.median(run.peak_mib for run in runs)
 
 
 def ratio(runs: Sequence[Run], to: Sequence[Run]) -> float:
-    """Return the median, over the rounds, of the ratio within a round."""
+    """Return the median of the ratios of wall times within each round."""
     return statistics.median(
-        one.seconds / other.seconds for one, other in zip(runs, to, strict=True)
+        run.seconds / other.seconds for run, other in zip(runs, to, strict=True)
     )
 
 
 def _stolen_seconds() -> float:
-    """Return Linux' sum over all processors since it began (proc(5), /proc/stat: steal)."""
-    processors = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
-    return int(processors[8]) / os.sysconf("SC_CLK_TCK")
+    """Return the stolen time of all CPUs since the start (proc(5), /proc/stat: steal)."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 
 
-def _clean() -> dict[str, str]:
-    """What a shell gives; what would slow every Python down (no bytecode) is left out."""
+def _environment() -> dict[str, str]:
+    """Return the variables of this process, without those of Python that slow it down."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
 
-class _Memory:
-    """Looks at a process tree until it is stopped; Linux keeps each process' highest size."""
+class _MemorySampler:
+    """A thread that reads the peak sizes of a process tree, which Linux stores per process."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._highest_kib: dict[int, int] = {}
+        self._peak_kib: dict[int, int] = {}
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def stop(self) -> float:
-        """Return the sum of the peaks in MiB."""
+        """Stop, and return the sum of the peaks in MiB."""
         self._stopped.set()
         self._thread.join()
-        return sum(self._highest_kib.values()) / 1024
+        return sum(self._peak_kib.values()) / 1024
 
-    def _look(self) -> None:
-        while not self._stopped.wait(_LOOK_SECONDS):
+    def _sample(self) -> None:
+        while not self._stopped.wait(_SAMPLE_INTERVAL_SECONDS):
             pids = [self._pid]
             for pid in pids:
                 try:
                     pids += _children(pid)
-                    self._highest_kib[pid] = _high_water_kib(pid)
-                except (OSError, StopIteration):  # it ended meanwhile
+                    self._peak_kib[pid] = _high_water_kib(pid)
+                except (OSError, StopIteration):  # The process has ended.
                     continue
 
 

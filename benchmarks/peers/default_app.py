@@ -1,7 +1,7 @@
-"""The project's own application as CDK runs it by default: the peer without any lever.
+"""This project's application as CDK synthesizes by default, without any optimization.
 
-Every environment is built and every template validated, as an `app.py` of `cdk init` would; what
-`app.py` of this checkout does to be faster is left out. The stacks and cdk-nag are the same.
+Every environment is built and every template validated, as an `app.py` of `cdk init` does. Stacks
+and cdk-nag are those of `app.py`; nothing of `stacks/synthesis.py` is used.
 """
 
 import os
@@ -13,31 +13,26 @@ from cdk_nag import AwsSolutionsChecks
 
 from deeplens.config import ConfigError, load_delivery, load_environments
 from stacks.application import DeepLensApplication
-from stacks.delivery_stack import Delivered, DeliveryStack
+from stacks.delivery_stack import DeliveryStack
 
 ROOT = Path(__file__).resolve().parents[2]
 
 try:
-    # No lever: as in app.py, traces would name the machine's folders in the assembly.
+    # Not an optimization: stack traces contain folders of this machine.
     app = App(context={"aws:cdk:disable-stack-trace": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     folder = app.node.try_get_context("environments") or os.environ.get("ENVIRONMENTS")
     environments = load_environments(Path(folder or ROOT / "environments"))
-    applications = {
+    stages = {
         environment.name: DeepLensApplication(
-            app,
-            environment.name,
-            environment=environment,
-            models=ROOT / "models",
-            runtimes=ROOT / ".local" / "runtime",
+            app, environment, models=ROOT / "models", runtimes=ROOT / ".local" / "runtime"
         )
         for environment in environments
     }
     pipeline = app.node.try_get_context("delivery")
-    if pipeline and (delivered := load_delivery(Path(pipeline), environments)):
-        delivery, order = delivered
-        stages = [Delivered(one, applications[one.name]) for one in order]
-        DeliveryStack(app, "Delivery", delivery=delivery, stages=stages)
+    if pipeline and (loaded := load_delivery(Path(pipeline), environments)):
+        delivery, order = loaded
+        DeliveryStack(app, delivery, stages=[stages[environment.name] for environment in order])
     app.synth()
 except ConfigError as error:
     sys.exit(f"{error}")

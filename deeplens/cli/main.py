@@ -28,7 +28,7 @@ class _Root(OperatorGroup, LazyGroup):
         "release": "deeplens.cli.release.main:release",
         "fleet": "deeplens.cli.fleet.main:fleet",
         "env": "deeplens.cli.env.main:env",
-        "review": "review.cli:main",
+        "review": "deeplens.review.cli:main",
         "local": "deeplens.cli.local.main:local",
     },
     epilog="\b\nExamples:\n"

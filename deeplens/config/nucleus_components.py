@@ -1,12 +1,12 @@
-"""Releases of AWS-provided Greengrass components that deployments pin, and the oldest nucleus lite.
+"""Pinned versions of AWS-provided Greengrass components, and the oldest supported nucleus lite.
 
-Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment that leaves
-them out gets the newest patch of each, which may restart the nucleus in the middle of a release.
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment without
+versions installs the newest patch of each, which may restart the nucleus during a release.
 """
 
 from deeplens.config import ComponentKind
 
-RELEASES = {
+PINNED_VERSIONS = {
     "aws.greengrass.Nucleus": "2.16.1",
     "aws.greengrass.LambdaLauncher": "2.0.13",
     "aws.greengrass.LambdaManager": "2.3.7",
@@ -17,14 +17,14 @@ RELEASES = {
 _NUCLEUS = "aws.greengrass.Nucleus"
 
 
-def pinned_releases(component: ComponentKind) -> dict[str, str]:
-    """Return what a deployment to the classic nucleus pins for a kind of inference component.
+def versions_to_pin(component: ComponentKind) -> dict[str, str]:
+    """Return the versions that a deployment to the classic nucleus pins, by component name.
 
     A generic component needs none of the components that run Lambda functions.
     """
-    return dict(RELEASES) if component == "lambda" else {_NUCLEUS: RELEASES[_NUCLEUS]}
+    return dict(PINNED_VERSIONS) if component == "lambda" else {_NUCLEUS: PINNED_VERSIONS[_NUCLEUS]}
 
 
-# Nucleus lite 2.3.2 and earlier reject long S3 URIs, and leave the job of such a deployment
+# Nucleus lite up to 2.3.2 rejects long S3 URIs, and the job of such a deployment remains
 # IN_PROGRESS.
 OLDEST_LITE = "2.4.0"

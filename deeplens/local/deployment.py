@@ -21,7 +21,7 @@ from deeplens.local.embedded import (
 from deeplens.local.policies import create_policies
 from deeplens.local.processes import WRONG_INPUT, CommandFailed, run
 from deeplens.local.status import status_line
-from review import ReviewError
+from deeplens.review import ReviewError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -163,7 +163,7 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
 
 def review(base: str) -> str:
     """Write the review page of the working tree, compared with a commit; return where it is."""
-    output = run([ROOT / ".venv/bin/python", "-m", "review", base], LOGS / "review.log")
+    output = run([ROOT / ".venv/bin/python", "-m", "deeplens.review", base], LOGS / "review.log")
     return output.strip().splitlines()[-1]
 
 
@@ -221,7 +221,7 @@ def check_plan_file(plan: Path) -> None:
     Raises:
         CommandFailed: it cannot; the exit code is that of wrong input.
     """
-    from review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
+    from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
 
     try:
         read_plan(plan)
@@ -232,7 +232,14 @@ def check_plan_file(plan: Path) -> None:
 def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
     """Hold what was synthesized to a plan; raise `CommandFailed` with every difference."""
     run(
-        [ROOT / ".venv/bin/python", "-m", "tools.plan", environment.name, "--check", plan],
+        [
+            ROOT / ".venv/bin/python",
+            "-m",
+            "deeplens.review.plan",
+            environment.name,
+            "--check",
+            plan,
+        ],
         LOGS / "plan.log",
     )
 

@@ -10,7 +10,7 @@ from deeplens.local.status import status_line
 from shared.artifact.errors import ImageError
 from shared.vision.images import open_image
 
-# As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
+# As in the camera's folder source (lambda_src/inference/camera/cameras/folder.py).
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"

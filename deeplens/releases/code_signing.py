@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from tools.assembly import SynthesizedStack
+from deeplens.assembly import Stack
 
 _MARK = "deeplens-signed-by"
 _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Content"))
@@ -27,7 +27,7 @@ class CodeObject:
     key: str
 
 
-def code_objects(stacks: list[SynthesizedStack]) -> list[CodeObject]:
+def code_objects(stacks: list[Stack]) -> list[CodeObject]:
     """Return every object that a function or layer of these stacks is made of, once."""
     return sorted(
         {
@@ -40,7 +40,7 @@ def code_objects(stacks: list[SynthesizedStack]) -> list[CodeObject]:
     )
 
 
-def profile_of(stacks: list[SynthesizedStack]) -> str:
+def profile_of(stacks: list[Stack]) -> str:
     """Return the signing profile's version that the templates allow.
 
     Raises:
@@ -100,7 +100,7 @@ def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
     return True
 
 
-def _allowed(stacks: list[SynthesizedStack]) -> Iterator[str]:
+def _allowed(stacks: list[Stack]) -> Iterator[str]:
     for stack in stacks:
         for resource in stack.template["Resources"].values():
             if resource["Type"] == "AWS::Lambda::CodeSigningConfig":

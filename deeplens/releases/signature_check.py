@@ -5,8 +5,8 @@ from pathlib import Path
 from deeplens.releases.artifacts import Release, find_release
 from deeplens.releases.environments import Environment
 from deeplens.releases.signing.trust import check_release
+from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import RegistryError
-from model_tools.package import ARTIFACT_NAME
 from shared.signatures import Expected, SignatureRefused, Statement
 
 

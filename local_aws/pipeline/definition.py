@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,27 @@ def fingerprint(assembly: Path) -> dict[str, str]:
         for file in sorted(assembly.rglob("*"))
         if file.is_file()
     }
+
+
+def environments_id(assembly: Path) -> str:
+    """Return the SHA-256 of the templates of all environments; the review page contains it.
+
+    Source: docs/review.md, "Identity of the assembly".
+    """
+    digests = sorted(_template_digests(assembly, is_environment=False))
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _template_digests(folder: Path, *, is_environment: bool) -> Iterator[tuple[str, str]]:
+    """Yield name and SHA-256 of the template of each stack in an environment."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for id_, artifact in manifest.get("artifacts", {}).items():
+        properties = artifact.get("properties", {})
+        if artifact["type"] == "cdk:cloud-assembly":
+            yield from _template_digests(folder / properties["directoryName"], is_environment=True)
+        elif is_environment and artifact["type"] == "aws:cloudformation:stack":
+            template = (folder / properties["templateFile"]).read_bytes()
+            yield properties.get("stackName", id_), hashlib.sha256(template).hexdigest()
 
 
 def _stage(assembly: Path, resources: dict[str, Any], stage: dict[str, Any]) -> Stage:

@@ -14,8 +14,13 @@ from botocore.exceptions import ClientError
 
 from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
 from local_aws.pipeline.approval import Request
-from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
-from tools.assembly import environments_id
+from local_aws.pipeline.definition import (
+    Action,
+    Pipeline,
+    Stage,
+    environments_id,
+    fingerprint,
+)
 
 _SHOWN_LINES = 12
 # Lines that make prints about itself, such as "make: Nothing to be done for 'setup'."

@@ -1,1 +1,1 @@
-"""Engines measured side by side, in one run."""
+"""Comparative measurements of engines."""

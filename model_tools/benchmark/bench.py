@@ -1,4 +1,4 @@
-"""Plain against accelerated, in turns, so that a busy moment hits both."""
+"""Measurements of TensorFlow and OpenVINO in turns, so that other load affects both."""
 
 import tempfile
 import time
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from model_tools.artifacts import unpack_artifact
-from model_tools.benchmark.worker import Contender, Picture, Start, Worker
+from model_tools.artifact.archive import unpack_artifact
+from model_tools.benchmark.worker import Contender, EngineProcess, StartTimes
+from model_tools.images import ImageArray
 from model_tools.inspection import flops_of
 from shared.artifact.archive import Artifact
 from shared.vision.runtimes import OPENVINO
@@ -21,17 +22,17 @@ PLAIN, ACCELERATED, BFLOAT16 = "plain (TensorFlow)", "accelerated (OpenVINO)", "
 _BLOCK_SECONDS = 0.25
 _MATRIX_SIDE = 1536
 _MATRIX_RUNS = 8
-_PICTURE_SIDES_PX = (480, 640)
+_IMAGE_SIDES_PX = (480, 640)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One contender's figures."""
+class EngineMeasurement:
+    """The metrics of one contender; the fields are keys of `--json`."""
 
     title: str
-    # The very first load, which OpenVINO compiles in; None for TensorFlow, which keeps nothing.
+    # The first load, in which OpenVINO compiles the model; None for TensorFlow.
     compile_seconds: float | None
-    # Of a process that starts where one ran before.
+    # A later load, with the compiled model in the cache.
     load_seconds: float
     first_ms: float
     median_ms: float
@@ -39,145 +40,145 @@ class Measured:
     frames_per_second: float
     rss_mib: float
     runs: int
-    # Plain's median divided by this one's, round by round; the median of those.
+    # The median over the rounds of TensorFlow's median time divided by this contender's.
     speed_up: float
     gflops_per_second: float | None
-    # Of what a matrix product reaches here.
+    # The share of the rate that a matrix product reaches on this machine.
     share_of_peak: float | None
     milliseconds: list[float]
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All contenders of one run."""
+    """The measurements of all contenders in one run."""
 
     name: str
     threads: int
     gflop: float | None
     peak_gflops_per_second: float
-    contenders: list[Measured]
+    contenders: list[EngineMeasurement]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data, without every single time."""
+        """Return it as plain data, without the time of each run."""
         document = asdict(self)
-        for one in document["contenders"]:
-            del one["milliseconds"]
+        for contender in document["contenders"]:
+            del contender["milliseconds"]
         return document
 
 
-def bench(  # noqa: PLR0913 - each is a choice of the caller's
+def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
     artifact: Path,
     *,
-    pictures: list[Picture] | None = None,
+    images: list[ImageArray] | None = None,
     rounds: int = 20,
     threads: int = 2,
     bf16: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Benchmark:
-    """Measure an artifact's engines, batch 1, from picture to detections.
+    """Measure an artifact's engines with batch size 1, from an image to its detections.
 
     Args:
         artifact: a model.zip.
-        pictures: uint8 [height, width, 3]; None draws noise of 640 x 480.
-        rounds: how often each contender gets a quarter of a second.
-        threads: that an engine may use.
+        images: uint8 [height, width, 3]; None: noise of 640 x 480 pixels.
+        rounds: the number of quarter-second blocks of each contender.
+        threads: of an engine.
         bf16: measure OpenVINO in bfloat16, too.
-        progress: told the rounds done.
+        progress: it is called with the number of completed rounds.
 
     Raises:
-        ModelToolsError, shared.artifact.errors.VisionError: the artifact cannot be run.
+        ModelToolsError, shared.artifact.errors.VisionError: the artifact cannot run.
     """
-    shown = pictures or [
-        np.random.default_rng(0).integers(0, 256, (*_PICTURE_SIDES_PX, 3), np.uint8)
-    ]
+    inputs = images or [np.random.default_rng(0).integers(0, 256, (*_IMAGE_SIDES_PX, 3), np.uint8)]
     contenders = [Contender(PLAIN, "tensorflow"), Contender(ACCELERATED, "openvino")]
     if bf16:
         contenders.append(Contender(BFLOAT16, "openvino", "bf16"))
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
-        opened = unpack_artifact(artifact, Path(folder))
-        gflop = _gflop(opened)
-        compiled = [_compile(contender, Path(folder), shown, threads) for contender in contenders]
-        workers: list[Worker] = []
+        unpacked = unpack_artifact(artifact, Path(folder))
+        gflop = _gflop(unpacked)
+        compile_seconds = [
+            _compile(contender, Path(folder), inputs, threads) for contender in contenders
+        ]
+        workers: list[EngineProcess] = []
         try:
             for contender in contenders:
-                worker = Worker(contender, Path(folder), shown, threads)
+                worker = EngineProcess(contender, Path(folder), inputs, threads)
                 workers.append(worker)
             blocks: list[list[list[float]]] = []
             for number in range(rounds):
                 blocks.append([worker.block(_BLOCK_SECONDS) for worker in workers])
                 if progress is not None:
                     progress(number + 1)
-            memory = [worker.end() for worker in workers]
+            rss_mib = [worker.end() for worker in workers]
         finally:
             for worker in workers:
                 worker.kill()
     peak = peak_gflops_per_second()
-    measured = [
-        _measured(worker, compiled[index], memory[index], blocks, index, gflop, peak)
+    measurements = [
+        _measurement(worker, compile_seconds[index], rss_mib[index], blocks, index, gflop, peak)
         for index, worker in enumerate(workers)
     ]
-    return Benchmark(opened.manifest.name, threads, gflop, peak, measured)
+    return Benchmark(unpacked.manifest.name, threads, gflop, peak, measurements)
 
 
 def peak_gflops_per_second() -> float:
-    """Measure a float32 matrix product with NumPy's BLAS, on all cores: the best of some."""
+    """Return the rate of the fastest of several float32 matrix products, on all cores."""
     random = np.random.default_rng(0)
-    one, other = (random.random((_MATRIX_SIDE, _MATRIX_SIDE), np.float32) for _ in range(2))
-    best = float("inf")
+    first, second = (random.random((_MATRIX_SIDE, _MATRIX_SIDE), np.float32) for _ in range(2))
+    fastest_seconds = float("inf")
     for _ in range(_MATRIX_RUNS):
-        began = time.perf_counter()
-        one @ other
-        best = min(best, time.perf_counter() - began)
-    return float(2 * _MATRIX_SIDE**3 / best / 1e9)
+        started = time.perf_counter()
+        first @ second
+        fastest_seconds = min(fastest_seconds, time.perf_counter() - started)
+    return float(2 * _MATRIX_SIDE**3 / fastest_seconds / 1e9)
 
 
-def _gflop(opened: Artifact) -> float | None:
-    cut = opened.manifest.cut
-    spec = cut.input if cut else opened.manifest.input
-    graph = opened.directory / (cut.graph if cut else opened.manifest.graph)
-    sides = (spec.height_px or _PICTURE_SIDES_PX[0], spec.width_px or _PICTURE_SIDES_PX[1])
+def _gflop(artifact: Artifact) -> float | None:
+    cut = artifact.manifest.cut
+    spec = cut.input if cut else artifact.manifest.input
+    graph = artifact.directory / (cut.graph if cut else artifact.manifest.graph)
+    sides = (spec.height_px or _IMAGE_SIDES_PX[0], spec.width_px or _IMAGE_SIDES_PX[1])
     shape = (1, *sides, 3) if spec.layout == "NHWC" else (1, 3, *sides)
-    counted = flops_of(graph, spec.name, spec.dtype, shape)
-    return counted / 1e9 if counted else None
+    flop = flops_of(graph, spec.name, spec.dtype, shape)
+    return flop / 1e9 if flop else None
 
 
 def _compile(
-    contender: Contender, folder: Path, pictures: list[Picture], threads: int
+    contender: Contender, folder: Path, images: list[ImageArray], threads: int
 ) -> float | None:
-    """Let OpenVINO compile and keep the model; return how long its first load took."""
+    """Return the seconds of the first load, in which OpenVINO compiles and caches the model."""
     if contender.engine != OPENVINO:
         return None
-    worker = Worker(contender, folder, pictures, threads)
+    worker = EngineProcess(contender, folder, images, threads)
     worker.end()
     return worker.start.load_seconds
 
 
-def _measured(  # noqa: PLR0913, PLR0917 - the parts of one row
-    worker: Worker,
+def _measurement(  # noqa: PLR0913, PLR0917 - the parts of one row
+    worker: EngineProcess,
     compile_seconds: float | None,
     rss_mib: float,
     blocks: list[list[list[float]]],
     index: int,
     gflop: float | None,
     peak: float,
-) -> Measured:
-    start: Start = worker.start
-    times = [took for block in blocks for took in block[index]]
+) -> EngineMeasurement:
+    start: StartTimes = worker.start
+    milliseconds = [duration for block in blocks for duration in block[index]]
     ratios = [median(block[0]) / median(block[index]) for block in blocks]
-    middle = median(times)
-    reached = gflop / middle * 1000 if gflop else None
-    return Measured(
+    median_ms = median(milliseconds)
+    gflops_per_second = gflop / median_ms * 1000 if gflop else None
+    return EngineMeasurement(
         title=worker.title,
         compile_seconds=compile_seconds,
         load_seconds=start.load_seconds,
         first_ms=start.first_ms,
-        median_ms=middle,
-        p95_ms=quantiles(times, n=20)[-1] if len(times) > 1 else middle,
-        frames_per_second=1000 / middle,
+        median_ms=median_ms,
+        p95_ms=quantiles(milliseconds, n=20)[-1] if len(milliseconds) > 1 else median_ms,
+        frames_per_second=1000 / median_ms,
         rss_mib=rss_mib,
-        runs=len(times),
+        runs=len(milliseconds),
         speed_up=median(ratios),
-        gflops_per_second=reached,
-        share_of_peak=reached / peak if reached else None,
-        milliseconds=times,
+        gflops_per_second=gflops_per_second,
+        share_of_peak=gflops_per_second / peak if gflops_per_second else None,
+        milliseconds=milliseconds,
     )

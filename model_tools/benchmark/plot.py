@@ -1,33 +1,36 @@
-"""A benchmark as a picture."""
+"""A benchmark as an image."""
 
 from pathlib import Path
 
 from model_tools.benchmark.bench import Benchmark
 
 
-def plot(found: Benchmark, file: Path) -> None:
-    """Draw how long runs took, and the memory beside it, as PNG or SVG by the file's name.
+def draw_benchmark(benchmark: Benchmark, file: Path) -> None:
+    """Draw the times of runs and the memory of each engine, as PNG or SVG by the file's name.
 
     Raises:
-        ValueError: the file's name ends otherwise.
+        ValueError: the file's name has another suffix.
     """
     if file.suffix.lower() not in {".png", ".svg"}:
-        raise ValueError(f"{file}: a plot is .png or .svg")
+        raise ValueError(f"{file} is not a valid name of a plot: expected .png or .svg")
     from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second
 
-    titles = [f"{one.title}\n{one.speed_up:.2f} times as fast" for one in found.contenders]
+    contenders = benchmark.contenders
+    titles = [
+        f"{contender.title}\n{contender.speed_up:.2f} times as fast" for contender in contenders
+    ]
     figure = Figure(figsize=(9, 1.5 + 0.8 * len(titles)), layout="constrained")
     times, memory = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
     times.boxplot(
-        [one.milliseconds for one in found.contenders],
+        [contender.milliseconds for contender in contenders],
         orientation="horizontal",
         tick_labels=titles,
         showfliers=False,
     )
     times.set_xlim(left=0)
-    times.set_xlabel(f"ms per picture, {found.threads} threads")
-    times.set_title(found.name)
-    memory.barh(range(1, len(titles) + 1), [one.rss_mib for one in found.contenders], 0.4)
-    memory.set_xlabel("MiB resident, at most")
+    times.set_xlabel(f"ms per image, {benchmark.threads} threads")
+    times.set_title(benchmark.name)
+    memory.barh(range(1, len(titles) + 1), [contender.rss_mib for contender in contenders], 0.4)
+    memory.set_xlabel("maximum resident memory, MiB")
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)

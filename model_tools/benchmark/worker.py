@@ -1,4 +1,4 @@
-"""One engine in a process of its own, so that its memory is its own."""
+"""An engine in a separate process, so that its memory is measured alone."""
 
 import multiprocessing
 import os
@@ -10,13 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from model_tools.errors import IsolationError, ModelToolsError
+from model_tools.images import ImageArray
 from shared.artifact.errors import VisionError
-
-Picture = npt.NDArray[np.uint8]
 
 _WARM_UP_RUNS = 3
 _KIB = 1024
@@ -24,7 +20,7 @@ _KIB = 1024
 
 @dataclass(frozen=True)
 class Contender:
-    """An engine and how it runs."""
+    """An engine and its precision."""
 
     title: str
     engine: str
@@ -32,28 +28,28 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What it took until the first answer."""
+class StartTimes:
+    """The times of loading a model and of its first inference."""
 
     load_seconds: float
     first_ms: float
 
 
-class Worker:
-    """Runs one contender; blocks of runs are asked for, so that several can take turns."""
+class EngineProcess:
+    """A process that runs a contender in blocks, so that several contenders can take turns."""
 
     def __init__(
-        self, contender: Contender, folder: Path, pictures: list[Picture], threads: int
+        self, contender: Contender, folder: Path, images: list[ImageArray], threads: int
     ) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        # Read by BLAS, OpenMP and TensorFlow when they are loaded.
+        self._pipe, child_pipe = context.Pipe()
+        # BLAS, OpenMP and TensorFlow read these when they are loaded.
         limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         before = {name: os.environ.get(name) for name in limits}
         os.environ.update(limits)
         try:
             self._process = context.Process(
-                target=_serve, args=(theirs, contender, folder, pictures, threads), daemon=True
+                target=_serve, args=(child_pipe, contender, folder, images, threads), daemon=True
             )
             self._process.start()
         finally:
@@ -62,60 +58,60 @@ class Worker:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
-        theirs.close()
+        child_pipe.close()
         self.title = contender.title
-        self.start: Start = self._answer()
+        self.start: StartTimes = self._receive()
 
     def block(self, seconds: float) -> list[float]:
-        """Return how long each of as many runs took as fit into `seconds`, in ms."""
+        """Run the model for `seconds`; return the duration of each run in ms."""
         self._pipe.send(seconds)
-        return self._answer()  # type: ignore[no-any-return]
+        return self._receive()  # type: ignore[no-any-return]
 
     def end(self) -> float:
-        """Stop; return the most memory that it ever had resident, in MiB."""
+        """Stop; return the maximum resident memory in MiB."""
         self._pipe.send(None)
-        memory: float = self._answer()
+        rss_mib: float = self._receive()
         self._process.join()
-        return memory
+        return rss_mib
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
 
-    def _answer(self) -> Any:
+    def _receive(self) -> Any:
         try:
-            answer = self._pipe.recv()
+            received = self._pipe.recv()
         except EOFError:
             self._process.join()
             raise IsolationError(
                 f"{self.title}: the process ended with exit code {self._process.exitcode}"
             ) from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(received, Exception):
+            raise received
+        return received
 
 
 def _serve(
-    pipe: Connection, contender: Contender, folder: Path, pictures: list[Picture], threads: int
+    pipe: Connection, contender: Contender, folder: Path, images: list[ImageArray], threads: int
 ) -> None:
-    # TensorFlow is talkative.
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    # TensorFlow writes many lines to stderr while it is loaded.
+    with Path(os.devnull).open("wb") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
-        infer, start = _open(contender, folder, pictures, threads)
+        infer, start = _open(contender, folder, images, threads)
         pipe.send(start)
         while (seconds := pipe.recv()) is not None:
-            pipe.send(_block(infer, pictures, seconds))
+            pipe.send(_block(infer, images, seconds))
         pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB)
     except (ModelToolsError, VisionError) as error:
         pipe.send(error)
 
 
 def _open(
-    contender: Contender, folder: Path, pictures: list[Picture], threads: int
-) -> tuple[Callable[[Picture], object], Start]:
-    began = time.perf_counter()
+    contender: Contender, folder: Path, images: list[ImageArray], threads: int
+) -> tuple[Callable[[ImageArray], object], StartTimes]:
+    started = time.perf_counter()
     from shared.artifact.archive import open_unpacked  # noqa: PLC0415 - its import is part of the load
     from shared.vision.engine import open_engine  # noqa: PLC0415 - as above
 
@@ -127,19 +123,19 @@ def _open(
         cache=folder / "compiled",
     )
     loaded = time.perf_counter()
-    engine.infer(pictures[0])
+    engine.infer(images[0])
     first = time.perf_counter()
-    for picture in pictures[:_WARM_UP_RUNS]:
-        engine.infer(picture)
-    return engine.infer, Start(loaded - began, (first - loaded) * 1000)
+    for image in images[:_WARM_UP_RUNS]:
+        engine.infer(image)
+    return engine.infer, StartTimes(loaded - started, (first - loaded) * 1000)
 
 
 def _block(
-    infer: Callable[[Picture], object], pictures: list[Picture], seconds: float
+    infer: Callable[[ImageArray], object], images: list[ImageArray], seconds: float
 ) -> list[float]:
-    took: list[float] = []
+    milliseconds: list[float] = []
     end = time.perf_counter() + seconds
-    while (began := time.perf_counter()) < end or not took:
-        infer(pictures[len(took) % len(pictures)])
-        took.append((time.perf_counter() - began) * 1000)
-    return took
+    while (started := time.perf_counter()) < end or not milliseconds:
+        infer(images[len(milliseconds) % len(images)])
+        milliseconds.append((time.perf_counter() - started) * 1000)
+    return milliseconds

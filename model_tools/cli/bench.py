@@ -14,9 +14,9 @@ from model_tools.output_paths import OutputPath
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model_tools.benchmark.bench import Benchmark, Measured
+    from model_tools.benchmark.bench import Benchmark, EngineMeasurement
 
-_METRICS: tuple[tuple[str, "Callable[[Measured], str]"], ...] = (
+_METRICS: tuple[tuple[str, "Callable[[EngineMeasurement], str]"], ...] = (
     (
         "compile, s",
         lambda one: "-" if one.compile_seconds is None else f"{one.compile_seconds:.2f}",
@@ -72,9 +72,9 @@ def bench(
     as_json: bool,
 ) -> None:
     """Measure ARTIFACT plain and accelerated, in turns: time, memory, share of peak."""
-    from model_tools.benchmark import bench as benchmark  # noqa: PLC0415 - keeps --help fast
-    from model_tools.benchmark.plot import plot as draw  # noqa: PLC0415 - as above
-    from model_tools.pictures import picture_files, read_picture  # noqa: PLC0415 - as above
+    from model_tools.benchmark.bench import compare_engines  # noqa: PLC0415 - keeps --help fast
+    from model_tools.benchmark.plot import draw_benchmark  # noqa: PLC0415 - as above
+    from model_tools.images import image_files, read_image  # noqa: PLC0415 - as above
     from model_tools.progress import progress_of  # noqa: PLC0415 - as above
 
     if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
@@ -85,18 +85,18 @@ def bench(
             "`.venv/bin/uv pip install matplotlib` installs it; elsewhere, `pip install matplotlib`"
         )
     check_exists(artifact)
-    files = picture_files(pictures)
+    files = image_files(pictures)
     with progress_of("measuring", rounds, "round") as progress:
-        found = benchmark.bench(
+        found = compare_engines(
             artifact,
-            pictures=[read_picture(file) for file in files] or None,
+            images=[read_image(file) for file in files] or None,
             rounds=rounds,
             threads=threads,
             bf16=bf16,
             progress=progress,
         )
     if plot is not None:
-        draw(found, plot)
+        draw_benchmark(found, plot)
     if as_json:
         echo(json.dumps(found.as_dict()))
         return

@@ -18,7 +18,8 @@ from model_tools.cli.options import (
 )
 from model_tools.output_paths import OutputPath
 
-# As `model_tools.freezing.consumer.Consumer`, which a test compares: this list keeps --help fast.
+# The values of `model_tools.freezing.target_runtime.TargetRuntime`, whose import would slow --help;
+# a test compares the two.
 CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
 
 
@@ -81,8 +82,8 @@ def freeze(
     SOURCE: a SavedModel's folder, a .tar.gz with one, a .keras or .h5 file, a checkpoint, a .pbtxt
     graph with --checkpoint, or a frozen .pb. Nothing is written unless the graph answers as SOURCE.
     """
-    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415
-    from model_tools.pictures import picture_files  # noqa: PLC0415
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415
+    from model_tools.images import image_files  # noqa: PLC0415
 
     request = FreezeRequest(
         source=source,
@@ -93,7 +94,7 @@ def freeze(
         ),
         consumer=consumer,
         tolerance=tolerance,
-        pictures=tuple(picture_files(pictures)),
+        pictures=tuple(image_files(pictures)),
     )
     check_exists(source)
     if not as_json:

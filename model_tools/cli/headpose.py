@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from model_tools.cli.options import FiniteRange, check_exists, json_option
-from model_tools.headpose.variants import VARIANTS
 from model_tools.output_paths import OutputPath
+from model_tools.samples.headpose.variants import VARIANTS
 
 
 @click.command("headpose", short_help="Train the head-pose classifier.")
@@ -84,10 +84,10 @@ def train_headpose(
     The same command goes on where it was ended. Freeze what it wrote with
     `model-tools freeze OUTPUT/model.tar.gz build/frozen --signature camera`.
     """
-    from model_tools.headpose.build import build, read_or_draw  # noqa: PLC0415 - TensorFlow follows
-    from model_tools.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
-    from model_tools.native_output import load_tensorflow  # noqa: PLC0415 - as above
     from model_tools.progress import reporting  # noqa: PLC0415 - as above
+    from model_tools.samples.headpose.build import build, read_or_draw  # noqa: PLC0415 - TensorFlow follows
+    from model_tools.samples.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
+    from model_tools.tensorflow_setup import load_tensorflow  # noqa: PLC0415 - as above
 
     options = TrainingOptions(variant, epochs, batch_size, learning_rate, seed)
     with reporting() as progress:

@@ -33,9 +33,9 @@ def host_package(
     SOURCE: a SavedModel's folder, a folder with export/Servo/<n>/, a folder with MXNet's
     model-symbol.json, model-0000.params and model-shapes.json, or a .tar.gz with one of these.
     """
-    from model_tools.hosting.packing import host_package as package  # noqa: PLC0415
+    from model_tools.sagemaker.package import package_for_sagemaker  # noqa: PLC0415
 
-    packed = package(source, archive, code=code, version=version)
+    packed = package_for_sagemaker(source, archive, code=code, version=version)
     if as_json:
         echo(json.dumps({**asdict(packed), "archive": str(packed.archive)}))
         return

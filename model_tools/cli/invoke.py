@@ -14,7 +14,7 @@ from model_tools.cli.options import FiniteRange, json_option
 from shared.artifact.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from model_tools.hosting.invoking import Answer, Endpoint
+    from model_tools.sagemaker.invoke import EndpointClient, InvokeResult
 
 _LONGEST_LINE = 400
 _MOST_LINES = 10
@@ -118,7 +118,7 @@ def invoke(
     as_json: bool,
 ) -> None:
     """Ask an endpoint of SageMaker, or a server of this machine; show answers and latency."""
-    from model_tools.hosting.invoking import Request, invoke, wait_for  # noqa: PLC0415 - keeps --help fast
+    from model_tools.sagemaker.invoke import InvokeRequest, invoke, wait_for  # noqa: PLC0415 - keeps --help fast
 
     bodies = [
         *_data(data),
@@ -127,8 +127,8 @@ def invoke(
     ]
     if not bodies:
         raise click.UsageError("nothing to send: give --data, --data-file or --picture")
-    asked: list[Request] = [
-        Request(name, body, content_type or kind, accept, custom_attributes, target_variant)
+    asked: list[InvokeRequest] = [
+        InvokeRequest(name, body, content_type or kind, accept, custom_attributes, target_variant)
         for name, body, kind in bodies
     ]
     names = _names(labels)
@@ -142,15 +142,15 @@ def invoke(
 
 
 def _print(
-    answers: "list[Answer]", rounds: int, names: Mapping[int, str], *, as_json: bool
+    answers: "list[InvokeResult]", rounds: int, names: Mapping[int, str], *, as_json: bool
 ) -> None:
     if as_json:
         documents: list[dict[str, Any]] = [
             {
                 "request": answer.name,
                 "answer": answer.document(),
-                "content_type": answer.reply.content_type,
-                "variant": answer.reply.variant,
+                "content_type": answer.response.content_type,
+                "variant": answer.response.variant,
                 "median_ms": round(answer.median_ms, 3),
                 "milliseconds": [round(one, 3) for one in answer.milliseconds],
             }
@@ -159,7 +159,7 @@ def _print(
         click.echo(json.dumps(documents))
         return
     for answer in answers:
-        variant = f" from {answer.reply.variant}" if answer.reply.variant else ""
+        variant = f" from {answer.response.variant}" if answer.response.variant else ""
         named = named_classes(answer.document(), names)
         if named:
             click.echo(f"{answer.name}{variant}:")
@@ -199,7 +199,7 @@ def named_classes(answer: Any, names: Mapping[int, str]) -> list[str]:
 
 
 def _names(labels: Path | None) -> dict[int, str]:
-    from model_tools.labels import read_labels  # noqa: PLC0415 - keeps --help fast
+    from model_tools.artifact.labels import read_labels  # noqa: PLC0415 - keeps --help fast
 
     if labels is None:
         return {}
@@ -210,7 +210,7 @@ def _names(labels: Path | None) -> dict[int, str]:
 
 def _compare(file: Path, wanted: Any, answer: Any, tolerance: float) -> None:
     from model_tools.errors import VerifyError  # noqa: PLC0415 - keeps --help fast
-    from model_tools.hosting.comparing import largest_difference  # noqa: PLC0415 - as above
+    from model_tools.sagemaker.json_diff import largest_difference  # noqa: PLC0415 - as above
 
     difference = largest_difference(wanted, answer)
     if difference > tolerance:
@@ -229,8 +229,8 @@ def _document(file: Path) -> Any:
 
 def _endpoint(
     name: str | None, endpoint_url: str | None, region: str | None, url: str | None
-) -> "Endpoint":
-    from model_tools.hosting.invoking import LocalEndpoint, SageMakerEndpoint  # noqa: PLC0415
+) -> "EndpointClient":
+    from model_tools.sagemaker.invoke import LocalEndpoint, SageMakerEndpoint  # noqa: PLC0415
 
     if (name is None) == (url is None):
         raise click.UsageError("give one of --endpoint-name (SageMaker) and --url (a server)")
@@ -254,11 +254,11 @@ def _data(data: str | None) -> list[tuple[str, bytes, str]]:
 def _pictures(
     paths: tuple[Path, ...], size: str | None, mean: float, scale: float
 ) -> list[tuple[str, bytes, str]]:
-    from model_tools.hosting.invoking import picture_body  # noqa: PLC0415 - keeps --help fast
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
+    from model_tools.images import image_files  # noqa: PLC0415 - as above
+    from model_tools.sagemaker.invoke import image_body  # noqa: PLC0415 - keeps --help fast
 
     sides = None if size is None else _sides(size)
-    return [(file.name, *picture_body(file, sides, mean, scale)) for file in picture_files(paths)]
+    return [(file.name, *image_body(file, sides, mean, scale)) for file in image_files(paths)]
 
 
 def _sides(size: str) -> tuple[int, int]:

@@ -30,9 +30,9 @@ def train_iris(seed: int, output: Path, *, as_json: bool) -> None:
     `model-tools host-package OUTPUT OUTPUT/model.tar.gz` packs it; request.json is a request with
     the flowers that it has not seen, expected.json what it answers to them in this process.
     """
-    from model_tools.iris.build import EPOCHS, build  # noqa: PLC0415 - keeps --help fast
-    from model_tools.native_output import load_tensorflow  # noqa: PLC0415 - as above
     from model_tools.progress import reporting  # noqa: PLC0415 - as above
+    from model_tools.samples.iris.build import EPOCHS, build  # noqa: PLC0415 - keeps --help fast
+    from model_tools.tensorflow_setup import load_tensorflow  # noqa: PLC0415 - as above
 
     with reporting() as progress:
         progress.phase("loading TensorFlow")

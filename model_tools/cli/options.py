@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from model_tools.errors import SourceError
-from model_tools.sources.selection import Choice
+from model_tools.formats.signatures import Choice
 
 
 def examples(*lines: str) -> str:

@@ -157,19 +157,18 @@ def package(
     as_json: bool,
 ) -> None:
     """Package FROZEN, a folder that `freeze` wrote, with its labels into one artifact."""
-    from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
-    from model_tools.baseline import with_baseline  # noqa: PLC0415 - as above
-    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
-    from model_tools.labels import read_labels  # noqa: PLC0415 - as above
-    from model_tools.packaging import (  # noqa: PLC0415 - as above
+    from model_tools.artifact import archive as artifact  # noqa: PLC0415 - keeps --help fast
+    from model_tools.artifact.drift_baseline import with_baseline  # noqa: PLC0415 - as above
+    from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,
-        describe,
         fitting_labels,
+        infer_description,
         read_training,
     )
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
-    from model_tools.verification.engines import openvino_refusal  # noqa: PLC0415 - as above
+    from model_tools.artifact.labels import read_labels  # noqa: PLC0415 - as above
+    from model_tools.freezing.frozen_model import read_frozen  # noqa: PLC0415 - as above
+    from model_tools.images import image_files  # noqa: PLC0415 - as above
+    from model_tools.verification.diagnosis import openvino_error  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)
     given_labels = read_labels(labels)
@@ -186,17 +185,15 @@ def package(
         training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
-    description = describe(
-        found.details, request, shown=activation_of(graph, found.details.outputs)
-    )
+    description = infer_description(found.details, request, last_activation=found.activation())
     names = fitting_labels(description, given_labels)
     if pictures:
-        files = tuple(picture_files(pictures))
+        files = tuple(image_files(pictures))
         echo(f"baseline: {len(files)} images …", err=True)
         description = with_baseline(description, graph, names, files)
     extra = found.extra_files()
     manifest = artifact.checked_manifest(description, graph, names, extra)
-    if refusal := openvino_refusal(found.graph.parent, manifest, names):
+    if refusal := openvino_error(found.graph.parent, manifest, names):
         echo(
             f"note: {refusal}; the default engine of cameras cannot run this artifact: set "
             'engine = "tensorflow" below [inference] in the environment file, and verify with '

@@ -19,7 +19,7 @@ from model_tools.output_paths import OutputPath
 from shared.printable import printable
 
 if TYPE_CHECKING:
-    from model_tools.prediction import Prediction
+    from model_tools.predict import Prediction
 
 _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 
@@ -73,10 +73,10 @@ def predict(
 
     MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 picture.
     """
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
-    from model_tools.prediction import predict as run  # noqa: PLC0415 - as above
+    from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.predict import predict as run  # noqa: PLC0415 - as above
 
-    files = picture_files(pictures)
+    files = image_files(pictures)
     check_exists(model)
     if not as_json:
         echo(f"predict: {engine} loads {model} …", err=True)
@@ -89,7 +89,7 @@ def predict(
         echo(json.dumps([one.as_dict() for one in found]))
         return
     for one in found:
-        echo(f"{printable(str(one.picture))}  {one.milliseconds:.1f} ms")
+        echo(f"{printable(str(one.image))}  {one.milliseconds:.1f} ms")
         for detection in one.detections[:top]:
             box = detection.box
             where = (
@@ -102,22 +102,21 @@ def predict(
 
 def _packaged(model: Path, folder: Path) -> Path:
     """Freeze and package a model that is no artifact yet, with numbers for labels."""
-    from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
-    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
-    from model_tools.package import package  # noqa: PLC0415 - as above
-    from model_tools.packaging import (  # noqa: PLC0415 - as above
+    from model_tools.artifact.archive import package  # noqa: PLC0415 - as above
+    from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,
         class_count,
-        describe,
+        infer_description,
     )
+    from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
 
     frozen = freeze_files(FreezeRequest(source=model), folder / "frozen")
     request = PackageRequest(name="model", version="0.0.0", threshold=0.5)
     graph = frozen.graph.read_bytes()
-    shown = activation_of(graph, frozen.details.outputs)
+    shown = frozen.activation()
     try:
-        description = describe(frozen.details, request, shown=shown)
+        description = infer_description(frozen.details, request, last_activation=shown)
     except AmbiguousError as error:
         raise SourceError(
             f"{error} (`predict` has no such option: `freeze` and `package` {model} first)"
@@ -129,12 +128,11 @@ def _packaged(model: Path, folder: Path) -> Path:
 
 
 def _annotate(found: list["Prediction"], folder: Path) -> None:
-    from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
-    from model_tools.pictures import opened_picture  # noqa: PLC0415 - as above
+    from model_tools.images import draw_detections, open_image_file  # noqa: PLC0415 - as above
 
     folder.mkdir(parents=True, exist_ok=True)
     labels = sorted({detection.label for one in found for detection in one.detections})
     for one in found:
         detections = [asdict(detection) for detection in one.detections]
-        drawn = draw_detections(opened_picture(one.picture), detections, labels)
-        drawn.save(folder / f"{one.picture.stem}.png")
+        drawn = draw_detections(open_image_file(one.image), detections, labels)
+        drawn.save(folder / f"{one.image.stem}.png")

@@ -92,9 +92,9 @@ def serve(
     A new version is loaded while the one before answers, and one that is broken only shows in the
     status, GET /v1/models/NAME. Prints the address when the model answers.
     """
-    from model_tools.pictures import image_limit  # noqa: PLC0415 - as below
-    from model_tools.serving.batching import Batching  # noqa: PLC0415 - keeps --help fast
-    from model_tools.serving.served import ServeOptions, serve_model  # noqa: PLC0415 - as above
+    from model_tools.images import image_limit  # noqa: PLC0415 - as below
+    from model_tools.serving.batching import BatchingOptions  # noqa: PLC0415 - keeps --help fast
+    from model_tools.serving.tf_serving_process import ServeOptions, serve_model  # noqa: PLC0415 - as above
 
     if not model_name or set(model_name) & set("/:"):
         raise click.BadParameter(f"{model_name!r}: no / and no :", param_hint="--model-name")
@@ -102,7 +102,9 @@ def serve(
     logging.getLogger("model_tools.serving").setLevel(logging.INFO)
     # A wrong value ends the command, not each request.
     image_limit()
-    batching = Batching(max_batch_size, batch_timeout_micros / 1e6) if enable_batching else None
+    batching = (
+        BatchingOptions(max_batch_size, batch_timeout_micros / 1e6) if enable_batching else None
+    )
     serve_model(
         ServeOptions(
             name=model_name,
@@ -110,7 +112,7 @@ def serve(
             host=host,
             port=port,
             engine=engine,
-            keep=keep,
+            latest_versions=keep,
             labels=dict(_label(text) for text in labels),
             poll_seconds=poll_seconds,
             batching=batching,

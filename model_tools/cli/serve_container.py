@@ -53,8 +53,8 @@ def serve_container(
     Prints one line on standard output when it is ready: {"url": "http://127.0.0.1:PORT"}.
     The archive's code/inference.py, if it has one, is executed: serve only what you trust so far.
     """
-    from model_tools.pictures import image_limit  # noqa: PLC0415 - as below
-    from model_tools.serving.contained import ContainerOptions, serve_archive  # noqa: PLC0415
+    from model_tools.images import image_limit  # noqa: PLC0415 - as below
+    from model_tools.serving.sagemaker_process import ContainerOptions, serve_archive  # noqa: PLC0415
 
     # A wrong value ends the command, not each request.
     image_limit()
@@ -63,8 +63,8 @@ def serve_container(
             archive=archive,
             port=port,
             environment=dict(_variable(text) for text in variables),
-            most_bytes=int(max_payload_mib * (1 << 20)),
-            seconds=timeout_seconds,
+            largest_bytes=int(max_payload_mib * (1 << 20)),
+            timeout_seconds=timeout_seconds,
         )
     )
 

@@ -59,7 +59,7 @@ def train_shapes(
 ) -> None:
     """Train the detector of drawn shapes; evaluate, freeze, check and package it."""
     from model_tools.progress import reporting  # noqa: PLC0415 - keeps --help fast
-    from model_tools.shapes.build import DEFAULT_STEPS, build_shapes  # noqa: PLC0415 - as above
+    from model_tools.samples.shapes.build import DEFAULT_STEPS, build_shapes  # noqa: PLC0415 - as above
 
     if problem := why_unwritable(CACHE, free_mib=50):
         raise click.ClickException(problem)
@@ -100,7 +100,7 @@ def train_shapes(
 )
 def scenes(folder: Path, count: int, seed: int) -> None:
     """Draw scenes for a virtual camera into FOLDER, with scenes.json saying what is on them."""
-    from model_tools.shapes.scenes import write_scenes  # noqa: PLC0415 - keeps --help fast
+    from model_tools.samples.shapes.drawing import write_scenes  # noqa: PLC0415 - keeps --help fast
 
     write_scenes(folder, count, seed)
     click.echo(f"{count} scenes in {folder}")

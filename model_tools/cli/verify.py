@@ -83,21 +83,23 @@ def verify(
     Exit code 1 if more answers differ than --max-drop allows; if pre-processing is the cause, it is
     named.
     """
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
-    from model_tools.verification.expected import read_expected  # noqa: PLC0415 - as above
-    from model_tools.verification.report import as_html, next_step  # noqa: PLC0415 - as above
-    from model_tools.verification.verify import VerifyRequest  # noqa: PLC0415 - as above
-    from model_tools.verification.verify import verify as run  # noqa: PLC0415 - as above
+    from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.verification.expected_detections import read_expected  # noqa: PLC0415 - as above
+    from model_tools.verification.report import next_step, report_page  # noqa: PLC0415 - as above
+    from model_tools.verification.verify import (  # noqa: PLC0415 - as above
+        VerifyRequest,
+        verify_artifact,
+    )
 
     if engine == "tensorflow" and (bf16 or not (against or expected)):
         raise click.UsageError(
             "--engine tensorflow compares with --against or --expected, and has no --bf16"
         )
     precisions = ("f32", "bf16") if bf16 else ("f32",)
-    files = picture_files(pictures)
+    files = image_files(pictures)
     request = VerifyRequest(
         artifact=artifact,
-        pictures=tuple(files),
+        images=tuple(files),
         against=against,
         choice=choice_of(signature, (), inputs, outputs),
         expected=read_expected(expected) if expected else None,
@@ -106,10 +108,10 @@ def verify(
     check_exists(artifact)
     if not as_json:
         echo(f"verify {artifact}: every engine loads it (some seconds) …", err=True)
-    found = run(request)
+    found = verify_artifact(request)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
-        page = as_html(found, {file.name: file for file in files}, max_drop)
+        page = report_page(found, {file.name: file for file in files}, max_drop)
         report.write_text(page, encoding="utf-8")
     if as_json:
         echo(json.dumps({**asdict(found), "drop": found.drop}))

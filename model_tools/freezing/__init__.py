@@ -1,1 +1,1 @@
-"""From a loaded model to a frozen graph that its reader takes, and that answers as its source."""
+"""Freeze a loaded model into a graph that its runtime can read, with the outputs of its source."""

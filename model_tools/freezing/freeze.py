@@ -1,4 +1,4 @@
-"""Variables are constants already; make the graph what a camera runs, and prove it."""
+"""Optimize the graph of a loaded model for a runtime, and compare it with the model."""
 
 import re
 from collections.abc import Iterable
@@ -10,10 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from model_tools.errors import AmbiguousError, FreezeError, SourceError
-from model_tools.freezing.consumer import Consumer, rewrite_for
-from model_tools.freezing.feeds import feed, use_defaults
-from model_tools.freezing.folding import fold
-from model_tools.freezing.norms import unfuse_norms
+from model_tools.formats.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
 from model_tools.freezing.parity import (
     DEFAULT_TOLERANCE,
     Parity,
@@ -21,16 +18,17 @@ from model_tools.freezing.parity import (
     measure,
     require,
 )
-from model_tools.freezing.precision import BFLOAT16_TOLERANCE, has_bfloat16, widen, widened
-from model_tools.freezing.switches import decide_switches
-from model_tools.graphs.names import is_node_name, node_name
-from model_tools.graphs.reach import nodes_by_name, prune
-from model_tools.graphs.rules import all_nodes
-from model_tools.graphs.scalars import example
-from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
+from model_tools.freezing.passes.batch_norm import unfuse_norms
+from model_tools.freezing.passes.bfloat16 import BFLOAT16_TOLERANCE, has_bfloat16, widen, widened
+from model_tools.freezing.passes.conditionals import resolve_conditionals
+from model_tools.freezing.passes.grappler import fold
+from model_tools.freezing.passes.placeholders import feed, use_defaults
+from model_tools.freezing.target_runtime import TargetRuntime, rewrite_for
+from model_tools.graph.queries import example, is_node_name, node_name, nodes_by_name, prune
+from model_tools.graph.rules import all_nodes
 
 _RANDOM_SAMPLES = 4
-# What TensorFlow 2 calls an output that its author did not name.
+# Names that TensorFlow 2 gives to outputs without a name.
 _ANONYMOUS = re.compile(
     r"Identity(_[0-9]+)?|StatefulPartitionedCall(_[0-9]+)?|PartitionedCall(_[0-9]+)?"
 )
@@ -42,11 +40,11 @@ Specs = dict[str, TensorSpec]
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeOptions:
-    """What the caller chooses."""
+    """The options of the caller."""
 
-    consumer: Consumer = Consumer.TENSORFLOW
+    target: TargetRuntime = TargetRuntime.TENSORFLOW
     tolerance: float = DEFAULT_TOLERANCE
-    # Arrays by the inputs' aliases, beside random ones.
+    # Arrays by the aliases of inputs; random samples are added.
     samples: tuple[Arrays, ...] = ()
 
 
@@ -54,53 +52,53 @@ class FreezeOptions:
 class FrozenModel:
     """A frozen graph that was compared with its source."""
 
-    # A serialised GraphDef; the same model gives the same bytes.
+    # A serialized GraphDef; the same model gives the same bytes.
     graph: bytes
     inputs: Specs
     outputs: Specs
-    consumer: Consumer
+    target: TargetRuntime
     parity: Parity
 
 
 def freeze(model: LoadedModel, options: FreezeOptions | None = None) -> FrozenModel:
-    """Optimise the graph of `model` for its consumer, then compare it with the model.
+    """Optimize the graph of `model` for a runtime, and compare it with the model.
 
     Raises:
         AmbiguousError: the outputs need another input.
-        FreezeError: the consumer cannot read it, or the answers differ.
+        FreezeError: the runtime cannot read the graph, or the outputs differ.
     """
     chosen = options or FreezeOptions()
     tolerance = chosen.tolerance
     if has_bfloat16(model.graph):
         tolerance = max(tolerance, BFLOAT16_TOLERANCE)
     graph, inputs, outputs = optimised(model)
-    rewrite_for(graph, chosen.consumer)
+    rewrite_for(graph, chosen.target)
     content = graph.SerializeToString(deterministic=True)
-    found = graph_runner(graph, inputs, outputs)
-    parity = measure(model.run, found, _samples(inputs, chosen.samples))
+    frozen = graph_runner(graph, inputs, outputs)
+    parity = measure(model.run, frozen, _samples(inputs, chosen.samples))
     require(parity, tolerance)
-    return FrozenModel(content, inputs, outputs, chosen.consumer, parity)
+    return FrozenModel(content, inputs, outputs, chosen.target, parity)
 
 
 def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
-    """Strip what the outputs do not need, decide what is constant, and fold.
+    """Return the graph of a model with folded constants and only the nodes that its outputs need.
 
-    Takes the model's graph apart: load the model again for another use of it.
+    The graph of `model` is modified: load the model again for another use of it.
 
     Returns:
-        The GraphDef, and its inputs and outputs as they are called in it.
+        The GraphDef, and its inputs and outputs.
 
     Raises:
         AmbiguousError: the outputs need another input.
-        SourceError: the graph normalises as in training.
-        FreezeError: its functions cannot be inlined, or TensorFlow cannot read it.
+        SourceError: batch normalization runs as in training, or XLA compiles a function.
+        FreezeError: functions cannot be inlined, or TensorFlow cannot read the graph.
     """
     widen(model.graph)
     inputs = feed(model.graph, widened(model.inputs))
     prune(model.graph, _names(model.outputs), _names(inputs))
     use_defaults(model.graph)
     graph, outputs = _without_functions(model.graph, inputs, widened(model.outputs))
-    decide_switches(graph)
+    resolve_conditionals(graph)
     prune(graph, _names(outputs), _names(inputs))
     _require_fed(graph, inputs)
     unfuse_norms(graph)
@@ -119,15 +117,15 @@ def _samples(inputs: Specs, given: Iterable[Arrays]) -> Iterable[Arrays]:
 
 
 def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, Specs]:
-    """Inline functions; branches and loops become Switch, Merge, Enter and Exit."""
+    """Inline functions, and lower branches and loops to Switch, Merge, Enter and Exit."""
     if not graph.library.function:
         return graph, outputs
 
     if any(_COMPILED in item.attr for item in (*graph.library.function, *all_nodes(graph))):
         raise SourceError(
-            "the model has functions that XLA compiles (tf.function(jit_compile=True); Keras has "
-            "them for grouped convolutions), and no other engine reads them: a Keras model is "
-            "read from model.save('model.keras'); any other one is saved again after "
+            "the model has functions that XLA compiles (tf.function(jit_compile=True); Keras uses "
+            "them for grouped convolutions), and no other engine reads them: save a Keras model "
+            "with model.save('model.keras'), and any other model after "
             "tf.config.run_functions_eagerly(True)"
         )
 
@@ -141,8 +139,8 @@ def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, 
         wrapped.prune(feeds, fetches), lower_control_flow=True
     )
     definition = frozen.graph.as_graph_def()
-    if left := [function.signature.name for function in definition.library.function]:
-        raise FreezeError(f"functions cannot be inlined: {', '.join(left[:5])}")
+    if remaining := [function.signature.name for function in definition.library.function]:
+        raise FreezeError(f"functions cannot be inlined: {', '.join(remaining[:5])}")
     renamed = {
         alias: replace(spec, name=tensor.name)
         for (alias, spec), tensor in zip(outputs.items(), frozen.outputs, strict=True)
@@ -151,7 +149,7 @@ def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, 
 
 
 def _name_outputs(graph: Any, outputs: Specs) -> Specs:
-    """Give, in place, outputs that TensorFlow 2 left anonymous the names of their signature."""
+    """Name outputs that TensorFlow 2 left unnamed by the keys of their signature, in place."""
     nodes = nodes_by_name(graph)
     named = {}
     for alias, spec in outputs.items():
@@ -168,12 +166,12 @@ def _name_outputs(graph: Any, outputs: Specs) -> Specs:
 
 def _require_fed(graph: Any, inputs: Specs) -> None:
     fed = set(_nodes(inputs))
-    hungry = [node for node in graph.node if node.op == "Placeholder" and node.name not in fed]
-    if hungry:
-        names = ", ".join(node.name for node in hungry[:5])
+    missing = [node for node in graph.node if node.op == "Placeholder" and node.name not in fed]
+    if missing:
+        names = ", ".join(node.name for node in missing[:5])
         raise AmbiguousError(
             f"the outputs also need {names}: name them as inputs, or fix their values "
-            f"({' '.join(example(node) for node in hungry[:3])})"
+            f"({' '.join(example(node) for node in missing[:3])})"
         )
 
 

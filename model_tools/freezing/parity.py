@@ -1,4 +1,4 @@
-"""Does a frozen graph answer as its source does?"""
+"""Compare the outputs of a frozen graph with those of its source."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_tools.errors import FreezeError
-from model_tools.sources.tensors import Arrays, TensorSpec
+from model_tools.formats.tensors import Arrays, TensorSpec
 
 DEFAULT_TOLERANCE = 1e-4
 
@@ -18,22 +18,22 @@ class Parity:
     """The largest differences over all outputs of all samples."""
 
     largest_absolute: float
-    # Of values above 1 the difference counts as a share of the output's largest value.
+    # If the largest value of an output is above 1, the difference is relative to it.
     largest_relative: float
     samples: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as a manifest has them."""
+        """Return the values as they are stored in a manifest."""
         return asdict(self)
 
 
 def graph_runner(
     graph: Any, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec]
 ) -> Callable[[Arrays], Arrays]:
-    """Return a GraphDef as a function from arrays by alias to arrays by alias.
+    """Return a function that runs a GraphDef, from arrays by alias to arrays by alias.
 
     Raises:
-        FreezeError: TensorFlow cannot import it.
+        FreezeError: TensorFlow cannot import the graph.
     """
     imported = tf.Graph()
     try:
@@ -55,21 +55,21 @@ def graph_runner(
 
 
 def measure(
-    wanted: Callable[[Arrays], Arrays],
-    found: Callable[[Arrays], Arrays],
+    source: Callable[[Arrays], Arrays],
+    frozen: Callable[[Arrays], Arrays],
     samples: Iterable[Arrays],
 ) -> Parity:
-    """Run both on every sample; return the largest differences.
+    """Run the source and the frozen graph on every sample; return the largest differences.
 
     Raises:
-        FreezeError: an output has another shape, or is no number where the other is one.
+        FreezeError: an output has another shape, or other values that are not finite.
     """
     absolute = relative = 0.0
     count = 0
     for sample in samples:
         count += 1
-        answers = found(sample)
-        for alias, reference in wanted(sample).items():
+        answers = frozen(sample)
+        for alias, reference in source(sample).items():
             difference, scale = _difference(alias, reference, answers[alias])
             absolute = max(absolute, difference)
             relative = max(relative, difference / max(1.0, scale))
@@ -77,7 +77,7 @@ def measure(
 
 
 def require(parity: Parity, tolerance: float = DEFAULT_TOLERANCE) -> None:
-    """Raise `FreezeError` if the differences are above what is accepted."""
+    """Raise `FreezeError` if the relative difference is above the tolerance."""
     if parity.largest_relative > tolerance:
         raise FreezeError(
             f"the frozen graph differs from its source by {parity.largest_relative:.2g} "
@@ -85,17 +85,19 @@ def require(parity: Parity, tolerance: float = DEFAULT_TOLERANCE) -> None:
         )
 
 
-def _difference(alias: str, wanted: Any, found: Any) -> tuple[float, float]:
-    wanted, found = np.asarray(wanted), np.asarray(found)
-    if wanted.shape != found.shape:
+def _difference(alias: str, reference: Any, answer: Any) -> tuple[float, float]:
+    """Return the largest difference, and the largest value of the reference."""
+    reference, answer = np.asarray(reference), np.asarray(answer)
+    if reference.shape != answer.shape:
         raise FreezeError(
-            f"{alias} has the shape {list(found.shape)}, its source gives {list(wanted.shape)}"
+            f"{alias} has the shape {list(answer.shape)}: expected that of its source, "
+            f"{list(reference.shape)}"
         )
-    if wanted.dtype.kind in "OSUb" or not wanted.size:
-        return (0.0 if np.array_equal(wanted, found) else float("inf")), 1.0
-    first, second = wanted.astype(np.float64), found.astype(np.float64)
+    if reference.dtype.kind in "OSUb" or not reference.size:
+        return (0.0 if np.array_equal(reference, answer) else float("inf")), 1.0
+    first, second = reference.astype(np.float64), answer.astype(np.float64)
     if not np.array_equal(np.isfinite(first), np.isfinite(second)):
-        raise FreezeError(f"{alias} is not finite where its source is, or the other way round")
+        raise FreezeError(f"{alias} and its source differ in the values that are not finite")
     finite = np.isfinite(first)
     if not finite.any():
         return 0.0, 1.0

@@ -1,7 +1,7 @@
-"""A REST server that answers as TensorFlow Serving, and SageMaker's container around it.
+"""A REST server compatible with TensorFlow Serving, and SageMaker's container around it.
 
-versions     base path → the numbered versions that are loaded   (engines run them)
-rest         a request of TensorFlow Serving's REST API → its answer
-container    a request to SageMaker's container → one to `rest`, perhaps through inference.py
-http         both on a port
+versions        base path → the numbered versions that are loaded, which `engines` run
+rest_api        a request of TensorFlow Serving's REST API → its response
+sagemaker_api   a request to SageMaker's container → a request to `rest_api`, or to inference.py
+http_server     both APIs on ports
 """

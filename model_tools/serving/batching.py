@@ -1,4 +1,4 @@
-"""Requests that come at the same time, run as one; as TensorFlow Serving's `--enable_batching`.
+"""Batches of simultaneous requests, as TensorFlow Serving's `--enable_batching`.
 
 Source: tensorflow/serving, tensorflow_serving/batching/README.md.
 """
@@ -13,26 +13,26 @@ from typing import Self
 import numpy as np
 
 from model_tools.errors import SourceError
-from model_tools.serving.answers import RequestError
+from model_tools.formats.tensors import Arrays
 from model_tools.serving.engines import Engine
-from model_tools.sources.tensors import Arrays
+from model_tools.serving.http_types import RequestError
 
-_Kind = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
+_BatchKey = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
 
 
 @dataclass(frozen=True)
-class Batching:
-    """How many rows are run together, and how long the first of them waits for the others."""
+class BatchingOptions:
+    """The size of a batch in rows, and the time for which its first request waits for others."""
 
     max_batch_size: int = 8
     timeout_seconds: float = 0.001
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self | None:
-        """Read SageMaker's variables of its container; None: there is no batching.
+        """Read the variables of SageMaker's container; None: batching is disabled.
 
         Raises:
-            SourceError: a value is no number.
+            SourceError: a value is not an integer above 0.
         """
         if environment.get("SAGEMAKER_TFS_ENABLE_BATCHING", "").lower() != "true":
             return None
@@ -43,7 +43,7 @@ class Batching:
         ):
             text = environment.get(variable, str(default))
             if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
-                raise SourceError(f"{variable} is {text[:40]!r}; expected an integer above 0")
+                raise SourceError(f"{variable}: expected an integer above 0; got {text[:40]!r}")
             numbers[variable] = int(text)
         size, micros = numbers.values()
         return cls(size, micros / 1e6)
@@ -63,64 +63,64 @@ class _Batch:
 
 
 class BatchedEngine:
-    """An engine that is asked by many threads, and asks its own engine less often.
+    """An engine that runs the requests of several threads together on another engine.
 
-    Whoever opens a batch waits until it is full or the time is over, then runs it for all.
+    The thread that opens a batch waits until it is full or the time is over, then runs it for all.
     """
 
-    def __init__(self, engine: Engine, batching: Batching) -> None:
+    def __init__(self, engine: Engine, batching: BatchingOptions) -> None:
         self._engine = engine
         self._batching = batching
         self._lock = threading.Lock()
-        self._open: dict[_Kind, _Batch] = {}
+        self._open: dict[_BatchKey, _Batch] = {}
 
     def run(self, key: str, feed: Arrays) -> Arrays:
-        """As `Engine.run`; rows of one shape go together, and a request is never split.
+        """Do as `Engine.run`; rows of one shape share a batch, and a request is never split.
 
         Raises:
-            RequestError: 400, as the engine, or because the model's answers have no rows.
+            RequestError: 400, as the engine, or because the model's outputs have no rows.
         """
         rows = _rows(feed)
         if rows is None or rows >= self._batching.max_batch_size:
             return self._engine.run(key, feed)
-        kind = (
+        batch_key = (
             key,
             tuple((alias, str(array.dtype), array.shape[1:]) for alias, array in feed.items()),
         )
         with self._lock:
-            batch = self._open.get(kind)
+            batch = self._open.get(batch_key)
             if batch is not None and batch.rows + rows > self._batching.max_batch_size:
-                del self._open[kind]
+                del self._open[batch_key]
                 batch.full.set()
                 batch = None
-            opened = batch is None
+            is_new = batch is None
             if batch is None:
-                batch = self._open[kind] = _Batch()
-            place = batch.add(feed, rows)
+                batch = self._open[batch_key] = _Batch()
+            index = batch.add(feed, rows)
             if batch.rows == self._batching.max_batch_size:
-                del self._open[kind]
+                del self._open[batch_key]
                 batch.full.set()
-        if opened:
-            self._run(kind, batch)
-        return batch.done.result()[place]
+        if is_new:
+            self._run(batch_key, batch)
+        return batch.done.result()[index]
 
-    def _run(self, kind: _Kind, batch: _Batch) -> None:
+    def _run(self, batch_key: _BatchKey, batch: _Batch) -> None:
         batch.full.wait(self._batching.timeout_seconds)
         with self._lock:
-            if self._open.get(kind) is batch:
-                del self._open[kind]
+            if self._open.get(batch_key) is batch:
+                del self._open[batch_key]
         try:
-            batch.done.set_result(self._answers(kind[0], batch))
-        except BaseException as error:  # noqa: BLE001 - all who wait are told, this thread too
+            batch.done.set_result(self._outputs(batch_key[0], batch))
+        except BaseException as error:  # noqa: BLE001 - it is raised in every thread that waits
             batch.done.set_exception(error)
 
-    def _answers(self, key: str, batch: _Batch) -> list[Arrays]:
+    def _outputs(self, key: str, batch: _Batch) -> list[Arrays]:
         if len(batch.feeds) == 1:
             return [self._engine.run(key, batch.feeds[0])]
-        together = {
+        batch_feed = {
             alias: np.concatenate([feed[alias] for feed in batch.feeds]) for alias in batch.feeds[0]
         }
-        outputs = self._engine.run(key, together)
+        outputs = self._engine.run(key, batch_feed)
         if any(array.ndim == 0 or len(array) != batch.rows for array in outputs.values()):
             raise RequestError(
                 400,
@@ -130,8 +130,8 @@ class BatchedEngine:
         ends = np.cumsum([_rows(feed) for feed in batch.feeds])[:-1]
         split = {alias: np.split(array, ends) for alias, array in outputs.items()}
         return [
-            {alias: parts[place] for alias, parts in split.items()}
-            for place in range(len(batch.feeds))
+            {alias: parts[index] for alias, parts in split.items()}
+            for index in range(len(batch.feeds))
         ]
 
 

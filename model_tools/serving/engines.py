@@ -1,4 +1,4 @@
-"""What runs a servable: TensorFlow, or OpenVINO as the cameras have it."""
+"""The engines of a servable: TensorFlow, and OpenVINO, which cameras use."""
 
 import contextlib
 import logging
@@ -9,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.errors import ModelToolsError, ServingError
-from model_tools.serving.answers import RequestError
+from model_tools.formats.tensors import Arrays
+from model_tools.formats.trimming import loadable
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import Servable
-from model_tools.sources.tensors import Arrays
-from model_tools.sources.trimming import loadable
 from shared.artifact.errors import VisionError
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)
 
-# TensorFlow's error codes as TensorFlow Serving answers them (http_rest_api_util.cc); else 400.
+# HTTP statuses by TensorFlow's error codes, as in TensorFlow Serving (http_rest_api_util.cc);
+# all other codes are 400.
 _STATUS = {2: 500, 4: 504, 5: 404, 8: 503, 9: 412, 10: 409, 12: 501, 13: 500, 14: 503, 15: 500}
 
 
@@ -29,7 +30,7 @@ class Engine(Protocol):
         """Run a signature, from arrays by alias to arrays by alias.
 
         Raises:
-            RequestError: the model does not take these arrays.
+            RequestError: the model cannot run with these arrays.
         """
 
 
@@ -46,7 +47,7 @@ class _TensorFlow:
     def __init__(self, servable: Servable) -> None:
         import tensorflow as tf  # noqa: PLC0415 - takes seconds; OpenVINO does not need it
 
-        # Loading tells of what only training would miss.
+        # While it loads a model, TensorFlow warns of parts that only training needs.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         self._constant = tf.constant
         self._dtypes = {
@@ -58,16 +59,15 @@ class _TensorFlow:
             with loadable(servable.folder) as folder:
                 self._model = tf.saved_model.load(str(folder), tags=["serve"])
         except Exception as error:  # noqa: BLE001 - broken files make TensorFlow raise anything
-            said = _first_line(error)
-            raise ServingError(f"{servable.folder} cannot be loaded: {said}") from None
+            raise ServingError(f"{servable.folder} cannot load: {_first_line(error)}") from None
         self._functions: dict[str, Any] = dict(self._model.signatures)
 
     def run(self, key: str, feed: Arrays) -> Arrays:
         dtypes = self._dtypes[key]
         try:
-            given = {alias: self._constant(value, dtypes[alias]) for alias, value in feed.items()}
-            answer = self._functions[key](**given)
-            return {alias: _array(tensor) for alias, tensor in answer.items()}
+            inputs = {alias: self._constant(value, dtypes[alias]) for alias, value in feed.items()}
+            outputs = self._functions[key](**inputs)
+            return {alias: _array(tensor) for alias, tensor in outputs.items()}
         except self._op_error as error:
             raise RequestError(_STATUS.get(error.error_code, 400), _reason(error)) from None
         except (ValueError, TypeError) as error:
@@ -75,14 +75,14 @@ class _TensorFlow:
 
 
 class _OpenVino:
-    """Frozen once, and kept; a signature that OpenVINO cannot run says so when it is asked."""
+    """Runs frozen signatures; a request for one that OpenVINO cannot run fails with the reason."""
 
     def __init__(self, servable: Servable) -> None:
-        from model_tools.predictor import Predictor  # noqa: PLC0415 - as above
+        from model_tools.elastic_inference import Predictor  # noqa: PLC0415 - as above
 
         self._predictors: dict[str, Predictor] = {}
         self._reasons: dict[str, str] = {}
-        # A compiled model has one request that runs, on all cores.
+        # A compiled model runs one request at a time, on all cores.
         self._lock = threading.Lock()
         for key, signature in servable.signatures.items():
             if any(spec.dtype == "object" for spec in signature.inputs.values()):
@@ -93,8 +93,11 @@ class _OpenVino:
             except (ModelToolsError, VisionError) as error:
                 self._reasons[key] = _first_line(error)
         if not self._predictors:
-            said = "; ".join(f"{key}: {why}" for key, why in self._reasons.items())
-            raise ServingError(f"OpenVINO runs no signature of {servable.folder}: {said}")
+            reasons = "; ".join(f"{key}: {reason}" for key, reason in self._reasons.items())
+            raise ServingError(
+                f"OpenVINO can run no signature of {servable.folder}: {reasons}; use --engine "
+                f"{TENSORFLOW}"
+            )
 
     def run(self, key: str, feed: Arrays) -> Arrays:
         if key not in self._predictors:
@@ -123,7 +126,7 @@ def _tensor_dtype(tf: Any, name: str) -> Any:
 
 
 def _reason(error: Any) -> str:
-    """Return what an op said, without where in which graph it was."""
+    """Return the message of an op, without its position in a graph."""
     lines: list[str] = [
         line.strip()
         for line in error.message.splitlines()

@@ -1,4 +1,4 @@
-"""JSON values ↔ arrays, as TensorFlow Serving's REST API has them.
+"""Conversion between JSON values and arrays, as in TensorFlow Serving's REST API.
 
 Source: tensorflow/serving, docs/api_rest.md, "Encoding binary values" and "JSON mapping".
 """
@@ -10,27 +10,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_tools.pictures import image_limit
-from model_tools.serving.answers import RequestError
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.tensors import TensorSpec
+from model_tools.images import image_limit
+from model_tools.serving.http_types import RequestError
 from shared.artifact.errors import SizeError
 from shared.vision.images import check_encoded
 
 _BYTES_SUFFIX = "_bytes"
-# JSON has no types but these; NumPy's own for what a list holds → what it may become.
-_FITTING = {"f": "f", "i": "fiu", "u": "fiu", "b": "b"}
+_LONGEST_SHOWN = 60
+# The kinds of NumPy dtypes that an array may be converted to, by the kind that NumPy infers from
+# its JSON list.
+_CONVERTIBLE = {"f": "f", "i": "fiu", "u": "fiu", "b": "b"}
 
 
 def is_binary(value: Any) -> bool:
-    """Tell `{"b64": …}` from an object of named tensors."""
+    """Return true for `{"b64": …}`, false for other values and objects of named tensors."""
     return isinstance(value, dict) and value.keys() == {"b64"}
 
 
 def read_bytes(value: Any) -> bytes:
-    """Return what a JSON string, or `{"b64": …}`, stands for.
+    """Return the bytes of a JSON string or of `{"b64": …}`.
 
     Raises:
-        RequestError: 400, it is neither, or an image above the limit.
+        RequestError: 400, the value is neither, or is an image above the limit.
     """
     if isinstance(value, str):
         return value.encode()
@@ -45,7 +47,7 @@ def read_bytes(value: Any) -> bytes:
 
 
 def require_image_within_limit(content: bytes) -> None:
-    """Check an encoded image's size before the model decodes it; other content passes.
+    """Check an encoded image's size before the model decodes it; accept all other content.
 
     Raises:
         RequestError: 400, the image is above the limit.
@@ -57,41 +59,43 @@ def require_image_within_limit(content: bytes) -> None:
 
 
 def read_tensor(alias: str, value: Any, spec: TensorSpec) -> npt.NDArray[Any]:
-    """Return an array of the tensor's dtype; its shape is the lists'.
+    """Return an array of the tensor's dtype, with the shape of the lists.
 
     Raises:
-        RequestError: 400, lists of unequal lengths, or another type.
+        RequestError: 400, the lists have unequal lengths, or values of another type.
     """
     if spec.dtype == "object":
         return _strings(alias, value)
     try:
-        found = np.asarray(value)
+        array = np.asarray(value)
     except (ValueError, OverflowError):
         raise RequestError(
             400, f"Tensor name: {alias} has lists of unequal lengths, or a number too large"
         ) from None
-    if found.size == 0:
-        found = found.astype(np.int64)
+    if array.size == 0:
+        array = array.astype(np.int64)
     try:
-        wanted = np.dtype(spec.dtype)
+        dtype = np.dtype(spec.dtype)
     except TypeError:
-        raise RequestError(400, f"{alias} is {spec.dtype}, which JSON cannot give") from None
-    fits = wanted.kind in _FITTING.get(found.dtype.kind, "")
-    if fits and wanted.kind in "iu" and found.size:
-        limits = np.iinfo(wanted)
-        fits = limits.min <= int(found.min()) and int(found.max()) <= limits.max
-    if not fits:
+        raise RequestError(
+            400, f"Tensor name: {alias} has the type {spec.dtype}, which JSON cannot represent"
+        ) from None
+    is_valid = dtype.kind in _CONVERTIBLE.get(array.dtype.kind, "")
+    if is_valid and dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype)
+        is_valid = limits.min <= int(array.min()) and int(array.max()) <= limits.max
+    if not is_valid:
         raise RequestError(
             400, f"JSON Value: {_shown(value)} of {alias} is not of expected type: {spec.dtype}"
         )
-    return _converted(alias, found, wanted)
+    return _converted(alias, array, dtype)
 
 
-def _converted(alias: str, found: npt.NDArray[Any], wanted: np.dtype[Any]) -> npt.NDArray[Any]:
+def _converted(alias: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     with np.errstate(over="ignore"):
-        converted = found.astype(wanted)
-    if wanted.kind == "f" and np.any(np.isinf(converted) & np.isfinite(found)):
-        raise RequestError(400, f"Tensor name: {alias} has a number too large for {wanted}")
+        converted = array.astype(dtype)
+    if dtype.kind == "f" and np.any(np.isinf(converted) & np.isfinite(array)):
+        raise RequestError(400, f"Tensor name: {alias} has a number too large for {dtype}")
     return converted
 
 
@@ -109,14 +113,14 @@ def write_tensor(alias: str, array: npt.NDArray[Any]) -> Any:
 def _strings(alias: str, value: Any) -> npt.NDArray[Any]:
     shape: list[int] = []
     level = [value]
-    while level and all(isinstance(one, list) for one in level):
-        lengths = {len(one) for one in level}
+    while level and all(isinstance(item, list) for item in level):
+        lengths = {len(item) for item in level}
         if len(lengths) != 1:
             raise RequestError(400, f"Tensor name: {alias} has lists of unequal lengths")
         shape.append(lengths.pop())
-        level = [inner for one in level for inner in one]
+        level = [inner for item in level for inner in item]
     array = np.empty(len(level), object)
-    array[:] = [read_bytes(one) for one in level]
+    array[:] = [read_bytes(item) for item in level]
     return array.reshape(shape)
 
 
@@ -133,4 +137,4 @@ def _text(value: bytes) -> str | dict[str, str]:
 
 def _shown(value: Any) -> str:
     shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"  # noqa: PLR2004 - enough to see it
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"

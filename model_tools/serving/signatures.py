@@ -1,4 +1,4 @@
-"""What a SavedModel can be asked, read from its SignatureDefs without TensorFlow."""
+"""The signatures of a SavedModel, read from its SignatureDefs without TensorFlow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,18 +7,19 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from model_tools.errors import SourceError
-from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_every_signature
-from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
-from model_tools.sources.files import SAVED_MODEL_NAME, Kind, find_model
-from model_tools.sources.selection import SERVING_DEFAULT, Choice
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_file import KERAS_SUFFIXES, keras_export
+from model_tools.formats.saved_model import SavedModel
+from model_tools.formats.signatures import SERVING_DEFAULT, Choice
+from model_tools.formats.tensors import TensorSpec
+from model_tools.formats.trimming import SAVED_MODEL_NAME
+from model_tools.sandbox import Limits, isolated
 
 PREDICT, CLASSIFY, REGRESS = (
     f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress")
 )
 
-# DataType numbers of types.proto, as NumPy has them. Strings are arrays of bytes objects.
+# NumPy's names of types.proto's DataType numbers. Strings are arrays of bytes objects.
 _DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "object",
     9: "int64", 10: "bool", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
@@ -26,7 +27,7 @@ _DTYPES = {
 
 
 @dataclass(frozen=True)
-class Signature:
+class ModelSignature:
     """One SignatureDef; tensors by their aliases."""
 
     key: str
@@ -38,31 +39,30 @@ class Signature:
 
 @dataclass(frozen=True)
 class Servable:
-    """A SavedModel that passed every rule for models from outside."""
+    """A SavedModel that complies with every rule for models from unknown sources."""
 
     folder: Path
-    signatures: dict[str, Signature]
-    # All SignatureDefs in protobuf's JSON, as TensorFlow Serving's metadata has them.
+    signatures: dict[str, ModelSignature]
+    # All SignatureDefs in protobuf's JSON, as in TensorFlow Serving's metadata.
     signature_def: dict[str, Any]
 
 
 def read_servable(folder: Path) -> Servable:
-    """Check a SavedModel, and read what it can be asked.
+    """Check a SavedModel, and read its signatures.
 
     Raises:
-        SourceError: it is no complete SavedModel.
-        RefusedError: it breaks a rule of `model_tools.graphs.rules`.
+        SourceError: it is not a complete SavedModel.
+        RefusedError: it breaks a rule of `model_tools.graph.rules`.
     """
     for file in sorted(folder.glob("*")):
         if file.suffix in KERAS_SUFFIXES and not (folder / SAVED_MODEL_NAME).is_file():
             raise SourceError(
-                f"{file} is a Keras file, and servers load SavedModels: "
-                f"{keras_export(file, str(folder))}"
+                f"{file} is a Keras file: expected a SavedModel; {keras_export(file, str(folder))}"
             )
     files = find_model(folder / SAVED_MODEL_NAME, folder)
-    if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2}:  # pragma: no cover
-        raise AssertionError(files.kind)
-    meta = check_every_signature(files, Choice())
+    if not isinstance(files, SavedModel):  # pragma: no cover
+        raise SourceError(f"{folder} is not a SavedModel")
+    meta = files.check_all_signatures(Choice())
     return Servable(
         folder,
         {
@@ -81,24 +81,24 @@ def read_servable(folder: Path) -> Servable:
     )
 
 
-def read_in_limits(folder: Path) -> Servable:
-    """Do as `read_servable`, in a limited process: a server must outlive the model.
+def read_servable_isolated(folder: Path) -> Servable:
+    """Do as `read_servable`, in a limited process, so that no model can end the server.
 
     Raises:
         SourceError, RefusedError: as `read_servable`.
-        IsolationError: the process met a limit.
+        IsolationError: the process reached a limit.
     """
     return isolated(read_servable, folder, limits=Limits.for_files(folder))
 
 
 def default_key(servable: Servable) -> str:
-    """Return the signature that is meant where none is named."""
+    """Return the key of the signature for requests that name none."""
     keys = list(servable.signatures)
     return keys[0] if len(keys) == 1 else SERVING_DEFAULT
 
 
-def _signature(key: str, definition: Any) -> Signature:
-    return Signature(
+def _signature(key: str, definition: Any) -> ModelSignature:
+    return ModelSignature(
         key,
         definition.method_name or PREDICT,
         {alias: _spec(info) for alias, info in sorted(definition.inputs.items())},

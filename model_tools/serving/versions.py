@@ -1,8 +1,9 @@
-"""The numbered versions of a model below its base path: found, loaded, replaced, and given up.
+"""The numbered versions of a model below its base path: found, loaded, replaced, and unloaded.
 
-As TensorFlow Serving: the highest numbers are served; a version that is replaced goes only when its
-successor is loaded. One that cannot be loaded is shown so, the one before goes on, and it is tried
-again when its files change (perhaps it was still being copied).
+As in TensorFlow Serving, the highest numbers are served, and a replaced version is unloaded only
+when its successor is loaded. If a version cannot be loaded, its status contains the error, and the
+version before it stays. Loading is retried when the files change, because they may have been still
+being copied.
 """
 
 import logging
@@ -13,22 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import ModelToolsError, RefusedError, SourceError
-from model_tools.serving.answers import RequestError
-from model_tools.serving.engines import Engine
+from model_tools.serving.batching import BatchedEngine, BatchingOptions
+from model_tools.serving.engines import Engine, load_engine
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import Servable
 
 LOG = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"0*([0-9]{1,18})")
-# The code of a version whose files are at fault.
+# The error code of a version whose files are not valid.
 INVALID_ARGUMENT = "INVALID_ARGUMENT"
 
 _Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
-class Version:
-    """One that answers."""
+class ServedVersion:
+    """A version that is loaded."""
 
     number: int
     servable: Servable
@@ -36,8 +38,8 @@ class Version:
 
 
 @dataclass(frozen=True)
-class State:
-    """What the status of a version says."""
+class VersionState:
+    """The status of a version."""
 
     # LOADING, AVAILABLE or END.
     state: str
@@ -45,11 +47,11 @@ class State:
     error_message: str = ""
 
 
-Load = Callable[[int, Path], Version]
+Load = Callable[[int, Path], ServedVersion]
 
 
 class ServedModel:
-    """A model by its name; `poll` loads and replaces, everything else only looks."""
+    """A model and its versions, which only `poll` loads and unloads."""
 
     def __init__(
         self,
@@ -57,54 +59,54 @@ class ServedModel:
         base_path: Path,
         load: Load,
         *,
-        keep: int = 1,
+        latest_versions: int = 1,
         labels: Mapping[str, int] | None = None,
     ) -> None:
-        """Serve the `keep` highest versions below `base_path`, and those that have a label."""
+        """Serve the highest versions below `base_path`, and the versions with a label."""
         self.name = name
-        # Called with one sentence about each version that cannot be served.
+        # It is called with one sentence about each version that cannot be served.
         self.report: Callable[[str], None] = LOG.warning
         self._base_path = base_path
         self._load = load
-        self._keep = keep
+        self._latest_versions = latest_versions
         self._labels = dict(labels or {})
-        self._versions: dict[int, Version] = {}
-        self._states: dict[int, State] = {}
-        self._broken: dict[int, _Fingerprint] = {}
+        self._versions: dict[int, ServedVersion] = {}
+        self._states: dict[int, VersionState] = {}
+        self._failed: dict[int, _Fingerprint] = {}
         self._polling = threading.Lock()
 
     def poll(self) -> None:
-        """Look for versions, load what is new, and let go what is old. Loading takes seconds."""
+        """Load new versions, and unload old ones. Loading takes seconds."""
         with self._polling:
-            found = versions_below(self._base_path)
-            for number in set(self._labels.values()) & found.keys():
-                self._try(number, found[number])
-            good = 0
-            for number in sorted(found, reverse=True):
-                if good == self._keep:
+            folders = find_versions(self._base_path)
+            for number in set(self._labels.values()) & folders.keys():
+                self._load_if_new(number, folders[number])
+            loaded = 0
+            for number in sorted(folders, reverse=True):
+                if loaded == self._latest_versions:
                     break
-                good += self._try(number, found[number])
-            self._let_go(found)
+                loaded += self._load_if_new(number, folders[number])
+            self._unload_old(folders)
 
-    def version(self, number: int | None = None, label: str | None = None) -> Version:
-        """Return the version of a number or label, or else the highest one.
+    def version(self, number: int | None = None, label: str | None = None) -> ServedVersion:
+        """Return the version of a number or label; without both, the highest version.
 
         Raises:
-            RequestError: 404, it is not served; 400, there is no such label.
+            RequestError: 404, the version is not served; 400, the label does not exist.
         """
         if label is not None:
             if label not in self._labels:
                 raise RequestError(400, f"Unrecognized servable version label: {label}")
             number = self._labels[label]
         versions = self._versions
-        wanted = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
-        chosen = max(versions, default=None) if number is None else number
-        if chosen is None or chosen not in versions:
-            raise RequestError(404, f"Servable not found for request: {wanted}")
-        return versions[chosen]
+        request = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
+        selected = max(versions, default=None) if number is None else number
+        if selected is None or selected not in versions:
+            raise RequestError(404, f"Servable not found for request: {request}")
+        return versions[selected]
 
-    def states(self) -> dict[int, State]:
-        """Return what is known of every version, highest first."""
+    def states(self) -> dict[int, VersionState]:
+        """Return the states by version, highest first."""
         states = dict(self._states)
         return {number: states[number] for number in sorted(states, reverse=True)}
 
@@ -112,44 +114,59 @@ class ServedModel:
         """Return the number of a label."""
         return self._labels.get(name)
 
-    def _try(self, number: int, folder: Path) -> bool:
-        """Tell whether the version is, or now became, one that answers."""
+    def _load_if_new(self, number: int, folder: Path) -> bool:
+        """Load a version unless it is loaded; return true if it is loaded afterwards."""
         if number in self._versions:
             return True
-        seen = _fingerprint(folder)
-        if self._broken.get(number) == seen:
+        fingerprint = _fingerprint(folder)
+        if self._failed.get(number) == fingerprint:
             return False
-        self._states[number] = State("LOADING")
+        self._states[number] = VersionState("LOADING")
         try:
             version = self._load(number, folder)
         except (ModelToolsError, OSError) as error:
-            given = isinstance(error, SourceError | RefusedError)
-            self._broken[number] = seen
-            self._states[number] = State(
-                "END", INVALID_ARGUMENT if given else "INTERNAL", str(error)
+            is_invalid = isinstance(error, SourceError | RefusedError)
+            self._failed[number] = fingerprint
+            self._states[number] = VersionState(
+                "END", INVALID_ARGUMENT if is_invalid else "INTERNAL", str(error)
             )
             self.report(f"version {number} of {self.name} is not served: {error}")
             return False
-        self._broken.pop(number, None)
-        # Requests read this without a lock: it is replaced, never changed.
+        self._failed.pop(number, None)
+        # Requests read this dictionary without a lock, so it is replaced and never changed.
         self._versions = {**self._versions, number: version}
-        self._states[number] = State("AVAILABLE")
+        self._states[number] = VersionState("AVAILABLE")
         LOG.info("version %d of %s is served", number, self.name)
         return True
 
-    def _let_go(self, there: dict[int, Path]) -> None:
-        still = [number for number in sorted(self._versions, reverse=True) if number in there]
-        wanted = {*still[: self._keep], *(set(self._labels.values()) & set(still))}
-        for number in self._versions.keys() - wanted:
-            self._states[number] = State("END")
+    def _unload_old(self, folders: dict[int, Path]) -> None:
+        existing = [number for number in sorted(self._versions, reverse=True) if number in folders]
+        served = {
+            *existing[: self._latest_versions],
+            *(set(self._labels.values()) & set(existing)),
+        }
+        for number in self._versions.keys() - served:
+            self._states[number] = VersionState("END")
             LOG.info("version %d of %s is not served any more", number, self.name)
-        self._versions = {number: self._versions[number] for number in sorted(wanted)}
-        for number in self._broken.keys() - there.keys():
-            del self._broken[number], self._states[number]
+        self._versions = {number: self._versions[number] for number in sorted(served)}
+        for number in self._failed.keys() - folders.keys():
+            del self._failed[number], self._states[number]
 
 
-def versions_below(base_path: Path) -> dict[int, Path]:
-    """Return the folders that are called by a number, as TensorFlow Serving finds them."""
+def load_version(
+    number: int, servable: Servable, engine: str, batching: BatchingOptions | None = None
+) -> ServedVersion:
+    """Load a SavedModel on an engine, with batching if options are given.
+
+    Raises:
+        ServingError: the engine cannot load it.
+    """
+    loaded = load_engine(engine, servable)
+    return ServedVersion(number, servable, BatchedEngine(loaded, batching) if batching else loaded)
+
+
+def find_versions(base_path: Path) -> dict[int, Path]:
+    """Return the folders with a number as their name, as TensorFlow Serving does."""
     if not base_path.is_dir():
         return {}
     return {
@@ -160,11 +177,11 @@ def versions_below(base_path: Path) -> dict[int, Path]:
 
 
 def _fingerprint(folder: Path) -> _Fingerprint:
-    found = []
+    files = []
     for file in sorted(folder.rglob("*")):
         try:
             stat = file.stat()
         except FileNotFoundError:
             continue
-        found.append((str(file), stat.st_size, stat.st_mtime_ns))
-    return tuple(found)
+        files.append((str(file), stat.st_size, stat.st_mtime_ns))
+    return tuple(files)

@@ -1,1 +1,1 @@
-"""Does an artifact answer as it should, on every engine, and if not, why?"""
+"""Verification of artifacts: agreement of engines, sources and expectations, and diagnoses."""

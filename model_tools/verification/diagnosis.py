@@ -1,19 +1,26 @@
-"""Which pre-processing would make a model right: the usual suspects, tried one after another.
+"""Diagnosis of a model: an engine that cannot run it, or preprocessing that differs from training.
 
-A graph that is fine answers nonsense if pictures reach it in another way than in training; the
-answer rarely says so.
+If images are prepared in another way than in training, a valid graph returns wrong detections
+without an error. The usual mistakes are tried one after another.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from shared.artifact.manifest import InputSpec
+from model_tools.errors import IsolationError
+from model_tools.sandbox import Limits, isolated
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError, ScoresError
+from shared.artifact.manifest import InputSpec, Manifest
+from shared.vision.engine import open_engine
+from shared.vision.runtimes import OPENVINO
 
-# (mean, scale) of values 0 to 255, and who prepares pictures so.
+# (mean, scale) of values 0 to 255, by their usual name.
 _NORMALISATIONS = {
     "0 to 1 (scale 1/255)": ((0.0,) * 3, (1 / 255,) * 3),
     "-1 to 1 (mean 127.5, scale 1/127.5)": ((127.5,) * 3, (1 / 127.5,) * 3),
-    "0 to 255 as they are (mean 0, scale 1)": ((0.0,) * 3, (1.0,) * 3),
+    "0 to 255 unchanged (mean 0, scale 1)": ((0.0,) * 3, (1.0,) * 3),
     "ImageNet's mean, RGB (Caffe)": ((123.68, 116.779, 103.939), (1.0,) * 3),
     "ImageNet's mean, BGR (Caffe)": ((103.939, 116.779, 123.68), (1.0,) * 3),
     "ImageNet's mean and deviation (PyTorch)": (
@@ -24,8 +31,8 @@ _NORMALISATIONS = {
 _CLEARLY_BETTER = 0.05
 
 
-def suspects(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
-    """Yield other ways to prepare a picture, simple ones first, each with its description."""
+def alternatives(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
+    """Yield other preprocessing with its description, simple changes first."""
     order = "BGR" if spec.channel_order == "RGB" else "RGB"
     resize = "tf1-bilinear" if spec.resize == "bilinear" else "bilinear"
     swapped = replace(spec, channel_order=order)
@@ -47,16 +54,49 @@ def suspects(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
 def diagnose(
     spec: InputSpec, share_now: float, share_with: Callable[[InputSpec], float]
 ) -> str | None:
-    """Return what restores agreement best, or nothing if no suspect does clearly better.
+    """Return the change that restores agreement best; None if no change is clearly better.
 
     Args:
-        spec: as the manifest has it.
-        share_now: agreement with it, 0 to 1.
-        share_with: measures agreement with another.
+        spec: of the manifest.
+        share_now: the agreement with it, 0 to 1.
+        share_with: measures the agreement with another one.
     """
-    best, most = None, share_now + _CLEARLY_BETTER
-    for title, changed in suspects(spec):
+    best, best_share = None, share_now + _CLEARLY_BETTER
+    for title, changed in alternatives(spec):
         share = share_with(changed)
-        if share > most:
-            best, most = f"{title} (agreement {share:.0%} instead of {share_now:.0%})", share
+        if share > best_share:
+            best, best_share = f"{title} (agreement {share:.0%} instead of {share_now:.0%})", share
     return best
+
+
+def openvino_error(
+    folder: Path, manifest: Manifest, labels: dict[int, str], limits: Limits | None = None
+) -> str | None:
+    """Return the reason why OpenVINO cannot run a model; None if it can.
+
+    A limited process loads the model and runs it on a black image.
+
+    Args:
+        folder: contains the files in the manifest, which were checked.
+        manifest: of the model.
+        labels: names by id, from 1.
+        limits: of the process.
+
+    Raises:
+        ScoresError: the model runs, and its scores contradict the manifest.
+    """
+    limits = limits or Limits.for_files(folder)
+    try:
+        return isolated(_load_error, Artifact("", manifest, labels, folder), limits=limits)
+    except IsolationError as error:
+        return f"OpenVINO cannot load the model: {error}"
+
+
+def _load_error(artifact: Artifact) -> str | None:
+    try:
+        open_engine(OPENVINO, artifact)
+    except ScoresError:
+        raise
+    except ArtifactError as error:
+        return str(error)
+    return None

@@ -1,31 +1,27 @@
-"""Compare an artifact with its source, its engines with each other, and with what is known."""
+"""Compare an artifact's engines with each other, with its source, and with expectations."""
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.errors import SourceError
-from model_tools.isolation import Limits, isolated
-from model_tools.pictures import read_picture
-from model_tools.sources.files import find_model
-from model_tools.sources.selection import Choice
-from model_tools.verification.comparing import Agreement, agreement
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
+from model_tools.images import ImageArray, read_image
+from model_tools.sandbox import Limits, isolated
+from model_tools.verification.detection_agreement import Agreement, agreement
 from model_tools.verification.diagnosis import diagnose
-from model_tools.verification.expected import Expected
+from model_tools.verification.expected_detections import ExpectedDetections
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import InputSpec
 from shared.vision.detections import Detection
 from shared.vision.engine import open_engine
 from shared.vision.preprocessing import prepare
-
-Picture = npt.NDArray[np.uint8]
 
 MOST_SHOWN = 24
 _GENERATED = 8
@@ -34,22 +30,21 @@ _GENERATED_SIDES_PX = (240, 320)
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """What to compare, and on what."""
+    """The runs to compare, and their images."""
 
     artifact: Path
-    pictures: tuple[Path, ...] = ()
+    images: tuple[Path, ...] = ()
     # The model that was frozen.
     against: Path | None = None
     choice: Choice = Choice()  # noqa: RUF009 - frozen, too
-    # What is known to be on pictures, by file name.
-    expected: Expected | None = None
+    expected: ExpectedDetections | None = None
     # OpenVINO's precisions; if there are none, only TensorFlow runs the artifact.
     precisions: tuple[str, ...] = ("f32",)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One comparison by its title."""
+class RunComparison:
+    """The agreement of two runs, which the title names."""
 
     title: str
     agreement: Agreement
@@ -57,14 +52,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verification:
-    """All comparisons of an artifact."""
+    """All comparisons of an artifact; the fields are keys of `--json`."""
 
     name: str
     version: str
     digest: str
     threshold: float
-    comparisons: list[Comparison]
-    # What would make the answers those that are expected.
+    comparisons: list[RunComparison]
+    # The change of the preprocessing that leads to the expected detections.
     diagnosis: str | None
     # By image: the detections of each run, by title. Images on which runs differ come first, then
     # the first of the others that were given.
@@ -72,54 +67,55 @@ class Verification:
 
     @property
     def drop(self) -> float:
-        """The largest share of answers that is not agreed on."""
-        return max((1 - each.agreement.share for each in self.comparisons), default=0.0)
+        """The largest share of detections that differ."""
+        return max((1 - comparison.agreement.share for comparison in self.comparisons), default=0.0)
 
 
-def verify(request: VerifyRequest, limits: Limits | None = None) -> Verification:
+def verify_artifact(request: VerifyRequest, limits: Limits | None = None) -> Verification:
     """Run every comparison in a limited process.
 
     Raises:
-        ModelToolsError, shared.artifact.errors.VisionError: a file is not what it should be.
+        ModelToolsError, shared.artifact.errors.VisionError: the artifact, the source or an image
+            is not valid.
     """
     models = [path for path in (request.artifact, request.against) if path is not None]
-    limits = limits or Limits.for_files(*models, *request.pictures)
+    limits = limits or Limits.for_files(*models, *request.images)
     return isolated(_verify, request, limits=limits)
 
 
 def _verify(request: VerifyRequest) -> Verification:
-    named = {file.name: read_picture(file) for file in request.pictures} or _generated()
-    names, pictures = list(named), list(named.values())
+    by_name = {file.name: read_image(file) for file in request.images} or _generated()
+    names, images = list(by_name), list(by_name.values())
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         folder = Path(workspace) / "artifact"
         folder.mkdir()
         artifact = unpack_artifact(request.artifact, folder)
-        # Noise shows nothing worth a report: there, every answer counts.
-        threshold = artifact.manifest.threshold if request.pictures else 0.0
-        runs = {"tensorflow": _run(artifact, pictures, "tensorflow")}
+        # Scores of generated noise are rarely above the threshold, so all of them are compared.
+        threshold = artifact.manifest.threshold if request.images else 0.0
+        runs = {"tensorflow": _run(artifact, images, "tensorflow")}
         for precision in request.precisions:
-            runs[f"openvino {precision}"] = _openvino(artifact, pictures, precision)
+            runs[f"openvino {precision}"] = _openvino(artifact, images, precision)
         comparisons = [
-            Comparison(
+            RunComparison(
                 f"{title} and tensorflow", agreement(names, runs["tensorflow"], run, threshold)
             )
             for title, run in runs.items()
             if title != "tensorflow"
         ]
         if request.against is not None:
-            source = _source(request, Path(workspace), artifact, pictures)
+            source = _source(request, Path(workspace), artifact, images)
             runs["source"] = source
             comparisons.append(
-                Comparison(
+                RunComparison(
                     "artifact and its source",
                     agreement(names, source, runs["tensorflow"], threshold),
                 )
             )
         diagnosis = None
         if request.expected is not None:
-            compared, diagnosis = _against_expected(artifact, named, request.expected, runs)
-            comparisons.append(compared)
-    shown = _shown(names if request.pictures else [], comparisons)
+            comparison, diagnosis = _against_expected(artifact, by_name, request.expected, runs)
+            comparisons.append(comparison)
+    shown = _shown(names if request.images else [], comparisons)
     return Verification(
         name=artifact.manifest.name,
         version=artifact.manifest.version,
@@ -133,23 +129,27 @@ def _verify(request: VerifyRequest) -> Verification:
     )
 
 
-def _shown(given: list[str], comparisons: list[Comparison]) -> list[str]:
-    """Return the images whose detections are part of the result."""
-    differing = sorted({name for each in comparisons for name in each.agreement.differing})
+def _shown(given: list[str], comparisons: list[RunComparison]) -> list[str]:
+    """Return the names of the images whose detections are part of the result."""
+    differing = sorted(
+        {name for comparison in comparisons for name in comparison.agreement.differing}
+    )
     others = [name for name in given if name not in differing]
     return differing + others[: max(MOST_SHOWN - len(differing), 0)]
 
 
 def _run(
-    artifact: Artifact, pictures: list[Picture], engine: str, precision: str = "f32"
+    artifact: Artifact, images: list[ImageArray], engine_name: str, precision: str = "f32"
 ) -> list[list[Detection]]:
-    loaded = open_engine(engine, artifact, precision=precision)
-    return [loaded.infer(picture) for picture in pictures]
+    engine = open_engine(engine_name, artifact, precision=precision)
+    return [engine.infer(image) for image in images]
 
 
-def _openvino(artifact: Artifact, pictures: list[Picture], precision: str) -> list[list[Detection]]:
+def _openvino(
+    artifact: Artifact, images: list[ImageArray], precision: str
+) -> list[list[Detection]]:
     try:
-        return _run(artifact, pictures, "openvino", precision)
+        return _run(artifact, images, "openvino", precision)
     except ArtifactError as error:
         raise ArtifactError(
             f"{error}; --engine tensorflow verifies without OpenVINO, and cameras run it with "
@@ -158,18 +158,20 @@ def _openvino(artifact: Artifact, pictures: list[Picture], precision: str) -> li
 
 
 def _source(
-    request: VerifyRequest, workspace: Path, artifact: Artifact, pictures: list[Picture]
+    request: VerifyRequest, workspace: Path, artifact: Artifact, images: list[ImageArray]
 ) -> list[list[Detection]]:
-    """Run the model that was frozen on pictures, prepared as the artifact says."""
-    from model_tools.sources.load import load_model  # noqa: PLC0415 - imports TensorFlow
-    from shared.vision import answers  # noqa: PLC0415 - as above
+    """Run the model that was frozen on images, prepared by the artifact's manifest."""
+    from shared.vision import answers  # noqa: PLC0415 - imports NumPy
 
     if request.against is None:
-        raise SourceError("there is nothing to compare with")
-    model = load_model(find_model(request.against, workspace), request.choice)
+        raise SourceError("there is no source to compare with: give --against")
+    model = find_model(request.against, workspace).load(request.choice)
     manifest = artifact.manifest
     if len(model.inputs) != 1:
-        raise SourceError(f"{request.against} takes {', '.join(model.inputs)}, not one picture")
+        raise SourceError(
+            f"the inputs {', '.join(model.inputs)} of {request.against} are not valid: expected "
+            "one image"
+        )
     (alias,) = model.inputs
     by_node = {spec.name: key for key, spec in model.outputs.items()} | {
         key: key for key in model.outputs
@@ -181,54 +183,53 @@ def _source(
                 return by_node[name]
         if len(model.outputs) == 1:
             return next(iter(model.outputs))
-        raise SourceError(f"{request.against} has no output for {role}: {', '.join(model.outputs)}")
+        raise SourceError(
+            f"{request.against} has no output for {role}; its outputs are "
+            f"{', '.join(model.outputs)}: select them with --output"
+        )
 
     roles = {role: role_of(role) for role in manifest.outputs}
 
-    def infer(picture: Picture) -> list[Detection]:
-        answer = model.run({alias: prepare(picture, manifest.input)})
+    def infer(image: ImageArray) -> list[Detection]:
+        outputs = model.run({alias: prepare(image, manifest.input)})
         if "scores" in roles:
             activation = manifest.outputs["scores"].activation
-            return answers.classes(answer[roles["scores"]], activation, artifact.labels)
-        by_role: dict[str, Any] = {role: answer[key] for role, key in roles.items()}
+            return answers.classes(outputs[roles["scores"]], activation, artifact.labels)
+        by_role: dict[str, Any] = {role: outputs[key] for role, key in roles.items()}
         return answers.detections(by_role, artifact.labels)
 
-    return [infer(picture) for picture in pictures]
+    return [infer(image) for image in images]
 
 
 def _against_expected(
     artifact: Artifact,
-    named: dict[str, Picture],
-    expected: Expected,
+    images: dict[str, ImageArray],
+    expected: ExpectedDetections,
     runs: dict[str, list[list[Detection]]],
-) -> tuple[Comparison, str | None]:
-    known = [name for name in named if name in expected]
-    if not known:
+) -> tuple[RunComparison, str | None]:
+    names = [name for name in images if name in expected]
+    if not names:
         raise SourceError(
-            f"nothing is expected of {', '.join(list(named)[:5])}; "
-            f"the file speaks of {', '.join(list(expected)[:5])}"
+            f"no detections are expected for {', '.join(list(images)[:5])}: the file contains "
+            f"{', '.join(list(expected)[:5])}"
         )
-    wanted = [expected[name] for name in known]
+    expected_run = [expected[name] for name in names]
     threshold = artifact.manifest.threshold
-    found = dict(zip(named, runs["tensorflow"], strict=True))
-    now = agreement(known, wanted, [found[name] for name in known], threshold)
+    by_name = dict(zip(images, runs["tensorflow"], strict=True))
+    current = agreement(names, expected_run, [by_name[name] for name in names], threshold)
 
     def share_with(spec: InputSpec) -> float:
         changed = replace(artifact, manifest=replace(artifact.manifest, input=spec, cut=None))
-        answers = _run(changed, [named[name] for name in known], "tensorflow")
-        return agreement(known, wanted, answers, threshold).share
+        run = _run(changed, [images[name] for name in names], "tensorflow")
+        return agreement(names, expected_run, run, threshold).share
 
-    diagnosis = None if now.share == 1 else _diagnosed(artifact, now.share, share_with)
-    return Comparison("artifact and what is expected", now), diagnosis
-
-
-def _diagnosed(
-    artifact: Artifact, share: float, share_with: Callable[[InputSpec], float]
-) -> str | None:
-    return diagnose(artifact.manifest.input, share, share_with)
+    diagnosis = (
+        None if current.share == 1 else diagnose(artifact.manifest.input, current.share, share_with)
+    )
+    return RunComparison("artifact and expected detections", current), diagnosis
 
 
-def _generated() -> dict[str, Picture]:
+def _generated() -> dict[str, ImageArray]:
     random = np.random.default_rng(0)
     return {
         f"generated-{number}": random.integers(0, 256, (*_GENERATED_SIDES_PX, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Where alarms go: an encrypted topic, and the people who asked to be told."""
+"""An encrypted topic for alarms, with e-mail subscriptions."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _KEY_PENDING_WINDOW = Duration.days(7)
 
 
 class AlarmTopic(Construct):
-    """CloudWatch of this account publishes to it, over TLS; nothing else does."""
+    """A topic to which only CloudWatch alarms of this account publish, over TLS."""
 
     def __init__(self, scope: Construct, id_: str, *, place: Place, notify: Sequence[str]) -> None:
         super().__init__(scope, id_)
@@ -26,12 +26,12 @@ class AlarmTopic(Construct):
             "Key",
             description="Notifications of alarms",
             enable_key_rotation=True,
-            # It encrypts messages under way, nothing that is kept.
+            # It encrypts messages in transit through SNS; none is stored.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=_KEY_PENDING_WINDOW,
         )
-        # SNS' own key cannot be used by CloudWatch. Whose alarms may publish is said by the topic:
-        # AWS documents no condition on the source here, and a wrong one loses alarms silently.
+        # CloudWatch cannot use SNS' AWS managed key. The topic's policy restricts the alarms: AWS
+        # documents no source condition for the key, and a wrong one loses alarms silently.
         key.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 sid="AlarmsUseKey",

@@ -12,13 +12,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stacks.constructs.made_file import made_file
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.file_assets import StagedFile
+from stacks.constructs.temporary_files import temporary_file
 
 ROOT = Path(__file__).resolve().parents[2]
 LAMBDA_SOURCES = ROOT / "lambda_src"
 
-# By name in the archive.
+# File contents by name in the archive.
 Members = Mapping[str, bytes]
 
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
@@ -30,8 +30,8 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
     """Return files by their paths below `folder`, without the caches of Python.
 
     Args:
-        folder: where imports begin.
-        parts: files and folders below it; all of it by default.
+        folder: the root of imports.
+        parts: files and folders below it; default: everything.
     """
     roots = [folder / part for part in parts] or [folder]
     files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))]
@@ -49,7 +49,7 @@ def shared(*packages: str) -> dict[str, bytes]:
 
 def zip_archive(name: str, members: Members) -> StagedFile:
     """Write a zip whose file name is `name`."""
-    file = made_file(name)
+    file = temporary_file(name)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for member, content in sorted(members.items()):
             info = zipfile.ZipInfo(member, _FIRST_TIME_OF_A_ZIP)
@@ -69,6 +69,6 @@ def tar_archive(name: str, members: Members) -> StagedFile:
             info = tarfile.TarInfo(member)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    file = made_file(name)
+    file = temporary_file(name)
     file.write_bytes(packed.getvalue())
     return StagedFile(file, hashlib.sha256(packed.getvalue()).hexdigest(), ".tar.gz")

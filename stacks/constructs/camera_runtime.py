@@ -1,8 +1,8 @@
-"""The recipe of the runtime component: the camera's Python environment, made without a network.
+"""The recipe of the runtime component: the camera's Python environment, created offline.
 
 A Lambda component needs the environment before it starts, so the install step of this component
 creates it. An install step of nucleus lite has 300 s, which a small device may exceed: there, the
-component only brings the archive, and the camera creates the environment at its first start.
+component only contains the archive, and the camera creates the environment at its first start.
 
 The folder of the environment has the same name on each architecture: it is derived from the pins.
 """
@@ -18,8 +18,8 @@ from deeplens.config import RUNTIME_PYTHON
 INSTALLER = "install_runtime.py"
 
 _NAME_CHARACTERS = 16
-# An Atom with an SD card takes minutes. Longer than a deploy waits: a device that installs slowly
-# finishes after the deploy, and must not fail by then.
+# An Atom with an SD card takes minutes. The timeout exceeds a deployment's wait, so that a slow
+# device finishes after the deployment instead of failing.
 _INSTALL_TIMEOUT_SECONDS = 1800
 _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 
@@ -33,7 +33,7 @@ class RuntimeFolder:
 
     @property
     def of_camera(self) -> str:
-        """In the working directory of a generic component, which creates the environment itself."""
+        """The environment's folder in the working directory of a generic component."""
         return f"{{work:path}}/runtime/{self.name}"
 
     def archive(self, version: str) -> str:
@@ -46,12 +46,12 @@ class RuntimeFolder:
 
     @property
     def packages(self) -> str:
-        """For a Lambda component's environment, where only other components' variables resolve."""
+        """The folder of the packages, for the environment variables of a Lambda component."""
         return f"{{{self.component}:work:path}}/{self.name}/{_SITE_PACKAGES}"
 
 
 def runtime_folder(component: str, digests: Mapping[str, str]) -> RuntimeFolder:
-    """Return the folder of the environment; `digests` are the archives', by architecture."""
+    """Return the folder of the environment; `digests` contains the archives' by architecture."""
     content = json.dumps(dict(digests), sort_keys=True)
     name = hashlib.sha256(content.encode()).hexdigest()[:_NAME_CHARACTERS]
     return RuntimeFolder(component, name)
@@ -65,8 +65,8 @@ def runtime_recipe(
     A device of another architecture has no manifest, and rejects the deployment.
 
     Args:
-        folder: of the environment.
-        uris: of the archives, by architecture.
+        folder: the folder of the environment.
+        uris: the URIs of the archives by architecture.
         installs: True if the install step creates the environment, False if the camera does.
     """
     install: str | dict[str, Any] = "true"

@@ -1,12 +1,12 @@
-"""Lambda code signing: AWS refuses code that the named signing profile did not sign."""
+"""Lambda code signing: AWS rejects code without a signature of the signing profile."""
 
 from aws_cdk import Stack, Stage, aws_lambda
 from constructs import IConstruct
 
 
 def enforce_code_signing(stage: Stage, profile_version: str) -> None:
-    """Let Lambda refuse unsigned code, for every function of a stage; its layers count too."""
-    stacks = [one for one in stage.node.find_all() if isinstance(one, Stack)]
+    """Make Lambda reject unsigned code and layers of every function of a stage."""
+    stacks = [node for node in stage.node.find_all() if isinstance(node, Stack)]
     for stack in stacks:
         functions = _functions(stack)
         if not functions:
@@ -27,4 +27,4 @@ def enforce_code_signing(stage: Stage, profile_version: str) -> None:
 
 
 def _functions(stack: IConstruct) -> list[aws_lambda.CfnFunction]:
-    return [one for one in stack.node.find_all() if isinstance(one, aws_lambda.CfnFunction)]
+    return [node for node in stack.node.find_all() if isinstance(node, aws_lambda.CfnFunction)]

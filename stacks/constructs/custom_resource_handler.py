@@ -1,25 +1,25 @@
-"""A plain Lambda function behind a custom resource, one per kind, with its own least privilege."""
+"""A Lambda function for each kind of custom resource, with its own least privilege."""
 
 from collections.abc import Sequence
 
 from aws_cdk import Duration, aws_lambda
 from constructs import Construct
 
-from stacks.constructs.findings import (
-    accept_of_function,
-    accept_python_3_12,
-    accept_wildcards,
-)
 from stacks.constructs.function_code import code, custom_resources_archive
-from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
+from stacks.constructs.iam import Statement
+from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
+from stacks.constructs.scanner_suppressions import (
+    suppress_lambda_findings,
+    suppress_python_runtime_finding,
+    suppress_wildcard_findings,
+)
 from stacks.constructs.service_role import ServiceLog, lambda_role
-from stacks.constructs.statements import Statement
 
 _LOG_RETENTION_DAYS = 90
 
 
 class CustomResourceHandler(Construct):
-    """Runs `<package>.handler` of lambda_src/custom_resources."""
+    """A function with the handler `<package>.handler` of lambda_src/custom_resources."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class CustomResourceHandler(Construct):
         self.role = lambda_role(
             self, "Role", account=account, log_group=log_group, statements=statements
         )
-        accept_wildcards(self, statements, wildcard_reason)
+        suppress_wildcard_findings(self, statements, wildcard_reason)
         function = aws_lambda.Function(
             self,
             "Function",
@@ -53,13 +53,13 @@ class CustomResourceHandler(Construct):
             role=self.role,
             log_group=log_group,
         )
-        accept_python_3_12(function)
-        accept_of_function(
+        suppress_python_runtime_finding(function)
+        suppress_lambda_findings(
             function,
             no_limit="CloudFormation calls it a few times in a deploy, and a reserved share would "
             "be taken from the rest of the account",
             no_queue="CloudFormation waits for its answer and fails the stack without one; nobody "
             "would read a queue",
         )
-        # What a custom resource names as its provider.
+        # The provider of a custom resource.
         self.service_token = function.function_arn

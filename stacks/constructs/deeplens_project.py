@@ -1,4 +1,4 @@
-"""The DeepLens project: a release on a fleet."""
+"""The DeepLens project: the deployment of a release to a fleet."""
 
 import json
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
 from deeplens.config import ComponentKind, EnvironmentConfig, RolloutConfig
-from deeplens.config.nucleus_components import pinned_releases
+from deeplens.config.nucleus_components import versions_to_pin
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
-from stacks.constructs.release_stack import release_stack_arn, see_roll_back
-from stacks.constructs.statements import Statement
+from stacks.constructs.iam import Statement
+from stacks.constructs.release_stack import describe_own_stack, release_stack_arn
 from stacks.recipes import LONGEST_VERSION, check_job_document
 
-# Lambda's own limit; the wait for the cameras ends before it.
+# The limit of Lambda; the wait for the devices ends before it.
 _HANDLER_TIMEOUT = Duration.seconds(900)
-# AWS IoT, thing groups.
+# Limit of AWS IoT for names of thing groups.
 _LONGEST_GROUP_NAME = 128
 
 
 class DeepLensProject(Construct):
-    """Deploys the complete, pinned component set and is done when the cameras say so."""
+    """Deploys the complete, pinned component set, and waits until the devices report it."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class DeepLensProject(Construct):
         )
         is_classic = environment.fleet.core_runtime == "classic"
         components = _core_components(environment.component) if is_classic else {}
-        # A device keeps what it has configured unless it is told to forget: each release begins
-        # with its own defaults, so that v1 → v2 → v1 ends where it began.
+        # A device keeps its configuration unless a deployment resets it. Each release starts
+        # with its own defaults, so that v1 → v2 → v1 restores the configuration of v1.
         components[model.name] = {
             "componentVersion": model.version,
             **_configuration({}, reset=True),
@@ -101,8 +101,8 @@ class DeepLensProject(Construct):
             parent_target_arn=target_arn if has_waves else None,
             components={
                 # The version of the function is not known before the deployment.
-                name: {**one, "componentVersion": LONGEST_VERSION}
-                for name, one in components.items()
+                name: {**component, "componentVersion": LONGEST_VERSION}
+                for name, component in components.items()
             },
             policies=_POLICIES,
         )
@@ -142,7 +142,7 @@ class DeepLensProject(Construct):
                 ],
                 resources=[self._place.arn("greengrass", "deployments:*")],
             ),
-            # These two know no resources.
+            # These two actions support no resources.
             Statement(
                 sid="ListDeploymentsAndCoreDevices",
                 actions=["greengrass:ListCoreDevices", "greengrass:ListDeployments"],
@@ -176,7 +176,7 @@ class DeepLensProject(Construct):
                 resources=[self._place.arn("iot", "job/*"), self._place.arn("iot", "thing/*")],
                 without_call=_by_greengrass("ListEffectiveDeployments"),
             ),
-            # Of other groups, too: a device can be a member of several.
+            # All groups: a device can be a member of several.
             Statement(
                 sid="DescribeThingsAndGroups",
                 actions=["iot:DescribeThing", "iot:DescribeThingGroup"],
@@ -206,10 +206,10 @@ class DeepLensProject(Construct):
                     self._place.arn("iot", f"thinggroup/{waves}"),
                     self._place.arn("iot", "thing/*"),
                 ],
-                # Also without waves: those of an earlier release are deleted with these rights.
+                # Also required without waves, to delete those of an earlier release.
                 without_call="only a release with waves by percentage creates and deletes groups",
             ),
-            see_roll_back(self, self._place),
+            describe_own_stack(self, self._place),
             Statement(
                 sid="ReadHeartbeats",
                 actions=["iot:GetThingShadow"],
@@ -219,15 +219,15 @@ class DeepLensProject(Construct):
 
 
 def deployment_name(project_name: str) -> str:
-    """Return the name of every deployment of a project's."""
+    """Return the name of a project's deployments."""
     return f"deeplens-{project_name}"
 
 
 def wave_group_name(environment: str, wave: int | str) -> str:
-    """Return the beginning of the names of the thing groups that the handler creates for a wave.
+    """Return the prefix of the names of the thing groups that the handler creates for a wave.
 
-    The handler appends the fleet's group. The names begin with the environment, so that its
-    rights include the groups of a fleet that was renamed.
+    The handler appends the fleet's group. The prefix contains the environment, so the handler
+    also has permissions for the groups of a renamed fleet.
     """
     return f"{deployment_name(environment)}-wave-{wave}"
 
@@ -247,12 +247,12 @@ _POLICIES = {
 
 
 def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
-    """Pinned parts of the classic core software; lite brings its own and takes none of these."""
+    """Return the pinned components of the classic core software, which nucleus lite ignores."""
     components: dict[str, dict[str, Any]] = {
         name: {"componentVersion": version}
-        for name, version in sorted(pinned_releases(component).items())
+        for name, version in sorted(versions_to_pin(component).items())
     }
-    # Lets a component name its own thing in its access control.
+    # Resolves the thing name in a component's access control.
     components["aws.greengrass.Nucleus"] |= _configuration(
         {"interpolateComponentConfiguration": True}
     )
@@ -260,9 +260,9 @@ def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
 
 
 def _access_control(component: str, topic: str) -> dict[str, Any]:
-    """What the function may publish and hear; a Lambda component cannot carry this in its recipe.
+    """Return the function's IPC permissions, which a Lambda component's recipe cannot contain.
 
-    Settings reach the camera by its shadow: it asks once (`get`), then hears what differs.
+    The camera reads settings from its shadow: once (`get`), then each difference (`delta`).
     """
     shadow = "$aws/things/{iot:thingName}/shadow/name/deeplens"
     return {
@@ -288,7 +288,7 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
 
 
 def _configuration(merge: dict[str, Any], *, reset: bool = False) -> dict[str, Any]:
-    """Merge, after everything got the component version's own default if `reset`."""
+    """Return a configuration update that resets to the defaults first if `reset` is True."""
     update: dict[str, Any] = {"reset": [""]} if reset else {}
     if merge:
         update["merge"] = json.dumps(merge, sort_keys=True)

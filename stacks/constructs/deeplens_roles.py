@@ -1,7 +1,7 @@
-"""The five roles that DeepLens fixed by name, for accounts that still use them.
+"""The five roles with DeepLens' fixed names, for accounts that still use them.
 
 AWS' own policies for them (`AWSLambdaFullAccess`, `AmazonSageMakerFullAccess`, every bucket that
-starts with `deeplens`) are not used: each role has what its part of a project needs.
+starts with `deeplens`) are not used. Each role has only the permissions that it needs.
 
 Source: AWS DeepLens Developer Guide, "IAM roles required by AWS DeepLens".
 """
@@ -13,18 +13,18 @@ from aws_cdk import aws_iam
 from constructs import Construct
 
 from deeplens.config import Place
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, managed_policy
 
-# DeepLens looks for its roles below this path.
+# DeepLens uses roles with this path.
 _PATH = "/service-role/"
 _BY_OTHERS = "software of the account that still uses these roles; the project assumes none of them"
 
 
 class DeepLensRoles(Construct):
-    """Fixed names, one set per account."""
+    """The roles of one account."""
 
     def __init__(
         self, scope: Construct, id_: str, *, place: Place, model_bucket: ModelBucket
@@ -56,7 +56,7 @@ class DeepLensRoles(Construct):
         )
         service = self._role(
             "AWSDeepLensServiceRole",
-            # The service ended, and IAM rejects the principal of a service that does not exist.
+            # The service has ended, and IAM rejects principals of services that do not exist.
             [],
             [read_functions, self._pass_to_greengrass([greengrass, group])],
         )
@@ -69,9 +69,10 @@ class DeepLensRoles(Construct):
     def _role(
         self, name: str, services: Sequence[str], statements: Sequence[Statement]
     ) -> aws_iam.Role:
-        """Make a role that services assume; without any, principals of the account that may."""
+        """Create a role for services; without services, for principals of the account."""
         principals: list[aws_iam.IPrincipal] = [
-            service_principal(f"{one}.amazonaws.com", account=self._account) for one in services
+            service_principal(f"{service}.amazonaws.com", account=self._account)
+            for service in services
         ] or [aws_iam.AccountPrincipal(self._account)]
         role = aws_iam.Role(
             self,
@@ -83,11 +84,11 @@ class DeepLensRoles(Construct):
                 managed_policy(
                     self,
                     f"{name}Policy",
-                    [replace(one, without_call=_BY_OTHERS) for one in statements],
+                    [replace(statement, without_call=_BY_OTHERS) for statement in statements],
                 )
             ],
         )
-        accept_wildcards(
+        suppress_wildcard_findings(
             self, statements, "functions and log groups of DeepLens are an open set by prefix"
         )
         return role

@@ -1,4 +1,4 @@
-"""When somebody must look at an endpoint: its own failures, its models' failures, slowness."""
+"""Alarms of an endpoint: its failures, failures of its models, and latency."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from deeplens.config import HostingConfig
 
 _MINUTE = Duration.minutes(1)
 _MICROSECONDS_PER_MS = 1000
-# Minutes out of minutes that must be bad: one slow minute wakes nobody.
+# Data points to alarm, and evaluation periods: a single slow minute causes no alarm.
 _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class EndpointAlarms(Construct):
-    """Three alarms for each variant; all tell the topic, and stop a new version that bakes."""
+    """Three alarms for each variant; each notifies the topic and rolls back a new version."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class EndpointAlarms(Construct):
             metric=metric,
             threshold=threshold,
             comparison_operator=aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            # No request is no failure.
+            # Missing data means that there were no requests.
             treat_missing_data=aws_cloudwatch.TreatMissingData.NOT_BREACHING,
             evaluation_periods=_WATCHED_MINUTES,
             datapoints_to_alarm=_BAD_MINUTES,

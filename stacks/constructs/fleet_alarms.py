@@ -1,4 +1,4 @@
-"""Alarms about silence, slowness, failures, full disks and a failed deployment."""
+"""Alarms about missing heartbeats, latency, failures, full disks and failed deployments."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ _MISSING = aws_cloudwatch.TreatMissingData
 _ABOVE = aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 _BELOW = aws_cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
-# Minutes out of minutes that must be bad: one slow minute wakes nobody.
+# Data points to alarm, and evaluation periods: a single slow minute causes no alarm.
 _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class FleetAlarms(Construct):
-    """Every alarm tells the topic when it begins and when it is over."""
+    """The alarms of a fleet; each notifies the topic when it starts and when it ends."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class FleetAlarms(Construct):
     def _silence(
         self, id_: str, description: str, dimensions: Mapping[str, str], minutes: int
     ) -> None:
-        """Alarm when every minute of so many had no heartbeat: missing data is the point."""
+        """Create an alarm for `minutes` without heartbeats, in which missing data counts."""
         self._alarm(
             id_,
             description,

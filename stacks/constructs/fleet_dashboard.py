@@ -1,4 +1,4 @@
-"""One page of CloudWatch that says how the fleet is."""
+"""The CloudWatch dashboard of the fleet."""
 
 from aws_cdk import Duration, aws_cloudwatch, aws_logs
 from constructs import Construct
@@ -12,7 +12,7 @@ _HALF, _WHOLE = 12, 24
 
 
 class FleetDashboard(Construct):
-    """Rates, latency, detections by label, who reports, what runs where, what went wrong."""
+    """Frame rates, latency, detections per label, reporting devices, releases and errors."""
 
     def __init__(
         self, scope: Construct, id_: str, *, environment: str, log_group: aws_logs.ILogGroup
@@ -95,7 +95,7 @@ class FleetDashboard(Construct):
     def _search(
         self, title: str, dimensions: str, name: str, statistic: str
     ) -> aws_cloudwatch.GraphWidget:
-        """Draw a line for each thing or label that there is, also those that join later."""
+        """Return a graph with a line for each thing or label, also for those added later."""
         search = (
             f'{{{NAMESPACE},{dimensions}}} MetricName="{name}" Environment="{self._environment}"'
         )

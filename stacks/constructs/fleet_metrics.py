@@ -1,20 +1,20 @@
-"""From what cameras say to CloudWatch: IoT rules, Greengrass' events, and one small function."""
+"""Metrics and logs of the fleet: IoT rules, Greengrass events, and the function behind them."""
 
 from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs, aws_sqs
 from constructs import Construct
 
 from deeplens.config import EnvironmentConfig
-from stacks.constructs.findings import (
-    accept_of_function,
-    accept_python_3_12,
-    accept_wildcards,
-)
 from stacks.constructs.function_code import code, fleet_metrics_archive
+from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.inference_function import function_name
-from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
+from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 from stacks.constructs.release_stack import release_stack_name
+from stacks.constructs.scanner_suppressions import (
+    suppress_lambda_findings,
+    suppress_python_runtime_finding,
+    suppress_wildcard_findings,
+)
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
-from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.undelivered_events import UndeliveredEvents
 
 NAMESPACE = "DeepLens"
@@ -26,7 +26,7 @@ _HEARTBEATS = "$aws/things/+/shadow/name/deeplens/update/accepted"
 
 
 class FleetMetrics(Construct):
-    """A function that writes Embedded Metric Format, and all that calls it."""
+    """A function that writes Embedded Metric Format, and the rules that call it."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -39,13 +39,13 @@ class FleetMetrics(Construct):
             ServiceLog(self, "Undelivered", retention_days=retention_days)
         )
 
-        # Members by name: a message cannot say that it came from another thing.
+        # Selected members only: a message cannot claim that another thing sent it.
         self._rule(
             "messages",
             select=f"{_MESSAGE_MEMBERS}, {_thing(environment)}",
             topic_filter=environment.inference.topic_filter,
         )
-        # The shadow's topics are those of every environment in the account: the function tells.
+        # Shadow topics contain all environments of the account; the function's ARN identifies one.
         mine = f"function:{function_name(environment.name)}:"
         self._rule(
             "heartbeats",
@@ -56,7 +56,7 @@ class FleetMetrics(Construct):
         self.undelivered_events = self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
-        # GetDeployment would need rights on jobs, things and shadows; tags need no more than this.
+        # GetDeployment would need permissions on jobs, things and shadows; tags need only this one.
         read_deployments = Statement(
             sid="ReadOwnersOfDeployments",
             actions=["greengrass:ListTagsForResource"],
@@ -69,7 +69,9 @@ class FleetMetrics(Construct):
             log_group=self.log_group,
             statements=[read_deployments],
         )
-        accept_wildcards(self, [read_deployments], "deployments get their ids from the service")
+        suppress_wildcard_findings(
+            self, [read_deployments], "deployments get their ids from the service"
+        )
         function = aws_lambda.Function(
             self,
             "Function",
@@ -87,8 +89,8 @@ class FleetMetrics(Construct):
                 "DEEPLENS_RELEASE_STACK": release_stack_name(self),
             },
         )
-        accept_python_3_12(function)
-        accept_of_function(
+        suppress_python_runtime_finding(function)
+        suppress_lambda_findings(
             function,
             no_limit="cameras bound how often it is called, and a limit would lose the heartbeats "
             "of those that are well",
@@ -98,14 +100,14 @@ class FleetMetrics(Construct):
         return function
 
     def _rule(self, name: str, *, select: str, topic_filter: str, where: str = "") -> None:
-        """Hand what is selected to the function; what cannot be handed over is logged."""
+        """Pass selected messages to the function; undelivered ones are logged."""
         sql = f"SELECT {select} FROM '{topic_filter}'"  # noqa: S608 - no quote is in a topic
         if where:
             sql += f" WHERE {where}"
         rule = aws_iot.CfnTopicRule(
             self,
             name.capitalize(),
-            # Named, because the role for what is undelivered trusts exactly these rules.
+            # A fixed name, because the role for undelivered messages trusts only these rules.
             rule_name=self._rule_name(name),
             topic_rule_payload=aws_iot.CfnTopicRule.TopicRulePayloadProperty(
                 description=f"DeepLens {self._environment}: {name} to metrics and logs",
@@ -130,7 +132,7 @@ class FleetMetrics(Construct):
     def _undelivered_action(
         self, log_group: aws_logs.ILogGroup
     ) -> aws_iot.CfnTopicRule.ActionProperty:
-        """Let the rules write what they could not hand over to a log, with a role for that alone.
+        """Return the action that logs undelivered messages, with a role for it.
 
         Source: AWS IoT Developer Guide, "CloudWatch Logs" rule action.
         """
@@ -157,11 +159,12 @@ class FleetMetrics(Construct):
         )
 
     def _listen_to_deployments(self) -> aws_sqs.IQueue:
-        """Count deployments that a device failed or refused, whenever that is.
+        """Count deployments that failed on a device or that it rejected, at any time.
 
         Returns the queue of events that EventBridge could not deliver.
 
-        A device that was offline during the deploy takes the release later, and nobody waits then.
+        A device that was offline during the deployment installs the release later, when no handler
+        waits.
         """
         undelivered = UndeliveredEvents(self, "UndeliveredEvents")
         rule = aws_events.CfnRule(
@@ -188,7 +191,7 @@ class FleetMetrics(Construct):
         return undelivered.queue
 
     def _permit(self, id_: str, service: str, source_arn: str) -> None:
-        """Let one rule of a service call the function; its ARN says the account, too."""
+        """Allow a rule of a service to call the function; its ARN contains the account."""
         aws_lambda.CfnPermission(
             self,
             id_,
@@ -200,6 +203,6 @@ class FleetMetrics(Construct):
 
 
 def _thing(environment: EnvironmentConfig) -> str:
-    """Select the thing from the topic, which its certificate's policy vouches for, if it can be."""
+    """Return the SQL for the thing: its topic level if it has one, which the policy restricts."""
     levels = environment.inference.topic.split("/")
     return f"topic({levels.index('{thing}') + 1}) AS thing" if "{thing}" in levels else "thing"

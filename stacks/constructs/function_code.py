@@ -5,7 +5,7 @@ from functools import cache
 from aws_cdk import aws_lambda
 
 from stacks.constructs.archives import LAMBDA_SOURCES, shared, sources, zip_archive
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.file_assets import StagedFile
 
 INFERENCE_ARCHIVE_NAME = "function.zip"
 
@@ -17,7 +17,7 @@ def inference_members() -> dict[str, bytes]:
 
 
 def custom_resources_members() -> dict[str, bytes]:
-    """Return the files behind all custom resources; `shared.signatures` is in a layer."""
+    """Return the files of all custom resources; `shared.signatures` is in a layer."""
     return sources(LAMBDA_SOURCES / "custom_resources") | shared("fleet", "printable")
 
 
@@ -34,7 +34,7 @@ def inference_archive() -> StagedFile:
 
 @cache
 def custom_resources_archive() -> StagedFile:
-    """Pack the function behind all custom resources."""
+    """Pack the function of all custom resources."""
     return zip_archive("custom_resources.zip", custom_resources_members())
 
 

@@ -1,4 +1,4 @@
-"""Greengrass components whose versions come from their content."""
+"""Greengrass components with versions derived from their content."""
 
 import hashlib
 import json
@@ -9,23 +9,18 @@ from typing import Any
 from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from deeplens.config import (
-    EnvironmentConfig,
-    InferenceConfig,
-    ModelArtifact,
-    RuntimeArchive,
-)
-from stacks.constructs.camera_recipe import (
+from deeplens.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
+from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
+from stacks.constructs.component_recipes import (
     function_settings,
     generic_recipe,
     linux_process,
+    model_recipe,
 )
-from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
+from stacks.constructs.iam import Statement
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import PublishedArtifact
-from stacks.constructs.model_recipe import model_recipe
-from stacks.constructs.statements import Statement
 from stacks.recipes import NUMBER_LIMIT, check_recipe, component_version
 
 READ_BY_GREENGRASS = (
@@ -34,7 +29,7 @@ READ_BY_GREENGRASS = (
 )
 _HANDLER_TIMEOUT = Duration.seconds(420)
 
-# How long the function may take to import, and one call of its handler to return.
+# Timeouts of the function's import, and of one call of its handler.
 _STATUS_TIMEOUT_SECONDS = 120
 _CALL_TIMEOUT_SECONDS = 60
 
@@ -46,13 +41,13 @@ class Component:
     name: str
     version: str
     resource: CustomResource
-    # What a camera's heartbeat must name once it runs this component.
+    # The value that the heartbeat of a camera with this component contains.
     identity: str
 
 
 @dataclass(frozen=True)
 class CameraRuntime:
-    """The runtime component, and where on a device its environment is."""
+    """The runtime component, and the folder of its environment on a device."""
 
     component: Component
     folder: RuntimeFolder
@@ -115,15 +110,15 @@ class GreengrassComponents(Construct):
         """Provide the pinned Python environment.
 
         Args:
-            archives: by architecture.
-            published: by architecture.
+            archives: the archives by architecture.
+            published: the uploaded archives by architecture.
             installs: True if this component creates the environment, False if the camera does.
         """
-        digests = {architecture: one.digest for architecture, one in archives.items()}
+        digests = {architecture: archive.digest for architecture, archive in archives.items()}
         folder = runtime_folder(f"{self._prefix}.runtime", digests)
         recipe = runtime_recipe(
             folder,
-            {architecture: one.uri for architecture, one in published.items()},
+            {architecture: artifact.uri for architecture, artifact in published.items()},
             installs=installs,
         )
         content = _digest(recipe)
@@ -139,7 +134,7 @@ class GreengrassComponents(Construct):
                 "ContentSha256": content,
                 "ArtifactSha256": _digests(*published.values()),
             },
-            needs=[one.resource for one in published.values()],
+            needs=[artifact.resource for artifact in published.values()],
         )
         return CameraRuntime(Component(folder.component, version, resource, folder.name), folder)
 
@@ -157,8 +152,11 @@ class GreengrassComponents(Construct):
         parameters = {
             "componentName": name,
             "componentDependencies": {
-                one.name: {"versionRequirement": f"={one.version}", "dependencyType": "HARD"}
-                for one in _needed(model, runtime)
+                component.name: {
+                    "versionRequirement": f"={component.version}",
+                    "dependencyType": "HARD",
+                }
+                for component in _dependencies(model, runtime)
             },
             "componentLambdaParameters": {
                 "pinned": True,
@@ -191,7 +189,7 @@ class GreengrassComponents(Construct):
                 "LambdaFunction": Stack.of(self).to_json_string(lambda_function),
                 "ContentSha256": content,
             },
-            needs=[one.resource for one in _needed(model, runtime)],
+            needs=[component.resource for component in _dependencies(model, runtime)],
         )
         return Component(name, version, resource, function.version_arn)
 
@@ -208,7 +206,7 @@ class GreengrassComponents(Construct):
     ) -> Component:
         """Provide the same function as a generic component, for either nucleus.
 
-        Its version, and what its heartbeat names, are those of the published function.
+        Its version and the identity in its heartbeat are those of the published function.
         """
         name = self._inference
         recipe = generic_recipe(
@@ -224,7 +222,7 @@ class GreengrassComponents(Construct):
         content = _digest({**recipe, "source": function.source_hash})
         version = component_version(function.version, content)
         variables = recipe["Manifests"][0]["Lifecycle"]["run"]["Setenv"]
-        # The number of the published version is not known before the deployment.
+        # The number of the published version is unknown before the deployment.
         variables["MY_FUNCTION_ARN"] = self._place.arn(
             "lambda", f"function:{self._function}:{NUMBER_LIMIT - 1}"
         )
@@ -241,7 +239,7 @@ class GreengrassComponents(Construct):
                 "ArtifactSha256": _digests(published_model, published_function),
             },
             needs=[
-                *(one.resource for one in _needed(model, runtime)),
+                *(component.resource for component in _dependencies(model, runtime)),
                 published_model.resource,
                 published_function.resource,
             ],
@@ -249,7 +247,7 @@ class GreengrassComponents(Construct):
         return Component(name, version, resource, function.version_arn)
 
     def _statements(self, function: str) -> list[Statement]:
-        """Permissions to provide this environment's components and no others."""
+        """Return permissions to provide this environment's components only."""
         return [
             Statement(
                 sid="ProvideOwnComponents",
@@ -261,7 +259,7 @@ class GreengrassComponents(Construct):
                 ],
                 resources=[self._place.arn("greengrass", f"components:{self._prefix}.*")],
             ),
-            # With and without a qualifier: how Greengrass names the version is not documented.
+            # With and without a qualifier: it is not documented which ARN Greengrass uses.
             Statement(
                 sid="ReadPublishedVersions",
                 actions=["lambda:GetFunction"],
@@ -282,7 +280,7 @@ class GreengrassComponents(Construct):
         *,
         needs: Sequence[CustomResource],
     ) -> CustomResource:
-        """Make the resource; the handler's permissions come first, those granted later, too."""
+        """Create the resource, which depends on all permissions of the handler."""
         arn = self._place.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,
@@ -295,16 +293,16 @@ class GreengrassComponents(Construct):
         return resource
 
 
-def _needed(model: Component, runtime: CameraRuntime | None) -> list[Component]:
-    """What the loop depends on."""
+def _dependencies(model: Component, runtime: CameraRuntime | None) -> list[Component]:
+    """Return the components that the inference component needs."""
     return [model, runtime.component] if runtime else [model]
 
 
 def _digests(*published: PublishedArtifact) -> dict[str, str]:
     """Return the SHA-256 of each file of a component, by its URI."""
-    digests = {one.uri: one.digest for one in published}
-    statements = [one.statement for one in published if one.statement]
-    return digests | {one.uri: one.digest for one in statements}
+    digests = {artifact.uri: artifact.digest for artifact in published}
+    statements = [artifact.statement for artifact in published if artifact.statement]
+    return digests | {statement.uri: statement.digest for statement in statements}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Train → freeze and verify → good enough? → register, as a definition for SageMaker."""
+"""The SageMaker pipeline of the head-pose classifier: train, freeze, verify, register."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,18 +18,18 @@ from stacks.constructs.training_code import ENTRY_POINT
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-# What model_tools.headpose.sagemaker prints when it is done.
+# Output of model_tools.samples.headpose.sagemaker.
 _ACCURACY = {"Name": "accuracy", "Regex": r"accuracy=([0-9.]+)"}
 _VERIFY = (
     "set -e; mkdir -p /tmp/code; tar -xzf {code}/* -C /tmp/code; cd /tmp/code; "
     "python3 -m pip install --quiet -r requirements.txt; "
-    "python3 -m model_tools.headpose.verification_job"
+    "python3 -m model_tools.samples.headpose.verification_job"
 ).format(code=f"{_INPUT}/code")
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the definition names of its environment: URLs, ARNs and images."""
+    """The URLs, ARNs and images that the definition refers to."""
 
     job_prefix: str
     bucket_uri: str
@@ -43,7 +43,7 @@ class Surroundings:
 
 
 def headpose_pipeline(training: TrainingConfig, around: Surroundings) -> PipelineDefinition:
-    """Write the definition; the accuracy and the parity that are asked for are parameters."""
+    """Return the definition; the minimum accuracy and the parity are its parameters."""
     data = Parameter("DataUri", "String", f"{around.bucket_uri}/headpose/datasets/")
     epochs = Parameter("Epochs", "String", str(training.epochs))
     accuracy = Parameter("MinimumAccuracy", "Float", training.minimum_accuracy)
@@ -69,14 +69,14 @@ def _train(
 ) -> Step:
     artifacts = f"{around.bucket_uri}/headpose/TFartifacts"
     arguments: dict[str, Any] = {
-        # A prefix: SageMaker adds the execution's id.
+        # A prefix: SageMaker appends the id of the execution.
         "TrainingJobName": f"{around.job_prefix}headpose-train",
         "AlgorithmSpecification": {
             "TrainingImage": around.training_image.uri,
             "TrainingInputMode": "File",
             "MetricDefinitions": [_ACCURACY],
         },
-        # AWS' script mode takes each value as JSON.
+        # Script mode requires each value as JSON.
         "HyperParameters": {
             "sagemaker_program": f'"{ENTRY_POINT}"',
             "sagemaker_submit_directory": f'"{around.code_url}"',
@@ -200,7 +200,7 @@ def _register(training: TrainingConfig, around: Surroundings, train: Step) -> St
 
 
 def _fail(values: list[Any]) -> Step:
-    """Say which numbers were reached, and which were asked for."""
+    """Return a step that fails with the measured and the required values."""
     reached, accuracy, differs, difference = values
     words = [
         "The model is not registered: accuracy", reached, "where at least", accuracy,

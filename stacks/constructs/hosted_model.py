@@ -1,17 +1,17 @@
-"""One model as SageMaker knows it: an archive in S3, and the container of AWS' that runs it."""
+"""A SageMaker model: an archive in S3, and the AWS container image that runs it."""
 
 from aws_cdk import aws_sagemaker
 from constructs import Construct
 
 from deeplens.config import VariantConfig
 from deeplens.config.deep_learning_containers import ContainerImage
-from stacks.constructs.findings import accept_checkov
+from stacks.constructs.file_assets import UploadedFile
 from stacks.constructs.hosting_role import HostingRole
-from stacks.constructs.staged_file import UploadedFile
+from stacks.constructs.scanner_suppressions import suppress_checkov
 
 
 class HostedModel(Construct):
-    """Models never change: another archive or image is another model, and the old one goes."""
+    """An immutable model: another archive or image replaces it by a new one."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class HostedModel(Construct):
                 else None
             ),
         )
-        # The permissions must be there when the container starts, not only the role.
+        # The container needs the permissions, not only the role, when it starts.
         self.model.node.add_dependency(role)
         if not network_isolation:
-            accept_checkov(
+            suppress_checkov(
                 self.model,
                 {
                     "CKV_AWS_370": "the environment file asks for the network, or the endpoint is "

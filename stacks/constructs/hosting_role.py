@@ -1,4 +1,4 @@
-"""What SageMaker may do to host a model, and nothing else."""
+"""The execution role of hosted models."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ from constructs import Construct
 
 from deeplens.config import Place
 from deeplens.config.deep_learning_containers import ContainerImage
-from stacks.constructs.container_statements import BY_SAGEMAKER, container_statements
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.iam import Statement, managed_policy
+from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_statements
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, managed_policy
 
-# SageMaker gives the containers' logs and their instances' metrics these names.
+# Names that SageMaker uses for containers' logs and instances' metrics.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"
 _METRICS = "/aws/sagemaker/Endpoints"
 
 
 class HostingRole(Construct):
-    """Reads its models' archives, pulls their images, writes the endpoint's own log."""
+    """A role that reads the models' archives, pulls their images and writes the endpoint's log."""
 
     def __init__(
         self,
@@ -32,11 +32,11 @@ class HostingRole(Construct):
         subnets: Sequence[str],
         security_groups: Sequence[str],
     ) -> None:
-        """Make the role; `archives` are the ARNs of objects."""
+        """Create the role; `archives` contains the ARNs of objects."""
         super().__init__(scope, id_)
         statements = [
             Statement(sid="ReadModels", actions=["s3:GetObject"], resources=sorted(set(archives))),
-            *container_statements(images, metrics=[_METRICS]),
+            *sagemaker_container_statements(images, metrics=[_METRICS]),
             Statement(
                 sid="WriteOwnLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
@@ -52,7 +52,7 @@ class HostingRole(Construct):
             assumed_by=service_principal("sagemaker.amazonaws.com", account=place.account),
             managed_policies=[managed_policy(self, "Policy", statements)],
         )
-        accept_wildcards(
+        suppress_wildcard_findings(
             self,
             statements,
             "log streams and network interfaces get their names at run time; the actions on * "
@@ -63,7 +63,7 @@ class HostingRole(Construct):
 def _network(
     place: Place, subnets: Sequence[str], security_groups: Sequence[str]
 ) -> list[Statement]:
-    """Network interfaces in the VPC, as SageMaker's documentation of its roles lists them."""
+    """Return permissions for network interfaces, as SageMaker's documentation lists them."""
     ec2 = {
         kind: place.arn("ec2", f"{kind}/")
         for kind in ("network-interface", "security-group", "subnet")

@@ -1,12 +1,15 @@
-"""The device function: published versions of lambda_src/inference, under the name DeepLens asks."""
+"""The device function: published versions of lambda_src/inference, with DeepLens' name prefix."""
 
 from aws_cdk import Duration, RemovalPolicy, aws_lambda
 from constructs import Construct
 
 from deeplens.config import EnvironmentConfig
-from stacks.constructs.findings import accept_of_function, accept_python_3_12
 from stacks.constructs.function_code import code, inference_archive
-from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
+from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
+from stacks.constructs.scanner_suppressions import (
+    suppress_lambda_findings,
+    suppress_python_runtime_finding,
+)
 from stacks.constructs.service_role import ServiceLog, lambda_role
 
 _TIMEOUT = Duration.seconds(60)
@@ -21,7 +24,7 @@ def function_name(environment: str) -> str:
 
 
 class InferenceFunction(Construct):
-    """Runs on cameras only: in the cloud it is published, versioned and kept."""
+    """A function that runs on cameras only; the cloud publishes and retains its versions."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -41,8 +44,8 @@ class InferenceFunction(Construct):
             log_group=log_group,
             current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        accept_python_3_12(function)
-        accept_of_function(
+        suppress_python_runtime_finding(function)
+        suppress_lambda_findings(
             function,
             no_limit="it is published for cameras and never called in the cloud",
             no_queue="it is published for cameras and never called in the cloud",

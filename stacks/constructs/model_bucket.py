@@ -1,4 +1,4 @@
-"""The deeplens-named bucket, and the one way in which an artifact gets into it."""
+"""The deeplens-named bucket, and the custom resource that publishes artifacts to it."""
 
 from dataclasses import dataclass, replace
 
@@ -13,24 +13,23 @@ from aws_cdk import (
 from constructs import Construct
 
 from deeplens.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
-from stacks.constructs.access_logs import access_logs
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.findings import accept_wildcards
-from stacks.constructs.release_stack import see_roll_back
-from stacks.constructs.retention import KEPT, keep_policy_of
-from stacks.constructs.staged_file import StackFiles, StagedFile
-from stacks.constructs.statements import Statement, managed_policy
-from stacks.constructs.verification import (
+from stacks.constructs.file_assets import StackFiles, StagedFile
+from stacks.constructs.iam import Statement, managed_policy
+from stacks.constructs.release_stack import describe_own_stack
+from stacks.constructs.retained_buckets import RETAINED, access_log_bucket, retain_policy_of
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
+from stacks.constructs.signature_verification import (
     PublishedStatement,
     VerificationLayer,
-    expected_of,
     statement_key,
+    verification_properties,
 )
 
 COMPONENTS_PREFIX = "components"
-# What models are trained on and made from; replaced versions of it expire.
+# Training data and sources of models, whose noncurrent versions expire.
 WORK_PREFIXES = ("datasets", "headpose")
-# The head-pose project's own four folders, as its guide names them.
+# The four folders of the head-pose project, as its guide names them.
 HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
 _PUBLISH_TIMEOUT = Duration.minutes(10)
@@ -53,12 +52,12 @@ class PublishedArtifact:
     uri: str
     digest: str
     resource: CustomResource
-    # None where no signature is asked for.
+    # None if no signature is required.
     statement: PublishedStatement | None = None
 
 
 class ModelBucket(Construct):
-    """Private, encrypted, versioned, retained; `components/` is written by the publisher alone."""
+    """A private, encrypted, retained bucket; only the publisher writes to `components/`."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -71,7 +70,7 @@ class ModelBucket(Construct):
             "Key",
             description=f"Model artifacts in {settings.bucket_name}",
             enable_key_rotation=True,
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
         self.key_arn = self.key.key_arn
         self.bucket = aws_s3.Bucket(
@@ -93,24 +92,24 @@ class ModelBucket(Construct):
                 else None
             ),
             lifecycle_rules=_lifecycle_rules(settings.noncurrent_version_days),
-            server_access_logs_bucket=access_logs(
+            server_access_logs_bucket=access_log_bucket(
                 self, retention_days=settings.access_log_retention_days
             ),
             server_access_logs_prefix="models/",
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
-        # Plain text, so that a reviewer reads whole addresses in the templates.
+        # A literal name, so that templates contain complete addresses for reviewers.
         self.bucket_arn = self._place.s3_arn(self.bucket_name)
         self._components_arn = self._place.s3_arn(self.bucket_name, f"{COMPONENTS_PREFIX}/*")
-        # A reference: what is published waits for the bucket.
+        # A reference, so that published artifacts depend on the bucket.
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
-        keep_policy_of(self.bucket)
+        retain_policy_of(self.bucket)
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
-        """Upload the artifact with the deploy of the files' stack and copy it to its own key."""
-        expected = expected_of(artifact, self._signing)
+        """Upload the artifact with the deployment of the files' stack, and copy it to its key."""
+        expected = verification_properties(artifact, self._signing)
         statement = None
         if placed := statement_key(artifact):
             key, digest = placed
@@ -146,9 +145,9 @@ class ModelBucket(Construct):
         description: str,
         expected: dict[str, str] | None = None,
     ) -> PublishedArtifact:
-        """Upload any file that components need; `key` is below `components/`.
+        """Upload a file that components need; `key` is relative to `components/`.
 
-        What is `expected` of a signed release is verified before anything is copied.
+        If `expected` is given, the signature is verified before the file is copied.
         """
         asset = files.add(file, description)
         key = f"{COMPONENTS_PREFIX}/{key}"
@@ -169,9 +168,9 @@ class ModelBucket(Construct):
         return PublishedArtifact(f"s3://{self.bucket_name}/{key}", file.digest, resource)
 
     def grant_download(self, role: aws_iam.Role, *, without_call: str = "") -> None:
-        """Let a role read `components/`, and nothing else, of this bucket.
+        """Grant a role read access to `components/` of this bucket only.
 
-        `without_call` is the reason if the project's own code never does it with this role.
+        `without_call` is the reason if the project's own code never reads with this role.
         """
         statements = [
             Statement(
@@ -189,10 +188,10 @@ class ModelBucket(Construct):
             replace(self._use_key("Decrypt", ["kms:Decrypt"]), without_call=without_call or _BY_S3),
         ]
         managed_policy(role, "DownloadComponents", statements, roles=[role])
-        accept_wildcards(role, statements, _NAMED_BY_DIGEST)
+        suppress_wildcard_findings(role, statements, _NAMED_BY_DIGEST)
 
     def grant_work(self, role: aws_iam.Role) -> None:
-        """Let a role read and write `datasets/` and `headpose/`, and nothing else."""
+        """Grant a role read and write access to `datasets/` and `headpose/` only."""
         statements = [
             Statement(
                 sid="ReadAndWriteWork",
@@ -212,10 +211,12 @@ class ModelBucket(Construct):
             self._use_key("Work", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
         managed_policy(role, "Work", statements, roles=[role])
-        accept_wildcards(role, statements, "data sets and their files are an open set by prefix")
+        suppress_wildcard_findings(
+            role, statements, "data sets and their files are an open set by prefix"
+        )
 
     def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
-        """Let a role write below a prefix of `datasets/`, and read nothing."""
+        """Grant a role write access to a prefix of `datasets/`, without read access."""
         statements = [
             Statement(
                 sid="WriteCaptured",
@@ -226,7 +227,9 @@ class ModelBucket(Construct):
             self._use_key("Capture", ["kms:GenerateDataKey"]),
         ]
         managed_policy(role, "Capture", statements, roles=[role])
-        accept_wildcards(role, statements, "captured requests are an open set under one prefix")
+        suppress_wildcard_findings(
+            role, statements, "captured requests are an open set under one prefix"
+        )
 
     def _add_publisher(self) -> CustomResourceHandler:
         place, qualifier = self._place, Stack.of(self).synthesizer.bootstrap_qualifier
@@ -240,7 +243,7 @@ class ModelBucket(Construct):
             wildcard_reason=_NAMED_BY_DIGEST,
             layers=[VerificationLayer(self, "Verification").version] if self._signing.is_on else (),
             statements=[
-                *([see_roll_back(self, place)] if self._signing.is_on else []),
+                *([describe_own_stack(self, place)] if self._signing.is_on else []),
                 Statement(
                     sid="ReadAsset",
                     actions=["s3:GetObject"],
@@ -251,7 +254,7 @@ class ModelBucket(Construct):
                     actions=["s3:GetObject", "s3:PutObject"],
                     resources=[self._components_arn],
                 ),
-                # Without these two S3 answers "forbidden" where the object is merely absent.
+                # Without these two actions, S3 returns "forbidden" for an absent object.
                 Statement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
@@ -282,7 +285,7 @@ class ModelBucket(Construct):
         )
 
     def _write_components_once(self) -> None:
-        """Nobody but the publisher writes below `components/`, and nobody at all deletes there."""
+        """Deny writes to `components/` except by the publisher, and deny all deletions there."""
         self._deny(
             "OnlyThePublisherWritesComponents",
             ["s3:PutObject"],
@@ -293,7 +296,7 @@ class ModelBucket(Construct):
             [
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
-                # Else Object Lock in governance mode could be got around.
+                # Otherwise, Object Lock in governance mode could be bypassed.
                 "s3:BypassGovernanceRetention",
             ],
         )
@@ -314,7 +317,7 @@ class ModelBucket(Construct):
 
 
 def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
-    """Nothing here can expire `components/`: what expires is named by prefix."""
+    """Return lifecycle rules with prefixes, so that none applies to `components/`."""
     noncurrent_version_expiration = Duration.days(noncurrent_version_days)
     return [
         aws_s3.LifecycleRule(

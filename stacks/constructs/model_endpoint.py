@@ -1,4 +1,4 @@
-"""An endpoint: its variants, their scaling, its log, and the key of its instances' volumes."""
+"""A SageMaker endpoint: variants, scaling, log group, and the key of its volumes."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from stacks.constructs.endpoint_alarms import EndpointAlarms
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.service_role import ServiceLog
 
-# What SageMaker waits for a new fleet, at most, before it goes back to the old one.
+# The maximum time that SageMaker waits for a new fleet before it rolls back.
 _LONGEST_UPDATE_SECONDS = 7200
 
 
 class ModelEndpoint(Construct):
-    """The endpoint has a name of its own, which its log group and its alarms must know before it.
+    """An endpoint with a fixed name, which its log group and alarms use before it exists.
 
     See docs/decisions/0085-the-endpoint-has-a-name.md.
     """
@@ -34,7 +34,7 @@ class ModelEndpoint(Construct):
         alarms: EndpointAlarms,
         capture_uri: str | None,
     ) -> None:
-        """Make the endpoint; `models` are those of `hosting.variants`, in their order."""
+        """Create the endpoint; `models` has the order of `hosting.variants`."""
         super().__init__(scope, id_)
         log_group = ServiceLog(
             self, "Log", name=log_group_name, retention_days=hosting.log_retention_days
@@ -44,8 +44,8 @@ class ModelEndpoint(Construct):
             self,
             "Config",
             production_variants=[
-                _production_variant(variant, one, is_instance=is_instance)
-                for variant, one in zip(hosting.variants, models, strict=True)
+                _production_variant(variant, model, is_instance=is_instance)
+                for variant, model in zip(hosting.variants, models, strict=True)
             ],
             kms_key_id=self._volume_key(hosting),
             data_capture_config=_data_capture(hosting.data_capture_percent, capture_uri),
@@ -56,7 +56,7 @@ class ModelEndpoint(Construct):
             endpoint_name=name,
             endpoint_config_name=self.config.attr_endpoint_config_name,
             deployment_config=_deployment(hosting, alarms) if is_instance else None,
-            # Scaling's number of instances outlives a new version; weights are the file's.
+            # A new version retains the scaled instance counts; weights come from the file.
             retain_all_variant_properties=True if hosting.scaling else None,
             exclude_retained_variant_properties=(
                 [
@@ -74,7 +74,7 @@ class ModelEndpoint(Construct):
             self._scale(name, variant, hosting)
 
     def _volume_key(self, hosting: HostingConfig) -> str | None:
-        """A key for the volumes, where there are volumes: SageMaker refuses one elsewhere."""
+        """Return a key for volumes, or None: without volumes, SageMaker rejects a key."""
         if hosting.mode == "serverless" or any(
             has_local_storage(variant.instance_type) for variant in hosting.variants
         ):
@@ -84,7 +84,7 @@ class ModelEndpoint(Construct):
             "VolumeKey",
             description="Volumes of the endpoint's instances",
             enable_key_rotation=True,
-            # Volumes end with their instances; a key that waits for its deletion costs nothing.
+            # Volumes are deleted with their instances; a key pending deletion is free.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
@@ -147,7 +147,7 @@ def _production_variant(
 def _data_capture(
     percent: int, uri: str | None
 ) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
-    """Keep requests and answers; the bucket encrypts them with its own key."""
+    """Return the capture of requests and responses, encrypted with the bucket's key."""
     if uri is None:
         return None
     kind = sagemaker.CfnEndpointConfig
@@ -168,7 +168,7 @@ def _data_capture(
 def _deployment(
     hosting: HostingConfig, alarms: EndpointAlarms
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """A new version beside the old one, which comes back when an alarm rings while it bakes."""
+    """Return a blue/green deployment that rolls back if an alarm starts while it bakes."""
     kind = sagemaker.CfnEndpoint
     return kind.DeploymentConfigProperty(
         blue_green_update_policy=kind.BlueGreenUpdatePolicyProperty(

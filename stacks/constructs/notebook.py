@@ -1,4 +1,4 @@
-"""A notebook instance for looking at data, locked down."""
+"""A notebook instance for data analysis, with minimal permissions."""
 
 from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_kms, aws_sagemaker
 from constructs import Construct
@@ -9,7 +9,7 @@ from stacks.constructs.service_role import service_principal
 
 
 class Notebook(Construct):
-    """No internet, no root, encrypted, IMDSv2 only; it works on data sets and nothing else."""
+    """A notebook without internet and root access, encrypted, with IMDSv2, for data sets only."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Notebook(Construct):
             "Key",
             description="The notebook's disk",
             enable_key_rotation=True,
-            # The disk ends with the notebook.
+            # The volume is deleted with the notebook.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )

@@ -1,18 +1,18 @@
-"""What CDK Pipelines grants its own roles, written out.
+"""Least privilege for the roles of CDK Pipelines.
 
-The library grants by wildcard (`s3:GetObject*`, builds on `*`) and trusts services on behalf of
-anybody. The statements are rewritten once, after the pipeline is built, to the actions that they
-are used for and to the resources that are known.
+The library grants wildcards (`s3:GetObject*`, builds on `*`) and trusts services without
+conditions. After the pipeline is built, its statements are rewritten to the required actions and
+resources.
 """
 
 from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations, aws_codepipeline, aws_iam
 
-# The stack of `cdk bootstrap`, as cdk.json names it.
+# The stack of `cdk bootstrap`, with the name in cdk.json.
 _TOOLKIT = "DeepLensToolkit"
 
-# Service Authorization Reference: what each wildcard is for in a pipeline.
+# The actions that a pipeline needs of each wildcard. Source: Service Authorization Reference.
 _ACTIONS = {
     "s3:GetObject*": ["s3:GetObject", "s3:GetObjectVersion"],
     "s3:GetBucket*": ["s3:GetBucketLocation", "s3:GetBucketVersioning"],
@@ -21,15 +21,15 @@ _ACTIONS = {
     "s3:Abort*": ["s3:AbortMultipartUpload"],
     "kms:GenerateDataKey*": ["kms:GenerateDataKey"],
     "kms:ReEncrypt*": ["kms:ReEncryptFrom", "kms:ReEncryptTo"],
-    # The service was renamed; a connection's ARN says under which name it is asked for.
+    # The service was renamed; the ARN of a connection determines which name applies.
     "codestar-connections:UseConnection": [
         "codeconnections:UseConnection",
         "codestar-connections:UseConnection",
     ],
 }
 
-# Builds are started by the role of the pipeline's actions, with the ARN of each project. No build
-# writes test reports.
+# The role of the pipeline's actions starts builds, with the ARN of each project. No build writes
+# test reports.
 _NEVER_USED = {
     "codebuild:BatchPutCodeCoverages",
     "codebuild:BatchPutTestCases",
@@ -46,40 +46,40 @@ _REASON = (
 
 
 def qualifier(stack: Stack) -> str:
-    """Return the qualifier in the names of what `cdk bootstrap` made: cdk.json's."""
+    """Return the qualifier of the resources of `cdk bootstrap`, from cdk.json."""
     return str(stack.synthesizer.bootstrap_qualifier)
 
 
-def narrow(stack: Stack) -> None:
-    """Rewrite policies and trust of every role in `stack`; accept what must stay a wildcard."""
-    for one in stack.node.find_all():
-        if isinstance(one, aws_iam.CfnRole):
-            document = stack.resolve(one.assume_role_policy_document)
-            one.assume_role_policy_document = _for_this_account(document, stack.account)
-        elif isinstance(one, aws_iam.CfnPolicy):
-            document = stack.resolve(one.policy_document)
+def apply_least_privilege(stack: Stack) -> None:
+    """Rewrite policies and trust of every role in `stack`; suppress required wildcards."""
+    for node in stack.node.find_all():
+        if isinstance(node, aws_iam.CfnRole):
+            document = stack.resolve(node.assume_role_policy_document)
+            node.assume_role_policy_document = _for_this_account(document, stack.account)
+        elif isinstance(node, aws_iam.CfnPolicy):
+            document = stack.resolve(node.policy_document)
             statements = [
                 _narrowed(each, stack) for each in document["Statement"] if not _is_unused(each)
             ]
-            one.policy_document = {**document, "Statement": statements}
-            _accept(one, statements)
-        elif isinstance(one, aws_codepipeline.CfnPipeline):
-            _say_the_partition(one, stack)
+            node.policy_document = {**document, "Statement": statements}
+            _accept(node, statements)
+        elif isinstance(node, aws_codepipeline.CfnPipeline):
+            _set_partition(node, stack)
 
 
 def _for_this_account(document: dict[str, Any], account: str) -> dict[str, Any]:
-    """Trust a service when it acts for this account; see `service_role.service_principal`."""
+    """Restrict a service's trust to this account; see `service_role.service_principal`."""
     statements = [
-        {**one, "Condition": {"StringEquals": {"aws:SourceAccount": account}}}
-        if "Service" in one["Principal"]
-        else one
-        for one in document["Statement"]
+        {**statement, "Condition": {"StringEquals": {"aws:SourceAccount": account}}}
+        if "Service" in statement["Principal"]
+        else statement
+        for statement in document["Statement"]
     ]
     return {**document, "Statement": statements}
 
 
 def _is_unused(statement: dict[str, Any]) -> bool:
-    """Return whether the library grants something that this pipeline never does."""
+    """Return True if this pipeline never uses an action that the library grants."""
     actions = set(_listed(statement["Action"]))
     return actions <= _NEVER_USED or (actions <= _STARTS_BUILDS and statement["Resource"] == "*")
 
@@ -95,21 +95,23 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return the resources that CDK Pipelines grants as `*`: those of `cdk bootstrap`."""
+    """Return the resources of `cdk bootstrap` that CDK Pipelines grants as `*`."""
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
         case "cloudformation":
             return f"arn:aws:cloudformation:{region}:{account}:stack/{_TOOLKIT}/*"
         case "s3":
             return f"arn:aws:s3:::cdk-{qualifier(stack)}-assets-{account}-{region}"
-    raise ValueError(f"{action} on *: CDK Pipelines grants something new; say on what")
+    raise ValueError(
+        f"{action} on *: CDK Pipelines grants a new action: add its resources to `_known_resource`"
+    )
 
 
 def _accept(policy: aws_iam.CfnPolicy, statements: list[dict[str, Any]]) -> None:
     wildcards = {
         text
-        for one in statements
-        for resource in _listed(one["Resource"])
+        for statement in statements
+        for resource in _listed(statement["Resource"])
         if "*" in (text := _text(resource))
     }
     Validations.of(policy).acknowledge(
@@ -120,8 +122,8 @@ def _accept(policy: aws_iam.CfnPolicy, statements: list[dict[str, Any]]) -> None
     )
 
 
-def _say_the_partition(pipeline: aws_codepipeline.CfnPipeline, stack: Stack) -> None:
-    """Write ARNs of roles as text: cdk.json says that `aws` is the only partition."""
+def _set_partition(pipeline: aws_codepipeline.CfnPipeline, stack: Stack) -> None:
+    """Write ARNs of roles as literals, because `aws` is the only partition in cdk.json."""
     for position, stage in enumerate(stack.resolve(pipeline.stages)):
         for number, action in enumerate(stage["actions"]):
             at = f"Stages.{position}.Actions.{number}"
@@ -141,7 +143,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    """Return a value as cdk-nag writes it: references as `<…>`."""
+    """Return a value in the notation of cdk-nag, which writes references as `<…>`."""
     if isinstance(value, str):
         return value
     ((function, argument),) = value.items()

@@ -1,7 +1,7 @@
 """The definition of a SageMaker pipeline, schema version 2020-12-01, as typed data.
 
 Source: "SageMaker Pipeline Definition JSON Schema" (aws-sagemaker-mlops.github.io). A step names
-another's results by `Get`; what it gets decides the order.
+results of other steps by `Get`, which determines the order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ Comparison = Literal["GreaterThanOrEqualTo", "LessThanOrEqualTo"]
 
 
 def get(path: str) -> Json:
-    """Refer to a parameter, to something of the execution, or to a step's result."""
+    """Return a reference to a parameter, a property of the execution, or a step's result."""
     return {"Get": path}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a run may be given."""
+    """A parameter of an execution."""
 
     name: str
     type: Literal["String", "Integer", "Float"]
@@ -29,7 +29,7 @@ class Parameter:
 
     @property
     def value(self) -> Json:
-        """Its value in a run."""
+        """A reference to the parameter's value."""
         return get(f"Parameters.{self.name}")
 
     def to_json(self) -> Json:
@@ -47,11 +47,11 @@ class Step:
     property_files: Sequence[Json] = ()
 
     def result(self, path: str) -> Json:
-        """Refer to a property of what the step made, as its Describe call answers it."""
+        """Return a reference to a property in the response of the step's Describe call."""
         return get(f"Steps.{self.name}.{path}")
 
     def from_property_file(self, name: str, path: str) -> Json:
-        """Refer to a value in a JSON file that the step wrote."""
+        """Return a reference to a value in a JSON file of the step."""
         file = get(f"Steps.{self.name}.PropertyFiles.{name}")
         return {"Std:JsonGet": {"PropertyFile": file, "Path": path}}
 
@@ -65,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Condition:
-    """Two values that are compared."""
+    """A comparison of two values."""
 
     left: Json
     comparison: Comparison
@@ -78,7 +78,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class ConditionStep:
-    """What happens when every condition holds, and what when one does not."""
+    """The steps if every condition is true, and the steps otherwise."""
 
     name: str
     conditions: Sequence[Condition]
@@ -91,40 +91,40 @@ class ConditionStep:
             "Name": self.name,
             "Type": "Condition",
             "Arguments": {
-                "Conditions": [one.to_json() for one in self.conditions],
-                "IfSteps": [one.to_json() for one in self.then],
-                "ElseSteps": [one.to_json() for one in self.otherwise],
+                "Conditions": [condition.to_json() for condition in self.conditions],
+                "IfSteps": [step.to_json() for step in self.then],
+                "ElseSteps": [step.to_json() for step in self.otherwise],
             },
         }
 
 
 @dataclass(frozen=True)
 class PipelineDefinition:
-    """Parameters and steps; `problems` says what SageMaker would refuse."""
+    """Parameters and steps; `problems` yields the reasons for which SageMaker would reject them."""
 
     parameters: Sequence[Parameter]
     steps: Sequence[Step | ConditionStep]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> Json:
-        """The whole document."""
+        """Return the complete document."""
         return {
             "Version": SCHEMA_VERSION,
             "Metadata": dict(self.metadata),
-            "Parameters": [one.to_json() for one in self.parameters],
+            "Parameters": [parameter.to_json() for parameter in self.parameters],
             # Null turns experiments off. Without this member, each execution creates an experiment
             # and a trial, for which the pipeline's role would need further rights.
             "PipelineExperimentConfig": None,
-            "Steps": [one.to_json() for one in self.steps],
+            "Steps": [step.to_json() for step in self.steps],
         }
 
     def problems(self) -> Iterator[str]:
-        """Yield unknown references, names that come twice, and steps that wait for each other."""
+        """Yield unknown references, duplicate names, and steps that wait for each other."""
         document = self.to_json()
-        names = [one["Name"] for one in _steps(document["Steps"])]
+        names = [step["Name"] for step in _steps(document["Steps"])]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"two steps are called {name}"
-        parameters = {one.name for one in self.parameters}
+        parameters = {parameter.name for parameter in self.parameters}
         waits: dict[str, set[str]] = {}
         for step in _steps(document["Steps"]):
             waits[step["Name"]] = set()
@@ -142,7 +142,7 @@ class PipelineDefinition:
 
 
 def _steps(steps: Sequence[Json]) -> Iterator[Json]:
-    """Yield steps, those behind conditions too."""
+    """Yield all steps, including those of conditions."""
     for step in steps:
         yield step
         if step["Type"] == "Condition":
@@ -163,12 +163,12 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _reached(waits: Mapping[str, set[str]], name: str) -> set[str]:
-    """Every step that must be done before one begins."""
-    found: set[str] = set()
+    """Return every step that must end before one starts."""
+    reached: set[str] = set()
     waiting = list(waits.get(name, ()))
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += waits.get(one, ())
-    return found
+        step = waiting.pop()
+        if step not in reached:
+            reached.add(step)
+            waiting += waits.get(step, ())
+    return reached

@@ -1,10 +1,10 @@
-"""The stack of an environment that contains its release, as other stacks and policies name it."""
+"""The name and ARN of the stack that contains an environment's release."""
 
 from aws_cdk import Stack, Stage
 from constructs import Construct
 
 from deeplens.config import Place
-from stacks.constructs.statements import Statement
+from stacks.constructs.iam import Statement
 
 
 def release_stack_arn(scope: Construct, place: Place) -> str:
@@ -19,8 +19,8 @@ def release_stack_name(scope: Construct) -> str:
     return f"{name}-Inference"
 
 
-def see_roll_back(scope: Construct, place: Place) -> Statement:
-    """Allow a handler to read whether CloudFormation rolls the release's stack back."""
+def describe_own_stack(scope: Construct, place: Place) -> Statement:
+    """Return the permission to read if CloudFormation rolls the release's stack back."""
     return Statement(
         sid="SeeWhetherTheStackRollsBack",
         actions=["cloudformation:DescribeStacks"],

@@ -1,4 +1,4 @@
-"""Roles that a service assumes: for this account alone, with what is said beside them."""
+"""Roles that a service assumes for this account only, and their log groups."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -7,22 +7,22 @@ from typing import cast
 from aws_cdk import RemovalPolicy, aws_iam, aws_logs
 from constructs import Construct
 
-from stacks.constructs.findings import accept_checkov_of
-from stacks.constructs.statements import Statement, managed_policy
+from stacks.constructs.iam import Statement, managed_policy
+from stacks.constructs.scanner_suppressions import suppress_checkov_of_resource
 
 
 class ServiceLog(aws_logs.LogGroup):
-    """A log group that ends with its stack, kept as long as the environment says."""
+    """A log group that is deleted with its stack; its retention is set by the environment."""
 
     def __init__(
         self, scope: Construct, id_: str, *, retention_days: int, name: str | None = None
     ) -> None:
-        """Make the group; `name` is for services that write to one that they name themselves."""
+        """Create the group; `name` is for services that require a certain name."""
         super().__init__(scope, id_, log_group_name=name, removal_policy=RemovalPolicy.DESTROY)
         resource = cast("aws_logs.CfnLogGroup", self.node.default_child)
-        # The L2 property is an enumeration of words; days are what an environment file says.
+        # The L2 property is an enumeration; environment files contain days.
         resource.retention_in_days = retention_days
-        accept_checkov_of(
+        suppress_checkov_of_resource(
             resource,
             {
                 "CKV_AWS_158": "CloudWatch Logs encrypts it with its own key; it holds no picture "
@@ -35,10 +35,10 @@ class ServiceLog(aws_logs.LogGroup):
 def service_principal(
     service: str, *, account: str, source_arn: str | None = None
 ) -> aws_iam.ServicePrincipal:
-    """Trust a service when it acts for `account`, and for `source_arn` where that is known.
+    """Return a principal that trusts a service for `account` and, if given, `source_arn`.
 
-    Without these conditions the service could be made to use the role on behalf of a stranger:
-    AWS' "confused deputy". It belongs to no construct: one object serves every role.
+    Without these conditions, another account could make the service use the role (AWS' "confused
+    deputy"). A principal belongs to no construct, so roles can share it.
     """
     conditions = {"StringEquals": {"aws:SourceAccount": account}}
     if source_arn is not None:
@@ -54,11 +54,11 @@ def lambda_role(
     log_group: aws_logs.ILogGroup,
     statements: Sequence[Statement] = (),
 ) -> aws_iam.Role:
-    """Make the role; only Lambda in this account may assume it."""
+    """Create a role that only Lambda in this account can assume."""
     write_log = Statement(
         sid="WriteOwnLog",
         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-        # The group's ARN ends in ":*": its streams, which get their names at run time.
+        # The group's ARN ends in ":*", because streams get their names at run time.
         resources=[log_group.log_group_arn],
         without_call="AWS Lambda writes the log of a function with the function's role",
     )

@@ -3,13 +3,14 @@
 from functools import cache
 
 from stacks.constructs.archives import ROOT, shared, sources, tar_archive
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.file_assets import StagedFile
 
 # In addition to the packages of AWS' TensorFlow training container; it determines the versions.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (
-    '"""Begin the training job."""\n\nfrom model_tools.headpose.sagemaker import main\n\nmain()\n'
+    '"""Begin the training job."""\n\n'
+    "from model_tools.samples.headpose.sagemaker import main\n\nmain()\n"
 )
 
 

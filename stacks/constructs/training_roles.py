@@ -1,4 +1,4 @@
-"""Who trains: the role of the jobs, and the role of the pipeline that starts them."""
+"""Roles of training: one for the jobs, and one for the pipeline that starts them."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ from constructs import Construct
 
 from deeplens.config import Place
 from deeplens.config.deep_learning_containers import ContainerImage
-from stacks.constructs.container_statements import BY_SAGEMAKER, container_statements
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_statements
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, managed_policy
 
 _METRICS = ["/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs"]
 _NAMED_AT_RUN_TIME = (
     "jobs, their log streams and model package versions get their names at run time, under fixed "
     "prefixes; the actions on * know no resources (Service Authorization Reference)"
 )
-# Training jobs, as the guide asks; the pipeline's other jobs for the same reason.
+# The guide requires it for training jobs; it applies to the other jobs for the same reason.
 JOB_PREFIX = "deeplens-"
 
 
 class TrainingRoles(Construct):
-    """The jobs work on data sets and models; the pipeline only starts jobs, and registers."""
+    """Roles for jobs (data sets and models) and for the pipeline (starts jobs, registers)."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TrainingRoles(Construct):
                 resources=[place.s3_arn(code_bucket, code_key)],
                 without_call="Amazon SageMaker downloads the input of a job with the job's role",
             ),
-            # A processing job reads its code by prefix, so SageMaker lists before it downloads.
+            # A processing job reads its code by prefix, so SageMaker lists objects first.
             Statement(
                 sid="ListCode",
                 actions=["s3:ListBucket"],
@@ -54,7 +54,7 @@ class TrainingRoles(Construct):
                 conditions={"StringLike": {"s3:prefix": f"{code_key}*"}},
                 without_call="Amazon SageMaker lists the input of a job with the job's role",
             ),
-            *container_statements(images, metrics=_METRICS),
+            *sagemaker_container_statements(images, metrics=_METRICS),
             Statement(
                 sid="WriteLogs",
                 actions=[
@@ -111,7 +111,7 @@ class TrainingRoles(Construct):
             ),
         ]
         self.pipeline = self._role("Pipeline", pipeline)
-        # The pipeline reads what the verification wrote, to decide.
+        # The pipeline's condition reads the result of the verification.
         model_bucket.grant_work(self.pipeline)
 
     def _role(self, id_: str, statements: list[Statement]) -> aws_iam.Role:
@@ -121,5 +121,5 @@ class TrainingRoles(Construct):
             assumed_by=service_principal("sagemaker.amazonaws.com", account=self._account),
             managed_policies=[managed_policy(self, f"{id_}Policy", statements)],
         )
-        accept_wildcards(self, statements, _NAMED_AT_RUN_TIME)
+        suppress_wildcard_findings(self, statements, _NAMED_AT_RUN_TIME)
         return role

@@ -3,9 +3,9 @@
 from aws_cdk import Acknowledgment, Duration, Validations, aws_iam, aws_sqs
 from constructs import Construct
 
-from stacks.constructs.findings import accept_checkov
+from stacks.constructs.scanner_suppressions import suppress_checkov
 
-# The longest that SQS stores a message.
+# The maximum of SQS.
 _RETENTION = Duration.days(14)
 
 
@@ -17,7 +17,7 @@ class UndeliveredEvents(Construct):
         self.queue = aws_sqs.Queue(
             self,
             "Queue",
-            # EventBridge can use it without a statement in a key's policy.
+            # EventBridge can use it without a statement in a key policy.
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=_RETENTION,
@@ -28,13 +28,13 @@ class UndeliveredEvents(Construct):
                 reason="it is a dead-letter queue itself: nothing consumes its messages",
             )
         )
-        accept_checkov(
+        suppress_checkov(
             self.queue,
             {"CKV_AWS_27": "SQS encrypts it with its own key (SqsManagedSseEnabled)"},
         )
 
     def accept_from(self, rule_arn: str) -> None:
-        """Allow EventBridge to send what this rule could not deliver.
+        """Allow EventBridge to send undelivered events of this rule.
 
         Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
         """

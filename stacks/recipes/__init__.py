@@ -1,23 +1,32 @@
-"""Component recipes: what the published format and nucleus lite take. No CDK here."""
+"""Checks of component recipes: the published format, and nucleus lite. This package has no CDK.
 
-from stacks.recipes.check import broken_rules, check_recipe
-from stacks.recipes.errors import RecipeError
-from stacks.recipes.job_document import LARGEST_LITE_DOCUMENT_BYTES, check_job_document
-from stacks.recipes.lite import LITE_RULES
-from stacks.recipes.published import FORM_RULES, PUBLISHED_RULES
-from stacks.recipes.rules import Recipe
-from stacks.recipes.versions import (
+Each rule has a name, which its error messages contain.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from stacks.recipes.nucleus_lite import (
+    LITE_RULES,
+    MAX_LITE_DOCUMENT_BYTES,
+    check_job_document,
+)
+from stacks.recipes.published import (
+    FORM_RULES,
     LONGEST_VERSION,
     NUMBER_LIMIT,
+    PUBLISHED_RULES,
+    Recipe,
+    RecipeError,
+    Rule,
     component_version,
     is_three_numbers,
 )
 
 __all__ = [
     "FORM_RULES",
-    "LARGEST_LITE_DOCUMENT_BYTES",
     "LITE_RULES",
     "LONGEST_VERSION",
+    "MAX_LITE_DOCUMENT_BYTES",
     "NUMBER_LIMIT",
     "PUBLISHED_RULES",
     "Recipe",
@@ -28,3 +37,42 @@ __all__ = [
     "component_version",
     "is_three_numbers",
 ]
+
+
+def broken_rules(recipe: Recipe, *, for_lite: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield the name of each broken rule, with the problem.
+
+    The rules about content apply to recipes that have the published form, and the rules of nucleus
+    lite to recipes that the classic nucleus accepts.
+
+    Args:
+        recipe: a complete recipe.
+        for_lite: False for a recipe that is deployed to the classic nucleus only.
+    """
+    for rules in (FORM_RULES, PUBLISHED_RULES, *([LITE_RULES] if for_lite else [])):
+        broken = list(_broken(rules, recipe))
+        if broken:
+            yield from broken
+            return
+
+
+def check_recipe(recipe: Recipe, *, for_lite: bool = True) -> None:
+    """Reject a recipe that a Greengrass core would not accept.
+
+    Args:
+        recipe: a complete recipe.
+        for_lite: False for a recipe that is deployed to the classic nucleus only.
+
+    Raises:
+        RecipeError: with one line for each broken rule.
+    """
+    broken = list(broken_rules(recipe, for_lite=for_lite))
+    if broken:
+        name = recipe.get("ComponentName", "a recipe without a name")
+        raise RecipeError("\n".join(f"{name}: {rule}: {problem}" for rule, problem in broken))
+
+
+def _broken(rules: Mapping[str, Rule], recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for name, rule in rules.items():
+        for problem in rule(recipe):
+            yield name, problem

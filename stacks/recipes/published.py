@@ -1,57 +1,72 @@
-"""What AWS IoT Greengrass V2 takes as a recipe.
+"""The published format of recipes and component versions.
+
+Versions are three numbers below 1,000,000. Nucleus lite stores recipes as `<name>-<version>.json`
+and splits that name at the last hyphen, so it would lose the recipe of a version with a hyphen.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference", and
 the limit that `greengrass-tools` names: "only supports recipe files up to 16 kB".
 """
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 
-from stacks.recipes.rules import Recipe, Rule
+from deeplens.config import ConfigError
 
-LARGEST_RECIPE_BYTES = 16_000
+Recipe = Mapping[str, Any]
+# Yields each problem of a recipe, with the values that work.
+Rule = Callable[[Recipe], Iterator[str]]
+
+MAX_RECIPE_BYTES = 16_000
+NUMBER_LIMIT = 1_000_000
+LONGEST_VERSION = ".".join([str(NUMBER_LIMIT - 1)] * 3)
 
 _SCHEMA = Path(__file__).with_name("recipe.schema.json")
 _SHOWN_CHARACTERS = 160
+_THREE_NUMBERS = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
+
+
+class RecipeError(ConfigError):
+    """An invalid recipe; contains the component, each broken rule, and the values that work."""
 
 
 def _form(recipe: Recipe) -> Iterator[str]:
     for error in _validator().iter_errors(recipe):
-        where = "/".join(str(part) for part in error.absolute_path) or "the recipe"
-        yield f"{where}: {error.message[:_SHOWN_CHARACTERS]}"
+        path = "/".join(str(part) for part in error.absolute_path) or "the recipe"
+        yield f"{path}: {error.message[:_SHOWN_CHARACTERS]}"
 
 
 def _size(recipe: Recipe) -> Iterator[str]:
     size = len(json.dumps(recipe, ensure_ascii=False).encode(errors="replace"))
-    if size > LARGEST_RECIPE_BYTES:
-        yield f"it has {size} bytes; a recipe has at most {LARGEST_RECIPE_BYTES}"
+    if size > MAX_RECIPE_BYTES:
+        yield f"the recipe has {size} bytes: expected at most {MAX_RECIPE_BYTES}"
 
 
 def _reserved_name(recipe: Recipe) -> Iterator[str]:
     name = recipe["ComponentName"]
     if name.lower().startswith("aws."):
-        yield f"{name!r} begins with 'aws.', which is AWS' own"
+        yield f"{name!r} starts with 'aws.', which is reserved for AWS"
 
 
 def _one_main_step(recipe: Recipe) -> Iterator[str]:
     for lifecycle in lifecycles(recipe):
         if {"run", "startup"} <= lifecycle.keys():
-            yield "a lifecycle has 'run' or 'startup', not both"
+            yield "a lifecycle has 'run' and 'startup': expected only one of them"
 
 
 def _artifact_names(recipe: Recipe) -> Iterator[str]:
     for manifest in manifests(recipe):
         artifacts = manifest.get("Artifacts", [])
-        names = Counter(one["Uri"].rpartition("/")[2] for one in artifacts)
+        names = Counter(artifact["Uri"].rpartition("/")[2] for artifact in artifacts)
         for name, count in names.items():
             if count > 1:
-                yield f"{count} artifacts of a manifest are named {name!r}; a name is there once"
+                yield f"{count} artifacts of a manifest are named {name!r}: expected unique names"
 
 
 def _other_dependencies(recipe: Recipe) -> Iterator[str]:
@@ -60,7 +75,7 @@ def _other_dependencies(recipe: Recipe) -> Iterator[str]:
 
 
 FORM_RULES: dict[str, Rule] = {"form": _form}
-# Of recipes that have the form.
+# These rules require a recipe of this form.
 PUBLISHED_RULES: dict[str, Rule] = {
     "size": _size,
     "reserved-name": _reserved_name,
@@ -71,14 +86,33 @@ PUBLISHED_RULES: dict[str, Rule] = {
 
 
 def manifests(recipe: Recipe) -> list[dict[str, Any]]:
-    """Return the manifests of a recipe that has the form."""
-    found: list[dict[str, Any]] = recipe["Manifests"]
-    return found
+    """Return the manifests of a recipe of the published form."""
+    manifests: list[dict[str, Any]] = recipe["Manifests"]
+    return manifests
 
 
 def lifecycles(recipe: Recipe) -> list[dict[str, Any]]:
     """Return the recipe's own lifecycle and those of its manifests."""
-    return [one["Lifecycle"] for one in (recipe, *manifests(recipe)) if "Lifecycle" in one]
+    return [part["Lifecycle"] for part in (recipe, *manifests(recipe)) if "Lifecycle" in part]
+
+
+def component_version(first_number: int | str, content_sha256: str) -> str:
+    """Return the version of a component: its first number, then two numbers from its content.
+
+    The two numbers are the SHA-256 modulo 10^12, about 40 bits. If two contents have the same
+    version, `Custom::GreengrassComponent` rejects the second one.
+
+    Args:
+        first_number: a counter, for example of published function versions; may be a CDK token.
+        content_sha256: 64 hexadecimal digits.
+    """
+    minor, patch = divmod(int(content_sha256, 16) % NUMBER_LIMIT**2, NUMBER_LIMIT)
+    return f"{first_number}.{minor}.{patch}"
+
+
+def is_three_numbers(version: str) -> bool:
+    """Return True if a version is three numbers below 1,000,000, and nothing else."""
+    return _THREE_NUMBERS.fullmatch(version) is not None
 
 
 @cache

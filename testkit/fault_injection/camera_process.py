@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from camera import pictures
+from camera import frame_checks
 from camera.application import Application, Parts
+from camera.dynamic_settings import DynamicSettings
 from camera.errors import CameraError, PublishError
 from camera.frames import Frame
-from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
+from camera.greengrass import GreengrassPublisher, ResultPublisher
+from camera.inference import RunnableModel
 from camera.messages import ModelIdentity
-from camera.models import DeployedModel
-from camera.publishing import GreengrassPublisher, ResultPublisher
+from camera.model_loader import ModelLoader
 from camera.settings import Settings
 from camera.spool import Entry, Spool
 from shared.vision.detections import Box, Detection
@@ -199,8 +199,8 @@ class OneModel:
     def __init__(self, engine: NumberEngine) -> None:
         self._engine = engine
 
-    def load(self) -> LoadedModel:
-        return LoadedModel(IDENTITY, self._engine)
+    def load(self) -> RunnableModel:
+        return RunnableModel(IDENTITY, self._engine)
 
     def frame_done(self) -> None: ...
 
@@ -212,7 +212,7 @@ def main(plan: dict[str, Any]) -> None:
         limit = plan["memory_limit_mib"] << 20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if "frozen_seconds" in plan:
-        pictures._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds are too long for a test
+        frame_checks._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds are too long for a test
     killer = Killer(plan)
     decided, stored = Journal(Path(plan["decided"])), Journal(Path(plan["stored"]))
     engine = NumberEngine(plan, on_end=lambda: decided.write("end"))
@@ -235,13 +235,13 @@ def main(plan: dict[str, Any]) -> None:
             engine="openvino",
             topic=TOPIC,
             heartbeat_interval_seconds=0.5,
-            live=LiveSettings(
+            dynamic=DynamicSettings(
                 threshold=0.5, frame_interval_seconds=plan.get("interval_seconds", 0.01)
             ),
         ),
         Parts(
             camera=NumberCamera(plan),
-            models=DeployedModel(
+            models=ModelLoader(
                 archive=Path(model["archive"]),
                 directory=Path(model["directory"]),
                 digest=model["digest"],

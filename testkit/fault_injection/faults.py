@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from camera.models import MOST_FAILED_STARTS
+from camera.model_loader import MAX_FAILED_STARTS
 from shared.artifact.archive import sha256_of
 from testkit.fault_injection.oracle import FaultResult, Oracle, lines, oracle, serving_core
 from testkit.pinned import pinned_artifact
 
 _TINY_DISK_BYTES = 4 << 20
+# Messages of numbers have about 300 bytes.
+_MAX_MESSAGES_ON_A_PAGE = 40
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def camera_blocks(work: Path, scale: Scale) -> FaultResult:
         watching.start()
         time.sleep(scale.blocked_seconds)
         if scale.blocked_seconds > _REPORTED_AFTER_SECONDS:
-            watching.until(lambda: "has not answered" in str(_last_error(watching)))
+            watching.until(lambda: "has not responded" in str(_last_error(watching)))
         watching.repair_camera()
         return watching.finish()
 
@@ -324,17 +326,17 @@ def spool_full(work: Path, scale: Scale) -> FaultResult:
 @fault("disk", "damages a page of the spool", drops=True)
 def spool_page_damaged(work: Path, scale: Scale) -> FaultResult:
     del scale
-    return _damaged(work, damaged_bytes=4096, max_lost=40)
+    return _damaged(work, damaged_bytes=4096)
 
 
 @fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> FaultResult:
     """Damage the header of a page, without which SQLite cannot read the page."""
     del scale
-    return _damaged(work, damaged_bytes=512, max_lost=3)
+    return _damaged(work, damaged_bytes=512)
 
 
-def _damaged(work: Path, *, damaged_bytes: int, max_lost: int) -> FaultResult:
+def _damaged(work: Path, *, damaged_bytes: int) -> FaultResult:
     with oracle(work, frames=150) as watching:
         watching.start()
         watching.until(lambda: "end" in lines(watching.plan["decided"]))
@@ -352,7 +354,7 @@ def _damaged(work: Path, *, damaged_bytes: int, max_lost: int) -> FaultResult:
             watching.until(lambda: watching.core.reported()[-1]["spool"]["messages"] == 0)
             watching.until(lambda: "end" in lines(watching.plan["decided"]))
             corrupt = watching.core.reported()[-1]["spool"]["corrupt"]
-            assert corrupt <= max_lost
+            assert corrupt <= _MAX_MESSAGES_ON_A_PAGE
             arrived = {message["id"] for message in watching.core.arrived()}
             missing = [id_ for id_ in lines(watching.plan["stored"]) if id_ not in arrived]
             assert len(missing) == corrupt, (missing, corrupt)
@@ -378,7 +380,7 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Fau
         bad_model = {**bad, **({"crashes": bad["digest"]} if model.get("crashes") else {})}
         if model.get("crashes"):
             watching.plan["model"] = bad_model
-            for _ in range(MOST_FAILED_STARTS):
+            for _ in range(MAX_FAILED_STARTS):
                 process = watching.start()
                 assert process.wait() == -signal.SIGABRT, watching.tail()
         watching.note_repair()

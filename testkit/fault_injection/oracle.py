@@ -106,7 +106,7 @@ class Oracle:
             [*prefix, sys.executable, str(PROGRAM), str(plan)],
             env={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda_src' / 'inference'}",
+                "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda_src'}:{ROOT / 'lambda_src/inference'}",
                 **self.core.environment,
                 **more,
             },

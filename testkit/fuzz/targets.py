@@ -7,16 +7,15 @@ reach all branches found so far, and inputs that caused defects.
 from collections.abc import Callable
 from pathlib import Path
 
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
+from model_tools.artifact.labels import read_labels
 from model_tools.errors import ModelToolsError
-from model_tools.hosting.mxnet import FILES, read_mxnet
-from model_tools.hosting.ndarrays import read_parameters
-from model_tools.labels import read_labels
-from model_tools.sources.archives import check_zip, unpack_tar
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import find_model
-from model_tools.sources.keras_config import check_keras_config
-from model_tools.sources.selection import Choice
+from model_tools.formats.archives import check_zip, unpack_tar
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_config import check_keras_config
+from model_tools.formats.signatures import Choice
+from model_tools.mxnet.model import FILES, read_mxnet
+from model_tools.mxnet.params import read_parameters
 from shared.artifact.archive import open_artifact, open_unpacked, sha256_of
 from shared.artifact.errors import VisionError
 from shared.artifact.manifest import Manifest
@@ -39,14 +38,14 @@ def _keras(content: bytes, folder: Path) -> None:
 
 def _model(name: str) -> Target:
     def target(content: bytes, folder: Path) -> None:
-        check_files(find_model(_file(folder, name, content), folder), Choice())
+        find_model(_file(folder, name, content), folder).check(Choice())
 
     return target
 
 
 def _saved_model(content: bytes, folder: Path) -> None:
     _file(folder, "saved_model.pb", content)
-    check_files(find_model(folder, folder), Choice())
+    find_model(folder, folder).check(Choice())
 
 
 def _labels(name: str) -> Target:

@@ -1,4 +1,4 @@
-"""What is measured is the command, not what else the machine's host does."""
+"""A run that the machine's host disturbed is repeated."""
 
 import itertools
 
@@ -8,22 +8,22 @@ from benchmarks.daily.timing import Run, interleaved
 
 
 def runs_of(*stolen_seconds: float) -> list[Run]:
-    """Measure, once warm, a command whose runs the host disturbs one after the other."""
-    made = itertools.count(1)
+    """Measure, after a warm-up, a command whose runs have these stolen times."""
+    numbers = itertools.count(1)
     stolen = iter(stolen_seconds)
     return interleaved(
-        {"it": lambda: Run(float(next(made)), 0.0, stolen_seconds=next(stolen))},
+        {"command": lambda: Run(float(next(numbers)), 0.0, stolen_seconds=next(stolen))},
         rounds=1,
-        told=lambda _: None,
-    )["it"]
+        log=lambda _: None,
+    )["command"]
 
 
 @pytest.mark.parametrize(
     ("stolen_seconds", "counts"),
     [
-        pytest.param([9.0, 0.0], 2, id="the first run after warming up, where nothing was taken"),
-        pytest.param([0.0, 1.0, 0.0], 3, id="the next one, where the host took time"),
-        pytest.param([0.0, 2.0, 0.3, 2.0, 2.0], 3, id="the best of four where it always does"),
+        pytest.param([9.0, 0.0], 2, id="the first run after the warm-up, if no time was stolen"),
+        pytest.param([0.0, 1.0, 0.0], 3, id="the next run, if time was stolen"),
+        pytest.param([0.0, 2.0, 0.3, 2.0, 2.0], 3, id="the best of four, if time is always stolen"),
     ],
 )
 def test_the_run_that_counts_is(stolen_seconds: list[float], counts: float) -> None:

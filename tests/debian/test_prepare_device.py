@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deeplens.config import load_environment
-from deeplens.config.nucleus_components import RELEASES
+from deeplens.config.nucleus_components import PINNED_VERSIONS
 from deeplens.fleet.core_configuration import CORE_ROOT, CoreConfiguration
 from deeplens.fleet.device.preparation import device_script
 from tools import debian_root
@@ -29,7 +29,7 @@ from tools import debian_root
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
-NUCLEUS = RELEASES["aws.greengrass.Nucleus"]
+NUCLEUS = PINNED_VERSIONS["aws.greengrass.Nucleus"]
 FILES = "/root/cam-1"
 DATA = "data.iot.eu-central-1.example"
 CREDENTIALS = "credentials.iot.eu-central-1.example"

@@ -1,4 +1,4 @@
-"""Full virtual cores, one in each environment's fleet; what their cameras see differs."""
+"""Full virtual cores, one in each environment's fleet, with different images."""
 
 import json
 import os
@@ -14,28 +14,28 @@ from PIL import Image
 
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.delivery.conftest import ROOT, Site
 
 REGION = "eu-central-1"
 
 
 def dark_room(folder: Path) -> Path:
-    """A camera's pictures on which there is nothing: every pixel is black."""
+    """A folder of images without objects: every pixel is black."""
     folder.mkdir()
     Image.new("RGB", (512, 384)).save(folder / "scene-0001.png")
     return folder
 
 
 def bright_room(folder: Path) -> Path:
-    """A camera's pictures of drawn shapes."""
+    """A folder of images of drawn shapes."""
     write_scenes(folder, 2, seed=0)
     return folder
 
 
 @contextmanager
 def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
-    """Run a core in the fleet of each environment in `rooms`; each is ended by its own id."""
+    """Run a core in the fleet of each environment in `rooms`, and end each by its process id."""
     running = []
     try:
         for name, pictures in rooms.items():
@@ -72,18 +72,18 @@ def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
 
 
 def heartbeat(site: Site, name: str) -> dict[str, Any]:
-    """The last heartbeat of an environment's camera, empty before the first."""
+    """Return the last heartbeat of an environment's camera; empty before the first."""
     client = site.client(name, "iot-data")
     try:
         answer = client.get_thing_shadow(thingName=f"{name}-camera-1", shadowName="deeplens")
     except client.exceptions.ResourceNotFoundException:
         return {}
-    found: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
-    return found
+    reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
+    return reported
 
 
 def wait_until_running(site: Site, names: Sequence[str], digest: str, seconds: float = 900) -> None:
-    """Wait until the camera of each environment says that it makes frames with the model."""
+    """Wait until the camera of each environment reports frames with the model."""
     end = time.monotonic() + seconds
     for name in names:
         while True:

@@ -1,4 +1,4 @@
-"""A checkout with an embedded AWS of its own, in which a pipeline runs."""
+"""A checkout with its own emulator, in which a pipeline runs."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _SOURCES = (
     "model_tools",
     "models",
     "policies",
-    "review",
+    "deeplens",
     "stacks",
     "tools",
 )
@@ -31,7 +31,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class Site:
-    """The checkout, and what a test does in it as a user would."""
+    """The checkout, with the commands of a user."""
 
     root: Path
 
@@ -58,33 +58,33 @@ class Site:
         return self.run("deeplens", "local", "deliver", *arguments, code=code)
 
     def environment(self, name: str) -> EnvironmentConfig:
-        found = load_environments(self.root / "environments")
-        return next(one for one in found if one.name == name)
+        listed = load_environments(self.root / "environments")
+        return next(environment for environment in listed if environment.name == name)
 
     def client(self, name: str, service: str) -> Any:
         account = self.environment(name).account
         return client(service, self.root / ".local/aws/endpoint.json", account)
 
     def stacks(self, name: str) -> dict[str, str]:
-        """Status of each stack of an environment's account, but for those of the bootstrap."""
-        found = self.client(name, "cloudformation").describe_stacks()["Stacks"]
+        """Return the status of each stack of an environment's account, except for the bootstrap."""
+        listed = self.client(name, "cloudformation").describe_stacks()["Stacks"]
         return {
-            one["StackName"]: one["StackStatus"]
-            for one in found
-            if one["StackName"] not in {"DeepLensToolkit", "DeepLensPolicies"}
-            and not one["StackStatus"].startswith("DELETE")
+            stack["StackName"]: stack["StackStatus"]
+            for stack in listed
+            if stack["StackName"] not in {"DeepLensToolkit", "DeepLensPolicies"}
+            and not stack["StackStatus"].startswith("DELETE")
         }
 
     def outputs(self, name: str, stack: str = "Inference") -> dict[str, str]:
-        (found,) = self.client(name, "cloudformation").describe_stacks(StackName=f"{name}-{stack}")[
-            "Stacks"
-        ]
-        return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
+        (listed,) = self.client(name, "cloudformation").describe_stacks(
+            StackName=f"{name}-{stack}"
+        )["Stacks"]
+        return {outputs["OutputKey"]: outputs["OutputValue"] for outputs in listed["Outputs"]}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Sources are copied, installed environments are linked, state is new."""
+    """A checkout with copied sources, linked Python environments and a new state."""
     root = tmp_path_factory.mktemp("delivery")
     for name in (".venv", ".venv-local-aws", ".venv-device", "node_modules"):
         (root / name).symlink_to(ROOT / name)
@@ -92,7 +92,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "cdk.json", "package.json"):
         shutil.copy(ROOT / name, root / name)
-    # Nothing is installed here, so there is nothing to set up.
+    # Nothing is installed here, so `make setup` has no work.
     (root / "Makefile").write_text("setup:\n\t@true\n", encoding="utf-8")
     for file in (root / "environments").glob("*.toml"):
         text = re.sub(r"wait_seconds = \d+", "wait_seconds = 240", file.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""An approval counts for what was shown, once, until it expires; a changed record is found."""
+"""An approval applies to the reviewed change, once, until it expires; changes are detected."""
 
 import json
 import threading
@@ -11,14 +11,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeplens.assembly import environments_id
 from deeplens.releases.executions import read_record
 from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, record
+from local_aws.pipeline import PipelineError, definition, record
 from local_aws.pipeline.approval import Request, ask, check_answer
 from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
 from tests.delivery.pipelines import action, build, execution
-from tools.assembly import environments_id
 
 HOUR = 3600.0
 
@@ -86,7 +86,7 @@ def test_no_answer_counts_outside_its_time(at: float, minutes: int, later: float
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "reason"),
     [
         ({"text": "production gets shapes, SHA-256 bbb"}, "then .* aaa, now .* bbb"),
         ({"assembly": {"template": "2"}}, "assembly: then"),
@@ -94,10 +94,10 @@ def test_no_answer_counts_outside_its_time(at: float, minutes: int, later: float
     ],
 )
 def test_an_answer_to_something_else_counts_for_nothing(
-    page: Path, other: dict[str, Any], said: str
+    page: Path, other: dict[str, Any], reason: str
 ) -> None:
     before = asked(page)
-    with pytest.raises(PipelineError, match=rf"is for something else \(.*{said}"):
+    with pytest.raises(PipelineError, match=rf"is for something else \(.*{reason}"):
         check_answer(before.code, asked(page, 1, **other), [executed(before)], 1)
 
 
@@ -151,6 +151,27 @@ def test_a_review_page_of_another_assembly_is_not_what_somebody_approves(tmp_pat
     assert not (tmp_path / "next").exists()
 
 
+def test_the_review_and_the_pipeline_compute_the_same_id_of_an_assembly(tmp_path: Path) -> None:
+    stack = {"type": "aws:cloudformation:stack", "environment": "aws://111111111111/eu-central-1"}
+    stage = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-dev"}}
+
+    def write(folder: Path, **artifacts: object) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "manifest.json").write_text(json.dumps({"artifacts": artifacts}), "utf-8")
+        (folder / "a.json").write_text("{}", encoding="utf-8")
+        (folder / "b.json").write_text('{"Resources": {}}', encoding="utf-8")
+
+    def named(file: str, **properties: str) -> dict[str, object]:
+        return {**stack, "properties": {"templateFile": file, **properties}}
+
+    write(tmp_path, dev=stage, Delivery=named("b.json"))
+    write(tmp_path / "assembly-dev", Second=named("a.json"), First=named("b.json", stackName="Z"))
+    without_pipeline = environments_id(tmp_path)
+    assert definition.environments_id(tmp_path) == without_pipeline
+    write(tmp_path, dev=stage)
+    assert environments_id(tmp_path) == definition.environments_id(tmp_path) == without_pipeline
+
+
 def test_an_answer_at_the_terminal_that_comes_too_late_stops_the_execution(tmp_path: Path) -> None:
     stage = ("production", [action("Approve", "Manual", CustomData="x"), build("next", 2)])
     made, _ = execution(tmp_path, stage, next="touch next")
@@ -176,7 +197,7 @@ def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
     file = tmp_path / "deliver/executions.jsonl"
     for number in range(3):
         record.append(file, executed(asked(page, number), used=f"code {number}"))
-    assert [one.approvals[0].who for one in read_record(file)] == ["A Person"] * 3
+    assert [execution.approvals[0].who for execution in read_record(file)] == ["A Person"] * 3
     assert len(record.read(file)) == 3
 
     content = file.read_text("utf-8").splitlines()
@@ -186,8 +207,8 @@ def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
         ([content[1]], 1),
         ([*content, json.dumps([1])], 4),
     ):
-        file.write_text("".join(f"{one}\n" for one in broken), encoding="utf-8")
-        with pytest.raises(PipelineError, match=rf"line {line}: .*begin anew: `mv "):
+        file.write_text("".join(f"{entry}\n" for entry in broken), encoding="utf-8")
+        with pytest.raises(PipelineError, match=rf"line {line}: .*`mv "):
             record.read(file)
         with pytest.raises(RegistryError, match=f"line {line}: "):
             read_record(file)
@@ -197,26 +218,26 @@ def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
 def test_an_approval_without_the_code_of_what_was_asked_is_wrong_usage(
     tmp_path: Path, given: str
 ) -> None:
-    told = CliRunner().invoke(deliver, ["--approve", given], obj=StatePaths(tmp_path))
-    assert told.exit_code == 2
-    assert "expected STAGE=CODE" in told.output
+    output = CliRunner().invoke(deliver, ["--approve", given], obj=StatePaths(tmp_path))
+    assert output.exit_code == 2
+    assert "expected STAGE=CODE" in output.output
 
 
 def test_two_executions_at_once_are_one(tmp_path: Path) -> None:
     file = tmp_path / "deliver/executions.jsonl"
-    told: list[str] = []
+    output: list[str] = []
 
     def second() -> None:
         try:
             with record.alone(file):
-                told.append("ran")
+                output.append("ran")
         except PipelineError as error:
-            told.append(str(error))
+            output.append(str(error))
 
     with record.alone(file):
         other = threading.Thread(target=second)
         other.start()
         other.join()
-    assert told == ["another execution runs in this checkout; wait for it"]
+    assert output == ["another execution runs in this checkout; wait for it"]
     second()
-    assert told[1] == "ran"
+    assert output[1] == "ran"

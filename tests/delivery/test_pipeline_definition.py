@@ -1,4 +1,4 @@
-"""What a pipeline's definition says is what is carried out; what cannot be is one clear error."""
+"""The definition of a pipeline is executed; an action that cannot run is one clear error."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_actions_run_in_their_order_and_stages_after_one_another(tmp_path: Path)
     )
     made.run()
     assert (tmp_path / "order").read_text().split() == ["1", "2", "3"]
-    assert [one.action for one in made.done] == ["first", "second", "third"]
+    assert [action.action for action in made.done] == ["first", "second", "third"]
 
 
 @pytest.mark.process
@@ -34,10 +34,10 @@ def test_a_command_that_fails_stops_everything_after_it_and_shows_its_last_lines
         tmp_path,
         ("dev", [build("Gate")]),
         ("production", [build("never")]),
-        Gate="echo it sees ghosts >&2; exit 3",
+        Gate="echo false detections >&2; exit 3",
         never="touch never",
     )
-    with pytest.raises(PipelineError, match=r"(?s)dev/Gate: .* ended with 3:\nit sees ghosts"):
+    with pytest.raises(PipelineError, match=r"(?s)dev/Gate: .* ended with 3:\nfalse detections"):
         made.run()
     assert not (tmp_path / "never").exists()
 
@@ -55,9 +55,9 @@ def test_the_error_of_an_own_command_is_shown_without_the_command(tmp_path: Path
 def test_what_make_prints_about_itself_is_not_a_result(tmp_path: Path) -> None:
     makefile = "all:\n\t@$(MAKE) inner\ninner:\n\t@true\n"
     (tmp_path / "Makefile").write_text(makefile, encoding="utf-8")
-    made, said = execution(tmp_path, ("dev", [build("Gate")]), Gate="make")
+    made, printed = execution(tmp_path, ("dev", [build("Gate")]), Gate="make")
     made.run()
-    assert said[-1].startswith("  `make` done ")
+    assert printed[-1].startswith("  `make` done ")
 
 
 @pytest.mark.process
@@ -87,10 +87,10 @@ def test_without_an_answer_nothing_goes_on_and_with_one_it_says_who(tmp_path: Pa
         made.run()
     assert not (tmp_path / "a/next").exists()
     (tmp_path / "b").mkdir()
-    made, said = execution(tmp_path / "b", stage, approver="A Person", next="touch next")
+    made, printed = execution(tmp_path / "b", stage, approver="A Person", next="touch next")
     made.run()
     assert (tmp_path / "b/next").exists()
-    assert any("approved by A Person: gets x" in line for line in said)
+    assert any("approved by A Person: gets x" in line for line in printed)
 
 
 @pytest.mark.process

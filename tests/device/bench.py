@@ -1,4 +1,4 @@
-"""A camera loop on a bench: its parts are scripted, and time passes only when they say so."""
+"""A loop with scripted parts and a simulated clock."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from camera.capture import CaptureLoop
-from camera.frames import Captured, Frame, NewestFrame
-from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, LoadedModel
-from camera.live_settings import CurrentSettings, LiveSettings
+from camera.dynamic_settings import CurrentSettings, DynamicSettings
+from camera.error_reporter import ErrorReporter
+from camera.frames import CapturedFrame, Frame, NewestFrame
+from camera.heartbeat import HeartbeatReporter
+from camera.inference import InferenceLoop, RunnableModel
 from camera.messages import ModelIdentity
 from camera.outbox import Outbox
-from camera.reporting import FailureReports
 from camera.settings import Settings
 from camera.spool import Spool
 from shared.vision.detections import Box, Detection
@@ -30,7 +30,7 @@ TOPIC = f"deeplens/{THING}/infer"
 
 
 def settings(**changes: Any) -> Settings:
-    """Settings that work, with changes."""
+    """Return valid settings with changes."""
     given: dict[str, Any] = {
         "thing": THING,
         "function_arn": "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7",
@@ -41,19 +41,19 @@ def settings(**changes: Any) -> Settings:
         "engine": "openvino",
         "topic": TOPIC,
         "heartbeat_interval_seconds": 5.0,
-        "live": live_settings(),
+        "dynamic": dynamic_settings(),
     }
     return Settings(**(given | changes))
 
 
-def live_settings(**changes: Any) -> LiveSettings:
-    """Live settings that work, with changes."""
+def dynamic_settings(**changes: Any) -> DynamicSettings:
+    """Return valid dynamic settings with changes."""
     given: dict[str, Any] = {"threshold": 0.5, "frame_interval_seconds": 1.0}
-    return LiveSettings(**(given | changes))
+    return DynamicSettings(**(given | changes))
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """Environment variables that work, with changes; None takes one away."""
+    """Return valid environment variables with changes; None removes a variable."""
     given = {
         "AWS_IOT_THING_NAME": THING,
         "MY_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7",
@@ -70,13 +70,13 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 
 def frame(source: str = "scene-0001.png") -> Frame:
-    """Return a grey picture."""
+    """Return a grey frame."""
     return Frame(np.full((4, 6, 3), 90, np.uint8), datetime(2026, 11, 21, 8, tzinfo=UTC), source)
 
 
 @dataclass
 class Clock:
-    """Monotonic time that stands still until someone waits or works."""
+    """A monotonic clock that advances only while a part waits or works."""
 
     now_seconds: float = 100.0
     waits: list[float] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Clock:
 
 @dataclass
 class Sent:
-    """A publisher that keeps what it is given, or fails as often as it is told."""
+    """A publisher that records messages, or raises the given errors."""
 
     failures: list[Exception] = field(default_factory=list)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
@@ -106,20 +106,20 @@ class Sent:
 
 
 class Stoppable(Protocol):
-    """What can be stopped."""
+    """An object with a method `stop`."""
 
     def stop(self) -> None: ...
 
 
 @dataclass
 class ScriptedCamera:
-    """Gives what its script says, in order, and ends the loop with the last of it."""
+    """A camera that returns scripted frames in order, and ends the loop with the last one."""
 
     script: list[Frame | Exception]
     clock: Clock
     is_live: bool = False
     is_stream: bool = False
-    # What a stream's picture takes to come.
+    # Time until a frame of a stream arrives.
     takes_seconds: float = 0.0
     loop: Stoppable | None = None
     captured_at: list[float] = field(default_factory=list)
@@ -138,7 +138,7 @@ class ScriptedCamera:
 
 
 class ScriptedFrames(NewestFrame):
-    """Frames that wait for the engine, in order; the last one ends the loop."""
+    """Frames for the engine, in order; the last one ends the loop."""
 
     def __init__(self, script: Sequence[Frame], clock: Clock) -> None:
         super().__init__(clock)
@@ -146,17 +146,17 @@ class ScriptedFrames(NewestFrame):
         self.loop: Stoppable | None = None
         self._now = clock
 
-    def take(self, wait_seconds: float) -> Captured | None:
+    def take(self, wait_seconds: float) -> CapturedFrame | None:
         del wait_seconds
         step = self.script.pop(0)
         if not self.script and self.loop:
             self.loop.stop()
-        return Captured(step, self._now())
+        return CapturedFrame(step, self._now())
 
 
 @dataclass
 class ScriptedEngine:
-    """Finds what its script says, in order, then a circle each time; each call takes time."""
+    """An engine that returns the detections of a script in order, then always a circle."""
 
     clock: Clock
     takes_seconds: float = 0.0
@@ -174,20 +174,20 @@ class ScriptedEngine:
 
 @dataclass
 class ScriptedModels:
-    """Gives one model, after as many failures as it is told."""
+    """A provider of one model that raises the given errors first."""
 
     engine: Any
     identity: ModelIdentity = MODEL
     failures: list[Exception] = field(default_factory=list)
-    instead: Exception | None = None
+    fallback_cause: Exception | None = None
     loads: int = 0
     frames: int = 0
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         self.loads += 1
         if self.failures:
             raise self.failures.pop(0)
-        return LoadedModel(self.identity, self.engine, self.instead)
+        return RunnableModel(self.identity, self.engine, self.fallback_cause)
 
     def frame_done(self) -> None:
         self.frames += 1
@@ -196,16 +196,16 @@ class ScriptedModels:
 
 
 class Bench:
-    """All parts of a loop around one of its threads; `messages` is what it put into the spool."""
+    """All parts of a loop around one of its threads; `messages` are those in the spool."""
 
     def __init__(self, **changes: Any) -> None:
         self.clock = Clock()
         self.spool = Spool.in_memory()
-        self.settings = CurrentSettings(live_settings(**changes))
+        self.settings = CurrentSettings(dynamic_settings(**changes))
         self.engine = ScriptedEngine(self.clock)
         self.models = ScriptedModels(self.engine)
         self.outbox = Outbox(self.spool, thing=THING, topic=TOPIC, on_dropped=lambda _: None)
-        self.heartbeat = Heartbeat(
+        self.heartbeat = HeartbeatReporter(
             thing=THING,
             function_arn=None,
             engine=self.engine.name,
@@ -213,14 +213,14 @@ class Bench:
             publisher=Sent(),
             clock=self.clock,
         )
-        self.reports = FailureReports(
+        self.reporter = ErrorReporter(
             thing=THING, heartbeat=self.heartbeat, outbox=self.outbox, clock=self.clock
         )
         self.newest = NewestFrame(self.clock)
         self.messages: list[tuple[str, bytes]] = []
 
     def infer(self, frames: Sequence[Frame], **more: Any) -> None:
-        """Run the engine's thread on frames, one by one."""
+        """Run the thread of the engine on frames, one by one."""
         waiting = ScriptedFrames(frames, self.clock)
         loop = InferenceLoop(
             thing=THING,
@@ -229,7 +229,7 @@ class Bench:
             settings=self.settings,
             outbox=self.outbox,
             heartbeat=self.heartbeat,
-            reports=self.reports,
+            reporter=self.reporter,
             clock=self.clock,
             wait=self.clock.wait,
             **more,
@@ -239,13 +239,13 @@ class Bench:
             loop.run()
 
     def capture(self, script: Sequence[Frame | Exception], **camera: Any) -> ScriptedCamera:
-        """Run the camera's thread; return the camera."""
+        """Run the thread of the camera; return the camera."""
         scripted = ScriptedCamera(list(script), self.clock, **camera)
         loop = CaptureLoop(
             camera=scripted,
             newest=self.newest,
             settings=self.settings,
-            reports=self.reports,
+            reporter=self.reporter,
             clock=self.clock,
             wait=self.clock.wait,
         )
@@ -256,7 +256,7 @@ class Bench:
 
     @property
     def reported(self) -> dict[str, Any]:
-        """What the heartbeat would say now."""
+        """The current content of the heartbeat."""
         reported: dict[str, Any] = self.heartbeat.document()["state"]["reported"]
         return reported
 

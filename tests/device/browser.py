@@ -29,7 +29,7 @@ _FLAGS = (
 
 
 class Page:
-    """One page; `asked` is every address that it asked for, `errors` what its script reported."""
+    """A page; `asked` contains its requests, `errors` the errors of its script."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.asked: list[str] = []
@@ -38,7 +38,7 @@ class Page:
         self._number = 0
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol; note the events that come before its answer."""
+        """Call a method of the protocol; record the events before its response."""
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
         while True:
@@ -98,7 +98,7 @@ class Page:
         )
 
     async def screenshot(self, file: Path, *, whole: bool = False) -> None:
-        """Write an image of the window, or of the whole page."""
+        """Write an image of the window, or of the complete page."""
         answer = await self.call(
             "Page.captureScreenshot", format="png", captureBeyondViewport=whole
         )
@@ -106,7 +106,7 @@ class Page:
 
 
 class Browser:
-    """A running Chromium; each page is a tab of its own."""
+    """A running Chromium; each page is a separate tab."""
 
     def __init__(self, port: int) -> None:
         self._port = port

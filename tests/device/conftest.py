@@ -1,4 +1,4 @@
-"""A core's socket, functions that are ended whatever happens, and the shapes model."""
+"""Fixtures: the socket of a core, functions that are ended after a test, and the shapes model."""
 
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.device.function_process import Function
 
 @dataclass(frozen=True)
 class Unpacked:
-    """An artifact as Greengrass puts it on a core device."""
+    """An artifact as Greengrass installs it on a core device."""
 
     archive: Path
     directory: Path
@@ -40,7 +40,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    """The pinned model."""
+    """Return the pinned model."""
     archive = pinned_artifact()
     directory = tmp_path_factory.mktemp("unpacked") / "model"
     with zipfile.ZipFile(archive) as packed:

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def device_pythons() -> dict[str, str]:
-    """Return paths of interpreters by version, such as 3.11; in doubt that of the tests."""
+    """Return paths of interpreters by version, such as 3.11; default: that of the tests."""
     environments = [ROOT / ".venv-device", *sorted(ROOT.glob(".venv-device-3.*"))]
     interpreters = {
         _version(environment): str(environment / "bin" / "python")

@@ -1,4 +1,4 @@
-"""The function in a process of its own, started as Greengrass' Lambda runtime starts it."""
+"""The function in a separate process, started as Greengrass' Lambda runtime starts it."""
 
 import os
 import re
@@ -14,11 +14,13 @@ from testkit.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = ROOT / "lambda_src" / "inference"
+# The archive of the function contains the packages of `shared` in addition.
+PYTHON_PATH = f"{FUNCTION}:{FUNCTION.parent}"
 RUNTIME = ROOT / "local_aws" / "core_device" / "lambda_runtime.py"
 
 
 class Function:
-    """A running function; what it printed is in `log`."""
+    """A running function; `log` contains its output."""
 
     def __init__(
         self, work: Path, variables: dict[str, str], interpreter: str = sys.executable
@@ -28,22 +30,23 @@ class Function:
         if not (work / "camera").exists():
             (work / "camera").mkdir()
             Image.new("RGB", (64, 48)).save(work / "camera" / "a.png")
-        ready, said = os.pipe()
+        ready, signal_end = os.pipe()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [interpreter, "-u", str(RUNTIME), str(said), "handler.lambda_handler"],
+                [interpreter, "-u", str(RUNTIME), str(signal_end), "handler.lambda_handler"],
                 cwd=work,
                 env={
                     "PATH": os.environ["PATH"],
                     "AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH": str(FUNCTION),
+                    "PYTHONPATH": str(FUNCTION.parent),
                     "PYTHONDONTWRITEBYTECODE": "1",
                     **variables,
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=(said,),
+                pass_fds=(signal_end,),
             )
-        os.close(said)
+        os.close(signal_end)
         assert select.select([ready], [], [], HANG_SECONDS)[0]
         self.was_imported = os.read(ready, 16) == b"ready"
         os.close(ready)
@@ -57,6 +60,6 @@ class Function:
         return self.process.wait(HANG_SECONDS)
 
     def has_given_up(self, thread: str) -> bool:
-        """Return whether the function ended before a thread did: it waits 3.5 s for all of them."""
+        """Return true if the function did not wait for a thread: it waits 3.5 s for all of them."""
         (line, *_) = [*re.findall("ends at once, without waiting for (.*)", self.printed()), ""]
         return thread in line

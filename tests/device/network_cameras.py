@@ -1,4 +1,4 @@
-"""Cameras on the network that do as they are told, and a video file."""
+"""Scripted network cameras, and a video file."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ WIDTH_PX, HEIGHT_PX = 64, 48
 
 
 def picture(brightness: int) -> bytes:
-    """One JPEG of one red: brightness 0 to 255."""
+    """Return a JPEG of one red, from 0 to 255."""
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     image[..., 0] = brightness
     content = io.BytesIO()
@@ -31,7 +31,7 @@ def picture(brightness: int) -> bytes:
 
 @dataclass
 class Mjpeg:
-    """What the camera sends: parts, then the end of the stream; or, if it hangs, nothing."""
+    """The response of the camera: parts, then the end of the stream, or silence if it hangs."""
 
     parts: list[bytes] = field(default_factory=list)
     password: str = ""
@@ -44,7 +44,7 @@ class Mjpeg:
 
 @contextmanager
 def serving_mjpeg(camera: Mjpeg) -> Iterator[str]:
-    """Serve the camera; give its address without a password."""
+    """Serve the camera; yield its address without a password."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -81,7 +81,7 @@ def serving_mjpeg(camera: Mjpeg) -> Iterator[str]:
 
 
 def write_video(file: Path, brightnesses: list[int]) -> None:
-    """Write a video of one red after another."""
+    """Write a video with one red for each frame."""
     writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"MJPG"), 10, (WIDTH_PX, HEIGHT_PX))
     for brightness in brightnesses:
         image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
@@ -92,7 +92,7 @@ def write_video(file: Path, brightnesses: list[int]) -> None:
 
 @contextmanager
 def serving_bytes(begin: bytes, drip: bytes, pause_seconds: float) -> Iterator[str]:
-    """Answer one request with `begin`, then with `drip` again and again, until the client ends."""
+    """Respond to one request with `begin`, then repeat `drip` until the client disconnects."""
     ended = threading.Event()
 
     def serve() -> None:

@@ -1,6 +1,6 @@
-"""A network camera that speaks RTSP: JPEG in RTP (RFC 2435), interleaved in the TCP stream.
+"""A network camera with RTSP: JPEG in RTP (RFC 2435), interleaved in the TCP stream.
 
-Its pictures are numbered by twelve black or white blocks, so that a test knows which one it got.
+Each frame contains its number as twelve black or white blocks.
 """
 
 import base64
@@ -29,7 +29,7 @@ _TABLES_IN_BAND = 255
 
 
 def numbered(number: int) -> npt.NDArray[np.uint8]:
-    """Draw the picture of a number, RGB."""
+    """Draw the frame of a number, RGB."""
     bits = [(number >> bit) & 1 for bit in range(_BITS)]
     blocks = np.array(bits, np.uint8).reshape(HEIGHT_PX // _BLOCK_PX, WIDTH_PX // _BLOCK_PX)
     gray = np.kron(blocks, np.full((_BLOCK_PX, _BLOCK_PX), 255, np.uint8))
@@ -37,20 +37,20 @@ def numbered(number: int) -> npt.NDArray[np.uint8]:
 
 
 def number_of(picture: npt.NDArray[np.uint8]) -> int:
-    """Read the number of a picture."""
+    """Read the number of a frame."""
     centres = picture[_BLOCK_PX // 2 :: _BLOCK_PX, _BLOCK_PX // 2 :: _BLOCK_PX, 0] > 127
     return sum(1 << bit for bit, white in enumerate(centres.flatten()) if white)
 
 
 @dataclass
 class Rtsp:
-    """The camera: it sends `count` pictures to each caller, then hangs up or falls silent."""
+    """The camera: sends `count` frames on each connection, then closes it or sends nothing."""
 
     count: int = 1_000_000
     hangs_up: bool = True
     password: str = ""
     frames_per_second: float = 50.0
-    # The number of the picture that was sent last, over all connections.
+    # The number of the last frame on all connections.
     sent: int = 0
     connections: int = 0
     ending: threading.Event = field(default_factory=threading.Event)
@@ -58,7 +58,7 @@ class Rtsp:
 
 @contextmanager
 def serving_rtsp(camera: Rtsp, port: int = 0) -> Iterator[int]:
-    """Serve the camera on a port, a free one for 0; at the end nobody is served any more."""
+    """Serve the camera on a port; 0 selects a free port."""
     listener = socket.create_server(("127.0.0.1", port), reuse_port=False)
     threads: list[threading.Thread] = []
 
@@ -78,7 +78,7 @@ def serving_rtsp(camera: Rtsp, port: int = 0) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         camera.ending.set()
-        # Wakes the thread that accepts, which closing alone does not.
+        # Wakes the accepting thread; closing the socket does not.
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -158,7 +158,7 @@ def _play(connection: socket.socket, camera: Rtsp) -> None:
 
 
 def _packets(number: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield the RTP payloads of a picture, and whether each is the last."""
+    """Yield the RTP payloads of a frame, each with true for the last one."""
     tables, scan = _parts(number)
     for offset in range(0, len(scan), _PACKET_BYTES):
         piece = scan[offset : offset + _PACKET_BYTES]

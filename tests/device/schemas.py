@@ -1,4 +1,4 @@
-"""The messages' shapes as JSON Schema; docs/messages.md says the same for people."""
+"""JSON Schemas of the messages that docs/messages.md describes."""
 
 from typing import Any
 
@@ -148,12 +148,12 @@ INSTALLATION_HEARTBEAT = _object(
 
 
 def fields(schema: dict[str, Any], prefix: str = "") -> list[str]:
-    """Every field's path: `frame.id`, `detections[].box.ymin`."""
+    """Return the path of each field: `frame.id`, `detections[].box.ymin`."""
     if "anyOf" in schema:
         schema = schema["anyOf"][0]
-    found = [prefix] if prefix else []
+    paths = [prefix] if prefix else []
     if schema.get("type") == "array":
         schema, prefix = schema["items"], f"{prefix}[]"
     for name, child in schema.get("properties", {}).items():
-        found += fields(child, f"{prefix}.{name}" if prefix else name)
-    return found
+        paths += fields(child, f"{prefix}.{name}" if prefix else name)
+    return paths

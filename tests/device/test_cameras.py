@@ -1,4 +1,4 @@
-"""Cameras: what they give, and what is said when they do not."""
+"""The frames of cameras, and the errors of cameras that fail."""
 
 import os
 import socket
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from camera.cameras import camera_from
+from camera.cameras.awscam import AwscamCamera
+from camera.cameras.mjpeg import MjpegCamera
+from camera.cameras.opencv import without_password
 from camera.errors import CameraError, PublishError, SettingsError
-from camera.greengrass_sdk import GreengrassSdkPublisher
-from camera.sources import camera_from
-from camera.sources.deeplens import DeepLensCamera
-from camera.sources.mjpeg import MjpegCamera
-from camera.sources.video import without_password
+from camera.greengrass import GreengrassSdkPublisher
 from shared.vision.images import ImageLimit
 from testkit.waiting import eventually
 from tests.device.network_cameras import (
@@ -31,7 +31,7 @@ from tests.device.network_cameras import (
 
 
 def red(camera: Any) -> int:
-    """The red of the camera's next picture; blue and green must be none."""
+    """Return the red of the camera's next frame; blue and green must be zero."""
     image = camera.capture().image
     assert image.shape == (HEIGHT_PX, WIDTH_PX, 3)
     assert image.dtype == np.uint8
@@ -42,7 +42,7 @@ def red(camera: Any) -> int:
 # HTTP MJPEG
 
 
-def test_an_mjpeg_camera_gives_one_picture_after_the_other() -> None:
+def test_an_mjpeg_camera_returns_frames_in_order() -> None:
     with serving_mjpeg(Mjpeg([picture(50), picture(200)])) as address:
         camera = camera_from(address)
         assert red(camera) == pytest.approx(50, abs=4)
@@ -50,12 +50,12 @@ def test_an_mjpeg_camera_gives_one_picture_after_the_other() -> None:
         camera.close()
 
 
-def test_an_mjpeg_camera_that_hangs_up_is_called_again() -> None:
+def test_an_mjpeg_camera_that_disconnects_is_connected_again() -> None:
     served = Mjpeg([picture(100)])
     with serving_mjpeg(served) as address:
         camera = camera_from(address)
         red(camera)
-        with pytest.raises(CameraError, match="gave no picture: the stream ended"):
+        with pytest.raises(CameraError, match="returned no frame: the stream ended"):
             camera.capture()
         red(camera)
         camera.close()
@@ -65,9 +65,9 @@ def test_an_mjpeg_camera_that_hangs_up_is_called_again() -> None:
 def test_a_truncated_jpeg_is_reported_and_the_next_one_is_used() -> None:
     with serving_mjpeg(Mjpeg([picture(50)[:-200], b"no jpeg \xff\xd9", picture(90)])) as address:
         camera = camera_from(address)
-        with pytest.raises(CameraError, match="sent a truncated picture of"):
+        with pytest.raises(CameraError, match="sent a truncated image of"):
             camera.capture()
-        with pytest.raises(CameraError, match="sent a broken picture"):
+        with pytest.raises(CameraError, match="sent a damaged image"):
             camera.capture()
         assert red(camera) == pytest.approx(90, abs=4)
         camera.close()
@@ -98,20 +98,20 @@ def test_a_password_may_be_on_the_device_instead_of_in_the_recipe(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("served", "said"),
+    ("served", "message"),
     [
-        (Mjpeg([picture(1)], content_type="text/html"), "answers with text/html"),
-        (Mjpeg([picture(1)], with_length=False), "a part of None bytes"),
-        (Mjpeg([b""]), "a part of 0 bytes"),
+        (Mjpeg([picture(1)], content_type="text/html"), "content type is text/html"),
+        (Mjpeg([picture(1)], with_length=False), "has None bytes"),
+        (Mjpeg([b""]), "has 0 bytes"),
     ],
 )
-def test_what_is_no_mjpeg_stream_is_one_clear_error(served: Mjpeg, said: str) -> None:
-    with serving_mjpeg(served) as address, pytest.raises(CameraError, match=said):
+def test_a_response_that_is_not_mjpeg_is_one_error(served: Mjpeg, message: str) -> None:
+    with serving_mjpeg(served) as address, pytest.raises(CameraError, match=message):
         camera_from(address).capture()
 
 
-def test_an_mjpeg_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camera.sources.mjpeg._TIMEOUT_SECONDS", 0.3)
+def test_an_mjpeg_camera_that_stops_sending_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camera.cameras.mjpeg._TIMEOUT_SECONDS", 0.3)
     with serving_mjpeg(Mjpeg([picture(50)], hangs=True)) as address:
         camera = MjpegCamera(address)
 
@@ -121,7 +121,7 @@ def test_an_mjpeg_camera_that_falls_silent_is_given_up(monkeypatch: pytest.Monke
                 return True
             return False
 
-        # On a busy machine the first picture may take longer than a silence may last here.
+        # On a busy machine the first frame can take longer than the timeout of this test.
         eventually(captured_one)
         with pytest.raises(CameraError, match="timed out"):
             camera.capture()
@@ -144,10 +144,10 @@ PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n"
 def test_a_camera_that_sends_byte_by_byte_meets_a_deadline(
     begin: bytes, drip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("camera.sources.mjpeg._TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("camera.cameras.mjpeg._TIMEOUT_SECONDS", 0.5)
     with serving_bytes(begin, drip, pause_seconds=0.01) as address:
         camera = MjpegCamera(address)
-        with pytest.raises(CameraError, match=r"no complete answer within 0\.5 s"):
+        with pytest.raises(CameraError, match=r"no complete response within 0\.5 s"):
             camera.capture()
 
 
@@ -168,7 +168,7 @@ def test_a_redirect_to_a_file_is_not_followed(tmp_path: Path) -> None:
         begin = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
         with (
             serving_bytes(begin.encode(), b"", pause_seconds=0.01) as address,
-            pytest.raises(CameraError, match="gave no picture"),
+            pytest.raises(CameraError, match="returned no frame"),
         ):
             MjpegCamera(address).capture()
 
@@ -186,7 +186,7 @@ def test_a_frame_above_the_limit_is_not_decoded_and_the_next_one_is_used() -> No
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_a_network_camera_that_is_not_there_is_one_clear_error(scheme: str) -> None:
+def test_an_unreachable_network_camera_is_one_error(scheme: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -211,21 +211,21 @@ def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> No
 # OpenCV
 
 
-def test_a_video_file_is_played_over_and_over(tmp_path: Path) -> None:
+def test_a_video_file_is_repeated(tmp_path: Path) -> None:
     write_video(tmp_path / "street.avi", [40, 120, 200])
     camera = camera_from(f"video:{tmp_path / 'street.avi'}")
-    found = [red(camera) for _ in range(7)]
-    assert found == pytest.approx([40, 120, 200, 40, 120, 200, 40], abs=8)
+    reds = [red(camera) for _ in range(7)]
+    assert reds == pytest.approx([40, 120, 200, 40, 120, 200, 40], abs=8)
     camera.close()
     assert red(camera) == pytest.approx(40, abs=8)
     camera.close()
 
 
-def test_a_video_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(CameraError, match=r"gone\.mp4 cannot be opened; there is no such file"):
+def test_a_file_that_is_not_a_video_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match=r"gone\.mp4 cannot be opened; the file does not exist"):
         camera_from(f"video:{tmp_path / 'gone.mp4'}").capture()
     (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(CameraError, match=r"text\.mp4 cannot be opened; is it a video"):
+    with pytest.raises(CameraError, match=r"text\.mp4 cannot be opened; it is not a video"):
         camera_from(f"video:{tmp_path / 'text.mp4'}").capture()
 
 
@@ -242,12 +242,14 @@ def test_a_fifo_as_a_video_does_not_block(tmp_path: Path) -> None:
         camera_from(f"video:{tmp_path / 'street.mp4'}").capture()
 
 
-def test_a_device_that_is_not_there_is_one_clear_error() -> None:
-    with pytest.raises(CameraError, match="/dev/video99 cannot be opened; there is no such device"):
+def test_a_missing_device_is_one_error() -> None:
+    with pytest.raises(
+        CameraError, match="/dev/video99 cannot be opened; the device does not exist"
+    ):
         camera_from("v4l2:/dev/video99").capture()
 
 
-def test_without_opencv_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opencv_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(CameraError, match="install opencv-python-headless"):
         camera_from("v4l2:/dev/video0").capture()
@@ -257,17 +259,17 @@ def test_without_opencv_the_error_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def deeplens(monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, Any]) -> None:
-    """As the Developer Guide describes it: `getLastFrame() -> (ret, frame)`, blue first."""
+    """Install a double of awscam: `getLastFrame() -> (ret, frame)`, blue first."""
     awscam = types.ModuleType("awscam")
     awscam.getLastFrame = lambda: answer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "awscam", awscam)
 
 
-def test_a_deeplens_gives_its_last_frame_red_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deeplens_returns_its_last_frame_red_first(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = np.zeros((1520, 2688, 3), np.uint8)
     frame[..., 2] = 200
     deeplens(monkeypatch, (True, frame))
-    captured = DeepLensCamera().capture()
+    captured = AwscamCamera().capture()
     assert captured.image.shape == (1520, 2688, 3)
     assert captured.image[0, 0].tolist() == [200, 0, 0]
     assert captured.source == "awscam"
@@ -278,17 +280,17 @@ def test_a_deeplens_without_a_frame_is_an_error(
     monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, Any]
 ) -> None:
     deeplens(monkeypatch, answer)
-    with pytest.raises(CameraError, match="gave no frame"):
-        DeepLensCamera().capture()
+    with pytest.raises(CameraError, match="returned no frame"):
+        AwscamCamera().capture()
 
 
-def test_elsewhere_awscam_is_one_clear_error() -> None:
+def test_on_other_machines_awscam_is_one_error() -> None:
     with pytest.raises(CameraError, match="only an AWS DeepLens has this camera"):
-        DeepLensCamera().capture()
+        AwscamCamera().capture()
 
 
 class Router:
-    """greengrasssdk's client, as version 1.6.1 has it: keywords only, a full queue may raise."""
+    """A double of the client of greengrasssdk 1.6.1: keywords only; a full queue raises."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
@@ -315,18 +317,18 @@ def test_on_a_deeplens_messages_go_through_greengrasssdk(router: Router) -> None
     assert router.taken == [("deeplens/x/infer", b"{}")]
 
 
-def test_what_the_router_does_not_take_is_an_error_and_the_next_one_is_tried(
+def test_a_rejected_message_is_an_error_and_the_next_one_is_sent(
     router: Router,
 ) -> None:
     publisher = GreengrassSdkPublisher()
     router.failure = RuntimeError("queue full")
-    with pytest.raises(PublishError, match="greengrasssdk did not take it: RuntimeError: queue"):
+    with pytest.raises(PublishError, match="greengrasssdk did not accept it: RuntimeError: queue"):
         publisher.publish("t", b"1")
     router.failure = None
     publisher.publish("t", b"2")
     assert router.taken == [("t", b"2")]
 
 
-def test_without_greengrasssdk_the_error_says_so() -> None:
-    with pytest.raises(PublishError, match="greengrasssdk did not take it: ModuleNotFoundError"):
+def test_without_greengrasssdk_the_error_names_it() -> None:
+    with pytest.raises(PublishError, match="greengrasssdk did not accept it: ModuleNotFoundError"):
         GreengrassSdkPublisher().publish("t", b"1")

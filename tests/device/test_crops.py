@@ -11,33 +11,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from camera.crops import FOLDER, LOOK_SECONDS, Crops
+from camera.crops import FOLDER, SAMPLE_SECONDS, CropWriter
+from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings
 from shared.vision.detections import Box, Detection
 from testkit.waiting import HANG_SECONDS, eventually
-from tests.device.bench import Bench, Clock, live_settings
+from tests.device.bench import Bench, Clock, dynamic_settings
 
 PLENTY = 1 << 40
 BOX = Box(0.25, 0.5, 0.75, 1.0)
 
 
 class Keeping:
-    """Crops on a bench; a second passes between frames."""
+    """A crop writer with a simulated clock; frames have an interval of one second."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.settings = CurrentSettings(live_settings())
-        assert self.settings.desire({"crop_scores": [0.3, 0.6]} | settings) is None
+        self.settings = CurrentSettings(dynamic_settings())
+        assert self.settings.apply_desired({"crop_scores": [0.3, 0.6]} | settings) is None
         self.clock, self.folder, self.free_bytes = Clock(), folder / FOLDER, PLENTY
         self.failures: list[Exception] = []
-        self.crops = Crops(
+        self.crops = CropWriter(
             folder, self.settings, clock=self.clock, free_bytes=lambda _: self.free_bytes
         )
         self.crops.on_failure = self.failures.append
 
-    def see(self, *found: Detection, side_px: int = 100) -> None:
-        self.clock.now_seconds += LOOK_SECONDS
-        self.crops.see(picture(side_px), found, 1.0)
+    def observe(self, *detections: Detection, side_px: int = 100) -> None:
+        self.clock.now_seconds += SAMPLE_SECONDS
+        self.crops.observe(picture(side_px), detections, 1.0)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -60,19 +60,19 @@ def picture(side_px: int = 100) -> Frame:
     return Frame(image, datetime(2026, 11, 21, 8, 15, tzinfo=UTC), "camera")
 
 
-def test_what_is_uncertain_is_kept_with_time_label_and_score(tmp_path: Path) -> None:
+def test_an_uncertain_detection_is_stored_with_time_label_and_score(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     with keeping.running():
-        keeping.see(*(Detection("cat", score, BOX) for score in (0.29, 0.3, 0.59, 0.6, 0.9)))
+        keeping.observe(*(Detection("cat", score, BOX) for score in (0.29, 0.3, 0.59, 0.6, 0.9)))
         eventually(lambda: len(keeping.names()) == 2)
     assert keeping.names() == [
         "0000000001-20261121T081500Z-cat-0.30.jpg",
         "0000000002-20261121T081500Z-cat-0.59.jpg",
     ]
-    with Image.open(keeping.folder / keeping.names()[0]) as kept:
-        # The box, and a tenth around it where there is room.
-        assert kept.size == (55, 60)
-        assert kept.convert("RGB").getpixel((30, 30))[0] > 150  # type: ignore[index]
+    with Image.open(keeping.folder / keeping.names()[0]) as stored:
+        # The box with a margin of a tenth, inside the image.
+        assert stored.size == (55, 60)
+        assert stored.convert("RGB").getpixel((30, 30))[0] > 150  # type: ignore[index]
     reported = keeping.crops.reported()
     assert reported is not None
     assert (reported["files"], reported["skipped"]) == (2, 0)
@@ -80,34 +80,34 @@ def test_what_is_uncertain_is_kept_with_time_label_and_score(tmp_path: Path) -> 
     assert stat.S_IMODE(keeping.folder.stat().st_mode) == 0o700
 
 
-def test_unless_somebody_asks_nothing_is_kept(tmp_path: Path) -> None:
+def test_by_default_no_crop_is_stored(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
-    keeping.settings.desire({"crop_scores": []})
+    keeping.settings.apply_desired({"crop_scores": []})
     with keeping.running():
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
     assert not keeping.folder.exists()
     assert keeping.crops.reported() is None
-    assert live_settings().crop_scores == ()
+    assert dynamic_settings().crop_scores == ()
 
 
-def test_the_folder_is_bounded_by_count_and_the_oldest_go_first(tmp_path: Path) -> None:
+def test_the_number_of_crops_is_limited_and_the_oldest_are_removed_first(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path, crop_files=3)
     keeping.folder.mkdir()
     (keeping.folder / "notes.txt").write_text("somebody else's")
     with keeping.running():
         for number in range(1, 9):
-            keeping.see(Detection(f"n{number}", 0.5, BOX))
+            keeping.observe(Detection(f"n{number}", 0.5, BOX))
             eventually(lambda number=number: any(f"-n{number}-" in one for one in keeping.names()))  # type: ignore[misc]
         eventually(lambda: len(keeping.names()) == 3)
     assert [name[:10] for name in keeping.names()] == ["0000000006", "0000000007", "0000000008"]
     assert (keeping.folder / "notes.txt").exists()
 
 
-def test_the_folder_is_bounded_by_size(tmp_path: Path) -> None:
+def test_the_size_of_the_folder_is_limited(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path, crop_mib=1)
     with keeping.running():
         for number in range(1, 7):
-            keeping.see(Detection(f"n{number}", 0.5, None), side_px=700)
+            keeping.observe(Detection(f"n{number}", 0.5, None), side_px=700)
             eventually(lambda number=number: any(f"-n{number}-" in one for one in keeping.names()))  # type: ignore[misc]
         eventually(lambda: (keeping.crops.reported() or {})["bytes"] <= 1 << 20)
     assert sum(file.stat().st_size for file in keeping.folder.iterdir()) <= 1 << 20
@@ -119,18 +119,18 @@ def test_a_clock_that_jumps_back_does_not_make_the_newest_the_oldest(tmp_path: P
     keeping.folder.mkdir()
     (keeping.folder / "0000000007-20991231T235959Z-cat-0.50.jpg").write_bytes(b"a crop")
     with keeping.running():
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
         eventually(lambda: keeping.names() == ["0000000008-20261121T081500Z-cat-0.50.jpg"])
 
 
-def test_a_disk_that_is_nearly_full_gets_none_and_frames_go_on(tmp_path: Path) -> None:
+def test_a_nearly_full_disk_gets_no_crops_and_frames_continue(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     keeping.free_bytes = 1 << 20
     with keeping.running():
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
         eventually(lambda: len(keeping.failures) == 1)
         keeping.free_bytes = PLENTY
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
         eventually(lambda: len(keeping.names()) == 1)
     assert "less than 128 MiB of the disk are free" in str(keeping.failures[0])
     assert (keeping.crops.reported() or {})["skipped"] == 1
@@ -140,12 +140,12 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     keeping.folder.write_text("a file")
     with keeping.running():
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
         eventually(lambda: len(keeping.failures) == 1)
-    assert "crops cannot be kept" in str(keeping.failures[0])
+    assert "crops cannot be stored" in str(keeping.failures[0])
 
 
-def test_a_crop_that_could_not_be_written_whole_leaves_nothing(
+def test_a_crop_that_is_not_written_completely_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeping = Keeping(tmp_path)
@@ -156,26 +156,26 @@ def test_a_crop_that_could_not_be_written_whole_leaves_nothing(
 
     monkeypatch.setattr(Image.Image, "save", half)
     with keeping.running():
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
         eventually(lambda: len(keeping.failures) == 1)
     assert list(keeping.folder.iterdir()) == []
 
 
-def test_frames_that_follow_each_other_closely_are_kept_once(tmp_path: Path) -> None:
+def test_consecutive_frames_are_stored_once(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     with keeping.running():
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
         for _ in range(5):
-            keeping.crops.see(picture(), [Detection("cat", 0.5, BOX)], 1.0)
-        keeping.see(Detection("dog", 0.5, BOX))
+            keeping.crops.observe(picture(), [Detection("cat", 0.5, BOX)], 1.0)
+        keeping.observe(Detection("dog", 0.5, BOX))
         eventually(lambda: any("dog" in name for name in keeping.names()))
     assert len(keeping.names()) == 2
 
 
-def test_a_slow_disk_does_not_hold_the_loop_up(tmp_path: Path) -> None:
+def test_a_slow_disk_does_not_delay_the_loop(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     for _ in range(100):
-        keeping.see(Detection("cat", 0.5, BOX))
+        keeping.observe(Detection("cat", 0.5, BOX))
     assert (keeping.crops.reported() or {})["skipped"] == 100 - 16
 
 
@@ -185,15 +185,15 @@ def test_no_label_and_no_box_leaves_the_folder(
 ) -> None:
     folder = tmp_path_factory.mktemp("state")
     keeping = Keeping(folder)
-    keeping.see(Detection(label, 0.5, Box(0.0, 0.0, side, 1.0)), Detection(label, 0.5, None))
+    keeping.observe(Detection(label, 0.5, Box(0.0, 0.0, side, 1.0)), Detection(label, 0.5, None))
     while not keeping.crops._waiting.empty():  # noqa: SLF001 - a thread for each example is slow
-        keeping.crops._keep(keeping.crops._waiting.get(), keeping.settings.now)  # noqa: SLF001 - as above
+        keeping.crops._write(keeping.crops._waiting.get(), keeping.settings.current)  # noqa: SLF001 - as above
     assert {file.name for file in folder.iterdir()} == {FOLDER}
     assert len(keeping.names()) >= 1
-    assert keeping.crops._kept(), "they are known as crops again"  # noqa: SLF001 - as above
+    assert keeping.crops._stored(), "they are known as crops again"  # noqa: SLF001 - as above
 
 
-def test_no_message_speaks_of_a_crop(tmp_path: Path) -> None:
+def test_no_message_contains_a_crop(tmp_path: Path) -> None:
     keeping, bench = Keeping(tmp_path), Bench(threshold=0.5)
     bench.engine.script = [[Detection("cat", 0.4, BOX)]]
     with keeping.running():

@@ -1,4 +1,4 @@
-"""The handler in a process of its own, imported as Greengrass' Lambda runtime does it."""
+"""The handler in a separate process, imported as Greengrass' Lambda runtime does."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from testkit.greengrass_ipc import Core, serving
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import environment
-from tests.device.function_process import FUNCTION, Function
+from tests.device.function_process import PYTHON_PATH, Function
 
 pytestmark = pytest.mark.process
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.process
 def run(program: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(FUNCTION), "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        env={"PYTHONPATH": PYTHON_PATH, "PYTHONDONTWRITEBYTECODE": "1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -50,7 +50,7 @@ def test_a_wrong_setting_without_a_core_device_is_one_line_and_starts_nothing() 
     assert "DEEPLENS_CAMERA: given 'webcam', expected one of 'folder:camera'" in result.stdout
 
 
-def test_a_wrong_setting_on_a_core_device_is_told_by_the_heartbeat(
+def test_a_wrong_setting_on_a_core_device_is_in_the_heartbeat(
     tmp_path: Path, core: Core, functions: list[Function]
 ) -> None:
     function = Function(tmp_path, environment(DEEPLENS_THRESHOLD="high") | core.environment)
@@ -61,16 +61,16 @@ def test_a_wrong_setting_on_a_core_device_is_told_by_the_heartbeat(
     assert failing["status"] == "failing"
     assert failing["last_error"]["type"] == "SettingsError"
     assert failing["last_error"]["message"].startswith("DEEPLENS_THRESHOLD: given 'high'")
-    assert [one["status"] for one in stopped] == ["stopped"]
+    assert [report["status"] for report in stopped] == ["stopped"]
     assert core.messages() == []
 
 
 @pytest.mark.parametrize("kind", ["damaged", "fifo"])
-def test_the_function_is_imported_whatever_its_model_is_and_says_what_is_wrong_with_it(
+def test_the_function_is_imported_with_any_model_and_reports_its_error(
     tmp_path: Path, core: Core, functions: list[Function], kind: str
 ) -> None:
     artifact = tmp_path / "model.zip"
-    # A reader of a FIFO would wait for a writer.
+    # Reading a FIFO would wait for a writer.
     os.mkfifo(artifact) if kind == "fifo" else artifact.write_bytes(b"no artifact")
     function = Function(tmp_path, environment() | core.environment)
     functions.append(function)
@@ -84,13 +84,13 @@ def test_the_function_is_imported_whatever_its_model_is_and_says_what_is_wrong_w
     assert "Traceback" not in function.printed()
 
 
-def test_with_greengrass_out_of_reach_the_function_keeps_going(
+def test_without_greengrass_the_function_continues(
     tmp_path: Path, functions: list[Function]
 ) -> None:
     nowhere = Core(tmp_path / "nowhere.socket")
     function = Function(tmp_path, environment() | nowhere.environment)
     functions.append(function)
-    eventually(lambda: "failure, 2 times by now" in function.printed())
+    eventually(lambda: "(occurrence 2)" in function.printed())
     assert function.process.poll() is None
     eventually(lambda: "IPC cannot be reached" in function.printed())
     with serving(nowhere):
@@ -98,7 +98,7 @@ def test_with_greengrass_out_of_reach_the_function_keeps_going(
     assert function.end() == 0, function.printed()
 
 
-def test_a_core_that_never_answers_does_not_hold_up_the_end(
+def test_a_core_that_never_responds_does_not_delay_the_end(
     tmp_path: Path, functions: list[Function]
 ) -> None:
     silent_core = Core(tmp_path / "silent.socket")
@@ -107,7 +107,7 @@ def test_a_core_that_never_answers_does_not_hold_up_the_end(
         silent.listen()
         function = Function(tmp_path, environment() | silent_core.environment)
         functions.append(function)
-        # One of its threads has connected, and waits for an answer.
+        # A thread has connected and waits for a response.
         silent.settimeout(HANG_SECONDS)
         connection, _ = silent.accept()
         with connection:
@@ -120,7 +120,7 @@ def test_sigterm_ends_the_function_cleanly_without_a_runtime_that_handles_it(
     process = subprocess.Popen(
         [sys.executable, "-c", "import handler, time; time.sleep(600)"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(FUNCTION), **environment(), **core.environment},
+        env={"PYTHONPATH": PYTHON_PATH, **environment(), **core.environment},
     )
     eventually(core.reported)
     process.send_signal(signal.SIGTERM)

@@ -43,7 +43,7 @@ def message(detection: Detection = CIRCLE, source: str = "scene-0001.png") -> by
     )
 
 
-def test_a_detection_message_says_what_was_found_where_and_by_which_model() -> None:
+def test_a_detection_message_has_labels_boxes_and_the_model() -> None:
     document = json.loads(message())
     jsonschema.validate(document, DETECTION_MESSAGE)
     assert document["model"] == {"name": "shapes", "version": "1.0.0", "digest": "ab" * 32}
@@ -65,7 +65,7 @@ def test_a_detection_message_says_what_was_found_where_and_by_which_model() -> N
 
 @pytest.mark.parametrize("count", [1000, 5000, 20_000])
 def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count: int) -> None:
-    found = [replace(CIRCLE, score=1 - number / count) for number in range(count)]
+    detections = [replace(CIRCLE, score=1 - number / count) for number in range(count)]
 
     def message_of(some: list[Detection]) -> bytes:
         return detection_message(
@@ -77,19 +77,21 @@ def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count:
             detections=some,
         )
 
-    largest = message_of(found)
+    largest = message_of(detections)
     document = json.loads(largest)
     jsonschema.validate(document, DETECTION_MESSAGE)
     published = document["detections"]
     assert document["omitted"] == count - len(published)
-    assert [one["score"] for one in published] == [one.score for one in found[: len(published)]]
+    assert [detection["score"] for detection in published] == [
+        detection.score for detection in detections[: len(published)]
+    ]
     assert len(largest) <= LARGEST_MESSAGE_BYTES
-    # One more would not fit.
+    # One more detection would exceed the limit.
     room = LARGEST_MESSAGE_BYTES - len(largest)
     assert count == len(published) or room < len(json.dumps(published[-1])) + len(", ")
 
 
-def test_a_frame_with_something_on_it_never_has_an_empty_message() -> None:
+def test_a_frame_with_detections_never_has_an_empty_message() -> None:
     document = json.loads(message(source="x" * LARGEST_MESSAGE_BYTES))
     assert (len(document["detections"]), document["omitted"]) == (1, 0)
 
@@ -113,26 +115,26 @@ def test_labels_and_file_names_cannot_break_the_json(label: str, source: str) ->
     assert document["detections"][0]["label"] == label
 
 
-def test_half_a_character_in_a_file_name_becomes_a_question_mark() -> None:
+def test_a_surrogate_in_a_file_name_becomes_a_question_mark() -> None:
     assert json.loads(message(source="a\udc80.png"))["frame"]["source"] == "a?.png"
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
-def test_a_number_that_json_cannot_say_is_not_sent(score: float) -> None:
+def test_a_number_that_json_cannot_represent_is_not_sent(score: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         message(Detection("circle", score, Box(0, 0, 1, 1)))
 
 
-def test_a_long_error_leaves_room_in_a_shadow_of_eight_kib() -> None:
+def test_a_long_error_fits_into_a_shadow_of_eight_kib() -> None:
     report = ErrorReport.of(ValueError("\x00" * 100_000), 1)
     assert len(error_message(THING, ID, MODEL, report)) < 4096
 
 
-def test_an_error_without_text_still_says_something() -> None:
+def test_an_error_without_text_has_a_description() -> None:
     assert ErrorReport.of(AssertionError(), 1).message == "no further description"
 
 
-def test_a_dropped_message_says_how_many_since_when_and_why() -> None:
+def test_a_dropped_message_has_the_count_the_time_and_the_reason() -> None:
     since = "2026-11-21T08:00:00.000Z"
     document = json.loads(dropped_message(THING, ID, count=3, since=since, reason="disk full"))
     jsonschema.validate(document, DROPPED_MESSAGE)
@@ -147,7 +149,7 @@ def test_ids_count_within_a_run_and_differ_between_runs() -> None:
     assert second.next() != f"{run}-1"
 
 
-def test_times_are_utc_wherever_the_camera_is() -> None:
+def test_times_are_utc_in_every_time_zone() -> None:
     moment = datetime(2026, 11, 21, 10, 30, tzinfo=timezone(timedelta(hours=2)))
     assert timestamp(moment) == "2026-11-21T08:30:00.000Z"
     before = datetime.now(UTC).replace(microsecond=0)

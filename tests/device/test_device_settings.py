@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camera.cameras import camera_from
+from camera.cameras.folder import ImageFolderCamera
 from camera.errors import SettingsError
 from camera.settings import Settings
-from camera.sources import camera_from
-from camera.sources.folder import PictureFolderCamera
-from tests.device.bench import THING, environment, live_settings, settings
+from tests.device.bench import THING, dynamic_settings, environment, settings
 
 OPTIONAL = {"MY_FUNCTION_ARN"}
 
@@ -16,7 +16,7 @@ OPTIONAL = {"MY_FUNCTION_ARN"}
 def test_every_setting_is_read_with_its_type() -> None:
     read = Settings.from_environment(environment())
     assert read == settings(
-        heartbeat_interval_seconds=1.0, live=live_settings(frame_interval_seconds=0.05)
+        heartbeat_interval_seconds=1.0, dynamic=dynamic_settings(frame_interval_seconds=0.05)
     )
     assert read.artifact == Path("model.zip")
 
@@ -32,7 +32,7 @@ def test_a_camera_outside_greengrass_has_no_function_arn() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(environment()) - OPTIONAL))
 @pytest.mark.parametrize("value", [None, "", "  "])
-def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | None) -> None:
+def test_the_error_of_a_missing_setting_names_its_source(name: str, value: str | None) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}: .*; .* sets it$"):
         Settings.from_environment(environment(**{name: value}))
 
@@ -53,12 +53,6 @@ def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | Non
         ("DEEPLENS_FRAME_INTERVAL_SECONDS", "0", "from 0.02 to 3600"),
         ("DEEPLENS_FRAME_INTERVAL_SECONDS", "inf", "from 0.02 to 3600"),
         ("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", "0.5", "from 1 to 3600"),
-        ("DEEPLENS_PUBLISH_ON_CHANGE", "perhaps", "true or false"),
-        ("DEEPLENS_LABEL_INTERVAL_SECONDS", "-1", "from 0 to 86400"),
-        ("DEEPLENS_LABELS", "cat\tdog", "labels of 1 to 200 characters"),
-        ("DEEPLENS_DRIFT_THRESHOLD", "2", "a number from 0 to 1"),
-        ("DEEPLENS_CROP_SCORES", "[0.9]", "two scores from 0 to 1"),
-        ("DEEPLENS_CROP_FILES", "many", "a whole number from 1 to 10000"),
         ("DEEPLENS_PUBLISHER", "kafka", "greengrass or greengrasssdk"),
         ("DEEPLENS_LIVE_VIEW_PORT", "65536", "a port from 0 to 65535"),
         ("DEEPLENS_LIVE_VIEW_PORT", "0" * 5000, "a port from 0 to 65535"),
@@ -73,9 +67,7 @@ def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | Non
         ("DEEPLENS_TOPIC", "ü" * 129, "256 bytes"),
     ],
 )
-def test_a_wrong_value_is_one_error_that_says_what_would_work(
-    name: str, value: str, works: str
-) -> None:
+def test_the_error_of_a_wrong_value_has_values_that_work(name: str, value: str, works: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment(environment(**{name: value}))
     text = str(refused.value)
@@ -89,37 +81,40 @@ def test_a_wrong_value_is_one_error_that_says_what_would_work(
     name=st.sampled_from(sorted(environment())),
     value=st.text(st.characters(blacklist_characters="\0", codec="utf-8"), max_size=400),
 )
-def test_whatever_a_variable_holds_it_is_used_or_refused_by_name(name: str, value: str) -> None:
+def test_any_value_of_a_variable_is_used_or_rejected_by_name(name: str, value: str) -> None:
     refusal = None
     try:
         read = Settings.from_environment(environment(**{name: value}))
     except SettingsError as error:
         refusal = str(error)
     if refusal is None:
-        assert 0 <= read.live.threshold <= 1
-        assert 0 < read.live.frame_interval_seconds <= 3600
+        assert 0 <= read.dynamic.threshold <= 1
+        assert 0 < read.dynamic.frame_interval_seconds <= 3600
         assert not read.topic.startswith("$")
     else:
         assert refusal.startswith(f"{name}: ")
         assert len(refusal) < 1000
 
 
-def test_what_the_recipe_leaves_out_has_a_default() -> None:
+def test_settings_that_the_recipe_omits_have_defaults() -> None:
     read = Settings.from_environment(environment())
     assert read.state_directory == Path("state")
     assert read.publisher == "greengrass"
     assert read.live_view_port is None
     assert read.image_limit.megapixels == 16
-    assert read.live.labels == ()
+    assert read.dynamic.labels == ()
 
 
-def test_labels_of_interest_are_a_list_with_commas() -> None:
-    read = Settings.from_environment(environment(DEEPLENS_LABELS="traffic light, dog"))
-    assert read.live.labels == ("traffic light", "dog")
+def test_settings_that_only_the_shadow_changes_have_their_defaults_at_the_start() -> None:
+    read = Settings.from_environment(
+        environment(DEEPLENS_LABELS="dog", DEEPLENS_STATE_DIRECTORY="elsewhere")
+    )
+    assert read.dynamic == dynamic_settings(frame_interval_seconds=0.05)
+    assert read.state_directory == Path("state")
 
 
 def test_a_folder_is_a_camera() -> None:
-    assert isinstance(camera_from("folder:camera"), PictureFolderCamera)
+    assert isinstance(camera_from("folder:camera"), ImageFolderCamera)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +128,7 @@ def test_a_folder_is_a_camera() -> None:
         "awscam",
     ],
 )
-def test_each_kind_of_camera_is_taken_without_opening_it(camera: str) -> None:
+def test_each_kind_of_camera_is_accepted_without_opening_it(camera: str) -> None:
     assert camera_from(camera)
 
 
@@ -155,6 +150,6 @@ def test_each_kind_of_camera_is_taken_without_opening_it(camera: str) -> None:
         "camera",
     ],
 )
-def test_another_kind_of_camera_is_refused_with_what_would_work(camera: str) -> None:
+def test_another_kind_of_camera_is_rejected_with_values_that_work(camera: str) -> None:
     with pytest.raises(SettingsError, match=r"^DEEPLENS_CAMERA: given .*, expected .*'"):
         camera_from(camera)

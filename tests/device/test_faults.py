@@ -1,4 +1,4 @@
-"""All faults with short durations; `make reliability` writes the table of docs/reliability.md."""
+"""Each fault with short durations; `make reliability` writes the table into docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAX_RUNS = 6
+TOGETHER = 6
 
-Results = dict[InjectedFault, "Future[FaultResult]"]
+Verdicts = dict[InjectedFault, "Future[FaultResult]"]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """Run all faults, several at once because they mostly wait."""
-    with ThreadPoolExecutor(MAX_RUNS) as pool:
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
+    """Run all faults, several at once, because they mostly wait."""
+    with ThreadPoolExecutor(TOGETHER) as pool:
         yield {
             fault: pool.submit(fault.run, tmp_path_factory.mktemp("fault"), Scale())
             for fault in FAULTS
@@ -35,20 +35,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.group}: {fault.name}")
-def test_no_stored_message_is_lost(fault: InjectedFault, results: Results) -> None:
-    outcome = results[fault].result()
-    assert failures(fault, outcome) == [], outcome
+def test_no_stored_message_is_lost(fault: InjectedFault, verdicts: Verdicts) -> None:
+    result = verdicts[fault].result()
+    assert failures(fault, result) == [], result
 
 
-def result(seconds: float = 0.1, **changes: Any) -> FaultResult:
-    values: dict[str, Any] = {"decided": 9, "stored": 9, "lost": 0, "duplicates": 0}
-    values |= {"repeatable": 0, "in_order": True, "dropped_by_id": 0, "dropped_as_reported": 0}
+def verdict(seconds: float = 0.1, **changes: Any) -> FaultResult:
+    same: dict[str, Any] = {"decided": 9, "stored": 9, "lost": 0, "duplicates": 0}
+    same |= {"repeatable": 0, "in_order": True, "dropped_by_id": 0, "dropped_as_reported": 0}
     times = {"restart_seconds": seconds, "drained_seconds": seconds, "end_seconds": seconds}
-    return FaultResult(**(values | times | changes))
+    return FaultResult(**(same | times | changes))
 
 
 def test_a_row_has_the_median_of_each_time_and_the_sum_of_each_count() -> None:
-    row = table.row(FAULTS[0], [result(0.1), result(60.0), result(0.3, stored=7)])
+    row = table.row(FAULTS[0], [verdict(0.1), verdict(60.0), verdict(0.3, stored=7)])
     assert row.endswith("| 0 of 25 | 0 | 0 | 0.3 s | 0.3 s | 0.3 s | passed |")
 
 
@@ -65,11 +65,11 @@ def test_a_row_has_the_median_of_each_time_and_the_sum_of_each_count() -> None:
         ({"end_seconds": 5.1}, "ended after 5.1 s, at most 5 s"),
     ],
 )
-def test_a_row_names_what_was_not_passed(changes: dict[str, Any], problem: str) -> None:
-    assert table.row(FAULTS[0], [result(**changes)]).endswith(f"| {problem} |")
+def test_a_row_names_the_criterion_that_was_not_met(changes: dict[str, Any], problem: str) -> None:
+    assert table.row(FAULTS[0], [verdict(**changes)]).endswith(f"| {problem} |")
 
 
-def test_the_table_goes_into_the_page_and_leaves_the_rest(
+def test_only_the_table_of_the_page_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "reliability.md"

@@ -16,7 +16,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera.publishing import GreengrassPublisher
+from camera.greengrass import GreengrassPublisher
 from first_start.greengrass_ipc import IpcError, publish_to_iot_core
 from first_start.heartbeat import InstallationHeartbeat
 from first_start.installation import install, installed_percent
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.process
 SOURCES = Path(__file__).parents[2] / "lambda_src/inference"
 TOPIC = "$aws/things/front-door/shadow/name/deeplens/update"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev-inference:7"
-# Stands for the camera's package, in the environment that was created.
+# Replaces the camera's package, in the environment that was created.
 CAMERA = "import sys\nprint(sys.prefix)\n"
 
 
@@ -61,7 +61,7 @@ def camera(tmp_path: Path) -> Path:
 
 
 def slow(runtime: Path, seconds: float = HANG_SECONDS) -> Path:
-    """Make the installer pause before it begins, as on a slow device."""
+    """Delay the installer, as on a slow device."""
     installer = runtime / "install_runtime.py"
     text = installer.read_text()
     guard = 'if __name__ == "__main__":\n'
@@ -107,7 +107,7 @@ def test_an_installation_that_fails_is_reported_with_its_reason(
     output, errors = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, output) == (1, "")
     assert errors.startswith("the runtime is not installed: wheel tiny-1.0-py3-none-any.whl: ")
-    # On a busy machine, reports of the progress come before.
+    # On a busy machine, reports of progress precede it.
     assert {(topic, qos) for topic, _, qos in core.published} == {(TOPIC, 1)}
     for _, payload, _ in core.published:
         jsonschema.validate(json.loads(payload), INSTALLATION_HEARTBEAT)
@@ -149,7 +149,7 @@ def test_arguments_that_cannot_work_are_one_line_with_the_usage(camera: Path) ->
 
 
 class Recorded:
-    """Keeps the progress that is reported, and lets the installer end after the second report."""
+    """Records progress, and ends the installer after the second report."""
 
     def __init__(self, release: Path) -> None:
         self.interval_seconds = 0.01
@@ -230,7 +230,7 @@ def test_a_core_that_does_not_respond_does_not_stop_an_installation(
     assert capsys.readouterr().err.count("heartbeat not sent: ") == 1
 
 
-def test_the_core_gets_what_awss_device_sdk_would_send(
+def test_the_requests_are_those_of_awss_device_sdk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The requests of both clients are the same, read by botocore's decoder."""
@@ -293,7 +293,7 @@ def test_a_response_that_is_not_a_message_is_one_error(response: bytes) -> None:
 
 
 class RawServer:
-    """Accepts everything, and keeps each request as botocore reads it."""
+    """Accepts all requests, and records each as botocore reads it."""
 
     def __init__(self, path: Path) -> None:
         self.requests: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from camera.errors import PublishError
-from camera.publishing import GreengrassPublisher
+from camera.greengrass import GreengrassPublisher
 from testkit.greengrass_ipc import Core, serving
 from testkit.waiting import HANG_SECONDS, eventually
 
@@ -44,7 +44,7 @@ def test_without_greengrass_the_missing_variable_is_named(
         publisher.publish("topic", b"{}")
 
 
-def test_a_core_that_is_away_is_an_error_and_one_that_returns_is_used(
+def test_an_outage_of_the_core_is_an_error_and_ends_with_its_return(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     with pytest.raises(PublishError, match="IPC cannot be reached"):
@@ -58,7 +58,7 @@ def test_a_core_that_is_away_is_an_error_and_one_that_returns_is_used(
     assert [payload for _, payload, _ in away.published] == [b"2", b"4"]
 
 
-def test_a_refusal_says_what_the_deployment_must_allow(
+def test_a_rejection_names_the_required_permission(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     away.refused_topics.add("forbidden")
@@ -69,37 +69,35 @@ def test_a_refusal_says_what_the_deployment_must_allow(
     assert [topic for topic, _, _ in away.published] == ["allowed"]
 
 
-def test_a_core_that_fails_once_takes_the_next_message(
+def test_a_core_that_fails_once_accepts_the_next_message(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     away.failures = 1
     with serving(away):
-        with pytest.raises(PublishError, match=r"did not take it: .*the spool is full"):
+        with pytest.raises(PublishError, match=r"did not accept it: .*the spool is full"):
             publisher.publish("topic", b"1")
         publisher.publish("topic", b"2")
     assert [payload for _, payload, _ in away.published] == [b"2"]
 
 
 def given_up(publisher: GreengrassPublisher) -> str:
-    """Return why a publisher gives a message up."""
+    """Return the error of a publisher."""
     with contextlib.closing(publisher), pytest.raises(PublishError) as given_up:
         publisher.publish("topic", b"1")
     return str(given_up.value)
 
 
-def test_a_message_that_is_never_answered_is_given_up_in_time(
-    away: Core, publisher: GreengrassPublisher
-) -> None:
+def test_a_message_without_a_response_times_out(away: Core, publisher: GreengrassPublisher) -> None:
     away.answers = False
     with serving(away):
-        # On a busy machine the connection may take as long; that is another error.
-        eventually(lambda: "did not answer within 1 s" in given_up(GreengrassPublisher(1)))
+        # On a busy machine the connection can exceed the timeout, which is another error.
+        eventually(lambda: "did not respond within 1 s" in given_up(GreengrassPublisher(1)))
         away.answers = True
         publisher.publish("topic", b"2")
     assert [payload for _, payload, _ in away.published] == [b"2"]
 
 
-def test_a_core_that_never_accepts_is_given_up_in_time(away: Core) -> None:
+def test_a_core_that_never_accepts_times_out(away: Core) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(away.socket))
         silent.listen()

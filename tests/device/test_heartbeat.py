@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 
 from camera.errors import CameraError, PublishError
-from camera.heartbeat import Heartbeat
+from camera.heartbeat import HeartbeatReporter
 from camera.messages import ErrorReport
 from testkit.waiting import HANG_SECONDS, eventually
-from tests.device.bench import MODEL, THING, Clock, Sent, live_settings
+from tests.device.bench import MODEL, THING, Clock, Sent, dynamic_settings
 from tests.device.schemas import HEARTBEAT
 
 SECTIONS = {
@@ -24,15 +24,15 @@ SECTIONS = {
     "temperature_celsius": lambda: None,
     "drift": lambda: None,
     "crops": lambda: None,
-    "settings": live_settings().reported,
+    "settings": dynamic_settings().reported,
     "settings_refused": lambda: None,
 }
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens/update"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7"
 
 
-def heartbeat(sent: Sent, *, interval_seconds: float = 60.0, **more: Any) -> Heartbeat:
-    return Heartbeat(
+def heartbeat(sent: Sent, *, interval_seconds: float = 60.0, **more: Any) -> HeartbeatReporter:
+    return HeartbeatReporter(
         thing=THING,
         function_arn=FUNCTION,
         engine="tensorflow",
@@ -51,7 +51,7 @@ def statuses(sent: Sent) -> list[str]:
 
 
 @contextmanager
-def running(beating: Heartbeat) -> Iterator[threading.Thread]:
+def running(beating: HeartbeatReporter) -> Iterator[threading.Thread]:
     thread = threading.Thread(target=beating.run)
     thread.start()
     try:
@@ -62,7 +62,7 @@ def running(beating: Heartbeat) -> Iterator[threading.Thread]:
         assert not thread.is_alive()
 
 
-def test_the_first_report_is_sent_at_once_and_the_last_says_stopped() -> None:
+def test_the_first_report_is_sent_immediately_and_the_last_is_stopped() -> None:
     sent = Sent()
     with running(heartbeat(sent)):
         eventually(lambda: len(sent.messages) == 1)
@@ -115,7 +115,7 @@ def test_without_a_change_a_report_is_sent_at_the_interval() -> None:
             beating.stop()
         return holds()
 
-    with patch.object(beating._news, "wait_for", passes):  # noqa: SLF001 - time passes at once
+    with patch.object(beating._updated, "wait_for", passes):  # noqa: SLF001 - time passes at once
         beating.run()
     assert statuses(sent) == ["starting"] * 3 + ["stopped"]
     assert waits == [7.5] * 3
@@ -129,7 +129,7 @@ def test_frames_alone_are_no_change() -> None:
         eventually(lambda: "running" in statuses(sent))
         for _ in range(50):
             beating.frame_done(0.02)
-        assert not beating._has_news()  # noqa: SLF001 - what its thread waits for
+        assert not beating._has_update()  # noqa: SLF001 - what its thread waits for
     assert statuses(sent).count("running") == 1
 
 
@@ -158,11 +158,11 @@ def test_an_unreachable_cloud_does_not_delay_the_end() -> None:
         beating.stop()
         tried = 100 - len(sent.failures)
         thread.join(HANG_SECONDS)
-    # The try at hand, and a last one; none of the pauses is waited for.
+    # The current attempt, and a last one, without a pause.
     assert 100 - len(sent.failures) <= tried + 2
 
 
-def rate(beating: Heartbeat) -> float:
+def rate(beating: HeartbeatReporter) -> float:
     return float(beating.document()["state"]["reported"]["frames_per_second"])
 
 
@@ -192,7 +192,7 @@ def test_the_time_that_loading_the_model_took_does_not_count() -> None:
     assert rate(beating) == pytest.approx(2)
 
 
-def test_the_first_frame_is_not_a_thousand_per_second() -> None:
+def test_the_first_frame_does_not_result_in_a_high_rate() -> None:
     beating = heartbeat(Sent(), clock=Clock())
     beating.loaded(MODEL)
     beating.frame_done(0.02)
@@ -200,11 +200,11 @@ def test_the_first_frame_is_not_a_thousand_per_second() -> None:
 
 
 def test_a_heartbeat_always_fits_into_a_shadow() -> None:
-    """AWS IoT rejects a larger one as a whole, and the camera would appear silent."""
+    """AWS IoT rejects a larger shadow, and the camera would appear offline."""
     labels = [f"{number:03d} " + "é" * 196 for number in range(200)]
     sections = {**SECTIONS, "settings": lambda: {"labels": labels}, "crops": lambda: {"files": 7}}
     beating = heartbeat(Sent(), sections=sections)
-    beating.noted(ErrorReport("Error", "\x00" * 500, "2026-11-30T00:00:00.000Z", 1))
+    beating.degraded(ErrorReport("Error", "\x00" * 500, "2026-11-30T00:00:00.000Z", 1))
     state = beating.document()["state"]["reported"]
     assert len(json.dumps(state, ensure_ascii=False).encode()) < 8 << 10
     assert (state["settings"], state["omitted"]) == (None, ["settings"])

@@ -23,10 +23,10 @@ def detections(bench: Bench) -> list[dict[str, Any]]:
 
 
 def errors(bench: Bench) -> list[dict[str, Any]]:
-    found = [document for document in documents(bench) if "error" in document]
-    for document in found:
+    failures = [document for document in documents(bench) if "error" in document]
+    for document in failures:
         jsonschema.validate(document, ERROR_MESSAGE)
-    return found
+    return failures
 
 
 def test_each_frame_with_a_detection_is_a_message() -> None:
@@ -34,8 +34,8 @@ def test_each_frame_with_a_detection_is_a_message() -> None:
     bench.infer([frame("a.png"), frame("b.png")])
     for document in documents(bench):
         jsonschema.validate(document, DETECTION_MESSAGE)
-    assert [found["frame"]["source"] for found in documents(bench)] == ["a.png", "b.png"]
-    assert [found["id"][-2:] for found in documents(bench)] == ["-1", "-2"]
+    assert [document["frame"]["source"] for document in documents(bench)] == ["a.png", "b.png"]
+    assert [document["id"][-2:] for document in documents(bench)] == ["-1", "-2"]
     assert bench.reported["frames"] == 2
     assert bench.reported["model"]["digest"] == MODEL.digest
 
@@ -44,20 +44,23 @@ def test_a_frame_without_a_detection_counts_but_sends_nothing() -> None:
     bench = Bench()
     bench.engine.script = [[], [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
-    assert [found["frame"]["source"] for found in documents(bench)] == ["b.png"]
+    assert [document["frame"]["source"] for document in documents(bench)] == ["b.png"]
     assert bench.reported["frames"] == 2
 
 
-def test_a_detection_below_the_threshold_is_left_out() -> None:
+def test_a_detection_below_the_threshold_is_not_published() -> None:
     bench = Bench(threshold=0.5)
     weak, exact = (Detection("star", score, Box(0, 0, 1, 1)) for score in (0.49, 0.5))
     bench.engine.script = [[CIRCLE, exact, weak]]
     bench.infer([frame()])
-    assert [one["label"] for one in documents(bench)[0]["detections"]] == ["circle", "star"]
+    assert [detection["label"] for detection in documents(bench)[0]["detections"]] == [
+        "circle",
+        "star",
+    ]
     assert bench.reported["detections"] == 2
 
 
-def test_a_frame_with_more_than_a_message_holds_is_published_with_the_best() -> None:
+def test_a_frame_with_too_many_detections_is_published_with_the_best() -> None:
     bench = Bench()
     bench.engine.script = [[CIRCLE] * 3000]
     bench.infer([frame()])
@@ -68,26 +71,30 @@ def test_a_frame_with_more_than_a_message_holds_is_published_with_the_best() -> 
     assert bench.reported["detections"] == 3000
 
 
-def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
+def test_a_changed_setting_applies_from_the_next_frame() -> None:
     bench = Bench(threshold=0.5)
     thresholds = [0.95, 0.5]
 
     class Shadow:
-        """Changes a setting after each of the first frames, from a thread of its own."""
+        """Changes a setting after each of the first frames, in a separate thread."""
 
-        def see(self, *_: object) -> None:
+        def observe(self, *_: object) -> None:
             if thresholds:
                 desired = {"threshold": thresholds.pop(0)}
-                thread = threading.Thread(target=bench.settings.desire, args=(desired,))
+                thread = threading.Thread(target=bench.settings.apply_desired, args=(desired,))
                 thread.start()
                 thread.join()
 
     bench.infer([frame(f"{name}.png") for name in "abcd"], observers=[Shadow()])
-    assert [found["frame"]["source"] for found in documents(bench)] == ["a.png", "c.png", "d.png"]
+    assert [document["frame"]["source"] for document in documents(bench)] == [
+        "a.png",
+        "c.png",
+        "d.png",
+    ]
     assert bench.models.loads == 1
 
 
-def test_a_failing_engine_is_asked_again_after_growing_pauses() -> None:
+def test_a_failing_engine_is_retried_after_increasing_pauses() -> None:
     bench = Bench()
     bench.engine.script = [RuntimeError("busy") for _ in range(8)]
     bench.infer([frame()] * 9)
@@ -121,15 +128,15 @@ def test_a_new_error_is_published_at_once() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), ValueError("shape"), KeyError(1)])
-def test_whatever_an_engine_raises_the_loop_goes_on(error: Exception) -> None:
+def test_after_any_error_of_an_engine_the_loop_continues(error: Exception) -> None:
     bench = Bench()
     bench.engine.script = [error, [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
     assert errors(bench)[0]["error"]["type"] == type(error).__name__
-    assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
+    assert [document["frame"]["source"] for document in detections(bench)] == ["b.png"]
 
 
-def test_scores_that_are_no_numbers_are_not_published() -> None:
+def test_scores_that_are_not_numbers_are_not_published() -> None:
     bench = Bench()
     bench.engine.script = [[Detection("circle", float("inf"), Box(0, 0, 1, 1))]]
     bench.infer([frame()])
@@ -137,16 +144,16 @@ def test_scores_that_are_no_numbers_are_not_published() -> None:
     assert errors(bench)[0]["error"]["type"] == "ValueError"
 
 
-def test_a_message_larger_than_the_cloud_takes_is_an_error_and_not_in_the_way() -> None:
+def test_a_message_above_the_limit_is_an_error_and_does_not_block() -> None:
     bench = Bench()
     long = Detection("x" * 200_000, 0.9, Box(0, 0, 1, 1))
     bench.engine.script = [[long], [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
-    assert "takes at most 131072" in errors(bench)[0]["error"]["message"]
-    assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
+    assert "accepts at most 131072" in errors(bench)[0]["error"]["message"]
+    assert [document["frame"]["source"] for document in detections(bench)] == ["b.png"]
 
 
-def test_a_model_that_cannot_be_loaded_is_tried_again_and_reported_without_a_model() -> None:
+def test_a_model_that_cannot_be_loaded_is_retried_and_reported_without_a_model() -> None:
     bench = Bench()
     bench.models.failures = [ArtifactError("model.zip: SHA-256 is wrong") for _ in range(3)]
     bench.infer([frame()])
@@ -163,9 +170,9 @@ def test_a_model_is_loaded_once() -> None:
     assert bench.models.loads == 1
 
 
-def test_a_model_that_runs_instead_of_the_deployed_one_says_why() -> None:
+def test_the_cause_of_a_fallback_is_reported() -> None:
     bench = Bench()
-    bench.models.instead = ArtifactError("the deployed model abc cannot run")
+    bench.models.fallback_cause = ArtifactError("the deployed model abc cannot run")
     bench.infer([frame()])
     assert errors(bench)[0]["error"]["message"] == "the deployed model abc cannot run"
     assert bench.reported["status"] == "running"
@@ -184,7 +191,7 @@ def test_an_expected_failure_has_no_traceback_and_a_bug_has_one(
 ) -> None:
     bench = Bench()
     bench.engine.script = [CameraError("dark"), ZeroDivisionError("division by zero")]
-    with caplog.at_level(logging.ERROR, "camera.reporting"):
+    with caplog.at_level(logging.ERROR, "camera.error_reporter"):
         bench.infer([frame()] * 3)
     assert [bool(record.exc_info) for record in caplog.records] == [False, True]
-    assert caplog.records[0].message == "failure, the first time: CameraError: dark"
+    assert caplog.records[0].message == "CameraError: dark (occurrence 1)"

@@ -1,4 +1,4 @@
-"""The live view: what it shows, to whom, and how far behind."""
+"""The responses of the live view, its access control, and its delay."""
 
 import base64
 import io
@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from camera.application import Application, Parts, open_live_view
+from camera.dynamic_settings import DynamicSettings
 from camera.frames import Frame
-from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
+from camera.inference import RunnableModel
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from camera.settings import Settings
@@ -47,7 +47,7 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
 
 
 class Engine:
-    """Stands for the engine of a loaded model."""
+    """The engine of a loaded model."""
 
     name = "openvino"
     fallback = None
@@ -57,7 +57,7 @@ class Engine:
 
 
 class OneScene:
-    """A camera in front of one scene."""
+    """A camera that returns one scene."""
 
     is_live = is_stream = False
 
@@ -68,9 +68,9 @@ class OneScene:
 
 
 class OneModel:
-    """Always the same model."""
+    """A provider of one model."""
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         return loaded(labels=("bird", "cat"))
 
     def frame_done(self) -> None: ...
@@ -79,19 +79,19 @@ class OneModel:
 
 
 class Nobody:
-    """Takes every message."""
+    """A publisher that accepts every message."""
 
     def publish(self, topic: str, payload: bytes) -> None: ...
 
     def close(self) -> None: ...
 
 
-def loaded(**properties: Any) -> LoadedModel:
-    return LoadedModel(ModelIdentity("shapes", "1.0.0", "cd" * 32), Engine(), **properties)
+def loaded(**properties: Any) -> RunnableModel:
+    return RunnableModel(ModelIdentity("shapes", "1.0.0", "cd" * 32), Engine(), **properties)
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
-    """A light square on a dark ground where the cat is."""
+    """Return a frame with a light square on a dark background as the cat."""
     image = np.full((height_px, width_px, 3), 40, np.uint8)
     image[
         int(0.2 * height_px) : int(0.8 * height_px), int(0.1 * width_px) : int(0.6 * width_px)
@@ -104,7 +104,7 @@ def scene(width_px: int = 640, height_px: int = 480) -> Frame:
 
 
 def get(address: str, **headers: str) -> tuple[int, Any, bytes]:
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - http of our own
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the server of this test
     try:
         with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - as above
             return answer.status, answer.headers, answer.read()
@@ -113,9 +113,9 @@ def get(address: str, **headers: str) -> tuple[int, Any, bytes]:
             return error.code, error.headers, error.read()
 
 
-def test_the_newest_picture_comes_with_what_was_found_on_it(view: LiveView) -> None:
-    view.see(scene(), [DOG], 5.0)
-    view.see(scene(1920, 1080), [CAT], 12.5)
+def test_the_newest_frame_has_its_detections(view: LiveView) -> None:
+    view.observe(scene(), [DOG], 5.0)
+    view.observe(scene(1920, 1080), [CAT], 12.5)
     status, _, content = get(f"{view.address}frame?after=0")
     assert status == 200
     frame = json.loads(content)
@@ -130,8 +130,8 @@ def test_the_newest_picture_comes_with_what_was_found_on_it(view: LiveView) -> N
         assert picture.size == (960, 540)
 
 
-def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
-    view.see(scene(), [], 5.0)
+def test_a_request_after_the_newest_frame_waits_for_the_next(view: LiveView) -> None:
+    view.observe(scene(), [], 5.0)
     assert get(f"{view.address}frame?after=1")[0] == 204
     answers: queue.Queue[tuple[int, Any, bytes]] = queue.Queue()
     stop = threading.Event()
@@ -142,9 +142,9 @@ def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    # One question after the other waits; the one that waits now gets the picture.
+    # Requests wait one after another; the waiting one gets the frame.
     assert answers.get(timeout=HANG_SECONDS)[0] == 204
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
     while (answer := answers.get(timeout=HANG_SECONDS))[0] == 204:
         pass
     stop.set()
@@ -155,14 +155,14 @@ def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "1;2", "٣"])
-def test_a_wrong_number_is_taken_for_none(view: LiveView, after: str) -> None:
-    view.see(scene(), [CAT], 5.0)
+def test_a_wrong_number_is_ignored(view: LiveView, after: str) -> None:
+    view.observe(scene(), [CAT], 5.0)
     address = f"{view.address}frame?after={urllib.request.quote(after)}"  # type: ignore[attr-defined]
     assert get(address)[0] == 200
 
 
 @pytest.mark.parametrize("path", ["", "/", "/wrong/", "/wrong/frame", "/%00/", "/../"])
-def test_without_the_token_there_is_nothing(view: LiveView, path: str) -> None:
+def test_without_the_token_the_response_is_not_found(view: LiveView, path: str) -> None:
     host = re.match(r"http://[^/]+", view.address)
     assert host
     status, _, content = get(f"{host[0]}{path}")
@@ -172,7 +172,7 @@ def test_without_the_token_there_is_nothing(view: LiveView, path: str) -> None:
     )
 
 
-def test_an_address_without_its_slash_leads_to_the_page(view: LiveView) -> None:
+def test_an_address_without_its_slash_is_redirected_to_the_page(view: LiveView) -> None:
     connection = HTTPConnection("127.0.0.1", int(view.address.split(":")[2].split("/")[0]))
     connection.request("GET", urlsplit(view.address).path.rstrip("/"))
     answer = connection.getresponse()
@@ -187,11 +187,11 @@ def test_a_forwarded_port_has_another_number(view: LiveView, host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1.evil.example", "localhost:x", ""])
-def test_what_only_looks_like_the_loopback_is_refused(view: LiveView, host: str) -> None:
+def test_names_that_only_resemble_the_loopback_are_rejected(view: LiveView, host: str) -> None:
     assert get(view.address, Host=host)[0] == 403
 
 
-def test_the_camera_tells_its_view_the_model_and_the_limit_that_is_set(tmp_path: Path) -> None:
+def test_the_view_gets_the_model_and_the_current_limit(tmp_path: Path) -> None:
     settings = Settings(
         thing="front-door",
         function_arn=None,
@@ -202,7 +202,7 @@ def test_the_camera_tells_its_view_the_model_and_the_limit_that_is_set(tmp_path:
         engine="openvino",
         topic="detections",
         heartbeat_interval_seconds=60.0,
-        live=LiveSettings(threshold=0.5, frame_interval_seconds=0.25),
+        dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=0.25),
         state_directory=tmp_path / "state",
         live_view_port=0,
     )
@@ -238,15 +238,15 @@ def test_the_camera_tells_its_view_the_model_and_the_limit_that_is_set(tmp_path:
 
 def test_labels_have_the_indexes_of_their_classes(view: LiveView) -> None:
     view.use(loaded(labels=("bird", "cat")))
-    view.see(scene(), [DOG, CAT], 5.0)
+    view.observe(scene(), [DOG, CAT], 5.0)
     frame = json.loads(get(f"{view.address}frame?after=0")[2])
     assert frame["label_indexes"] == {"cat": 1, "<b>dog</b>": 2}
 
 
 def test_the_running_model_comes_with_each_frame(view: LiveView) -> None:
-    view.see(scene(), [], 5.0)
+    view.observe(scene(), [], 5.0)
     assert json.loads(get(f"{view.address}frame?after=0")[2])["model"] is None
-    view.use(loaded(signed_by="ab" * 32, instead=ValueError("x" * 5000)))
+    view.use(loaded(signed_by="ab" * 32, fallback_cause=ValueError("x" * 5000)))
     assert json.loads(get(f"{view.address}frame?after=0")[2])["model"] == {
         "name": "shapes",
         "version": "1.0.0",
@@ -257,7 +257,7 @@ def test_the_running_model_comes_with_each_frame(view: LiveView) -> None:
     }
 
 
-def test_a_page_of_another_site_cannot_reach_it_by_a_name_of_its_own(view: LiveView) -> None:
+def test_a_page_of_another_site_cannot_use_another_host_name(view: LiveView) -> None:
     assert get(view.address, Host="evil.example")[0] == 403
     assert (
         get(view.address, Host=f"evil.example:{view.address.split(':')[2].split('/')[0]}")[0] == 403
@@ -270,7 +270,7 @@ def test_it_listens_on_the_loopback_only(view: LiveView) -> None:
     assert view._server.server_address[0] == "127.0.0.1"  # noqa: SLF001 - what it is bound to
 
 
-def test_nothing_but_reading_is_answered(view: LiveView) -> None:
+def test_only_get_requests_are_accepted(view: LiveView) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         request = urllib.request.Request(view.address, method=method, data=b"")  # noqa: S310 - as above
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -279,7 +279,7 @@ def test_nothing_but_reading_is_answered(view: LiveView) -> None:
         refused.value.close()
 
 
-def test_the_page_may_load_nothing_from_elsewhere(view: LiveView) -> None:
+def test_the_page_may_load_nothing_from_other_hosts(view: LiveView) -> None:
     _, headers, content = get(view.address)
     policy = headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; img-src data:; connect-src 'self'; ")
@@ -292,7 +292,9 @@ def test_the_page_may_load_nothing_from_elsewhere(view: LiveView) -> None:
     assert f"script-src 'nonce-{nonces.pop()}'" in policy
 
 
-def test_the_address_is_for_the_cameras_user_only_and_goes_with_the_view(tmp_path: Path) -> None:
+def test_the_address_is_readable_by_the_cameras_user_and_removed_with_the_view(
+    tmp_path: Path,
+) -> None:
     view = LiveView(port=0, thing="x", threshold=0.5, state_directory=tmp_path)
     thread = threading.Thread(target=view.run)
     thread.start()
@@ -305,11 +307,11 @@ def test_the_address_is_for_the_cameras_user_only_and_goes_with_the_view(tmp_pat
     assert not file.exists()
 
 
-def test_a_view_that_never_began_can_be_stopped(tmp_path: Path) -> None:
+def test_a_view_that_was_not_started_can_be_stopped(tmp_path: Path) -> None:
     LiveView(port=0, thing="x", threshold=0.5, state_directory=tmp_path).stop()
 
 
-def test_a_port_that_is_taken_is_an_error(view: LiveView, tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error(view: LiveView, tmp_path: Path) -> None:
     port = int(view.address.split(":")[2].split("/")[0])
     with pytest.raises(OSError, match="in use"):
         LiveView(port=port, thing="x", threshold=0.5, state_directory=tmp_path)

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
-from camera.inference import LoadedModel
-from camera.live_settings import CurrentSettings, LiveSettings
+from camera.inference import RunnableModel
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from shared.vision.detections import Box, Detection
@@ -38,7 +38,7 @@ DOG = Detection("<b>dog</b>", 0.4, Box(0.5, 0.55, 0.9, 0.95))
 LABELS = ("cat", "<b>dog</b>", *(f"class-{number}" for number in range(2, 13)))
 DIGEST, KEY = "8794c057ebc7" + "0" * 52, "1a2b3c4d5e6f" + "f" * 52
 
-# Records requests, and lets every pause of the page end at once.
+# Records requests, and ends every pause of the page immediately.
 FAKE_TIMERS = """
   window.requests = []; window.pauses = [];
   const request = window.fetch, wait = window.setTimeout;
@@ -64,7 +64,7 @@ SOURCE = "document.getElementById('source').textContent"
 
 
 class Engine:
-    """Stands for the engine of a loaded model."""
+    """The engine of a loaded model."""
 
     name = "openvino"
 
@@ -81,7 +81,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def view(tmp_path: Path) -> Iterator[LiveView]:
     made = LiveView(port=0, thing="front-door", threshold=0.5, state_directory=tmp_path / "state")
-    made.settings = CurrentSettings(LiveSettings(threshold=0.5, frame_interval_seconds=0.5))
+    made.settings = CurrentSettings(DynamicSettings(threshold=0.5, frame_interval_seconds=0.5))
     made.use(model())
     thread = threading.Thread(target=made.run)
     thread.start()
@@ -91,18 +91,18 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
     assert not thread.is_alive()
 
 
-def model(signed_by: str | None = KEY, instead: Exception | None = None) -> LoadedModel:
-    return LoadedModel(
+def model(signed_by: str | None = KEY, fallback_cause: Exception | None = None) -> RunnableModel:
+    return RunnableModel(
         ModelIdentity("shapes", "1.0.0", DIGEST),
         Engine(),
-        instead=instead,
+        fallback_cause=fallback_cause,
         labels=LABELS,
         signed_by=signed_by,
     )
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
-    """A light square on a dark ground where the cat is."""
+    """Return a frame with a light square on a dark background as the cat."""
     image = np.full((height_px, width_px, 3), 40, np.uint8)
     rows = slice(int(0.2 * height_px), int(0.8 * height_px))
     image[rows, int(0.1 * width_px) : int(0.6 * width_px)] = (200, 170, 120)
@@ -141,20 +141,20 @@ def counted(
     return asked
 
 
-def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
+def test_a_browser_shows_the_scene_and_requests_no_other_host(
     view: LiveView, browser: Browser, tmp_path: Path
 ) -> None:
     stop = threading.Event()
 
     def show() -> None:
         while not stop.wait(0.1):
-            view.see(scene(), [CAT, DOG], 12.5)
+            view.observe(scene(), [CAT, DOG], 12.5)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
         listed = "document.getElementById('detections').innerText"
         assert (await page.value(listed)).split() == ["cat", "0.910"]
-        # The threshold is the viewer's own.
+        # The threshold applies to the page only.
         await page.value(
             "{const s = document.getElementById('threshold'); s.value = 0.3;"
             "s.dispatchEvent(new Event('input'))}"
@@ -164,8 +164,8 @@ def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
         number = f"Number({SOURCE}.split(' ').pop())"
         first = await page.value(number)
         await page.until(f"{number} > {first} + 3")
-        # The page reaches what the camera has seen meanwhile.
-        newest = view.after(0).number  # type: ignore[union-attr]
+        # The page shows the newest frame of the camera.
+        newest = view.wait_for_frame(0).number  # type: ignore[union-attr]
         await page.until(f"{number} >= {newest}")
         await page.screenshot(tmp_path / "page.png")
 
@@ -188,17 +188,17 @@ def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
     assert colourful[light.any(axis=1)].sum() > 500
 
 
-def test_an_expired_address_is_asked_once_and_says_where_the_new_one_is(
+def test_an_expired_address_is_requested_once_and_the_page_names_the_file(
     view: LiveView, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
         # Another start of the camera has another token.
         monkeypatch.setattr(view, "_token", "another")
         asked = counted(view, monkeypatch, [])
-        view.see(scene(), [CAT], 5.0)
+        view.observe(scene(), [CAT], 5.0)
         notice = await page.until("document.getElementById('expired').textContent")
         assert notice.startswith("This address has expired because the camera restarted")
         assert "live-view.url" in notice
@@ -215,11 +215,11 @@ def test_an_expired_address_is_asked_once_and_says_where_the_new_one_is(
 @pytest.mark.parametrize(
     "status", [HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_GATEWAY]
 )
-def test_every_other_answer_waits_longer_up_to_eight_seconds(
+def test_after_other_responses_the_pause_doubles_up_to_eight_seconds(
     view: LiveView, browser: Browser, monkeypatch: pytest.MonkeyPatch, status: HTTPStatus
 ) -> None:
     asked = counted(view, monkeypatch, [status] * 6)
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
@@ -231,11 +231,11 @@ def test_every_other_answer_waits_longer_up_to_eight_seconds(
     look(browser, view, steps, script=FAKE_TIMERS)
 
 
-def test_an_answer_without_a_frame_is_followed_by_a_pause(
+def test_a_response_without_a_frame_is_followed_by_a_pause(
     view: LiveView, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted(view, monkeypatch, [HTTPStatus.NO_CONTENT] * 5)
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
@@ -245,7 +245,7 @@ def test_an_answer_without_a_frame_is_followed_by_a_pause(
 
 
 def test_the_address_without_its_slash_shows_the_page(view: LiveView, browser: Browser) -> None:
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
 
     async def looking() -> None:
         async with browser.open(view.address.rstrip("/")) as page:
@@ -260,7 +260,7 @@ def test_the_address_without_its_slash_shows_the_page(view: LiveView, browser: B
 def test_boxes_have_a_dark_outline_and_letters_are_readable(
     view: LiveView, browser: Browser, width_px: int, scale: int, size: tuple[int, int]
 ) -> None:
-    view.see(scene(*size), [CAT, Detection("class-2", 0.8, Box(0.0, 0.0, 0.3, 0.3))], 5.0)
+    view.observe(scene(*size), [CAT, Detection("class-2", 0.8, Box(0.0, 0.0, 0.3, 0.3))], 5.0)
 
     async def steps(page: Page) -> None:
         await page.resize(width_px, 700, scale=scale)
@@ -283,11 +283,11 @@ def test_an_orange_box_is_visible_on_an_orange_image(
     view: LiveView, browser: Browser, tmp_path: Path
 ) -> None:
     async def steps(page: Page) -> None:
-        view.see(scene(), [CAT], 5.0)
+        view.observe(scene(), [CAT], 5.0)
         await page.until(f"{WORDS} === 'live'")
         ink = (await page.value("boxes"))[1]["ink"]
         image = np.full((480, 640, 3), tuple(bytes.fromhex(ink[1:])), np.uint8)
-        view.see(Frame(image, datetime.now(UTC), "same.png"), [CAT], 5.0)
+        view.observe(Frame(image, datetime.now(UTC), "same.png"), [CAT], 5.0)
         await page.until(f"{SOURCE}.includes('same')")
         await page.screenshot(tmp_path / "page.png")
         left, top, right, bottom = await page.value(
@@ -304,8 +304,8 @@ def test_an_orange_box_is_visible_on_an_orange_image(
 def test_labels_have_distinct_colours_on_which_letters_are_readable(
     view: LiveView, browser: Browser
 ) -> None:
-    found = [Detection(label, 0.9, Box(0.1, 0.1, 0.5, 0.5)) for label in LABELS]
-    view.see(scene(), found, 5.0)
+    detections = [Detection(label, 0.9, Box(0.1, 0.1, 0.5, 0.5)) for label in LABELS]
+    view.observe(scene(), detections, 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
@@ -316,8 +316,8 @@ def test_labels_have_distinct_colours_on_which_letters_are_readable(
         expected = [index * 137.508 % 360 for index in range(len(LABELS))]
         assert hues == pytest.approx(expected, abs=1.5)
         nearest = min(
-            min(abs(one - other), 360 - abs(one - other))
-            for one, other in itertools.combinations(hues, 2)
+            min(abs(hue - other), 360 - abs(hue - other))
+            for hue, other in itertools.combinations(hues, 2)
         )
         assert nearest > 10
         assert min(contrast(rgb, (0x0B / 255, 0x0E / 255, 0x11 / 255)) for rgb in colours) >= 4.5
@@ -343,7 +343,7 @@ def test_the_running_model_is_named_with_its_digest_engine_and_key(
     named = "document.getElementById('model').innerText.replace(/\\s+/g, ' ').trim()"
 
     async def steps(page: Page) -> None:
-        view.see(scene(), [], 5.0)
+        view.observe(scene(), [], 5.0)
         await page.until(f"{WORDS} === 'live'")
         assert await page.value(named) == (
             "shapes 1.0.0 8794c057ebc7… OpenVINO verified by key 1a2b3c4d5e6f…"
@@ -353,8 +353,8 @@ def test_the_running_model_is_named_with_its_digest_engine_and_key(
         await page.value(f"{buttons}[0].click()")
         assert await page.until("copied.length && copied") == [DIGEST]
         # Another release is shown with its first frame.
-        view.use(model(signed_by=None, instead=ValueError("9.9.9 cannot be read")))
-        view.see(scene(), [], 5.0)
+        view.use(model(signed_by=None, fallback_cause=ValueError("9.9.9 cannot be read")))
+        view.observe(scene(), [], 5.0)
         await page.until(f"{named}.endsWith('OpenVINO unsigned')")
         assert await page.value("document.getElementById('instead').textContent") == (
             "This is not the deployed model: 9.9.9 cannot be read"
@@ -374,7 +374,7 @@ def test_a_slow_first_inference_does_not_flatten_the_chart(
 ) -> None:
     async def steps(page: Page) -> None:
         for number, milliseconds in enumerate([500.0, *[12.5] * 24], 1):
-            view.see(scene(64, 48), [], milliseconds)
+            view.observe(scene(64, 48), [], milliseconds)
             await page.until(f"{SOURCE}.endsWith(' {number}')")
         assert await page.value("document.getElementById('ms-top').textContent") == "20 ms"
         assert await page.value("document.getElementById('ms-note').textContent") == (
@@ -394,8 +394,8 @@ def test_a_slow_first_inference_does_not_flatten_the_chart(
 def test_every_text_has_enough_contrast_and_no_width_scrolls_sideways(
     view: LiveView, browser: Browser, scheme: str, tmp_path: Path
 ) -> None:
-    view.use(model(instead=ValueError("x" * 200)))
-    view.see(scene(), [CAT, DOG], 5.0)
+    view.use(model(fallback_cause=ValueError("x" * 200)))
+    view.observe(scene(), [CAT, DOG], 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
@@ -417,7 +417,7 @@ def test_every_text_has_enough_contrast_and_no_width_scrolls_sideways(
 
 
 def test_a_screen_reader_and_a_keyboard_reach_everything(view: LiveView, browser: Browser) -> None:
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")

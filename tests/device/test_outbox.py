@@ -15,7 +15,7 @@ from tests.device.bench import THING, TOPIC
 
 
 class FullAtTimes(Spool):
-    """A spool in memory that has no room while it is told so."""
+    """A spool in memory that can be set to full."""
 
     is_full = False
 
@@ -44,27 +44,27 @@ class Sending:
         thread.join(HANG_SECONDS)
         assert not thread.is_alive()
 
-    def kept(self) -> list[dict[str, Any]]:
-        found = []
+    def stored(self) -> list[dict[str, Any]]:
+        documents = []
         while message := self.spool.oldest():
-            found.append(json.loads(message.payload))
+            documents.append(json.loads(message.payload))
             self.spool.remove(message.sequence)
-        return found
+        return documents
 
 
 def numbers(messages: list[dict[str, Any]]) -> list[int]:
     return [int(message["id"].rpartition("-")[2]) for message in messages]
 
 
-def test_ids_of_two_starts_differ_whatever_the_clock_says() -> None:
+def test_ids_of_two_starts_differ_at_any_time() -> None:
     assert MessageIds().next().partition("-")[0] != MessageIds().next().partition("-")[0]
 
 
-def test_what_is_sent_is_on_disk_in_order_when_the_outbox_has_ended() -> None:
+def test_messages_are_on_disk_in_order_when_the_outbox_has_ended() -> None:
     sending = Sending()
     with sending.running():
         sending.send(50)
-    assert numbers(sending.kept()) == list(range(1, 51))
+    assert numbers(sending.stored()) == list(range(1, 51))
 
 
 def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
@@ -75,10 +75,10 @@ def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
             thread.start()
         for thread in threads:
             thread.join(HANG_SECONDS)
-    assert numbers(sending.kept()) == list(range(1, 401))
+    assert numbers(sending.stored()) == list(range(1, 401))
 
 
-def test_what_finds_no_room_is_counted_and_told_before_what_follows() -> None:
+def test_dropped_messages_are_counted_and_reported_before_the_next_message() -> None:
     sending = Sending()
     sending.spool.is_full = True
     with sending.running():
@@ -87,12 +87,12 @@ def test_what_finds_no_room_is_counted_and_told_before_what_follows() -> None:
         sending.spool.is_full = False
         sending.send(1)
     assert len(sending.dropped) == 3
-    told, next_one = sending.kept()
-    assert told["dropped"]["count"] == 3
-    assert told["dropped"]["reason"] == "the spool is full: for the test"
-    assert list(next_one) == ["id"]
+    dropped, next_message = sending.stored()
+    assert dropped["dropped"]["count"] == 3
+    assert dropped["dropped"]["reason"] == "the spool is full: for the test"
+    assert list(next_message) == ["id"]
 
 
-def test_a_message_that_the_cloud_would_refuse_is_an_error_of_who_sends_it() -> None:
-    with pytest.raises(ValueError, match=r"AWS IoT Core takes at most 131072"):
+def test_a_message_that_the_cloud_would_reject_is_an_error_of_send() -> None:
+    with pytest.raises(ValueError, match=r"AWS IoT Core accepts at most 131072"):
         Sending().outbox.send(lambda _: b"x" * (1 << 18))

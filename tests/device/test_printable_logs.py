@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from camera.cameras.mjpeg import MjpegCamera
 from camera.errors import CameraError
 from camera.log_format import PrintableFormatter
 from camera.messages import ErrorReport
-from camera.sources.mjpeg import MjpegCamera
 from tests.device.network_cameras import serving_bytes
 
 HOSTILE = "\x1b[2J\u202ex\n2026-11-30 INFO forged\u2028"
@@ -38,7 +38,7 @@ def test_a_traceback_has_lines_and_no_control_characters() -> None:
     assert not {"\x1b", "\u202e", "\u2028"} & set(text)
 
 
-def test_a_long_record_is_cut() -> None:
+def test_a_long_record_is_shortened() -> None:
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "%s", ("x" * 10_000_000,), None)
     assert len(formatted(record)) < 3000
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.device.function_process import FUNCTION
+from tests.device.function_process import FUNCTION, PYTHON_PATH
 
 pytestmark = pytest.mark.process
 
 
 def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
-    """Import the handler as its host does, told where the runtime's packages are."""
+    """Import the handler as its host does, with a folder of the runtime's packages."""
     return subprocess.run(
         [sys.executable, "-c", program],
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(FUNCTION),
+            "PYTHONPATH": PYTHON_PATH,
             "PYTHONDONTWRITEBYTECODE": "1",
             "DEEPLENS_PACKAGES": str(packages),
         },
@@ -28,7 +28,7 @@ def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_packages_of_the_runtime_win_over_those_of_the_device(tmp_path: Path) -> None:
+def test_packages_of_the_runtime_precede_those_of_the_device(tmp_path: Path) -> None:
     (tmp_path / "jsonschema").mkdir()
     (tmp_path / "jsonschema/__init__.py").write_text("OF = 'runtime'\n")
     program = "import handler, jsonschema, camera; print(jsonschema.OF, camera.__file__)"
@@ -36,11 +36,10 @@ def test_packages_of_the_runtime_win_over_those_of_the_device(tmp_path: Path) ->
     assert result.stdout.splitlines()[-1] == f"runtime {FUNCTION / 'camera/__init__.py'}"
 
 
-def test_a_runtime_that_is_not_there_is_one_clear_line_before_anything_is_imported(
+def test_a_missing_runtime_is_one_line_before_any_import(
     tmp_path: Path,
 ) -> None:
     result = imported(tmp_path / "gone", "import handler")
     assert result.returncode == 1
-    assert result.stderr == (
-        f"DEEPLENS_PACKAGES: {tmp_path / 'gone'} is not there; the runtime component installs it\n"
-    )
+    expected = f"{tmp_path / 'gone'} does not exist; the runtime component installs it"
+    assert result.stderr == f"DEEPLENS_PACKAGES: {expected}\n"

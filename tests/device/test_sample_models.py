@@ -1,4 +1,4 @@
-"""Real detectors and pictures: predicted, packaged, and run by the function on a camera.
+"""Published detectors and images: predicted, packaged, and run by the function on a camera.
 
 They are no part of this project. `DEEPLENS_SAMPLE_DATA` names their folder.
 """
@@ -17,7 +17,7 @@ from testkit.greengrass_ipc import Core
 from testkit.waiting import eventually
 from tests.device.bench import environment
 from tests.device.function_process import ROOT
-from tests.device.homes import HOMES, start
+from tests.device.hosts import HOSTS, start
 
 SAMPLES = Path(os.environ.get("DEEPLENS_SAMPLE_DATA", ROOT.parent / "shared" / "data"))
 
@@ -33,7 +33,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Sample:
-    """A detector, and what must be found: the best label and its score by picture."""
+    """A detector with the best label and its score for each image."""
 
     name: str
     expected: dict[str, tuple[str, float]]
@@ -46,7 +46,7 @@ PETS = Sample("pets", {"kitten.jpg": ("cat", 0.955), "headpose_IMG_1242.jpeg": (
 
 def model_tools(*arguments: object) -> Any:
     result = subprocess.run(
-        [ROOT / ".venv/bin/deeplens", "model", *map(str, arguments)],
+        [ROOT / ".venv/bin/model-tools", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -82,15 +82,16 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 @pytest.mark.parametrize("sample", [COCO, PETS], ids=lambda sample: sample.name)
-def test_predictions_are_those_that_are_known(
+def test_predictions_have_the_published_values(
     artifacts: dict[str, Path], sample: Sample, engine: str
 ) -> None:
     pictures = [SAMPLES / name for name in sample.expected]
-    found = model_tools("predict", artifacts[sample.name], *pictures, "--engine", engine, "--json")
-    for one in found:
-        label, score = sample.expected[one["picture"]]
-        assert one["detections"][0]["label"] == label
-        assert one["detections"][0]["score"] == pytest.approx(score, abs=0.03)
+    arguments = ("predict", artifacts[sample.name], *pictures, "--engine", engine, "--json")
+    predictions = model_tools(*arguments)
+    for document in predictions:
+        label, score = sample.expected[document["picture"]]
+        assert document["detections"][0]["label"] == label
+        assert document["detections"][0]["score"] == pytest.approx(score, abs=0.03)
 
 
 def test_engines_and_source_agree(artifacts: dict[str, Path]) -> None:
@@ -99,13 +100,14 @@ def test_engines_and_source_agree(artifacts: dict[str, Path]) -> None:
         "--against", SAMPLES / "mobilenet_ssd_256res_0.125_person_cat_dog.pb", "--json",
     )  # fmt: skip
     assert verified["drop"] == 0
-    assert all(one["agreement"]["largest_absolute"] < 1e-3 for one in verified["comparisons"])
+    differences = [each["agreement"]["largest_absolute"] for each in verified["comparisons"]]
+    assert max(differences) < 1e-3
 
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
-@pytest.mark.parametrize("home", HOMES)
-def test_the_camera_sees_what_predict_sees_in_every_home(
-    tmp_path: Path, artifacts: dict[str, Path], core: Core, home: str, engine: str
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_camera_returns_the_detections_of_predict_on_every_host(
+    tmp_path: Path, artifacts: dict[str, Path], core: Core, host: str, engine: str
 ) -> None:
     (tmp_path / "camera").mkdir()
     for name in COCO.expected:
@@ -119,26 +121,28 @@ def test_the_camera_sees_what_predict_sees_in_every_home(
         DEEPLENS_ENGINE=engine,
         DEEPLENS_FRAME_INTERVAL_SECONDS="0.2",
     )
-    running = start(home, tmp_path, variables, core)
+    running = start(host, tmp_path, variables, core)
 
     def best() -> list[dict[str, Any]]:
-        return [one["detections"][0] for one in running.messages() if "detections" in one]
+        messages = running.messages()
+        return [message["detections"][0] for message in messages if "detections" in message]
 
-    def is_known(one: dict[str, Any], known: tuple[str, float]) -> bool:
-        return one["label"] == known[0] and one["score"] == pytest.approx(known[1], abs=0.001)
+    def is_known(detection: dict[str, Any], known: tuple[str, float]) -> bool:
+        score = pytest.approx(known[1], abs=0.001)
+        return detection["label"] == known[0] and detection["score"] == score
 
-    # A DeepLens' camera does not say which picture it shows: each must be there in the end.
+    # Frames of a DeepLens do not contain a file name: each image must occur once.
     try:
         eventually(
             lambda: all(
-                any(is_known(one, known) for one in best()) for known in COCO.expected.values()
+                any(is_known(each, known) for each in best()) for known in COCO.expected.values()
             )
         )
         assert running.end() == 0, running.printed()
     finally:
         running.process.kill()
         running.process.wait()
-    assert all(any(is_known(one, known) for known in COCO.expected.values()) for one in best())
+    assert all(any(is_known(each, known) for known in COCO.expected.values()) for each in best())
 
 
 def test_a_saved_model_whose_input_is_parsed_is_frozen_at_its_signature(tmp_path: Path) -> None:

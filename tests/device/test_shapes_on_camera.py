@@ -1,4 +1,4 @@
-"""The real model, the real engine and drawn scenes: what the camera says is what was drawn."""
+"""The pinned model on drawn scenes: the camera publishes the drawn shapes."""
 
 import json
 import time
@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from camera.cameras.folder import ImageFolderCamera
 from camera.messages import ModelIdentity
-from camera.sources.folder import PictureFolderCamera
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from shared.artifact.archive import open_artifact
 from shared.vision.engine import ENGINES, open_engine
 from testkit.greengrass_ipc import Core
@@ -25,21 +25,21 @@ SCENES = 24
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
-def overlap(one: dict[str, float], other: dict[str, float]) -> float:
-    """Intersection over union."""
-    height = min(one["ymax"], other["ymax"]) - max(one["ymin"], other["ymin"])
-    width = min(one["xmax"], other["xmax"]) - max(one["xmin"], other["xmin"])
+def overlap(box: dict[str, float], other: dict[str, float]) -> float:
+    """Return the intersection over union of two boxes."""
+    height = min(box["ymax"], other["ymax"]) - max(box["ymin"], other["ymin"])
+    width = min(box["xmax"], other["xmax"]) - max(box["xmin"], other["xmin"])
     both = max(height, 0) * max(width, 0)
-    areas = [(box["ymax"] - box["ymin"]) * (box["xmax"] - box["xmin"]) for box in (one, other)]
+    areas = [(each["ymax"] - each["ymin"]) * (each["xmax"] - each["xmin"]) for each in (box, other)]
     return both / (sum(areas) - both)
 
 
-def matched(said: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
-    """How many drawn shapes were found: right label, box over at least half."""
+def matched(published: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
+    """Return the number of drawn shapes that have a detection: same label, IoU of at least 0.5."""
     return sum(
         any(
-            found["label"] == shape["label"] and overlap(found["box"], shape["box"]) >= 0.5
-            for found in said
+            detection["label"] == shape["label"] and overlap(detection["box"], shape["box"]) >= 0.5
+            for detection in published
         )
         for shape in drawn
     )
@@ -54,27 +54,29 @@ def variables(shapes: Unpacked) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_loop_says_what_is_on_each_scene(tmp_path: Path, shapes: Unpacked, engine: str) -> None:
+def test_the_loop_publishes_the_shapes_of_each_scene(
+    tmp_path: Path, shapes: Unpacked, engine: str
+) -> None:
     write_scenes(tmp_path, SCENES, seed=20261121)
     drawn = json.loads((tmp_path / "scenes.json").read_text())
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)
-    camera = PictureFolderCamera(tmp_path)
+    camera = ImageFolderCamera(tmp_path)
     identity = ModelIdentity(artifact.manifest.name, artifact.manifest.version, artifact.digest)
     bench = Bench()
     bench.models = ScriptedModels(open_engine(engine, artifact), identity)
     bench.infer([camera.capture() for _ in range(SCENES)])
 
-    said = {}
+    published = {}
     for _, payload in bench.messages:
         document = json.loads(payload)
         jsonschema.validate(document, DETECTION_MESSAGE)
         assert document["model"]["digest"] == shapes.digest
-        said[document["frame"]["source"]] = document["detections"]
+        published[document["frame"]["source"]] = document["detections"]
     shapes_drawn = sum(len(on_it) for on_it in drawn.values())
-    shapes_said = sum(len(found) for found in said.values())
-    found = sum(matched(said.get(name, []), on_it) for name, on_it in drawn.items())
-    assert found / shapes_drawn >= 0.9
-    assert found / shapes_said >= 0.9
+    published_shapes = sum(map(len, published.values()))
+    correct = sum(matched(published.get(name, []), on_it) for name, on_it in drawn.items())
+    assert correct / shapes_drawn >= 0.9
+    assert correct / published_shapes >= 0.9
 
 
 def test_the_function_publishes_detections_and_its_heartbeat_through_the_core(
@@ -98,8 +100,8 @@ def test_the_function_publishes_detections_and_its_heartbeat_through_the_core(
     assert len(set(ids)) == len(ids)
     assert {qos for _, _, qos in core.published} == {1}
     right = [
-        Counter(one["label"] for one in message["detections"])
-        == Counter(one["label"] for one in drawn[message["frame"]["source"]])
+        Counter(detection["label"] for detection in message["detections"])
+        == Counter(shape["label"] for shape in drawn[message["frame"]["source"]])
         for message in core.messages()
     ]
     assert sum(right) / len(right) >= 0.7
@@ -119,5 +121,5 @@ def test_sigterm_while_tensorflow_loads_ends_the_function_cleanly(
     eventually(core.reported)
     time.sleep(after_seconds)
     assert function.end() == 0, function.printed()
-    # Loading takes the processor from the thread that reports, and the end does not wait for long.
+    # Loading delays the reporting thread, and the shutdown waits only for seconds.
     assert core.reported()[-1]["status"] == "stopped" or function.has_given_up("Heartbeat")

@@ -1,4 +1,4 @@
-"""The end of the camera's process: exit code 0, every decided message kept, the spool closed.
+"""The end of the camera's process: exit code 0, every decided message stored, the spool closed.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
 on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
@@ -22,32 +22,37 @@ from urllib.parse import urlsplit
 import cv2
 import pytest
 
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from shared.vision.engine import ENGINES
 from testkit.greengrass_ipc import Core
 from testkit.waiting import HANG_SECONDS, eventually
-from tests.device.bench import environment
+from tests.device.bench import THING, environment
 from tests.device.conftest import Unpacked
 from tests.device.device_pythons import device_pythons
-from tests.device.homes import HOMES, Home, start
+from tests.device.hosts import HOSTS, Host, start
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "home": HOMES,
+    "host": HOSTS,
     "engine": ENGINES,
     "camera": ("folder:camera", "video:street.avi"),
     "live view": ("", "0"),
     "crops": ("[]", "[0.0, 1.0]"),
-    "drift": ("0", "0.01"),
+    "drift": ("0", "0.01", "0.5"),
 }
-# Everything that the scenes show is found with a higher score, so each frame has a message.
+# The defaults of crops and drift.
+_WITHOUT_SHADOW = ("[]", "0.5")
+# All shapes of the scenes have a higher score, so each frame has a message.
 _THRESHOLD = "0.05"
 _SCENES = 5
+_SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 
 
 def every_combination() -> list[tuple[str, ...]]:
-    return list(product(*OPTIONS.values()))
+    """Return all combinations; on a DeepLens no shadow can change crops and drift."""
+    combinations = product(*OPTIONS.values())
+    return [row for row in combinations if row[0] != "deeplens" or row[-2:] == _WITHOUT_SHADOW]
 
 
 def every_pair() -> list[tuple[str, ...]]:
@@ -71,14 +76,14 @@ def python(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def running(request: pytest.FixtureRequest) -> Iterator[list[Home]]:
-    """Running functions; they are killed whatever happens."""
+def running(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
+    """Running functions, which are ended after the test."""
     del request
-    homes: list[Home] = []
-    yield homes
-    for home in homes:
-        home.process.kill()
-        home.process.wait()
+    hosts: list[Host] = []
+    yield hosts
+    for host in hosts:
+        host.process.kill()
+        host.process.wait()
 
 
 @pytest.fixture
@@ -114,10 +119,10 @@ def spooled(work: Path) -> list[dict[str, Any]]:
     return [json.loads(payload) for (payload,) in rows]
 
 
-def assert_orderly(home: Home, work: Path) -> None:
-    """Check what the process left: its log, its exit code, and a closed spool."""
-    printed = home.printed()
-    assert home.process.returncode == 0, printed
+def assert_orderly(host: Host, work: Path) -> None:
+    """Check the log of the process, its exit code, and that the spool is closed."""
+    printed = host.printed()
+    assert host.process.returncode == 0, printed
     for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
         assert trouble not in printed, printed
     # SQLite removes them when the last connection is closed.
@@ -133,15 +138,23 @@ def assert_complete(messages: list[dict[str, Any]]) -> int:
     return len(ids)
 
 
-def handles(home: Home, number: signal.Signals) -> bool:
-    """Return whether the process has a handler for the signal."""
-    status = Path(f"/proc/{home.process.pid}/status").read_text(encoding="ascii")
+def handles(host: Host, number: signal.Signals) -> bool:
+    """Return true if the process has a handler for the signal."""
+    status = Path(f"/proc/{host.process.pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
-def detections(home: Home) -> list[dict[str, Any]]:
-    return [message for message in home.messages() if "detections" in message]
+def apply_by_shadow(host: Host, core: Core, settings: dict[str, Any]) -> None:
+    """Answer the camera's request for its shadow, and wait until it reports the settings."""
+    requested = f"{_SHADOW}/get"
+    eventually(lambda: requested in [topic for topic, _, _ in core.published], host.printed)
+    core.deliver(f"{_SHADOW}/get/accepted", {"state": {"desired": {"settings": settings}}})
+    eventually(lambda: settings.items() <= host.reported()[-1]["settings"].items(), host.printed)
+
+
+def detections(host: Host) -> list[dict[str, Any]]:
+    return [message for message in host.messages() if "detections" in message]
 
 
 class Page:
@@ -173,43 +186,47 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a
     core: Core,
     python: str,
     variables: dict[str, str],
-    running: list[Home],
+    running: list[Host],
     options: tuple[str, ...],
 ) -> None:
     chosen = dict(zip(OPTIONS, options, strict=True))
     write_video(tmp_path / "camera", tmp_path / "street.avi")
-    home = start(
-        chosen["home"],
+    host = start(
+        chosen["host"],
         tmp_path,
         variables
         | {
             "DEEPLENS_ENGINE": chosen["engine"],
             "DEEPLENS_CAMERA": chosen["camera"],
             "DEEPLENS_LIVE_VIEW_PORT": chosen["live view"],
-            "DEEPLENS_CROP_SCORES": chosen["crops"],
-            "DEEPLENS_DRIFT_THRESHOLD": chosen["drift"],
         },
         core,
         python,
     )
-    running.append(home)
-    eventually(lambda: len(detections(home)) >= 3 or home.process.poll() is not None, home.printed)
+    running.append(host)
+    if chosen["host"] != "deeplens":
+        settings = {
+            "crop_scores": json.loads(chosen["crops"]),
+            "drift_threshold": float(chosen["drift"]),
+        }
+        apply_by_shadow(host, core, settings)
+    eventually(lambda: len(detections(host)) >= 3 or host.process.poll() is not None, host.printed)
     with contextlib.ExitStack() as open_page:
         if chosen["live view"]:
             open_page.enter_context(contextlib.closing(Page(tmp_path))).frame()
-        home.end()
-    assert_orderly(home, tmp_path)
+        host.end()
+    assert_orderly(host, tmp_path)
     assert not (tmp_path / "state" / "live-view.url").exists()
-    last = home.reported()[-1]
+    last = host.reported()[-1]
     assert last["status"] == "stopped"
-    assert assert_complete([*home.messages(), *spooled(tmp_path)]) == last["frames"]
+    assert assert_complete([*host.messages(), *spooled(tmp_path)]) == last["frames"]
 
 
 # A signal during inference is one of each combination of options, above. Before the handlers of
-# the process are installed, SIGINT interrupts Python's own start, and what a second SIGTERM does to
-# a Lambda component is up to the host.
+# the process are installed, SIGINT interrupts Python's own start, and the effect of a second
+# SIGTERM on a Lambda component depends on the host.
 @pytest.mark.parametrize(
-    ("home", "number", "moment", "times"),
+    ("host", "number", "moment", "times"),
     [
         ("lite", signal.SIGTERM, "start", "once"),
         ("lite", signal.SIGTERM, "start", "repeatedly"),
@@ -229,15 +246,15 @@ def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917
     core: Core,
     python: str,
     variables: dict[str, str],
-    running: list[Home],
-    home: str,
+    running: list[Host],
+    host: str,
     number: signal.Signals,
     moment: str,
     times: str,
 ) -> None:
-    # TensorFlow loads for seconds, and OpenVINO is at work sooner.
+    # TensorFlow loads for seconds; OpenVINO is faster.
     engine = "tensorflow" if moment == "load" else "openvino"
-    started = start(home, tmp_path, variables | {"DEEPLENS_ENGINE": engine}, core, python)
+    started = start(host, tmp_path, variables | {"DEEPLENS_ENGINE": engine}, core, python)
     running.append(started)
     moments = {
         "start": lambda: handles(started, number),
@@ -255,14 +272,14 @@ def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917
         assert_complete([*started.messages(), *spooled(tmp_path)])
 
 
-@pytest.mark.parametrize("home", ["lite", "classic"])
+@pytest.mark.parametrize("host", ["lite", "classic"])
 @pytest.mark.parametrize("outage", ["refuses", "silent"])
 def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0913, PLR0917 - as above
     tmp_path: Path,
     python: str,
     variables: dict[str, str],
-    running: list[Home],
-    home: str,
+    running: list[Host],
+    host: str,
     outage: str,
 ) -> None:
     core = Core(tmp_path / "core.socket")
@@ -270,7 +287,7 @@ def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0
         if outage == "silent":
             silent.bind(str(core.socket))
             silent.listen()
-        started = start(home, tmp_path, variables, core, python)
+        started = start(host, tmp_path, variables, core, python)
         running.append(started)
         # The file is empty at first.
         address = tmp_path / "state" / "live-view.url"
@@ -283,17 +300,17 @@ def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0
 
 
 def test_the_process_that_compares_engines_ends_with_the_camera(
-    tmp_path: Path, core: Core, python: str, variables: dict[str, str], running: list[Home]
+    tmp_path: Path, core: Core, python: str, variables: dict[str, str], running: list[Host]
 ) -> None:
-    home = start("lite", tmp_path, variables, core, python)
-    running.append(home)
-    eventually(lambda: detections(home), home.printed)
-    pid = home.process.pid
+    host = start("lite", tmp_path, variables, core, python)
+    running.append(host)
+    eventually(lambda: detections(host), host.printed)
+    pid = host.process.pid
     with contextlib.closing(Page(tmp_path)) as page:
         assert page.frame("compare=1")["compared"]["state"] == "loading"
         # The process is a child of the thread that started it.
         lists = [file.read_text("ascii") for file in Path(f"/proc/{pid}/task").glob("*/children")]
         (child,) = " ".join(lists).split()
-        home.end()
-    assert_orderly(home, tmp_path)
+        host.end()
+    assert_orderly(host, tmp_path)
     assert not Path(f"/proc/{child}").exists()

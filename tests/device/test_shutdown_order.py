@@ -1,4 +1,4 @@
-"""The order of the camera's end, with parts that block or fail."""
+"""The order of the shutdown, with parts that block or fail."""
 
 import json
 import threading
@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from camera import publishing
-from camera.application import Application, FailureOnly, Parts
-from camera.errors import SpoolError
+from camera import greengrass
+from camera.application import Application, FailureHeartbeat, Parts
+from camera.dynamic_settings import ShadowListener
+from camera.errors import PublishError, SpoolError
 from camera.frames import Frame
-from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, LoadedModel
+from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
+from camera.heartbeat import HeartbeatReporter
+from camera.inference import InferenceLoop, RunnableModel
 from camera.live_view import LiveView
-from camera.publishing import GreengrassPublisher, GreengrassSubscriber
-from camera.shadow import ShadowSettings
 from camera.spool import Entry, Spool
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import (
@@ -26,14 +26,14 @@ from tests.device.bench import (
     ScriptedEngine,
     ScriptedModels,
     Sent,
+    dynamic_settings,
     frame,
-    live_settings,
     settings,
 )
 
 
 class Scene:
-    """A camera in front of one scene; it records that it was closed."""
+    """A camera that returns one scene, and records that it was closed."""
 
     is_live = is_stream = False
 
@@ -77,7 +77,7 @@ class Loop:
         self.application = Application(
             settings(
                 state_directory=folder / "state",
-                live=live_settings(frame_interval_seconds=0.02),
+                dynamic=dynamic_settings(frame_interval_seconds=0.02),
             ),
             Parts(
                 camera=self.camera,
@@ -113,7 +113,7 @@ def test_nothing_is_started_to_stop_a_loop_with_all_its_parts(
     loop.assert_spool_is_closed()
 
 
-def test_a_part_that_cannot_be_stopped_does_not_keep_the_others_open(
+def test_a_part_that_cannot_be_stopped_does_not_prevent_closing_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     view = LiveView(port=0, thing=THING, threshold=0.5, state_directory=tmp_path / "state")
@@ -156,14 +156,14 @@ def test_a_loop_that_was_not_started_can_be_stopped(tmp_path: Path) -> None:
 
 def test_heartbeats_without_a_loop_end_with_the_last_one() -> None:
     publisher = Connection()
-    heartbeat = Heartbeat(
+    heartbeat = HeartbeatReporter(
         thing=THING,
         function_arn=None,
         engine="openvino",
         interval_seconds=3600.0,
         publisher=publisher,
     )
-    only = FailureOnly(heartbeat, publisher)
+    only = FailureHeartbeat(heartbeat, publisher)
     only.start()
     assert only.stop() == []
     assert json.loads(publisher.messages[-1][1])["state"]["reported"]["status"] == "stopped"
@@ -197,11 +197,11 @@ def test_a_publisher_that_connects_can_be_closed(monkeypatch: pytest.MonkeyPatch
         leave.wait(HANG_SECONDS)
         raise TimeoutError
 
-    monkeypatch.setattr(publishing, "_connect", connect)
+    monkeypatch.setattr(greengrass, "_connect", connect)
     publisher = GreengrassPublisher()
 
     def publish() -> None:
-        with pytest.raises(publishing.PublishError):
+        with pytest.raises(PublishError):
             publisher.publish("topic", b"{}")
 
     thread = threading.Thread(target=publish)
@@ -222,14 +222,14 @@ def test_a_subscriber_that_was_closed_before_does_not_connect(
     def connect(_timeout_seconds: float) -> Any:
         raise AssertionError("it connects")
 
-    monkeypatch.setattr(publishing, "_connect", connect)
+    monkeypatch.setattr(greengrass, "_connect", connect)
     subscriber = GreengrassSubscriber()
     subscriber.close()
     subscriber.subscribe(["topic"], lambda _topic, _payload: None, lambda: None)
 
 
 class Flood:
-    """A subscriber that delivers more than can be used."""
+    """A subscriber that delivers settings faster than they are applied."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -243,14 +243,14 @@ class Flood:
         self.closed.set()
 
 
-def test_settings_that_come_faster_than_they_are_used_do_not_hold_up_the_stop() -> None:
+def test_settings_that_arrive_faster_than_they_apply_do_not_delay_the_stop() -> None:
     using, leave = threading.Event(), threading.Event()
 
-    def desire(_desired: Any) -> bool:
+    def apply(_desired: Any) -> bool:
         using.set()
         return leave.wait(HANG_SECONDS)
 
-    shadow = ShadowSettings(thing=THING, subscriber=Flood(), publisher=Sent(), desire=desire)
+    shadow = ShadowListener(thing=THING, subscriber=Flood(), publisher=Sent(), apply_desired=apply)
     running = threading.Thread(target=shadow.run)
     running.start()
     using.wait(HANG_SECONDS)
@@ -270,7 +270,7 @@ class Interrupted(ScriptedModels):
 
     loop: InferenceLoop
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         self.loop.stop()
         raise RuntimeError("cannot schedule new futures after shutdown")
 
@@ -285,7 +285,7 @@ def test_an_error_of_the_engine_after_the_stop_is_not_a_failure_of_the_model() -
         settings=bench.settings,
         outbox=bench.outbox,
         heartbeat=bench.heartbeat,
-        reports=bench.reports,
+        reporter=bench.reporter,
     )
     models.loop.run()
     assert bench.reported["errors"] == 0

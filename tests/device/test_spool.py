@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import sqlite3
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,8 @@ from hypothesis import strategies as st
 
 from camera.errors import SpoolError
 from camera.spool import Entry, Spool
-from camera.spool_pages import rows_on_pages
-from tests.device.function_process import FUNCTION
+from camera.spool_file import recover
+from tests.device.function_process import PYTHON_PATH
 
 TOPIC = "deeplens/front-door/infer"
 
@@ -24,11 +26,11 @@ def entry(text: str) -> Entry:
 
 
 def drained(spool: Spool) -> list[str]:
-    found = []
+    payloads = []
     while message := spool.oldest():
-        found.append(message.payload.decode())
+        payloads.append(message.payload.decode())
         spool.remove(message.sequence)
-    return found
+    return payloads
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     made.close()
 
 
-def test_messages_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> None:
+def test_messages_are_returned_in_the_order_in_which_they_were_added(spool: Spool) -> None:
     spool.add([entry("1"), entry("2")])
     spool.add([entry("3")])
     assert spool.state().messages == 3
@@ -47,13 +49,13 @@ def test_messages_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> N
     assert spool.state().bytes == 0
 
 
-def test_a_message_stays_first_in_line_until_it_is_removed(spool: Spool) -> None:
+def test_a_message_stays_the_oldest_until_it_is_removed(spool: Spool) -> None:
     spool.add([entry("1"), entry("2")])
     assert spool.oldest() == spool.oldest()
 
 
 @pytest.mark.process
-def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) -> None:
+def test_added_messages_exist_after_the_process_was_killed(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -67,7 +69,7 @@ def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) ->
     )
     killed = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)],
-        env={"PYTHONPATH": str(FUNCTION)},
+        env={"PYTHONPATH": PYTHON_PATH},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
@@ -76,7 +78,7 @@ def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) ->
     spool.close()
 
 
-def test_a_full_spool_refuses_the_newest_and_keeps_what_it_promised(tmp_path: Path) -> None:
+def test_a_full_spool_rejects_the_newest_and_retains_the_stored_messages(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit_bytes=2000)
     for number in range(12):
         spool.add([entry(f"{number:0100}")])
@@ -98,15 +100,15 @@ def test_the_file_does_not_grow_without_end(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camera.spool_disk._LOCK_SECONDS", 0.1)
+def test_a_second_process_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camera.spool_file._LOCK_SECONDS", 0.1)
     spool = Spool(tmp_path)
     with pytest.raises(SpoolError, match="database is locked"):
         Spool(tmp_path)
     spool.close()
 
 
-def test_only_the_owner_may_read_what_the_camera_saw(spool: Spool, tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_spool(spool: Spool, tmp_path: Path) -> None:
     assert spool.state().messages == 0
     assert (tmp_path / "spool.sqlite").stat().st_mode & 0o077 == 0
 
@@ -125,7 +127,7 @@ def test_a_damaged_record_is_skipped_and_counted(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_file_that_is_no_database_is_set_aside_and_counted(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_set_aside_and_counted(tmp_path: Path) -> None:
     (tmp_path / "spool.sqlite").write_bytes(os.urandom(20_000))
     spool = Spool(tmp_path)
     assert spool.state().corrupt == 1
@@ -136,105 +138,130 @@ def test_a_file_that_is_no_database_is_set_aside_and_counted(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("page", range(3, 34, 6))
-def test_of_a_file_with_a_broken_page_every_other_record_is_kept(tmp_path: Path, page: int) -> None:
-    spool = Spool(tmp_path)
-    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
-    spool.close()
-    file = tmp_path / "spool.sqlite"
-    content = bytearray(file.read_bytes())
-    content[page * 4096 : (page + 1) * 4096] = os.urandom(4096)
-    file.write_bytes(content)
-    spool = Spool(tmp_path)
-    kept = [int(text[:4]) for text in drained(spool)]
-    assert kept == sorted(kept)
-    assert len(kept) >= 280
-    assert len(kept) + spool.state().corrupt == 300
-    spool.close()
-
-
-@pytest.mark.parametrize("page", range(3, 34, 6))
-def test_of_a_page_with_a_broken_head_every_record_is_kept(tmp_path: Path, page: int) -> None:
-    """SQLite itself gives the whole page up."""
-    assert kept_in_spite_of(tmp_path, page * 4096, 32) == list(range(300))
-
-
-def test_whatever_a_broken_head_looks_like_every_record_of_its_page_is_found(
-    tmp_path: Path,
+@pytest.mark.parametrize(("offset", "length"), [(0, 4096), (0, 32), (0, 512)])
+def test_a_damaged_page_costs_its_own_messages_only(
+    tmp_path: Path, page: int, offset: int, length: int
 ) -> None:
-    """Some kinds of page hold no records, and noise may look like one of them."""
-    spool = Spool(tmp_path)
-    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(50)])
-    spool.close()
-    file = tmp_path / "spool.sqlite"
-    whole, at = file.read_bytes(), 3 * 4096
-    for kind in range(256):
-        file.write_bytes(whole[:at] + bytes([kind]) + os.urandom(31) + whole[at + 32 :])
-        rows = rows_on_pages(file)
-        assert len(rows.certain | rows.perhaps) == 50, kind
+    damaged = damaged_spool(tmp_path, at=page * 4096 + offset, length=length)
+    assert damaged.numbers == sorted(damaged.numbers)
+    assert len(damaged.numbers) >= 280
+    assert len(damaged.numbers) + damaged.corrupt == 300
 
 
 @pytest.mark.parametrize("page", range(3, 34, 6))
-def test_of_a_page_with_a_broken_sector_only_what_it_held_is_lost(
+def test_a_damaged_sector_behind_the_head_of_a_page_costs_what_it_contains(
     tmp_path: Path, page: int
 ) -> None:
-    assert len(kept_in_spite_of(tmp_path, page * 4096 + 1024, 512)) >= 297
+    damaged = damaged_spool(tmp_path, at=page * 4096 + 1024, length=512)
+    assert len(damaged.numbers) >= 297
+    assert len(damaged.numbers) + damaged.corrupt == 300
 
 
-def test_without_the_page_that_leads_to_all_others_every_record_is_kept(tmp_path: Path) -> None:
-    kept = kept_in_spite_of(tmp_path, 4096, 4096, unknown=1)
-    assert kept == list(range(300))
+# The header of the file, and the page that contains the addresses of all others.
+@pytest.mark.parametrize("page", [0, 1])
+def test_without_the_first_or_the_root_page_the_unknown_number_counts_as_one(
+    tmp_path: Path, page: int
+) -> None:
+    damaged = damaged_spool(tmp_path, at=page * 4096, length=4096)
+    assert (damaged.numbers, damaged.corrupt) == ([], 1)
 
 
-def test_without_the_first_page_every_record_is_kept(tmp_path: Path) -> None:
-    assert kept_in_spite_of(tmp_path, 0, 4096, unknown=1) == list(range(300))
+def test_a_damaged_overflow_page_costs_one_message(tmp_path: Path) -> None:
+    damaged = damaged_spool(tmp_path, at=20 * 4096 + 500, length=100, count=30, size=20_000)
+    assert len(damaged.numbers) == 29
+    assert damaged.corrupt == 1
 
 
-def test_records_that_go_on_over_several_pages_are_kept(tmp_path: Path) -> None:
-    kept = kept_in_spite_of(tmp_path, 4096, 4096, unknown=1, count=30, size=20_000)
-    assert kept == list(range(30))
+def test_messages_that_were_removed_before_the_damage_are_not_recovered(tmp_path: Path) -> None:
+    damaged = damaged_spool(tmp_path, at=30 * 4096, length=32, removed=150)
+    assert min(damaged.numbers) >= 150
+    assert len(damaged.numbers) >= 130
+    assert len(damaged.numbers) + damaged.corrupt == 150
 
 
-def test_what_was_taken_before_the_damage_does_not_come_again(tmp_path: Path) -> None:
-    kept = kept_in_spite_of(tmp_path, 30 * 4096, 32, taken=150)
-    assert kept == list(range(150, 300))
+def test_a_damaged_topic_is_skipped_and_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.add([entry("1"), entry("2")])
+    spool.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.sqlite")) as database, database:
+        database.execute("UPDATE messages SET topic = CAST(x'ff' AS TEXT) WHERE sequence = 1")
+    spool = Spool(tmp_path)
+    assert drained(spool) == ["2"]
+    assert spool.state().corrupt == 1
+    spool.close()
 
 
-def test_what_waits_in_the_write_ahead_log_is_kept_without_the_file(tmp_path: Path) -> None:
+def test_the_write_ahead_log_is_read_without_the_file(tmp_path: Path) -> None:
     living, damaged = tmp_path / "living", tmp_path / "damaged"
     spool = Spool(living)
     spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
     damaged.mkdir()
-    # As after a power cut: the log was not put into the file.
+    # As after a power cut: the log is not copied into the file.
     (damaged / "spool.sqlite-wal").write_bytes((living / "spool.sqlite-wal").read_bytes())
     (damaged / "spool.sqlite").write_bytes(os.urandom(8192))
     spool.close()
-    rows = rows_on_pages(damaged / "spool.sqlite")
-    assert [int(payload[:4]) for _, _, payload, _ in rows.certain.values()] == list(range(300))
+    recovered = recover(damaged / "spool.sqlite")
+    assert [int(payload[:4]) for _, _, payload, _ in recovered.rows] == list(range(300))
+    assert recovered.lost == 0
 
 
 @settings(deadline=None, max_examples=50)
 @given(content=st.binary(max_size=20_000), log=st.binary(max_size=10_000))
-def test_whatever_is_in_a_file_reading_its_pages_ends_well(
+def test_any_content_of_the_files_ends_in_an_empty_spool(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, log: bytes
 ) -> None:
-    file = tmp_path_factory.mktemp("spool") / "spool.sqlite"
-    file.write_bytes(content)
-    file.with_name("spool.sqlite-wal").write_bytes(log)
-    rows = rows_on_pages(file)
-    assert rows.certain == rows.perhaps == {}
+    directory = tmp_path_factory.mktemp("spool")
+    (directory / "spool.sqlite").write_bytes(content)
+    (directory / "spool.sqlite-wal").write_bytes(log)
+    spool = Spool(directory)
+    assert spool.oldest() is None
+    assert spool.state().corrupt <= 1
+    spool.close()
 
 
-def kept_in_spite_of(  # noqa: PLR0913, PLR0917 - where the damage is, and of what
-    folder: Path, at: int, length: int, unknown: int = 0, count: int = 300, size: int = 400,
-    taken: int = 0,
-) -> list[int]:  # fmt: skip
-    """Fill a spool, take some, overwrite bytes of its file, and return the numbers that are left.
+@settings(deadline=None, max_examples=50)
+@given(
+    at=st.integers(0, 35 * 4096),
+    noise=st.binary(min_size=1, max_size=3000),
+    log_at=st.integers(0, 4096),
+)
+def test_any_damage_ends_in_complete_messages(
+    tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes, log_at: int
+) -> None:
+    directory = tmp_path_factory.mktemp("spool")
+    spool = Spool(directory)
+    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
+    spool.close()
+    file = directory / "spool.sqlite"
+    content = file.read_bytes()
+    file.write_bytes((content[:at] + noise + content[at + len(noise) :])[: len(content)])
+    (directory / "spool.sqlite-wal").write_bytes(noise[log_at:])
+    spool = Spool(directory)
+    numbers = []
+    while message := spool.oldest():
+        assert message.payload[4:] == b"x" * 400
+        numbers.append(int(message.payload[:4]))
+        spool.remove(message.sequence)
+    assert set(numbers) <= set(range(300))
+    assert len(numbers) == 300 or spool.state().corrupt
+    spool.close()
 
-    What is not there is counted; `unknown` is counted although everything is there.
-    """
+
+@dataclass(frozen=True)
+class Damaged:
+    """The numbers of the messages in a damaged spool, and its count of lost messages."""
+
+    numbers: list[int]
+    corrupt: int
+
+
+def damaged_spool(  # noqa: PLR0913 - the place of the damage, and the content of the spool
+    folder: Path, *, at: int, length: int, count: int = 300, size: int = 400, removed: int = 0
+) -> Damaged:
+    """Fill a spool, remove the oldest messages, overwrite bytes of its file, and read it."""
     spool = Spool(folder)
     spool.add([entry(f"{number:04}" + "x" * size) for number in range(count)])
-    for _ in range(taken):
+    for _ in range(removed):
         message = spool.oldest()
         assert message is not None
         spool.remove(message.sequence)
@@ -245,14 +272,14 @@ def kept_in_spite_of(  # noqa: PLR0913, PLR0917 - where the damage is, and of wh
     content[at : at + length] = os.urandom(length)
     file.write_bytes(content)
     spool = Spool(folder)
-    kept = [int(text[:4]) for text in drained(spool)]
-    assert len(kept) + spool.state().corrupt == count - taken + unknown
+    numbers = [int(text[:4]) for text in drained(spool)]
+    corrupt = spool.state().corrupt
     spool.close()
-    return kept
+    return Damaged(numbers, corrupt)
 
 
 @pytest.mark.parametrize("page", [2, -1])
-def test_of_a_file_whose_first_or_last_page_is_broken_the_rest_is_kept(
+def test_without_the_first_or_last_leaf_page_the_others_are_recovered(
     tmp_path: Path, page: int
 ) -> None:
     spool = Spool(tmp_path)
@@ -269,7 +296,7 @@ def test_of_a_file_whose_first_or_last_page_is_broken_the_rest_is_kept(
     spool.close()
 
 
-def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_damaged_during_use_is_replaced(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.add([entry(f"{number}" + "x" * 400) for number in range(200)])
     spool.close()
@@ -277,14 +304,14 @@ def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path) -> None
     with (tmp_path / "spool.sqlite").open("r+b") as file:
         file.seek(0)
         file.write(os.urandom(8192))
-    found = 0
+    count = 0
     for _ in range(400):
         try:
             message = spool.oldest()
             if message is None:
                 break
             spool.remove(message.sequence)
-            found += 1
+            count += 1
         except SpoolError:
             continue
     spool.add([entry("on it goes")])
@@ -292,13 +319,13 @@ def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path) -> None
     spool.close()
 
 
-def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(SpoolError, match=r"the spool .*spool\.sqlite cannot be opened"):
         Spool(tmp_path / "state")
 
 
-def test_without_a_disk_there_is_one_in_memory() -> None:
+def test_without_a_disk_the_spool_is_in_memory() -> None:
     spool = Spool.in_memory()
     spool.add([entry("1")])
     assert drained(spool) == ["1"]
@@ -315,10 +342,10 @@ def test_threads_share_a_spool(spool: Spool) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    found = drained(spool)
-    assert len(set(found)) == 100
+    payloads = drained(spool)
+    assert len(set(payloads)) == 100
     for worker in range(4):
-        own = [text for text in found if text.startswith(f"{worker}-")]
+        own = [text for text in payloads if text.startswith(f"{worker}-")]
         assert own == [f"{worker}-{number}" for number in range(25)]
 
 
@@ -329,7 +356,7 @@ def test_threads_share_a_spool(spool: Spool) -> None:
         max_size=40,
     )
 )
-def test_whatever_is_added_taken_and_reopened_the_spool_is_a_queue(
+def test_the_spool_is_a_queue_for_any_sequence_of_operations(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
 ) -> None:
     directory = tmp_path_factory.mktemp("spool")

@@ -1,4 +1,4 @@
-"""Real streams: RTSP by a camera that speaks it, and what can be said of V4L2 without a camera."""
+"""RTSP streams of a camera of the tests, and V4L2 without a camera."""
 
 import os
 import threading
@@ -12,37 +12,37 @@ import cv2
 import numpy as np
 import pytest
 
+from camera.cameras import camera_from, opencv
 from camera.capture import CaptureLoop
+from camera.dynamic_settings import CurrentSettings
 from camera.errors import CameraError
 from camera.frames import Camera, NewestFrame
-from camera.live_settings import CurrentSettings
-from camera.sources import camera_from, video
 from testkit.waiting import HANG_SECONDS, eventually
-from tests.device.bench import live_settings
+from tests.device.bench import dynamic_settings
 from tests.device.network_cameras import write_video
 from tests.device.rtsp_camera import Rtsp, number_of, numbered, serving_rtsp
 
 
-class Reports:
-    """Notes what the loop reports."""
+class RecordedErrors:
+    """Records the errors of the loop."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
 
-    def stopped_by(self, error: Exception, _consecutive: int) -> None:
+    def frame_failed(self, error: Exception, _consecutive: int) -> None:
         self.errors.append(str(error))
 
-    def slowed_by(self, error: Exception) -> None:
+    def degraded(self, error: Exception) -> None:
         self.errors.append(str(error))
 
 
 @contextmanager
 def captured(address: str, interval_seconds: float = 0.001) -> Iterator[tuple[NewestFrame, Any]]:
-    """Run the camera's thread on an address, with pauses that are short."""
-    newest, reports = NewestFrame(), Reports()
-    settings = CurrentSettings(live_settings(frame_interval_seconds=interval_seconds))
+    """Run the thread of the camera on an address, with short pauses."""
+    newest, reports = NewestFrame(), RecordedErrors()
+    settings = CurrentSettings(dynamic_settings(frame_interval_seconds=interval_seconds))
     ending = threading.Event()
-    more: dict[str, Any] = {"reports": reports, "wait": lambda _: ending.wait(0.05)}
+    more: dict[str, Any] = {"reporter": reports, "wait": lambda _: ending.wait(0.05)}
     camera = camera_from(address)
     loop = CaptureLoop(camera=camera, newest=newest, settings=settings, **more)
     thread = threading.Thread(target=loop.run)
@@ -69,7 +69,7 @@ def take_all(camera: Camera) -> None:
         camera.capture()
 
 
-def test_pictures_arrive_whole_and_in_order() -> None:
+def test_frames_arrive_complete_and_in_order() -> None:
     with serving_rtsp(Rtsp()) as port:
         camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
         frames = [camera.capture() for _ in range(10)]
@@ -82,19 +82,19 @@ def test_pictures_arrive_whole_and_in_order() -> None:
         assert frame.source == f"rtsp://127.0.0.1:{port}/stream"
 
 
-def test_the_newest_picture_wins_and_the_others_are_counted() -> None:
+def test_the_newest_frame_is_used_and_the_others_are_counted() -> None:
     served = Rtsp(count=60, hangs_up=False)
     with (
         serving_rtsp(served) as port,
         captured(f"rtsp://127.0.0.1:{port}/s") as (newest, _),
     ):
-        # Nobody takes a picture meanwhile.
+        # No frame is taken meanwhile.
         eventually(lambda: newest.dropped >= 20)
         taken = []
 
         def takes_one_of_the_last() -> bool:
-            if found := newest.take(0.1):
-                taken.append(number_of(found.frame.image))
+            if captured_frame := newest.take(0.1):
+                taken.append(number_of(captured_frame.frame.image))
             return bool(taken) and taken[-1] >= 58
 
         eventually(takes_one_of_the_last)
@@ -104,7 +104,7 @@ def test_the_newest_picture_wins_and_the_others_are_counted() -> None:
         served.ending.set()
 
 
-def test_a_camera_that_went_is_called_again_until_it_is_back() -> None:
+def test_a_camera_that_disconnected_is_connected_again_until_it_returns() -> None:
     first, second = Rtsp(), Rtsp(sent=1000)
     with ExitStack() as served:
         port = served.enter_context(serving_rtsp(first))
@@ -112,7 +112,7 @@ def test_a_camera_that_went_is_called_again_until_it_is_back() -> None:
         with captured(address) as (newest, reports):
             eventually(lambda: newest.take(0.1))
             served.close()
-            eventually(lambda: any("cannot be opened" in one for one in reports.errors))
+            eventually(lambda: any("cannot be opened" in error for error in reports.errors))
 
             def shows_the_second() -> bool:
                 taken = newest.take(0.1)
@@ -120,21 +120,21 @@ def test_a_camera_that_went_is_called_again_until_it_is_back() -> None:
 
             with serving_rtsp(second, port):
                 eventually(shows_the_second)
-        assert all(address in one for one in reports.errors)
+        assert all(address in error for error in reports.errors)
 
 
-def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "_TIMEOUT_MS", 3000)
+def test_a_camera_that_stops_sending_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opencv, "_TIMEOUT_MS", 3000)
     with serving_rtsp(Rtsp(count=30, hangs_up=False)) as port:
         camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
-        # On a busy machine it takes longer to open than a silence may last here.
+        # On a busy machine, opening can take longer than the timeout of this test.
         eventually(lambda: captured_one(camera))
-        with pytest.raises(CameraError, match="gave no picture; it is opened anew"):
+        with pytest.raises(CameraError, match="returned no frame; it is opened again"):
             take_all(camera)
         camera.close()
 
 
-def test_a_password_opens_the_stream_and_a_wrong_one_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_password_opens_the_stream_and_a_wrong_one_is_one_error(tmp_path: Path) -> None:
     with serving_rtsp(Rtsp(password="open sesame")) as port:
         for password, works in (("wrong", False), ("open sesame", True)):
             (tmp_path / "camera-password").write_text(password)
@@ -142,13 +142,13 @@ def test_a_password_opens_the_stream_and_a_wrong_one_is_one_clear_error(tmp_path
             if works:
                 assert camera.capture().source == f"rtsp://127.0.0.1:{port}/stream"
             else:
-                with pytest.raises(CameraError, match="are user and password right") as refused:
+                with pytest.raises(CameraError, match="check its address") as refused:
                     camera.capture()
                 assert "wrong" not in str(refused.value)
             camera.close()
 
 
-# V4L2: OpenCV's own backend is asked, on files that are no cameras.
+# V4L2: OpenCV's backend opens files that are not cameras.
 
 
 def as_character_device(_: Path) -> Path:
@@ -161,31 +161,31 @@ def as_file(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("made", [as_character_device, as_file])
-def test_what_is_no_camera_cannot_be_opened_by_v4l2(
+def test_a_file_that_is_not_a_camera_cannot_be_opened_by_v4l2(
     tmp_path: Path, made: Callable[[Path], Path]
 ) -> None:
-    camera = video.V4l2Camera(made(tmp_path))
-    with pytest.raises(CameraError, match="does another program use it"):
+    camera = opencv.V4l2Camera(made(tmp_path))
+    with pytest.raises(CameraError, match="another program may use it"):
         camera.capture()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_a_device_of_another_group_says_which_group_is_missing(tmp_path: Path) -> None:
+def test_the_error_of_a_device_of_another_group_names_the_group(tmp_path: Path) -> None:
     device = as_file(tmp_path)
     device.chmod(0)
     with pytest.raises(CameraError, match="must be in the group video"):
-        video.V4l2Camera(device).capture()
+        opencv.V4l2Camera(device).capture()
 
 
-def test_the_group_is_named_where_the_device_is_not_allowed(
+def test_the_group_is_named_if_the_device_is_not_permitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(CameraError, match="must be in the group video"):
-        video.V4l2Camera(as_file(tmp_path)).capture()
+        opencv.V4l2Camera(as_file(tmp_path)).capture()
 
 
-def test_a_v4l2_camera_keeps_one_picture_and_is_opened_anew_when_it_is_unplugged(
+def test_a_v4l2_camera_buffers_one_frame_and_is_opened_again_after_a_disconnect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenCV reads a file in place of the device; the calls are those for V4L2."""
@@ -210,11 +210,11 @@ def test_a_v4l2_camera_keeps_one_picture_and_is_opened_anew_when_it_is_unplugged
         CAP_PROP_FRAME_WIDTH=cv2.CAP_PROP_FRAME_WIDTH,
         CAP_PROP_FRAME_HEIGHT=cv2.CAP_PROP_FRAME_HEIGHT,
     )
-    monkeypatch.setattr(video, "_opencv", lambda: library)
+    monkeypatch.setattr(opencv, "_opencv", lambda: library)
     camera = camera_from("v4l2:/dev/video7")
     reds = [int(np.median(camera.capture().image[..., 0])) for _ in range(2)]
     assert reds == pytest.approx([40, 200], abs=8)
-    with pytest.raises(CameraError, match="/dev/video7 gave no picture; it is opened anew"):
+    with pytest.raises(CameraError, match="/dev/video7 returned no frame; it is opened again"):
         camera.capture()
     camera.capture()
     camera.close()

@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 # Its commands of the emulator start the emulator's own program.
 OPERATOR = pytest.param("deeplens.cli.main", marks=pytest.mark.process)
-MODULES = [OPERATOR, "model_tools.cli.main", "local_aws.cli", "review.cli", "tools.plan",
-           "tools.golden", "tools.check_templates", "tools.beside_busy_loops"]  # fmt: skip
+MODULES = [OPERATOR, "model_tools.cli.main", "local_aws.cli", "deeplens.review.cli",
+           "deeplens.review.plan", "deeplens.policy.golden", "deeplens.policy.check_templates",
+           "tools.beside_busy_loops"]  # fmt: skip
 
 
 def every_command(command: click.Command, context: click.Context) -> list[list[str]]:

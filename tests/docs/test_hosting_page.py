@@ -1,4 +1,4 @@
-"""The page about endpoints: its commands work, in their order, as they stand there."""
+"""The commands of docs/hosting.md work in their order."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def test_its_commands_take_the_iris_classifier_to_a_server_that_answers_the_same
 
 
 def test_every_option_that_it_names_exists() -> None:
-    commands = ("serve", "serve-container", "host-package", "invoke")
+    commands = ("model serve", "model serve-container", "model host-package", "model invoke")
     known = "".join(
         subprocess.run(
             [ROOT / ".venv/bin/deeplens", *command.split(), "--help"],

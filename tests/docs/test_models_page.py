@@ -1,4 +1,4 @@
-"""The page about models: its commands work, in their order, as they stand there."""
+"""The commands of docs/models.md work in their order."""
 
 import re
 import shutil
@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from model_tools.cli.main import main
-from model_tools.freezing.folder import read_frozen
+from model_tools.freezing.frozen_model import read_frozen
 from model_tools.freezing.parity import graph_runner
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
 from tests.forked import run_forked
 from tests.unit.model_tools.conftest import trained_models
 
@@ -35,10 +35,10 @@ def test_its_commands_take_a_saved_model_to_a_pin(
     shutil.copytree(trained_models["saved_model_2"], tmp_path / "my_model")
     shutil.copytree(ROOT / "environments", tmp_path / "environments")
     (tmp_path / "poses.txt").write_text("left\nright\nup\ndown\nahead\n")
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     for name in ("a.png", "b.png"):
         pixels = np.random.default_rng(len(name)).integers(0, 256, (20, 30, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "pictures" / name)
+        Image.fromarray(pixels).save(tmp_path / "images" / name)
     commands = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
     assert len(commands) == 7
     for command in commands:
@@ -47,7 +47,7 @@ def test_its_commands_take_a_saved_model_to_a_pin(
     (packaged,) = (tmp_path / "models/poses").glob("*/model.zip")
     assert packaged.parent.name in (tmp_path / "environments/dev.toml").read_text()
     assert (tmp_path / "build/report.html").is_file()
-    assert len(list((tmp_path / "build/pictures").iterdir())) == 2
+    assert len(list((tmp_path / "build/images").iterdir())) == 2
 
 
 def words_of(command: str) -> list[str]:
@@ -81,7 +81,9 @@ def test_each_way_to_save_a_model_has_a_command_that_works(
     shutil.copyfile(trained_models["sagemaker_tar"], "model.tar.gz")
     shutil.copytree(trained_models["checkpoint"].parent, "train")
     shutil.copyfile(trained_models["frozen"], "frozen.pb")
-    section = PAGE.partition("### How the model was saved")[2].partition("These are not read")[0]
+    section = PAGE.partition("### Commands for each way to save a model")[2].partition(
+        "These formats are"
+    )[0]
     commands = re.findall(r"`deeplens model (freeze .*?)` \|$", section, re.MULTILINE)
     assert len(commands) == 13
     for command in commands:
@@ -106,7 +108,8 @@ def _assert_answers(folder: Path, expected: dict[str, Any], pictures: Any) -> No
 
 
 def test_every_option_that_it_names_exists() -> None:
-    commands = ("inspect", "freeze", "package", "verify", "predict", "bench", "pin")
+    names = ("inspect", "freeze", "package", "verify", "predict", "bench")
+    commands = (*(f"model {name}" for name in names), "release pin")
     known = "".join(
         subprocess.run(
             [ROOT / ".venv/bin/deeplens", *command.split(), "--help"],

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.checkout import (
     ROOT,
     Checkout,
@@ -111,7 +111,7 @@ def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:
-    for name in ("deeplens", "review", "stacks", "tools"):
+    for name in ("deeplens", "stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     result = subprocess.run(
         [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "watch", "nowhere"],

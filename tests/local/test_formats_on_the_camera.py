@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from deeplens.cli.main import main
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.checkout import Checkout, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.account_keys import client
 from testkit.checkout import Checkout, destroy, heartbeat, virtual_camera, watch
 from testkit.waiting import eventually

@@ -17,7 +17,7 @@ import pytest
 
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.account_keys import client, secret
 from testkit.checkout import ROOT, Checkout
 from testkit.waiting import eventually

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.account_keys import client
 from testkit.checkout import (
     Checkout,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.checkout import Checkout
 from testkit.releases import blind_model, good_model
 from testkit.waiting import eventually

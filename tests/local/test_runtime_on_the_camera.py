@@ -9,7 +9,7 @@ import pytest
 
 from deeplens.config import load_environment
 from local_aws.core_device.nucleus import Kind
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.checkout import ROOT, Checkout, restored_checkout
 from tests.local.conftest import DeployedOnce
 from tests.local.cores import Cores, full_cores

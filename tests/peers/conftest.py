@@ -1,18 +1,18 @@
-"""Every peer's synthesis of the same environments, once."""
+"""The syntheses of the same environments by each peer, once per session."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, PYTHON, run, write_environments
+from deeplens.assembly import Stack, read_assembly
+from tests.peers.peers import NODE, PEERS, PYTHON, run, write_environments
 from tests.synth.synthesis import synthesize
-from tools.assembly import SynthesizedStack, read_assembly
 
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The committed environments, one that says nothing, and one that says everything."""
+    """The committed environments, one with all defaults, and one without any default."""
     folder = tmp_path_factory.mktemp("environments")
     write_environments(folder)
     return folder
@@ -20,6 +20,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def own_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of app.py."""
     folder = tmp_path_factory.mktemp("own")
     result = synthesize(folder, environments)
     assert result.returncode == 0, result.stderr
@@ -27,47 +28,56 @@ def own_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def own(own_assembly: Path) -> dict[str, SynthesizedStack]:
-    """What app.py synthesizes, by the stack's name."""
-    return {stack.name: stack for stack in read_assembly(own_assembly)}
-
-
-@pytest.fixture(scope="session")
 def default_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("default")
-    result = run(
-        [PYTHON, PEERS / "default_app.py"],
-        {
-            "CDK_OUTDIR": str(folder),
-            "ENVIRONMENTS": str(environments),
-            "PATH": f"{NODE.parent}:{os.environ['PATH']}",
-        },
-    )
-    assert result.returncode == 0, result.stderr
-    return folder
+    """The assembly of the project's application with CDK's defaults."""
+    return _python_assembly("default_app.py", environments, tmp_path_factory.mktemp("default"))
 
 
 @pytest.fixture(scope="session")
-def javascript(
-    environments: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, SynthesizedStack]:
-    """What the JavaScript twin synthesizes, by the stack's name."""
+def monitoring_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of the peer's stack, by this project."""
+    return _python_assembly("monitoring_app.py", environments, tmp_path_factory.mktemp("peer"))
+
+
+@pytest.fixture(scope="session")
+def javascript_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of the peer's stack, in JavaScript."""
     folder = tmp_path_factory.mktemp("javascript")
     result = run(
         [NODE, PEERS / "javascript" / "app.js"],
         {"CDK_OUTDIR": str(folder), "ENVIRONMENTS": str(environments)},
     )
     assert result.returncode == 0, result.stderr
-    return {stack.name: stack for stack in read_assembly(folder)}
+    return folder
 
 
 @pytest.fixture(scope="session")
-def troposphere(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where troposphere wrote its templates."""
-    folder = tmp_path_factory.mktemp("troposphere")
+def own(own_assembly: Path) -> dict[str, Stack]:
+    """The Monitoring stacks of app.py by name."""
+    return _monitoring_stacks(own_assembly)
+
+
+@pytest.fixture(scope="session")
+def javascript(javascript_assembly: Path) -> dict[str, Stack]:
+    """The Monitoring stacks of the JavaScript peer by name."""
+    return _monitoring_stacks(javascript_assembly)
+
+
+def _python_assembly(script: str, environments: Path, folder: Path) -> Path:
     result = run(
-        [BENCHMARKS_PYTHON, PEERS / "troposphere_app.py", folder],
-        {"ENVIRONMENTS": str(environments)},
+        [PYTHON, PEERS / script],
+        {
+            "CDK_OUTDIR": str(folder),
+            "ENVIRONMENTS": str(environments),
+            "PATH": f"{NODE.parent}:{os.environ['PATH']}",
+        },
+        environments=str(environments),
     )
     assert result.returncode == 0, result.stderr
     return folder
+
+
+def _monitoring_stacks(assembly: Path) -> dict[str, Stack]:
+    return {
+        stack.name: stack for stack in read_assembly(assembly) if stack.name.endswith("-Monitoring")
+    }

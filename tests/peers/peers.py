@@ -1,4 +1,4 @@
-"""How peers are run, and for which environments."""
+"""Execution of the peers, and their environments."""
 
 import json
 import os
@@ -12,9 +12,8 @@ from tests.synth.synthesis import ROOT
 PEERS = ROOT / "benchmarks" / "peers"
 NODE = ROOT / ".venv" / "bin" / "node"
 PYTHON = ROOT / ".venv" / "bin" / "python"
-BENCHMARKS_PYTHON = ROOT / ".venv-benchmarks" / "bin" / "python"
 
-# Every default that there is.
+# All defaults.
 _SPARSE = """
 account = "444444444444"
 region = "eu-west-1"
@@ -31,7 +30,7 @@ digest = "{digest}"
 topic = "sparse/infer"
 """
 
-# Every setting that the peers have; none of the values is a default.
+# Every setting that the peer has; none of the values is a default.
 _RICH = """
 account = "555555555555"
 region = "us-east-1"
@@ -88,7 +87,7 @@ free_disk_mib = 1024
 
 
 def write_environments(folder: Path) -> None:
-    """Write the committed environments, one with every default, and one with none."""
+    """Write the committed environments, one with all defaults, and one without any default."""
     for file in (ROOT / "environments").glob("*.toml"):
         (folder / file.name).write_bytes(file.read_bytes())
     pin = tomllib.loads((ROOT / "environments" / "dev.toml").read_text("utf-8"))["model"]
@@ -97,9 +96,10 @@ def write_environments(folder: Path) -> None:
 
 
 def run(
-    command: Sequence[str | Path], settings: Mapping[str, str]
+    command: Sequence[str | Path], variables: Mapping[str, str], **context: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a peer with settings of the environment."""
+    """Run a peer with cdk.json's context, extended by `context`, and without validation."""
+    flags = json.loads((ROOT / "cdk.json").read_bytes())["context"]
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -108,9 +108,9 @@ def run(
         text=True,
         env={
             **os.environ,
-            # What the CDK command line passes, and nothing that is not about templates.
-            "CDK_CONTEXT_JSON": json.dumps(json.loads((ROOT / "cdk.json").read_bytes())["context"]),
+            "PYTHONPATH": str(ROOT),
+            "CDK_CONTEXT_JSON": json.dumps({**flags, **context}),
             "CDK_VALIDATION": "false",
-            **settings,
+            **variables,
         },
     )

@@ -1,4 +1,4 @@
-"""An account as the templates of one environment would make it, and what is allowed in it."""
+"""An account with the resources of one environment's templates, and its authorization decisions."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from deeplens.assembly import Stack
 from tools.access_table import without_hash
-from tools.policy.reading import Stack
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
@@ -18,13 +18,13 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Evaluator:
-    """ministack's IAM evaluator in its own process."""
+    """ministack's IAM evaluator in a separate process."""
 
     asking: IO[str]
     answering: IO[str]
 
-    def __call__(self, **asked: Any) -> str:
-        self.asking.write(json.dumps(asked) + "\n")
+    def __call__(self, **request: Any) -> str:
+        self.asking.write(json.dumps(request) + "\n")
         self.asking.flush()
         return self.answering.readline().strip()
 
@@ -58,35 +58,35 @@ class Account:
             if "Export" in output
         }
 
-    def resources(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
-        """Logical ids and properties without references."""
-        for logical_id, resource in self._stacks[stack].resources(type_):
+    def definitions(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
+        """Yield logical ids and properties without references."""
+        for logical_id, resource in self._stacks[stack].definitions(type_):
             yield logical_id, self.plain(self._stacks[stack], resource["Properties"])
 
-    def one(self, stack: str, type_: str, name: str = "") -> Document:
-        """The only resource of a type whose logical id begins with a name."""
-        (found,) = (
+    def only(self, stack: str, type_: str, name: str = "") -> Document:
+        """Return the only resource of a type with a logical id that begins with a name."""
+        (properties,) = (
             properties
-            for logical_id, properties in self.resources(stack, type_)
+            for logical_id, properties in self.definitions(stack, type_)
             if logical_id.startswith(name)
         )
-        return found
+        return properties
 
     def roles(self) -> Iterator[tuple[str, str]]:
-        """Every role: its stack and logical id."""
+        """Return stack and logical id of every role."""
         for name, stack in self._stacks.items():
-            for logical_id, _ in stack.resources("AWS::IAM::Role"):
+            for logical_id, _ in stack.definitions("AWS::IAM::Role"):
                 yield name, logical_id
 
     def role_arn(self, stack: str, logical_id: str) -> str:
         return f"arn:aws:iam::{self.id}:role/{stack}-{logical_id}"
 
     def policies(self, stack: str, logical_id: str) -> list[Document]:
-        """The documents of all policies on a role, from whatever stack."""
+        """Return the documents of all policies of a role, from all stacks."""
         return [policy["PolicyDocument"] for _, policy in self._policies(stack, logical_id)]
 
     def grants_without_call(self, stack: str, logical_id: str) -> dict[str, str]:
-        """The reasons of a role's statements that no code of the project needs, by `Sid`."""
+        """Return the reasons for a role's statements that no code needs, by `Sid`."""
         return {
             sid: reason
             for metadata, _ in self._policies(stack, logical_id)
@@ -94,12 +94,14 @@ class Account:
         }
 
     def _policies(self, stack: str, logical_id: str) -> Iterator[tuple[Document, Document]]:
-        """Yield metadata and properties of all policies on a role."""
+        """Yield metadata and properties of all policies of a role."""
         name = self.role_arn(stack, logical_id).rpartition("/")[2]
         attached = json.dumps(self._attached(stack, logical_id))
-        for one in self._stacks.values():
-            for policy_id, resource in one.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
-                policy = self.plain(one, resource["Properties"])
+        for other in self._stacks.values():
+            for policy_id, resource in other.definitions(
+                "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"
+            ):
+                policy = self.plain(other, resource["Properties"])
                 if name in policy.get("Roles", []) or f"policy/{policy_id}" in attached:
                     yield resource.get("Metadata", {}), policy
 
@@ -114,7 +116,7 @@ class Account:
         tls: bool = True,
         **context: str | list[str],
     ) -> str:
-        """Decide about a role of this account, with the policy of the resource where it is ours."""
+        """Decide about a role of this account; resource policies of the environment apply, too."""
         return self.decide(
             role,
             action,
@@ -136,7 +138,7 @@ class Account:
         boundary: Document | None = None,
         tls: bool = True,
     ) -> str:
-        """Decide about a role that has these policies."""
+        """Decide about a role with these policies."""
         return self._evaluate(
             principal=self.role_arn(*role),
             account=self.id,
@@ -154,15 +156,15 @@ class Account:
         )
 
     def generated_name(self, stack: str, logical_id: str) -> str:
-        """Return the name that this account gives to a resource, by its id without CDK's hash."""
-        (found,) = (
-            one for one, _ in self._stacks[stack].resources() if without_hash(one) == logical_id
+        """Return the name of a resource in this account, by its logical id without CDK's hash."""
+        (full_id,) = (
+            id_ for id_, _ in self._stacks[stack].definitions() if without_hash(id_) == logical_id
         )
-        return self._reference(self._stacks[stack], found).rpartition(":")[2]
+        return self._reference(self._stacks[stack], full_id).rpartition(":")[2]
 
     def certificate_may(self, thing: str, action: str, resource: str) -> str:
-        """Decide about a device's certificate that is connected as a thing."""
-        document = self.one("Devices", "AWS::IoT::Policy")["PolicyDocument"]
+        """Decide about a device's certificate with a connection as a thing."""
+        document = self.only("Devices", "AWS::IoT::Policy")["PolicyDocument"]
         text = json.dumps(document).replace("${iot:Connection.Thing.ThingName}", thing)
         return self._evaluate(
             principal=f"arn:aws:iot:{REGION}:{self.id}:cert/x",
@@ -195,7 +197,7 @@ class Account:
             resource=resource,
             region=REGION,
             tls=True,
-            context={_key(one): text for one, text in context.items()},
+            context={_key(name): text for name, text in context.items()},
             policies=[],
             boundary=None,
             service=service,
@@ -205,7 +207,7 @@ class Account:
         )
 
     def plain(self, stack: Stack, value: Any) -> Any:
-        """Resolve references; what has no name in the templates gets one from its logical id."""
+        """Resolve references; a resource without a name gets one from its logical id."""
         if isinstance(value, list):
             return [self.plain(stack, item) for item in value]
         if not isinstance(value, dict):
@@ -217,7 +219,7 @@ class Account:
     def _resolved(self, stack: Stack, value: Document) -> str | None:
         match value:
             case {"Fn::Join": [separator, parts]}:
-                return str(separator).join(str(self.plain(stack, one)) for one in parts)
+                return str(separator).join(str(self.plain(stack, part)) for part in parts)
             case {"Fn::ImportValue": name}:
                 return str(self._exports[name])
             case {"Fn::GetAtt": [name, attribute]}:
@@ -268,20 +270,20 @@ class Account:
         return list(plain.get("ManagedPolicyArns", []))
 
     def _policy_of(self, resource: str) -> Document | None:
-        """The policy on a bucket or key of this environment."""
+        """Return the policy of a bucket or key of this environment."""
         if resource.startswith("arn:aws:s3:::"):
             bucket = resource.removeprefix("arn:aws:s3:::").split("/")[0]
-            for _, policy in self.resources("ModelStore", "AWS::S3::BucketPolicy"):
+            for _, policy in self.definitions("ModelStore", "AWS::S3::BucketPolicy"):
                 if policy["Bucket"] == bucket:
                     return dict(policy["PolicyDocument"])
         if ":kms:" in resource:
             for stack in self._stacks:
-                for logical_id, key in self.resources(stack, "AWS::KMS::Key"):
+                for logical_id, key in self.definitions(stack, "AWS::KMS::Key"):
                     if resource.endswith(f"key/{logical_id}"):
                         return dict(key["KeyPolicy"])
         return None
 
 
 def _key(name: str) -> str:
-    """`kms_ViaService` is a Python name for `kms:ViaService`."""
+    """Return the condition key of a Python name, for example `kms:ViaService`."""
     return name.replace("_", ":", 1)

@@ -1,21 +1,15 @@
-"""The synthesis that tests/synth looks at, as the rules read it."""
+"""Stacks for the rules, from the synthesis of tests/synth and from a user's files."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from deeplens.config import (
-    DeliveryConfig,
-    EnvironmentConfig,
-    load_delivery,
-    load_environments,
-)
+from deeplens.assembly import Stack, by_environment, read_assembly
+from deeplens.config import DeliveryConfig, EnvironmentConfig, load_delivery, load_environments
 from tests.synth.conftest import assembly
 from tests.synth.hosting_sites import WHOLE, archive_files
 from tests.synth.synthesis import DELIVERY, ROOT, TRAINING, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.policy.reading import Stack, by_environment
 
 __all__ = ["assembly"]
 
@@ -24,7 +18,7 @@ PROFILE = "arn:aws:signer:eu-central-1:444444444444:/signing-profiles/Cameras/ab
 
 @dataclass(frozen=True)
 class Site:
-    """A user's own files, and what is synthesized from them."""
+    """A user's files, and the stacks that are synthesized from them."""
 
     folder: Path
     environments: list[EnvironmentConfig]
@@ -34,13 +28,13 @@ class Site:
 
 @pytest.fixture(scope="session")
 def environments(assembly: Path) -> dict[str, list[Stack]]:
-    """Stacks by environment."""
+    """Stacks of the committed files, by environment."""
     return by_environment(read_assembly(assembly))
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """An environment with all that a file can ask for, the committed ones, and a pipeline."""
+    """An environment with every setting, the committed environments, and a pipeline."""
     folder = tmp_path_factory.mktemp("site")
     committed = load_environments(ROOT / "environments")
     with_everything(folder / "environments", committed[0].model.digest)

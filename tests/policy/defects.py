@@ -4,11 +4,14 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from deeplens.policy import configured, violations
+from deeplens.policy.violation import Violation
 from tests.policy.conftest import Site
-from tools.policy import configured, findings
-from tools.policy.reading import Finding, Stack
+
+if TYPE_CHECKING:
+    from deeplens.assembly import Stack
 
 Template = dict[str, Any]
 Defect = Callable[[Template], None]
@@ -24,26 +27,28 @@ PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resour
 def of(template: Template, type_: str, name: str = "") -> Template:
     """Return the properties of the first resource of a type with `name` in its logical id."""
     return next(
-        one["Properties"]
-        for logical_id, one in template["Resources"].items()
-        if one["Type"] == type_ and name in logical_id
+        definition["Properties"]
+        for logical_id, definition in template["Resources"].items()
+        if definition["Type"] == type_ and name in logical_id
     )
 
 
-def said(template: Template, type_: str, name: str = "") -> list[Template]:
+def statements_of(template: Template, type_: str, name: str = "") -> list[Template]:
     """Return the statements of a policy."""
-    found: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
-    return found
+    statements: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
+    return statements
 
 
 def trust(template: Template) -> Template:
-    found: Template = of(template, ROLE)["AssumeRolePolicyDocument"]["Statement"][0]
-    return found
+    statement: Template = of(template, ROLE)["AssumeRolePolicyDocument"]["Statement"][0]
+    return statement
 
 
 def by_sid(template: Template, sid: str) -> Template:
     return next(
-        one for one in said(template, BUCKET_POLICY, "ModelsBucket") if one.get("Sid") == sid
+        statement
+        for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket")
+        if statement.get("Sid") == sid
     )
 
 
@@ -60,24 +65,24 @@ def set_rule(template: Template, **values: float) -> None:
 
 
 def stage(template: Template, name: str) -> Template:
-    return next(one for one in of(template, PIPELINE)["Stages"] if one["Name"] == name)
+    return next(stage for stage in of(template, PIPELINE)["Stages"] if stage["Name"] == name)
 
 
 def without(template: Template, name: str, provider: str, action: str = "") -> None:
-    found = stage(template, name)
-    before = found["Actions"]
-    found["Actions"] = [
-        one
-        for one in before
-        if one["ActionTypeId"]["Provider"] != provider or action not in one["Name"]
+    changed = stage(template, name)
+    before = changed["Actions"]
+    changed["Actions"] = [
+        candidate
+        for candidate in before
+        if candidate["ActionTypeId"]["Provider"] != provider or action not in candidate["Name"]
     ]
-    assert len(found["Actions"]) < len(before)
+    assert len(changed["Actions"]) < len(before)
 
 
 def order(template: Template, name: str, provider: str, value: int) -> None:
-    for one in stage(template, name)["Actions"]:
-        if one["ActionTypeId"]["Provider"] == provider:
-            one["RunOrder"] = value
+    for action in stage(template, name)["Actions"]:
+        if action["ActionTypeId"]["Provider"] == provider:
+            action["RunOrder"] = value
 
 
 def variables(template: Template, **values: str) -> None:
@@ -90,8 +95,10 @@ def without_boundary(template: Template) -> None:
 
 
 def attach(template: Template, action: str) -> None:
-    """Give every role a policy of its own, as a resource."""
-    roles = [name for name, one in template["Resources"].items() if one["Type"] == ROLE]
+    """Add a policy to every role, as a resource."""
+    roles = [
+        name for name, definition in template["Resources"].items() if definition["Type"] == ROLE
+    ]
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     for role in roles:
         template["Resources"][f"{role}Added"] = {
@@ -105,9 +112,9 @@ def attach(template: Template, action: str) -> None:
 
 
 def exempt(template: Template, arn: str) -> None:
-    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
-        if "ArnNotEquals" in one.get("Condition", {}):
-            one["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": arn}}
+    for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket"):
+        if "ArnNotEquals" in statement.get("Condition", {}):
+            statement["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": arn}}
 
 
 def warn(template: Template) -> None:
@@ -116,15 +123,15 @@ def warn(template: Template) -> None:
 
 
 def narrow_tls(template: Template) -> None:
-    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
-        if "aws:SecureTransport" in json.dumps(one):
-            one["Action"] = "s3:GetBucketLocation"
+    for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(statement):
+            statement["Action"] = "s3:GetBucketLocation"
 
 
 def half_tls(template: Template) -> None:
-    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
-        if "aws:SecureTransport" in json.dumps(one):
-            one["Resource"] = one["Resource"][0]
+    for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(statement):
+            statement["Resource"] = statement["Resource"][0]
 
 
 DEFECTS: list[tuple[str, str, Defect]] = [
@@ -140,19 +147,20 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "Fn::Sub": "arn:aws:iam::444444444444:policy/Another"})),
     ("approvals-stay", DELIVERY, lambda t: without(t, "production", "Manual")),
     # Permissions.
-    ("no-inverted-allow", INFERENCE, lambda t: said(t, POLICY).append(
+    ("no-inverted-allow", INFERENCE, lambda t: statements_of(t, POLICY).append(
         {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::x"})),
-    ("no-inverted-allow", STORE, lambda t: said(t, POLICY).append(
+    ("no-inverted-allow", STORE, lambda t: statements_of(t, POLICY).append(
         {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::x"})),
-    ("no-inverted-allow", STORE, lambda t: said(t, BUCKET_POLICY).append(
+    ("no-inverted-allow", STORE, lambda t: statements_of(t, BUCKET_POLICY).append(
         {"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "s3:GetObject",
          "Resource": "x"})),
-    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(PUBLIC)),
-    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "AccessLogs").append(
+    ("no-public-access", STORE, lambda t: statements_of(t, BUCKET_POLICY, "ModelsBucket").append(
+        PUBLIC)),
+    ("no-public-access", STORE, lambda t: statements_of(t, BUCKET_POLICY, "AccessLogs").append(
         {**PUBLIC, "Principal": {"AWS": ["*"]}})),
-    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+    ("no-public-access", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[1].update(
         Principal="*")),
-    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].update(
+    ("no-public-access", MONITORING, lambda t: statements_of(t, "AWS::SQS::QueuePolicy")[1].update(
         Principal={"AWS": "*"})),
     ("no-public-access", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
         Principal="*")),
@@ -166,12 +174,12 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "StringEquals": {"aws:SourceAccount": "555555555555"}})),
     ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
         "StringEqualsIfExists": {"aws:SourceAccount": "444444444444"}})),
-    ("callers-named", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
+    ("function-callers", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
         SourceArn="*")),
     # Storage.
     ("tls-only", STORE, narrow_tls),
     ("tls-only", STORE, half_tls),
-    ("tls-only", DELIVERY, lambda t: said(t, BUCKET_POLICY, "Artifacts")[0].update(
+    ("tls-only", DELIVERY, lambda t: statements_of(t, BUCKET_POLICY, "Artifacts")[0].update(
         Principal={"AWS": "arn:aws:iam::999999999999:root"})),
     ("written-once", STORE, lambda t: by_sid(t, "OnlyThePublisherWritesComponents").update(
         Condition={"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444444444444:role/*"}})),
@@ -179,12 +187,12 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "Condition"].update(Bool={"aws:SecureTransport": "false"})),
     ("written-once", STORE, lambda t: by_sid(t, "ComponentsAreKept").update(
         Principal={"AWS": "arn:aws:iam::444444444444:root"})),
-    ("components-stay-warm", STORE, lambda t: lifecycle(t, Transitions=[
+    ("components-not-archived", STORE, lambda t: lifecycle(t, Transitions=[
         {"StorageClass": "GLACIER", "TransitionInDays": 30}])),
-    ("components-stay-warm", STORE, lambda t: lifecycle(
+    ("components-not-archived", STORE, lambda t: lifecycle(
         t, Prefix="components/shapes/", NoncurrentVersionTransitions=[
             {"StorageClass": "DEEP_ARCHIVE", "TransitionInDays": 30}])),
-    ("components-stay-warm", STORE, lambda t: of(t, BUCKET, "ModelsBucket").update(
+    ("components-not-archived", STORE, lambda t: of(t, BUCKET, "ModelsBucket").update(
         IntelligentTieringConfigurations=[{"Id": "x", "Status": "Enabled", "Tierings": []}])),
     ("logged-access", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop("LoggingConfiguration")),
     ("artifacts-expire", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop(
@@ -209,41 +217,45 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
         "Environment"].update(PrivilegedMode=True)),
     # Monitoring.
-    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+    ("encrypted-topic", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[1].update(
         Action="*")),
-    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[0].update(
+    ("encrypted-topic", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[0].update(
         Action="sns:GetTopicAttributes")),
     ("undelivered-events", MONITORING, lambda t: of(t, RULE)["Targets"][0].pop(
         "DeadLetterConfig")),
     ("undelivered-events", MONITORING, lambda t: of(t, QUEUE).update(SqsManagedSseEnabled=False)),
-    ("undelivered-events", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy").pop()),
-    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].pop(
+    ("undelivered-events", MONITORING, lambda t: statements_of(t, "AWS::SQS::QueuePolicy").pop()),
+    ("undelivered-events", DELIVERY, lambda t: statements_of(t, "AWS::SQS::QueuePolicy")[1].pop(
         "Condition")),
-    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy").pop(0)),
+    ("undelivered-events", DELIVERY, lambda t: statements_of(t, "AWS::SQS::QueuePolicy").pop(0)),
     # Releases.
     ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
     ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
     ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),
-    # The same, in other forms that IAM accepts.
+    # Other forms that IAM accepts.
     ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:Get?bject")),
     ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:*")),
     ("no-resource-star", MONITORING, lambda t: attach(t, "s3:GetObject")),
     ("camera-role-reads", DEVICES, lambda t: attach(t, "s3:PutObject")),
-    ("only-own-account", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(
+    ("only-own-account", STORE, lambda t: statements_of(t, BUCKET_POLICY, "ModelsBucket").append(
         {**PUBLIC, "Principal": {"AWS": "222222222222"}})),
     ("written-once", STORE, lambda t: exempt(t, "arn:aws:iam::111111111111:role/pub?isher")),
 ]  # fmt: skip
 
 
-def found_with(site: Site, stack: str, defect: Defect) -> list[Finding]:
-    """Return every finding when one stack has the defect."""
+def violations_with(site: Site, stack: str, defect: Defect) -> list[Violation]:
+    """Return every violation if one stack has the defect."""
     changed: dict[str, list[Stack]] = {}
     for environment, stacks in site.stacks.items():
         changed[environment] = [
-            replace(one, template=copy.deepcopy(one.template)) if one.name == stack else one
-            for one in stacks
+            replace(candidate, template=copy.deepcopy(candidate.template))
+            if candidate.name == stack
+            else candidate
+            for candidate in stacks
         ]
-    (target,) = (one for stacks in changed.values() for one in stacks if one.name == stack)
+    (target,) = (
+        candidate for stacks in changed.values() for candidate in stacks if candidate.name == stack
+    )
     defect(target.template)
-    found = [finding for stacks in changed.values() for finding in findings(stacks)]
-    return found + configured.findings(site.environments, site.delivery, changed)
+    of_templates = [violation for stacks in changed.values() for violation in violations(stacks)]
+    return of_templates + configured.violations(site.environments, site.delivery, changed)

@@ -1,7 +1,7 @@
-"""Answers requests with ministack's IAM evaluator, one JSON line each, in .venv-local-aws.
+"""Evaluate requests with ministack's IAM evaluator, one JSON line each, in .venv-local-aws.
 
-A library that knows conditions, explicit denials, policies of resources and boundaries; it cannot
-live in the project's own environment, because it pins another botocore.
+The library evaluates conditions, explicit denials, resource policies and boundaries. It requires
+another version of botocore than the project, and therefore a separate environment.
 """
 
 import json
@@ -17,41 +17,41 @@ from ministack.core.iam_evaluator import (
 )
 
 
-def decide(asked: dict[str, Any]) -> str:
+def decide(request: dict[str, Any]) -> str:
     """Return Allow, Deny (explicit) or ImplicitDeny."""
     context = EvalContext(
-        principal_arn=asked["principal"],
+        principal_arn=request["principal"],
         principal_type="AssumedRole",
-        principal_account=asked["account"],
-        action=asked["action"],
-        resource_arn=asked["resource"],
-        region=asked["region"],
+        principal_account=request["account"],
+        action=request["action"],
+        resource_arn=request["resource"],
+        region=request["region"],
         source_ip="192.0.2.1",
-        secure_transport=asked["tls"],
-        service_context={key.lower(): value for key, value in asked["context"].items()},
-        principal_keys={"aws:principalarn": asked["principal"]},
+        secure_transport=request["tls"],
+        service_context={key.lower(): value for key, value in request["context"].items()},
+        principal_keys={"aws:principalarn": request["principal"]},
     )
-    if asked["service"]:
-        found = evaluate_resource_policy(asked["resource_policy"], context, asked["service"])
-        return str(found.decision)
-    policies = [parse_policy_document(one) for one in asked["policies"]]
-    limits = [[parse_policy_document(asked["boundary"])]] if asked["boundary"] else []
+    if request["service"]:
+        result = evaluate_resource_policy(request["resource_policy"], context, request["service"])
+        return str(result.decision)
+    policies = [parse_policy_document(policy) for policy in request["policies"]]
+    limits = [[parse_policy_document(request["boundary"])]] if request["boundary"] else []
     identity = evaluate(context, policies, *limits)
-    if asked["resource_policy"] is None:
+    if request["resource_policy"] is None:
         return str(identity.decision)
     combined = combine_resource_policy(
         identity,
         context,
-        asked["resource_policy"],
-        asked["owner"],
-        required=asked["resource_policy_must_allow"],
+        request["resource_policy"],
+        request["owner"],
+        required=request["resource_policy_must_allow"],
         limits=tuple(limits),
     )
     return str(combined.decision)
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Evaluate requests until standard input ends."""
     for line in sys.stdin:
         print(decide(json.loads(line)), flush=True)  # noqa: T201 - the wire of this helper
 

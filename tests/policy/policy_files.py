@@ -16,7 +16,7 @@ BOUNDARIES = ("DeepLensBoundary", "DeepLensPipelineBoundary")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short form of Fn::Sub."""
+    """A YAML loader for CloudFormation's short form of Fn::Sub."""
 
 
 _Loader.add_constructor("!Sub", lambda loader, node: {"Fn::Sub": loader.construct_scalar(node)})
@@ -30,9 +30,9 @@ class Policies:
     deploy: dict[str, Document]
 
     def without(self, name: str, sid: str) -> "Policies":
-        """The same without one statement."""
+        """Return the policies without one statement."""
         document = self.deploy[name]
-        statements = [one for one in document["Statement"] if one["Sid"] != sid]
+        statements = [statement for statement in document["Statement"] if statement["Sid"] != sid]
         assert len(statements) == len(document["Statement"]) - 1
         changed = {**document, "Statement": statements}
         return Policies(self.boundary, {**self.deploy, name: changed})
@@ -41,18 +41,18 @@ class Policies:
 def policies(template: Any, account: str) -> Policies:
     """Read a template for an account."""
     content = yaml.load(template.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
-    found = {
+    policies = {
         resource["Properties"]["ManagedPolicyName"]: _plain(
             resource["Properties"]["PolicyDocument"], account
         )
         for resource in content["Resources"].values()
     }
-    (boundary,) = (name for name in found if name in BOUNDARIES)
-    return Policies(found[boundary], {name: one for name, one in found.items() if name != boundary})
+    (boundary,) = (name for name in policies if name in BOUNDARIES)
+    return Policies(policies.pop(boundary), policies)
 
 
 def size(document: Document) -> int:
-    """The characters that IAM counts."""
+    """Return the number of characters that IAM counts."""
     return len(json.dumps(document, separators=(",", ":")))
 
 

@@ -1,11 +1,11 @@
-"""The resources of templates as CloudFormation provisions them, with generated names."""
+"""Resources of templates as CloudFormation provisions them, with generated names."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from deeplens.assembly import Stack
 from local_aws.provisioning import Change, Resource, Role, Step
-from tools.policy.reading import Stack
 
 Document = dict[str, Any]
 # Types whose Ref is the ARN.
@@ -25,7 +25,7 @@ class Provisioned:
         }
 
     def changes(self, steps: tuple[Step, ...]) -> Iterator[Change]:
-        """Each step of each resource."""
+        """Yield each step of each resource."""
         for stack in self._stacks:
             for logical_id in stack.template["Resources"]:
                 resource = self._resource(stack, logical_id)
@@ -34,20 +34,22 @@ class Provisioned:
                     yield Change(step, resource, before, self.role_named)
 
     def policy_documents(self) -> Iterator[Document]:
-        """The identity policies of all roles."""
+        """Yield the identity policies of all roles."""
         for stack in self._stacks:
-            for logical_id, _ in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+            for logical_id, _ in stack.definitions("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
                 yield self._resource(stack, logical_id).properties["PolicyDocument"]
-            for logical_id, _ in stack.resources("AWS::IAM::Role"):
+            for logical_id, _ in stack.definitions("AWS::IAM::Role"):
                 for policy in self._resource(stack, logical_id).properties.get("Policies", []):
                     yield policy["PolicyDocument"]
 
     def role_named(self, name: str) -> Role | None:
         for stack in self._stacks:
-            for logical_id, _ in stack.resources("AWS::IAM::Role"):
-                found = self._resource(stack, logical_id)
-                if str(found.own_arn).rpartition("/")[2] == name:
-                    return Role(str(found.own_arn), found.properties.get("PermissionsBoundary"))
+            for logical_id, _ in stack.definitions("AWS::IAM::Role"):
+                resource = self._resource(stack, logical_id)
+                if str(resource.own_arn).rpartition("/")[2] == name:
+                    return Role(
+                        str(resource.own_arn), resource.properties.get("PermissionsBoundary")
+                    )
         return None
 
     def _resource(self, stack: Stack, logical_id: str) -> Resource:
@@ -71,20 +73,20 @@ class Provisioned:
     def _resolved(self, stack: Stack, value: Document) -> Any:
         match value:
             case {"Fn::Join": [separator, parts]}:
-                found = str(separator).join(str(self._plain(stack, part)) for part in parts)
+                text = str(separator).join(str(self._plain(stack, part)) for part in parts)
             case {"Fn::Sub": str(given)}:
-                found = re.sub(
+                text = re.sub(
                     r"\$\{([\w:]+)\}", lambda match: self._reference(stack, match[1]), given
                 )
             case {"Fn::ImportValue": name}:
-                found = self._plain(*self._exports[name])
+                text = self._plain(*self._exports[name])
             case {"Fn::GetAtt": [name, attribute]}:
-                found = self._attribute(stack, name, attribute)
+                text = self._attribute(stack, name, attribute)
             case {"Ref": name}:
-                found = self._reference(stack, name)
+                text = self._reference(stack, name)
             case _:
                 raise AssertionError(value)
-        return found
+        return text
 
     def _reference(self, stack: Stack, name: str) -> str:
         pseudo = {
@@ -112,7 +114,7 @@ class Provisioned:
         return f"{name}.{attribute}"
 
     def _named(self, stack: Stack, logical_id: str) -> Resource:
-        """A resource with the properties that its name depends on; others may refer back to it."""
+        """Return a resource with the properties for its name; other ones can contain its name."""
         given = stack.template["Resources"][logical_id].get("Properties", {})
         texts = {key: value for key, value in given.items() if isinstance(value, str)}
         return self._bare(stack, logical_id, texts)

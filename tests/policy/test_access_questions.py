@@ -1,15 +1,14 @@
-"""Who can do what, asked of all policies together by an IAM evaluator."""
+"""Authorization decisions of an IAM evaluator on all policies of an environment."""
 
 import json
 from collections.abc import Iterator
 
 import pytest
 
+from deeplens.assembly import as_list, by_environment, read_assembly
 from deeplens.config import load_environment
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.policy.reading import by_environment, listed
 
 pytestmark = pytest.mark.process
 
@@ -17,7 +16,7 @@ EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
-ALLOW, DENY, NOTHING_SAYS_SO = "Allow", "Deny", "ImplicitDeny"
+ALLOW, DENY, IMPLICIT_DENY = "Allow", "Deny", "ImplicitDeny"
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +27,13 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def accounts(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Account]:
-    """The committed environments, and `full`, which has everything."""
+    """The committed environments, and `full` with every optional part."""
     folder = tmp_path_factory.mktemp("everything")
     with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
     result = synthesize(folder / "out", folder)
     assert result.returncode == 0, result.stderr
-    found = by_environment(read_assembly(folder / "out"))
-    return {name: Account(stacks, evaluator) for name, stacks in found.items()}
+    environments = by_environment(read_assembly(folder / "out"))
+    return {name: Account(stacks, evaluator) for name, stacks in environments.items()}
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,17 @@ def dev(accounts: dict[str, Account]) -> Account:
 
 
 def role(account: Account, stack: str, begin: str) -> tuple[str, str]:
-    (found,) = (one for one in account.roles() if one[0] == stack and one[1].startswith(begin))
-    return found
+    (role,) = (
+        (name, logical_id)
+        for name, logical_id in account.roles()
+        if name == stack and logical_id.startswith(begin)
+    )
+    return role
 
 
 @pytest.fixture(scope="module")
 def camera(dev: Account) -> tuple[str, str]:
-    """The role that a device's certificate is exchanged for."""
+    """The role that devices assume with their certificates."""
     return role(dev, "Devices", "TokenExchangeRole")
 
 
@@ -59,13 +62,12 @@ def publisher(dev: Account) -> tuple[str, str]:
 
 
 def bucket(account: Account) -> str:
-    return (
-        f"arn:aws:s3:::{account.one('ModelStore', 'AWS::S3::Bucket', 'ModelsBucket')['BucketName']}"
-    )
+    models = account.only("ModelStore", "AWS::S3::Bucket", "ModelsBucket")
+    return f"arn:aws:s3:::{models['BucketName']}"
 
 
 def key(account: Account) -> str:
-    ((logical_id, _),) = account.resources("ModelStore", "AWS::KMS::Key")
+    ((logical_id, _),) = account.definitions("ModelStore", "AWS::KMS::Key")
     return f"arn:aws:kms:{REGION}:{account.id}:key/{logical_id}"
 
 
@@ -111,16 +113,16 @@ def test_a_device_uses_the_key_through_s3_only(dev: Account, camera: tuple[str, 
 def test_no_role_touches_another_environments_bucket(
     accounts: dict[str, Account], action: str
 ) -> None:
-    asked = 0
+    decisions = 0
     for account in accounts.values():
         for other in accounts.values():
             if other is not account:
-                for one in account.roles():
+                for caller in account.roles():
                     for below in ("", "/components/shapes/0/model.zip", "/datasets/x"):
-                        decision = account.may(one, f"s3:{action}", f"{bucket(other)}{below}")
-                        assert decision != ALLOW, (one, other.environment, below)
-                        asked += 1
-    assert asked > 100
+                        decision = account.may(caller, f"s3:{action}", f"{bucket(other)}{below}")
+                        assert decision != ALLOW, (caller, other.environment, below)
+                        decisions += 1
+    assert decisions > 100
 
 
 @pytest.mark.parametrize(
@@ -132,8 +134,8 @@ def test_no_role_of_an_environment_can_replace_the_cameras_function(
     accounts: dict[str, Account], action: str
 ) -> None:
     for account in accounts.values():
-        for one in account.roles():
-            assert account.may(one, f"lambda:{action}", function(account)) != ALLOW, one
+        for caller in account.roles():
+            assert account.may(caller, f"lambda:{action}", function(account)) != ALLOW, caller
 
 
 @pytest.mark.parametrize(
@@ -143,10 +145,10 @@ def test_no_role_of_an_environment_can_become_another(
     accounts: dict[str, Account], action: str
 ) -> None:
     for account in accounts.values():
-        for one in account.roles():
+        for caller in account.roles():
             for other in account.roles():
-                decision = account.may(one, action, account.role_arn(*other))
-                assert decision != ALLOW, (one, other)
+                decision = account.may(caller, action, account.role_arn(*other))
+                assert decision != ALLOW, (caller, other)
 
 
 def test_the_publisher_writes_components_and_deletes_nothing(
@@ -168,9 +170,7 @@ def test_not_even_an_administrator_replaces_or_deletes_a_component(
     assert dev.may(camera, "s3:PutObject", f"{bucket(dev)}/datasets/x", extra=EVERYTHING) == ALLOW
 
 
-def test_the_bucket_refuses_whoever_comes_without_tls_1_2(
-    dev: Account, camera: tuple[str, str]
-) -> None:
+def test_the_bucket_denies_requests_without_tls_1_2(dev: Account, camera: tuple[str, str]) -> None:
     model = f"{bucket(dev)}/components/shapes/0/model.zip"
     assert dev.may(camera, "s3:GetObject", model, tls=False) == DENY
     assert dev.may(camera, "s3:GetObject", model, s3_TlsVersion="1.1") == DENY
@@ -212,17 +212,17 @@ SHADOW = f"$aws/things/{CAMERA}/shadow/name/deeplens"
         ("iot:AssumeRoleWithCertificate", "rolealias/deeplens-dev-token-exchange"),
     ],
 )
-def test_a_certificate_is_its_own_thing(dev: Account, action: str, resource: str) -> None:
+def test_a_certificate_acts_as_its_thing(dev: Account, action: str, resource: str) -> None:
     assert dev.certificate_may(CAMERA, action, resource) == ALLOW
     assert dev.certificate_may("other", action, resource) == (
-        ALLOW if "rolealias" in resource else NOTHING_SAYS_SO
+        ALLOW if "rolealias" in resource else IMPLICIT_DENY
     )
 
 
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
-        # Another thing can have a longer name: this client would end its connection.
+        # Another thing can have a longer name; a client with that id would end its connection.
         ("iot:Connect", f"client/{CAMERA}1"),
         ("iot:Publish", "topic/anything"),
         ("iot:Publish", f"topic/deeplens/{CAMERA}/other"),
@@ -235,14 +235,14 @@ def test_a_certificate_is_its_own_thing(dev: Account, action: str, resource: str
         ("iot:UpdateThingShadow", "thing/other"),
     ],
 )
-def test_a_certificate_is_nothing_else(dev: Account, action: str, resource: str) -> None:
-    assert dev.certificate_may(CAMERA, action, resource) == NOTHING_SAYS_SO
+def test_a_certificate_acts_as_nothing_else(dev: Account, action: str, resource: str) -> None:
+    assert dev.certificate_may(CAMERA, action, resource) == IMPLICIT_DENY
 
 
 def test_the_cameras_role_is_for_its_own_alias_of_its_own_account(
     dev: Account, camera: tuple[str, str]
 ) -> None:
-    trust = dev.one(*("Devices", "AWS::IAM::Role"))["AssumeRolePolicyDocument"]
+    trust = dev.only(*("Devices", "AWS::IAM::Role"))["AssumeRolePolicyDocument"]
     aliases = f"arn:aws:iot:{REGION}:{dev.id}:rolealias"
 
     def may(service: str, account: str, alias: str) -> str:
@@ -262,17 +262,17 @@ def test_each_role_is_assumed_for_its_own_account_only(accounts: dict[str, Accou
     services = set()
     for account in accounts.values():
         for stack, logical_id in account.roles():
-            trust = account.one(stack, "AWS::IAM::Role", logical_id)["AssumeRolePolicyDocument"]
+            trust = account.only(stack, "AWS::IAM::Role", logical_id)["AssumeRolePolicyDocument"]
             arn = account.role_arn(stack, logical_id)
             for statement in trust["Statement"]:
                 if "AWS" in statement["Principal"]:
                     assert statement["Principal"] == {"AWS": f"arn:aws:iam::{account.id}:root"}
                     continue
-                service = listed(statement["Principal"]["Service"])[0]
+                service = as_list(statement["Principal"]["Service"])[0]
                 services.add(service)
-                said = statement["Condition"]
-                source = said.get("ArnLike", {}).get("aws:SourceArn", "arn:aws:x:::y")
-                for owner, expected in ((account.id, ALLOW), ("999999999999", NOTHING_SAYS_SO)):
+                condition = statement["Condition"]
+                source = condition.get("ArnLike", {}).get("aws:SourceArn", "arn:aws:x:::y")
+                for owner, expected in ((account.id, ALLOW), ("999999999999", IMPLICIT_DENY)):
                     decision = account.service_may(
                         service, trust, "sts:AssumeRole", arn,
                         aws_SourceAccount=owner, aws_SourceArn=source.replace("*", "x"),
@@ -282,10 +282,12 @@ def test_each_role_is_assumed_for_its_own_account_only(accounts: dict[str, Accou
 
 
 def test_alarms_of_this_account_publish_and_nobody_else_does(dev: Account) -> None:
-    policy = dev.one("Monitoring", "AWS::SNS::TopicPolicy")
+    policy = dev.only("Monitoring", "AWS::SNS::TopicPolicy")
     (topic,) = policy["Topics"]
     document, cloudwatch = policy["PolicyDocument"], "cloudwatch.amazonaws.com"
-    (allowed,) = (one for one in document["Statement"] if one["Effect"] == "Allow")
+    (allowed,) = (
+        statement for statement in document["Statement"] if statement["Effect"] == "Allow"
+    )
     arn = allowed["Condition"]["ArnLike"]["aws:SourceArn"].replace("*", "any")
 
     def may(service: str, account: str) -> str:
@@ -298,15 +300,15 @@ def test_alarms_of_this_account_publish_and_nobody_else_does(dev: Account) -> No
     assert may("s3.amazonaws.com", dev.id) != ALLOW
 
 
-def test_what_makes_the_metrics_writes_its_own_log_only(dev: Account) -> None:
-    one = role(dev, "Monitoring", "MetricsRole")
-    groups = dict(dev.resources("Monitoring", "AWS::Logs::LogGroup"))
+def test_the_metrics_function_writes_only_its_log(dev: Account) -> None:
+    caller = role(dev, "Monitoring", "MetricsRole")
+    groups = dict(dev.definitions("Monitoring", "AWS::Logs::LogGroup"))
     assert len(groups) == 2
     logs = f"arn:aws:logs:{REGION}:{dev.id}:log-group"
     written = [
         name
         for name in (*groups, "another")
-        if dev.may(one, "logs:PutLogEvents", f"{logs}:{name}:log-stream:x") == ALLOW
+        if dev.may(caller, "logs:PutLogEvents", f"{logs}:{name}:log-stream:x") == ALLOW
     ]
     assert [name for name in written if name.startswith("MetricsLog")] == written
     assert len(written) == 1
@@ -329,10 +331,11 @@ def test_the_deeplens_service_passes_its_greengrass_roles_to_greengrass_only(
     full = accounts["full"]
     service = role(full, "DeepLensRoles", "RolesAWSDeepLensServiceRole")
     passed = {
-        (one[1], to)
-        for one in full.roles()
+        (target[1], to)
+        for target in full.roles()
         for to in ("greengrass.amazonaws.com", "lambda.amazonaws.com")
-        if full.may(service, "iam:PassRole", full.role_arn(*one), iam_PassedToService=to) == ALLOW
+        if full.may(service, "iam:PassRole", full.role_arn(*target), iam_PassedToService=to)
+        == ALLOW
     }
     assert {to for _, to in passed} == {"greengrass.amazonaws.com"}
     assert sorted(name[: len("RolesAWSDeepLensGreengrass")] for name, _ in passed) == (
@@ -340,11 +343,11 @@ def test_the_deeplens_service_passes_its_greengrass_roles_to_greengrass_only(
     )
 
 
-def test_no_role_trusts_the_service_that_ended(accounts: dict[str, Account]) -> None:
+def test_no_role_trusts_the_closed_service(accounts: dict[str, Account]) -> None:
     full = accounts["full"]
     trusts = {
         logical_id: json.dumps(properties["AssumeRolePolicyDocument"])
-        for logical_id, properties in full.resources("DeepLensRoles", "AWS::IAM::Role")
+        for logical_id, properties in full.definitions("DeepLensRoles", "AWS::IAM::Role")
     }
     assert len(trusts) == 5
     assert not any("deeplens.amazonaws.com" in trust for trust in trusts.values())
@@ -352,7 +355,7 @@ def test_no_role_trusts_the_service_that_ended(accounts: dict[str, Account]) -> 
     assert f"arn:aws:iam::{full.id}:root" in service
 
 
-def test_a_boundary_narrows_whatever_a_role_has(dev: Account, camera: tuple[str, str]) -> None:
+def test_a_boundary_limits_every_policy_of_a_role(dev: Account, camera: tuple[str, str]) -> None:
     boundary = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
@@ -361,10 +364,8 @@ def test_a_boundary_narrows_whatever_a_role_has(dev: Account, camera: tuple[str,
     assert dev.may(camera, "s3:GetObject", model, boundary=boundary) != ALLOW
 
 
-def test_a_question_about_a_policy_that_is_gone_has_another_answer(
-    dev: Account, camera: tuple[str, str]
-) -> None:
-    """The evaluator says yes where a policy does: its noes mean something."""
+def test_an_additional_policy_changes_the_decision(dev: Account, camera: tuple[str, str]) -> None:
+    """The evaluator allows an action if a policy does, so its denials are significant."""
     assert dev.may(camera, "lambda:UpdateFunctionCode", function(dev), extra=EVERYTHING) == ALLOW
     assert len(dev.policies(*camera)) == 1
 
@@ -381,9 +382,9 @@ OWNER = "arn:aws:cloudformation:eu-central-1:{}:stack/{}-Inference/uuid/Project"
     ("owner", "keys", "decision"),
     [
         ("dev", ["deeplens:owner", "deeplens:model-digest"], ALLOW),
-        ("staging", ["deeplens:owner"], NOTHING_SAYS_SO),
-        ("dev", ["deeplens:owner", "cost-center"], NOTHING_SAYS_SO),
-        (None, None, NOTHING_SAYS_SO),
+        ("staging", ["deeplens:owner"], IMPLICIT_DENY),
+        ("dev", ["deeplens:owner", "cost-center"], IMPLICIT_DENY),
+        (None, None, IMPLICIT_DENY),
     ],
 )
 def test_the_project_creates_deployments_with_its_own_tags_only(
@@ -401,7 +402,7 @@ def test_the_project_creates_deployments_with_its_own_tags_only(
 
 
 def dependent_actions(account: Account) -> list[tuple[str, str]]:
-    """Actions on which Greengrass' operations depend, and resources that the service asks for."""
+    """Return the dependent actions of Greengrass' operations, and their resources."""
     arn = f"arn:aws:iot:{REGION}:{account.id}"
     job, thing, fleet = f"{arn}:job/uuid", f"{arn}:thing/cam-1", f"{arn}:thinggroup/deeplens-dev"
     other = f"{arn}:thinggroup/of-somebody-else"
@@ -424,7 +425,7 @@ def dependent_actions(account: Account) -> list[tuple[str, str]]:
 def test_the_project_has_the_actions_on_which_its_own_calls_depend(
     dev: Account, project: tuple[str, str]
 ) -> None:
-    refused = [one for one in dependent_actions(dev) if dev.may(project, *one) != ALLOW]
+    refused = [call for call in dependent_actions(dev) if dev.may(project, *call) != ALLOW]
     assert refused == []
     other = f"arn:aws:iot:{REGION}:{dev.id}:thinggroup/of-somebody-else"
     assert dev.may(project, "iot:CreateJob", other) != ALLOW

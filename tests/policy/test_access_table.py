@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import as_list
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.policy.conftest import Site
 from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_hash
-from tools.policy.reading import listed
 
 pytestmark = pytest.mark.process
 
-# Roles of `cdk bootstrap`: their policies are CDK's, and CloudFormation's are in policies/.
+# Roles of `cdk bootstrap`: CDK defines their policies, except CloudFormation's in policies/.
 OF_BOOTSTRAP = "DeepLensToolkit/"
 _REASONS = tomllib.loads(TABLE.with_name("grants-without-a-call.toml").read_text(encoding="utf-8"))
 ALLOW = "Allow"
@@ -37,12 +37,16 @@ class Principal:
 
     @property
     def statements(self) -> list[dict[str, Any]]:
-        # Assets are named by digests of this synthesis, rows by none.
+        # Names of assets contain digests of this synthesis; rows contain none.
         text = DIGEST.sub(SAMPLES["digest"], json.dumps(self.account.policies(*self.role)))
-        return [one for document in json.loads(text) for one in listed(document["Statement"])]
+        return [
+            statement
+            for document in json.loads(text)
+            for statement in as_list(document["Statement"])
+        ]
 
     def is_explained(self, statement: dict[str, Any], action: str) -> bool:
-        """Return whether the template, or the file for what CDK writes, has a reason."""
+        """Return whether the template, or the file for CDK's own policies, contains a reason."""
         return statement.get("Sid") in self.account.grants_without_call(*self.role) or any(
             fnmatchcase(self.name, grant["principal"])
             and any(fnmatchcase(action, pattern) for pattern in grant["actions"])
@@ -91,24 +95,24 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
-    """Every role of an environment that has everything, and of the pipeline, by name."""
-    found = {}
+    """The roles of an environment with every part, and of the pipeline, by name."""
+    principals = {}
     for environment in ("full", ""):
         account = Account(site.stacks[environment], evaluator)
         for role in account.roles():
             principal = Principal(account, role)
-            found[principal.name] = principal
-    return found
+            principals[principal.name] = principal
+    return principals
 
 
 @pytest.fixture(scope="module")
 def calls() -> dict[str, list[Row]]:
     """The recorded calls by principal, without those of CDK's own roles."""
-    found: dict[str, list[Row]] = {}
+    calls: dict[str, list[Row]] = {}
     for row in read_table():
         if not row.principal.startswith(OF_BOOTSTRAP):
-            found.setdefault(row.principal, []).append(row)
-    return found
+            calls.setdefault(row.principal, []).append(row)
+    return calls
 
 
 def test_every_recorded_call_has_a_grant(
@@ -127,7 +131,7 @@ def test_every_grant_has_a_recorded_call_or_a_reason(
         for name, principal in principals.items()
         for statement in principal.statements
         if statement["Effect"] == ALLOW
-        for action in listed(statement["Action"])
+        for action in as_list(statement["Action"])
         if not principal.is_explained(statement, action)
         and not _used(principal, {**statement, "Action": action}, calls.get(name, []))
     ]
@@ -147,7 +151,7 @@ def test_a_missing_statement_denies_its_calls_and_is_named_by_them(
 ) -> None:
     for name, principal in principals.items():
         for position, statement in enumerate(principal.statements):
-            actions = listed(statement["Action"])
+            actions = as_list(statement["Action"])
             explained = all(principal.is_explained(statement, action) for action in actions)
             if statement["Effect"] != ALLOW or explained:
                 continue

@@ -1,18 +1,18 @@
-"""checkov fires on what nobody acknowledged, and is never silent because it saw nothing."""
+"""checkov reports checks that are not skipped, and an empty report is an error."""
 
 import json
 
 import pytest
 
+from deeplens.assembly import read_assembly
 from deeplens.config import load_environment
+from deeplens.policy.checkov import CheckovError, checkov_findings, findings_of
 from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.checkov import CheckovFailed, checkov_findings, findings_of
 
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The findings about an environment with everything, and about a defective template.
+    """The findings in an environment with every part, and in a defective template.
 
     checkov runs once: it takes longer to start than to read the templates.
     """
@@ -33,24 +33,24 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_an_acknowledgement_taken_away_is_a_finding(findings: list[str]) -> None:
+def test_a_check_without_a_skip_is_a_finding(findings: list[str]) -> None:
     bare = {line.split(":")[0] for line in findings if "bare.template.json" in line}
     assert bare >= {"CKV_AWS_26", "CKV_AWS_117", "CKV_AWS_158"}
 
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_an_environment_with_everything_has_no_finding(findings: list[str]) -> None:
+def test_an_environment_with_every_part_has_no_finding(findings: list[str]) -> None:
     assert [line for line in findings if "bare.template.json" not in line] == []
 
 
-def test_a_report_on_nothing_is_a_failure() -> None:
+def test_a_report_without_resources_is_an_error() -> None:
     nothing = {"passed": 0, "failed": 0, "resource_count": 0, "checkov_version": "3"}
-    with pytest.raises(CheckovFailed, match="no resource"):
+    with pytest.raises(CheckovError, match="no resource"):
         findings_of(nothing)
 
 
-def test_a_template_that_cannot_be_read_is_a_failure() -> None:
+def test_a_template_that_cannot_be_read_is_an_error() -> None:
     report = {"summary": {"resource_count": 1}, "results": {"parsing_errors": ["x.json"]}}
-    with pytest.raises(CheckovFailed, match=r"x\.json"):
+    with pytest.raises(CheckovError, match=r"x\.json"):
         findings_of(report)

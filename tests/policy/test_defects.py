@@ -1,8 +1,10 @@
-"""Each defect of an environment is found, and its finding contains the remedy."""
+"""Rules find each defect of a user's environment, and contain advice."""
 
 import pytest
 
-from stacks.synthesis.request import Request
+from deeplens.assembly import read_assembly
+from deeplens.policy import RULES, configured
+from deeplens.policy.check_templates import project_findings
 from tests.policy.conftest import Site
 from tests.policy.defects import (
     DEFECTS,
@@ -10,21 +12,17 @@ from tests.policy.defects import (
     INFERENCE,
     STORE,
     Defect,
-    found_with,
+    violations_with,
     without,
     without_boundary,
 )
-from tests.synth.synthesis import ROOT
-from tools.assembly import read_assembly
-from tools.check_templates import own_findings
-from tools.policy import RULES, configured
 
 pytestmark = pytest.mark.process
 
 
-def test_a_site_with_all_that_there_is_has_no_finding(site: Site) -> None:
+def test_a_site_with_every_part_has_no_violation(site: Site) -> None:
     assert sorted(site.stacks) == ["", "dev", "full", "production", "staging"]
-    assert [str(one) for one in found_with(site, STORE, lambda _: None)] == []
+    assert [str(violation) for violation in violations_with(site, STORE, lambda _: None)] == []
 
 
 @pytest.mark.parametrize(
@@ -32,31 +30,32 @@ def test_a_site_with_all_that_there_is_has_no_finding(site: Site) -> None:
     DEFECTS,
     ids=[f"{number}-{rule}" for number, (rule, _, _) in enumerate(DEFECTS)],
 )
-def test_a_defect_is_found_where_it_is_and_the_finding_says_what_would_work(
+def test_a_defect_is_found_in_its_stack_with_advice(
     site: Site, rule: str, stack: str, defect: Defect
 ) -> None:
-    found = [one for one in found_with(site, stack, defect) if one.rule == rule]
-    assert found
-    assert {one.stack for one in found} == {stack}
-    assert all(len(one.advice) > 10 for one in found)
+    of_rule = [
+        violation for violation in violations_with(site, stack, defect) if violation.rule == rule
+    ]
+    assert of_rule
+    assert {violation.stack for violation in of_rule} == {stack}
+    assert all(len(violation.advice) > 10 for violation in of_rule)
 
 
-def test_make_check_reads_the_users_own_files(site: Site) -> None:
-    context = {"environments": str(site.folder / "environments")}
-    request = Request(ROOT, site.folder / "out", context, validated=False)
-    stacks = read_assembly(request.output)
-    assert own_findings(stacks, request) == []
-    (pipeline,) = (one for one in stacks if one.name == DELIVERY)
+def test_make_check_reads_the_users_files(site: Site) -> None:
+    files = site.folder / "environments", site.folder / "delivery.toml"
+    stacks = read_assembly(site.folder / "out")
+    assert project_findings(stacks, *files) == []
+    (pipeline,) = (stack for stack in stacks if stack.name == DELIVERY)
     without(pipeline.template, "production", "Manual")
-    for one in stacks:
-        if one.name == INFERENCE:
-            without_boundary(one.template)
-    assert sorted(line.split(":")[0] for line in own_findings(stacks, request)) == [
+    for stack in stacks:
+        if stack.name == INFERENCE:
+            without_boundary(stack.template)
+    assert sorted(line.split(":")[0] for line in project_findings(stacks, *files)) == [
         "approvals-stay", "bounded-roles",
     ]  # fmt: skip
 
 
-def test_each_rule_of_configuration_has_a_defect_that_it_finds() -> None:
+def test_each_rule_of_configuration_has_a_defect() -> None:
     names = {rule.__name__.replace("_", "-") for rule in (*configured.RULES,)}
     assert names | {"approvals-stay"} <= {rule for rule, _, _ in DEFECTS}
     assert len(RULES) == len({rule.__name__ for rule in RULES})

@@ -1,7 +1,7 @@
-"""The policies of `policies/` allow what the stacks need, and nothing that leads out of them.
+"""The policies of `policies/` allow the actions that the stacks need, and no escape from them.
 
-The needs are from CloudFormation's resource schemas (local_aws/provisioning), the decisions from an
-IAM evaluator, and the actions that exist from the Service Authorization Reference.
+The required actions are from CloudFormation's resource schemas (local_aws/provisioning), the
+decisions from an IAM evaluator, and the existing actions from the Service Authorization Reference.
 """
 
 import base64
@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deeplens.assembly import Stack, as_list, by_environment, read_assembly
 from deeplens.config import load_delivery, load_environment, load_environments
 from local_aws.provisioning import STEPS, Demand
 from tests.policy.account import REGION, Evaluator, running_evaluator
@@ -29,13 +30,11 @@ from tests.policy.policy_files import (
 from tests.policy.provisioned import Provisioned
 from tests.synth.hosting_sites import SERVERLESS, WHOLE, archive_files
 from tests.synth.synthesis import DELIVERY, ROOT, TRAINING, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.policy.reading import Stack, by_environment, listed
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PIPELINE = ""  # The stack of the pipeline belongs to no environment.
-# Of 13 characters, as long as a name may be.
+# A name of the maximum length, 13 characters.
 LONGEST = "qa-and-more-x"
 NAMES = ["dev", "staging", "production", "full", LONGEST, PIPELINE]
 PROFILE = "arn:aws:signer:eu-central-1:444444444444:/signing-profiles/Cameras/abcdef1234"
@@ -63,7 +62,7 @@ STATEMENTS = [
 
 @dataclass(frozen=True)
 class Judge:
-    """Decides about CloudFormation's role, and about roles with a boundary."""
+    """Decisions about CloudFormation's role, and about roles with a boundary."""
 
     evaluate: Evaluator
 
@@ -130,13 +129,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
 
 @pytest.fixture(scope="module")
 def demands(site: dict[str, list[Stack]]) -> dict[str, list[Demand]]:
-    """All that CloudFormation demands of its role, by environment."""
+    """The actions that CloudFormation requires of its role, by environment."""
     return {
         name: list(
             {
-                json.dumps([one.action, one.resource, one.context]): one
+                json.dumps([demand.action, demand.resource, demand.context]): demand
                 for change in Provisioned(stacks, REGION).changes(STEPS)
-                for one in change.demands()
+                for demand in change.demands()
             }.values()
         )
         for name, stacks in site.items()
@@ -163,7 +162,7 @@ def test_cloudformation_may_do_each_step_of_each_resource(
 ) -> None:
     account = site[name][0].account
     documents = list(policies(template_of(name), account).deploy.values())
-    denied = [one for one in demands[name] if not judge.allows(one, documents, account)]
+    denied = [demand for demand in demands[name] if not judge.allows(demand, documents, account)]
     assert denied == []
     assert len(demands[name]) > 250
 
@@ -175,15 +174,17 @@ def test_each_statement_is_needed(
     name = PIPELINE if template == PIPELINE_ACCOUNT else "full"
     account = "999999999999" if name == PIPELINE else "444444444444"
     given = policies(template, account)
-    (statement,) = (one for one in given.deploy[policy]["Statement"] if one["Sid"] == sid)
+    (statement,) = (
+        candidate for candidate in given.deploy[policy]["Statement"] if candidate["Sid"] == sid
+    )
     fewer = list(given.without(policy, sid).deploy.values())
-    affected = [one for one in [*demands[name], *read_by(account)]
-                if one.action in statement["Action"]]  # fmt: skip
-    assert any(not judge.allows(one, fewer, account) for one in affected)
+    affected = [demand for demand in [*demands[name], *read_by(account)]
+                if demand.action in statement["Action"]]  # fmt: skip
+    assert any(not judge.allows(demand, fewer, account) for demand in affected)
 
 
 def read_by(account: str) -> list[Demand]:
-    """Reads by CloudFormation for the parameter `BootstrapVersion` of each template."""
+    """Return the reads of CloudFormation for the parameter `BootstrapVersion` of each template."""
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     qualifier = settings["context"]["@aws-cdk/core:bootstrapQualifier"]
     parameter = f"arn:aws:ssm:{REGION}:{account}:parameter/cdk-bootstrap/{qualifier}/version"
@@ -195,14 +196,16 @@ def test_each_action_is_demanded_by_a_step(
     demands: dict[str, list[Demand]], template: Path
 ) -> None:
     names = [PIPELINE] if template == PIPELINE_ACCOUNT else [*NAMES[:-1]]
-    needed = {one.action for name in names for one in [*demands[name], *read_by(ACCOUNT)]}
+    needed = {demand.action for name in names for demand in [*demands[name], *read_by(ACCOUNT)]}
     allowed = actions(list(policies(template, ACCOUNT).deploy.values()))
     assert allowed - with_earlier_names(needed) == set()
 
 
 def with_earlier_names(actions: set[str]) -> set[str]:
-    """The ARN of a connection begins with the service's earlier name, or with the new one."""
-    return actions | {one.replace("codeconnections", "codestar-connections") for one in actions}
+    """Return the actions with both names of the connections service in ARNs."""
+    return actions | {
+        action.replace("codeconnections", "codestar-connections") for action in actions
+    }
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -224,7 +227,7 @@ def test_every_action_is_one_that_iam_has(template: Path) -> None:
         if isinstance(content, dict)
         for name in content["privileges"]
     }
-    # The table of permissions is of a later version of the reference.
+    # The table of permissions is from a later version of the reference.
     table = json.loads((ROOT / "local_aws/provisioning/permissions.json").read_text("utf-8"))
     known |= {action.lower() for action in table["actions"]}
     given = policies(template, ACCOUNT)
@@ -248,7 +251,7 @@ SCALING_ROLE = (
 )
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 
-# Each leads out of what the stacks are for.
+# Each would give access beyond the stacks.
 ESCAPES = {
     "a role without boundary": Demand("iam:CreateRole", OWN_ROLE),
     "a role with another boundary": Demand(
@@ -346,7 +349,9 @@ def test_each_condition_is_needed(
     judge: Judge, template: Path, policy: str, sid: str, operator: str
 ) -> None:
     given = policies(template, ACCOUNT).deploy
-    (statement,) = (one for one in given[policy]["Statement"] if one["Sid"] == sid)
+    (statement,) = (
+        candidate for candidate in given[policy]["Statement"] if candidate["Sid"] == sid
+    )
     del statement["Condition"][operator]
     escapes = PIPELINE_ESCAPES if template == PIPELINE_ACCOUNT else ESCAPES
     assert any(judge.allows(escape, list(given.values())) for escape in escapes.values())
@@ -387,20 +392,20 @@ def test_the_boundary_leaves_every_grant_effective(
 ) -> None:
     account = site[name][0].account
     boundary = policies(template_of(name), account).boundary
-    asked = 0
+    decisions = 0
     for grant in grants(Provisioned(site[name], REGION)):
         assert judge.allows(grant, [EVERYTHING], account, boundary), grant
-        asked += 1
-    assert asked > 50
+        decisions += 1
+    assert decisions > 50
 
 
 def grants(provisioned: Provisioned) -> Iterator[Demand]:
-    """Each action on each resource that a policy of a stack allows a role."""
+    """Yield each action on each resource that a stack's policy allows a role."""
     for document in provisioned.policy_documents():
         for statement in document["Statement"]:
             if statement["Effect"] == "Allow":
-                for action in listed(statement["Action"]):
-                    for resource in listed(statement["Resource"]):
+                for action in as_list(statement["Action"]):
+                    for resource in as_list(statement["Resource"]):
                         # CDK grants two services in one statement; each has its own ARNs.
                         if resource == "*" or applies(action, resource):
                             yield Demand(action, sample(action, resource), context(statement))
@@ -412,18 +417,18 @@ def applies(action: str, resource: str) -> bool:
 
 
 def sample(action: str, resource: str) -> str:
-    """An ARN that a grant's pattern is for."""
+    """Return an ARN that the pattern of a grant matches."""
     if action == "sts:AssumeRole":
-        # With a condition on a tag that only the roles of `cdk bootstrap` have.
+        # The condition is on a tag that only the roles of `cdk bootstrap` have.
         return resource.replace("arn:*", "arn:aws").replace(":role/*", ":role/cdk-deeplens-x")
     return resource.replace("*", "x")
 
 
 def context(statement: dict[str, Any]) -> dict[str, str]:
-    """Condition keys with which the statement applies, as far as the boundary compares them."""
+    """Return the condition keys of a matching request that the boundary compares."""
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
-    return {"iam:PassedToService": listed(service)[0]} if service else {}
+    return {"iam:PassedToService": as_list(service)[0]} if service else {}
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -431,7 +436,7 @@ def test_the_boundary_is_no_wider_than_the_grants(
     site: dict[str, list[Stack]], template: Path
 ) -> None:
     names = [PIPELINE] if template == PIPELINE_ACCOUNT else NAMES[:-1]
-    granted = {one.action for name in names for one in grants(Provisioned(site[name], REGION))}
+    granted = {grant.action for name in names for grant in grants(Provisioned(site[name], REGION))}
     allowed = actions([policies(template, ACCOUNT).boundary])
     assert allowed - with_earlier_names(granted) == set()
 
@@ -453,7 +458,9 @@ def test_an_administrator_within_the_boundary_cannot_escape(judge: Judge, escape
 
 def test_the_committed_files_use_the_boundaries() -> None:
     environments = load_environments(ROOT / "environments")
-    assert {one.permissions_boundary for one in environments} == {"DeepLensBoundary"}
+    assert {environment.permissions_boundary for environment in environments} == {
+        "DeepLensBoundary"
+    }
     delivered = load_delivery(ROOT / "deeplens/local/delivery.toml", environments)
     assert delivered
     assert delivered[0].permissions_boundary == "DeepLensPipelineBoundary"
@@ -462,5 +469,9 @@ def test_the_committed_files_use_the_boundaries() -> None:
 def test_assets_are_read_from_the_bucket_of_this_checkouts_bootstrap(
     demands: dict[str, list[Demand]],
 ) -> None:
-    code = {one.resource.split("/")[0] for one in demands["dev"] if one.action == "s3:GetObject"}
+    code = {
+        demand.resource.split("/")[0]
+        for demand in demands["dev"]
+        if demand.action == "s3:GetObject"
+    }
     assert code == {ASSETS}

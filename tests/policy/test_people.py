@@ -1,4 +1,4 @@
-"""The policies for people (`policies/people`), and what `fleet doctor` simulates."""
+"""The policies for people (`policies/people`), and the simulations of `fleet doctor`."""
 
 import json
 from pathlib import Path
@@ -14,9 +14,9 @@ from tests.synth.synthesis import ROOT
 
 FILES = sorted((ROOT / "policies/people").glob("*.json"))
 MOST_CHARACTERS = 6144
-# Services for which IAM's prefix is not the name of the client.
+# Services with different names of IAM's prefix and the client.
 CLIENTS = {"greengrass": "greengrassv2", "servicequotas": "service-quotas"}
-# Actions of IAM that are not named like the operation that they allow.
+# IAM actions with other names than the operation that they allow.
 OPERATIONS = {
     "iot:GetThingShadow": ("iot-data", "GetThingShadow"),
     "s3:DeleteObjectVersion": ("s3", "DeleteObject"),
@@ -34,8 +34,8 @@ OPERATIONS = {
 
 
 def statements(file: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["Statement"]
-    return found
+    content: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["Statement"]
+    return content
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -50,10 +50,10 @@ def test_each_policy_fits_into_iam_and_names_single_actions(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_action_allows_an_operation_of_the_service(file: Path) -> None:
     session = botocore.session.get_session()
-    # Of the Service Authorization Reference: actions of CloudFormation's resource types.
+    # Actions of CloudFormation's resource types, from the Service Authorization Reference.
     text = (ROOT / "local_aws/provisioning/permissions.json").read_text(encoding="utf-8")
     known = json.loads(text)["actions"]
-    for action in (one for statement in statements(file) for one in statement["Action"]):
+    for action in (action for statement in statements(file) for action in statement["Action"]):
         if action in known:
             continue
         service, name = action.split(":")
@@ -61,7 +61,7 @@ def test_each_action_allows_an_operation_of_the_service(file: Path) -> None:
         assert operation in session.get_service_model(client).operation_names, action
 
 
-def test_who_bootstraps_attaches_no_policy_of_another_kind() -> None:
+def test_the_bootstrap_policy_attaches_only_known_policies() -> None:
     [attach] = [
         statement
         for statement in statements(ROOT / "policies/people/bootstrap.json")
@@ -76,7 +76,7 @@ def test_who_bootstraps_attaches_no_policy_of_another_kind() -> None:
     ]
 
 
-def test_who_deploys_may_only_assume_the_roles_of_the_bootstrap() -> None:
+def test_the_deploy_policy_only_assumes_the_roles_of_the_bootstrap() -> None:
     actions = {
         action
         for statement in statements(ROOT / "policies/people/deploy.json")
@@ -86,7 +86,7 @@ def test_who_deploys_may_only_assume_the_roles_of_the_bootstrap() -> None:
 
 
 @pytest.mark.parametrize("name", ["dev", "production"])
-def test_the_doctor_simulates_what_cloudformations_schemas_ask_for(name: str) -> None:
+def test_the_doctor_simulates_the_actions_of_cloudformations_schemas(name: str) -> None:
     types = {
         "role/": "AWS::IAM::Role",
         "policy/": "AWS::IAM::ManagedPolicy",

@@ -1,4 +1,4 @@
-"""Each rule is silent on what is deployed, and fires when somebody makes its mistake."""
+"""Each rule accepts the deployed templates, and reports the mistake that it is for."""
 
 import copy
 import json
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack
+from deeplens.policy import RULES, violations
 from tests.policy.defects import DEFECTS
-from tools.policy import RULES, findings
-from tools.policy.reading import Stack
 
 pytestmark = pytest.mark.process
 
@@ -19,22 +19,23 @@ Mistake = Callable[[Template], None]
 
 
 def resource(template: Template, type_: str, name: str = "") -> dict[str, Any]:
-    """The first resource of a type whose logical id has `name` in it."""
+    """Return the first resource of a type with `name` in its logical id."""
     return next(
-        one
-        for logical_id, one in template["Resources"].items()
-        if one["Type"] == type_ and name in logical_id
+        definition
+        for logical_id, definition in template["Resources"].items()
+        if definition["Type"] == type_ and name in logical_id
     )
 
 
 def properties(template: Template, type_: str, name: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = resource(template, type_, name)["Properties"]
-    return found
+    content: dict[str, Any] = resource(template, type_, name)["Properties"]
+    return content
 
 
 def statement(template: Template, type_: str, name: str = "", index: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = properties(template, type_, name)["PolicyDocument"]["Statement"][index]
-    return found
+    document: dict[str, Any] = properties(template, type_, name)["PolicyDocument"]
+    content: dict[str, Any] = document["Statement"][index]
+    return content
 
 
 def swap(template: Template, old: str, new: str) -> None:
@@ -103,13 +104,14 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("private-bucket", STORE, lambda t: properties(t, BUCKET)[
         "PublicAccessBlockConfiguration"].update(BlockPublicPolicy=False)),
     ("private-bucket", STORE, lambda t: properties(t, BUCKET).pop("OwnershipControls")),
-    ("kept-state", STORE, lambda t: resource(t, BUCKET, "ModelsBucket").update(
+    ("retained-state", STORE, lambda t: resource(t, BUCKET, "ModelsBucket").update(
         DeletionPolicy="Delete")),
-    ("kept-state", STORE, lambda t: resource(t, KEY).pop("UpdateReplacePolicy")),
-    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("BucketEncryption")),
-    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
+    ("retained-state", STORE, lambda t: resource(t, KEY).pop("UpdateReplacePolicy")),
+    ("bucket-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("BucketEncryption")),
+    ("bucket-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
         "VersioningConfiguration")),
-    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("LoggingConfiguration")),
+    ("bucket-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
+        "LoggingConfiguration")),
     ("rotated-key", STORE, lambda t: properties(t, KEY).update(EnableKeyRotation=False)),
     ("rotated-key", STORE, lambda t: properties(t, KEY)["KeyPolicy"]["Statement"][0].update(
         Principal={"AWS": "*"})),
@@ -167,18 +169,19 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("own-topics", INFERENCE, lambda t: swap(t, "shadow/name/deeplens/get", "jobs/start-next")),
     ("own-topics", INFERENCE, lambda t: swap(t, "#PublishToIoTCore", "#PublishToTopic")),
     ("devices-roll-back", INFERENCE, lambda t: swap(t, "ROLLBACK", "DO_NOTHING")),
-    ("kept-logs", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
-    ("kept-logs", MONITORING, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
+    ("log-retention", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
         "RetentionInDays")),
-    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM, "Latency").pop("AlarmActions")),
-    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM).update(
+    ("log-retention", MONITORING, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
+        "RetentionInDays")),
+    ("alarms-notify", MONITORING, lambda t: properties(t, ALARM, "Latency").pop("AlarmActions")),
+    ("alarms-notify", MONITORING, lambda t: properties(t, ALARM).update(
         OKActions=["arn:aws:sns:eu-central-1:111111111111:elsewhere"])),
-    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM).update(ActionsEnabled=False)),
-    ("silence-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
+    ("alarms-notify", MONITORING, lambda t: properties(t, ALARM).update(ActionsEnabled=False)),
+    ("heartbeat-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
         TreatMissingData="missing")),
-    ("silence-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
+    ("heartbeat-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
         MetricName="Failing")),
-    ("silence-alarms", DEVICES, lambda t: add(
+    ("heartbeat-alarms", DEVICES, lambda t: add(
         t, Type="AWS::IoT::Thing", Properties={"ThingName": "new-camera"})),
     ("encrypted-topic", MONITORING, lambda t: properties(t, TOPIC).pop("KmsMasterKeyId")),
     ("encrypted-topic", MONITORING, lambda t: properties(t, TOPIC).update(
@@ -187,13 +190,13 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
         Condition={})),
     ("encrypted-topic", MONITORING, lambda t: statement(
         t, "AWS::SNS::TopicPolicy", index=1).pop("Condition")),
-    ("rules-hear", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].update(
+    ("topic-rules", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].update(
         RuleDisabled=True)),
-    ("rules-hear", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].pop(
+    ("topic-rules", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].pop(
         "ErrorAction")),
-    ("rules-hear", MONITORING, lambda t: swap(t, "FROM 'deeplens/+/infer'", "FROM '#'")),
-    ("rules-hear", MONITORING, lambda t: swap(t, " WHERE regexp_matches", " IF regexp_matches")),
-    ("callers-named", MONITORING, lambda t: properties(t, "AWS::Lambda::Permission").pop(
+    ("topic-rules", MONITORING, lambda t: swap(t, "FROM 'deeplens/+/infer'", "FROM '#'")),
+    ("topic-rules", MONITORING, lambda t: swap(t, " WHERE regexp_matches", " IF regexp_matches")),
+    ("function-callers", MONITORING, lambda t: properties(t, "AWS::Lambda::Permission").pop(
         "SourceArn")),
     ("reasons-given", STORE, lambda t: resource(t, "AWS::Lambda::Function").update(
         Metadata={"checkov": {"skip": [{"id": "CKV_AWS_117", "comment": ""}]}})),
@@ -201,14 +204,14 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
 ]  # fmt: skip
 
 
-def test_what_is_deployed_breaks_no_rule(environments: dict[str, list[Stack]]) -> None:
+def test_deployed_templates_violate_no_rule(environments: dict[str, list[Stack]]) -> None:
     assert sorted(environments) == ["dev", "production", "staging"]
     for name, stacks in environments.items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(violation) for violation in violations(stacks)] == [], name
 
 
 def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack]:
-    """Return the stacks with a mistake in the template of those whose name ends with `name`."""
+    """Return the stacks; those with names that end with `name` contain the mistake."""
     changed = []
     for stack in stacks:
         template = stack.template
@@ -224,28 +227,28 @@ def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack
     MISTAKES,
     ids=[f"{number}-{rule}" for number, (rule, _, _) in enumerate(MISTAKES)],
 )
-def test_a_mistake_is_found_and_says_what_to_do(
+def test_a_mistake_is_a_violation_with_advice(
     environments: dict[str, list[Stack]], rule: str, stack: str, mistake: Mistake
 ) -> None:
     changed = with_mistake(environments["dev"], stack, mistake)
-    found = [finding for finding in findings(changed) if finding.rule == rule]
-    assert found
-    assert all(finding.stack.endswith(stack) for finding in found)
-    assert all(len(finding.advice) > 10 for finding in found)
+    of_rule = [violation for violation in violations(changed) if violation.rule == rule]
+    assert of_rule
+    assert all(violation.stack.endswith(stack) for violation in of_rule)
+    assert all(len(violation.advice) > 10 for violation in of_rule)
 
 
-def test_production_without_termination_protection_is_found(
+def test_production_requires_termination_protection(
     environments: dict[str, list[Stack]],
 ) -> None:
-    changed = [replace(one, termination_protection=False) for one in environments["production"]]
-    assert {finding.rule for finding in findings(changed)} == {"protected-state"}
+    changed = [replace(stack, termination_protection=False) for stack in environments["production"]]
+    assert {violation.rule for violation in violations(changed)} == {"protected-state"}
 
 
-def test_each_rule_has_a_mistake_that_it_finds(environments: dict[str, list[Stack]]) -> None:
+def test_each_rule_has_a_mistake(environments: dict[str, list[Stack]]) -> None:
     mistaken = [with_mistake(environments["dev"], stack, mistake) for _, stack, mistake in MISTAKES]
     silent = [
         rule.__name__ for rule in RULES if not any(list(rule(changed)) for changed in mistaken)
     ]
-    # Production alone has the first; tests/policy/test_defects.py has the others.
+    # Only production has the first; the others are in tests/policy/test_defects.py.
     elsewhere = {rule.replace("-", "_") for rule, _, _ in DEFECTS}
     assert [name for name in silent if name not in elsewhere] == ["protected_state"]

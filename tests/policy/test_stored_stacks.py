@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack
 from deeplens.local.policies import create_policies
 from testkit.account_keys import client
 from testkit.waiting import eventually
 from tests.policy.conftest import Site
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, PIPELINE_ACCOUNT
 from tests.synth.synthesis import ROOT
-from tools.policy.reading import Stack
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
@@ -42,7 +42,7 @@ FOREIGN = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "billing"}}
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The file with the address of an emulator."""
+    """Yield the file with the address of an emulator."""
     state = tmp_path_factory.mktemp("stored") / ".local" / "aws"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([*EMULATOR, state, "up"], cwd=ROOT, env=environment, check=True)
@@ -96,7 +96,7 @@ class Deployed:
         ]
 
     def prepare(self) -> None:
-        """Create a bucket for templates, the bootstrap's version, and what the stack imports."""
+        """Create a bucket for templates, the bootstrap's version, and the imported exports."""
         version = self.stack.template["Parameters"]["BootstrapVersion"]["Default"]
         self.client("ssm").put_parameter(Name=version, Value="30", Type="String")
         self.client("s3").create_bucket(
@@ -129,7 +129,7 @@ class Deployed:
 
 
 def deployed(endpoint: Path, stack: Stack, policies: Path) -> Deployed:
-    """Create CloudFormation's role with the policies of a file, and nothing else."""
+    """Create CloudFormation's role with only the policies of a file."""
     account = stack.account
     attached = create_policies(client("cloudformation", endpoint, account, REGION), policies)
     iam = client("iam", endpoint, account, REGION)
@@ -143,7 +143,7 @@ def deployed(endpoint: Path, stack: Stack, policies: Path) -> Deployed:
 
 
 def lives(site: Deployed, changed: dict[str, Any]) -> None:
-    """Create, fail an update, update and delete the stack; each step ends as it should."""
+    """Create, fail an update, update and delete the stack, and check the status of each step."""
     template = site.stack.template
     assert site.apply("create", template) == "CREATE_COMPLETE", site.problems()
     failing = {**changed, "Resources": {**changed["Resources"], "Foreign": FOREIGN}}

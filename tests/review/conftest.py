@@ -1,4 +1,4 @@
-"""A git checkout with the working tree's files, to change and to review."""
+"""A git checkout with the files of the working tree, to change and to review."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 _GIT = {
-    # The same commit ids in every run: a page names them.
+    # They make the commit ids equal in every run; pages contain the ids.
     "GIT_AUTHOR_NAME": "author",
     "GIT_AUTHOR_EMAIL": "author@example.com",
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
@@ -48,9 +48,9 @@ class Checkout:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
     def review(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the review without credentials, without a home and without a terminal."""
+        """Run the review without credentials and without a terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "review", *arguments],
+            [sys.executable, "-m", "deeplens.review", *arguments],
             cwd=self.root,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **_GIT},
             capture_output=True,
@@ -58,15 +58,15 @@ class Checkout:
             check=False,
         )
 
-    def forms(self) -> dict[str, str]:
+    def files(self) -> dict[str, str]:
         folder = self.root / "build" / "review"
         return {file.name: file.read_text(encoding="utf-8") for file in folder.glob("review.*")}
 
     def json(self) -> Any:
-        return json.loads(self.forms()["review.json"])
+        return json.loads(self.files()["review.json"])
 
     def set(self, environment: str, key: str, value: str) -> None:
-        """Change one text of an environment file."""
+        """Change one string of an environment file."""
         file = self.root / "environments" / f"{environment}.toml"
         text, count = re.subn(
             rf'^{key} = ".*"$',
@@ -79,7 +79,7 @@ class Checkout:
 
 
 def copy_of_the_working_tree(root: Path) -> Checkout:
-    """Make a repository with one commit: what is here, committed or not."""
+    """Create a repository with one commit of all files here, committed or not."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -102,5 +102,5 @@ def copy_of_the_working_tree(root: Path) -> Checkout:
 
 @pytest.fixture(scope="session")
 def make_checkout(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Make one more checkout, in a folder of its own."""
+    """Create another checkout in a new folder."""
     return lambda name: copy_of_the_working_tree(tmp_path_factory.mktemp(name))

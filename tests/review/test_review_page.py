@@ -1,6 +1,6 @@
-"""The review page in a real browser: on a phone, on a desktop, in both themes and on paper.
+"""The review page in a browser: on a phone, on a desktop, in both themes and on paper.
 
-The templates are those that this project deploys (tests/synth/golden).
+The templates are the golden templates of this project (tests/synth/golden).
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from model_tools.verification.comparing import agreement
-from model_tools.verification.report import as_html as as_report
-from model_tools.verification.verify import Comparison, Verification
-from review.assembly import Environment
-from review.comparison import Findings, Review, compare_environment
-from review.findings import Finding
-from review.html import as_html
-from review.model_card import CardLine
-from review.words import page_of
+from deeplens.assembly import Environment
+from deeplens.review.comparison import Findings, Review, compare_environment
+from deeplens.review.findings import ToolFinding
+from deeplens.review.html import as_html
+from deeplens.review.model_card import CardLine
+from deeplens.review.page import page_of
+from model_tools.verification.detection_agreement import agreement
+from model_tools.verification.report import report_page
+from model_tools.verification.verify import RunComparison, Verification
 from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
 from tests.unit.review.conftest import make_environment
@@ -29,27 +29,27 @@ from tests.unit.review.conftest import make_environment
 pytestmark = [
     pytest.mark.process,
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
 GOLDEN = Path(__file__).parents[1] / "synth" / "golden"
-# A new environment had 23,765 px on a phone.
-MOST_PX = 9000
+# Without folded details, a new environment had 23,765 px on a phone.
+MAX_PX = 9000
 
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Words of letters that stand on two lines, outside of the tokens that may break anywhere.
+# Words that are broken into two lines, except in tokens that may break at any character.
 BROKEN_WORDS = """(() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), broken = [];
   let words = 0;
   while (walker.nextNode()) {
     const node = walker.currentNode;
     if (node.parentElement.closest(".token") || !node.parentElement.checkVisibility()) continue;
-    for (const word of node.data.matchAll(/[a-z]+/gi)) {
+    for (const match of node.data.matchAll(/[a-z]+/gi)) {
       const range = document.createRange();
-      range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
+      range.setStart(node, match.index); range.setEnd(node, match.index + match[0].length);
       words += 1;
       const lines = new Set([...range.getClientRects()].map(one => one.top));
-      if (lines.size > 1) broken.push(`${word[0]} in ${node.data}`);
+      if (lines.size > 1) broken.push(`${match[0]} in ${node.data}`);
     }
   }
   return words ? broken : ["no words"];
@@ -57,7 +57,7 @@ BROKEN_WORDS = """(() => {
 
 
 def deployed(name: str) -> Environment:
-    """Read an environment from the templates that this project deploys."""
+    """Read an environment from the golden templates."""
     stacks = {
         file.stem.partition("-")[2]: json.loads(file.read_text("utf-8"))["Resources"]
         for file in sorted(GOLDEN.glob(f"{name}-*.json"))
@@ -68,7 +68,7 @@ def deployed(name: str) -> Environment:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Write the page of a new environment, and of one with other permissions and another model."""
+    """Write the page of a new environment, and of one with another model and permissions."""
     before, after = deployed("dev"), replace(deployed("production"), name="dev")
     changed = compare_environment(before, after)
     card = (
@@ -76,7 +76,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         CardLine("parity with its source", "largest difference 5.96e-07", "largest difference 0"),
         CardLine("labels", "circle, square, triangle", "circle, square, triangle"),
     )
-    finding = Finding("cdk-nag", "AwsSolutions-IAM5[Resource::arn:aws:s3:::a-bucket/*]", "a/b", "c")
+    finding = ToolFinding(
+        "cdk-nag", "AwsSolutions-IAM5[Resource::arn:aws:s3:::a-bucket/*]", "a/b", "c"
+    )
     review = Review(
         (compare_environment(None, deployed("staging")), replace(changed, model=card)),
         Findings((finding,), (), ()),
@@ -93,19 +95,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield running
 
 
-def look(
+def visit(
     browser: Browser,
     address: str,
     steps: Callable[[Page], Coroutine[Any, Any, None]],
     **opening: Any,
 ) -> None:
-    async def looking() -> None:
+    async def run() -> None:
         async with browser.open(address, **opening) as page:
             await page.until("document.readyState === 'complete' && !!document.querySelector('h1')")
             await steps(page)
             assert page.errors == []
 
-    asyncio.run(looking())
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("width_px", [320, 375, 768, 1280, 1920])
@@ -120,7 +122,7 @@ def test_no_width_scrolls_sideways_or_breaks_words(
             assert await page.value(EXCESS) <= 0
             assert await page.value(BROKEN_WORDS) == []
 
-    look(browser, address, steps, width_px=width_px)
+    visit(browser, address, steps, width_px=width_px)
 
 
 def test_a_new_environment_has_a_bounded_height_on_a_phone(browser: Browser, address: str) -> None:
@@ -128,10 +130,10 @@ def test_a_new_environment_has_a_bounded_height_on_a_phone(browser: Browser, add
         top, bottom = await page.value(
             "['staging', 'dev'].map(id => document.getElementById(id).getBoundingClientRect().top)"
         )
-        assert 0 < bottom - top < MOST_PX
+        assert 0 < bottom - top < MAX_PX
         assert await page.value("document.body.innerText.match(/is added/g)") is None
 
-    look(browser, address, steps, width_px=375)
+    visit(browser, address, steps, width_px=375)
 
 
 def test_on_a_phone_rows_are_cards_that_are_still_a_table(browser: Browser, address: str) -> None:
@@ -142,7 +144,7 @@ def test_on_a_phone_rows_are_cards_that_are_still_a_table(browser: Browser, addr
         roles = {node["role"]["value"] for node in tree if not node.get("ignored")}
         assert {"table", "row", "rowheader", "cell", "columnheader"} <= roles
 
-    look(browser, address, steps, width_px=375)
+    visit(browser, address, steps, width_px=375)
 
 
 def test_text_and_tables_end_at_the_same_edge(browser: Browser, address: str) -> None:
@@ -153,7 +155,7 @@ def test_text_and_tables_end_at_the_same_edge(browser: Browser, address: str) ->
         )
         assert len(edges) > 5
         assert max(edges) - min(edges) < 1
-        # The summary is not cut.
+        # The summary is completely visible.
         assert (
             await page.value(
                 "(() => { const s = document.querySelector('.scroll');"
@@ -162,7 +164,7 @@ def test_text_and_tables_end_at_the_same_edge(browser: Browser, address: str) ->
             <= 0
         )
 
-    look(browser, address, steps, width_px=1280)
+    visit(browser, address, steps, width_px=1280)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -174,10 +176,10 @@ def test_every_text_has_enough_contrast(
         await page.value("document.querySelectorAll('details').forEach(d => { d.open = true })")
         assert await page.value(LOW_CONTRAST) == []
 
-    look(browser, address, steps, scheme=scheme, width_px=width_px)
+    visit(browser, address, steps, scheme=scheme, width_px=width_px)
 
 
-def test_paper_is_white_and_shows_what_is_folded(browser: Browser, address: str) -> None:
+def test_paper_is_white_and_has_all_details_open(browser: Browser, address: str) -> None:
     async def steps(page: Page) -> None:
         cells = "[...document.querySelectorAll('details td')]"
         hidden = f"{cells}.filter(one => !one.checkVisibility()).length"
@@ -188,7 +190,7 @@ def test_paper_is_white_and_shows_what_is_folded(browser: Browser, address: str)
         assert await page.value(LOW_CONTRAST) == []
         assert await page.value(hidden) == 0
 
-    look(browser, address, steps, scheme="dark")
+    visit(browser, address, steps, scheme="dark")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -200,17 +202,17 @@ def test_the_report_of_verify_shows_each_image_with_both_answers(
     Image.new("RGB", (640, 480), "orange").save(image)
     cat = Detection("cat", 0.9, Box(0.2, 0.2, 0.6, 0.6))
     differ = agreement([image.name], [[cat]], [[]], 0.5)
-    found = Verification(
+    verification = Verification(
         name="shapes",
         version="1.0.0",
         digest="ab" * 32,
         threshold=0.5,
-        comparisons=[Comparison("openvino f32 and tensorflow", differ)],
+        comparisons=[RunComparison("openvino f32 and tensorflow", differ)],
         diagnosis="channel order: BGR",
         answers={image.name: {"tensorflow": [cat], "openvino f32": []}},
     )
     file = tmp_path / "report.html"
-    file.write_text(as_report(found, {image.name: image}, 0.01), encoding="utf-8")
+    file.write_text(report_page(verification, {image.name: image}, 0.01), encoding="utf-8")
 
     async def steps(page: Page) -> None:
         loaded = "[...document.images].map(one => [one.alt, one.complete && one.naturalWidth])"
@@ -221,7 +223,7 @@ def test_the_report_of_verify_shows_each_image_with_both_answers(
         assert await page.value(EXCESS) <= 0
         assert await page.value(LOW_CONTRAST) == []
 
-    look(browser, file.as_uri(), steps, scheme=scheme, width_px=width_px)
+    visit(browser, file.as_uri(), steps, scheme=scheme, width_px=width_px)
 
 
 def test_a_row_of_the_summary_leads_to_its_section(browser: Browser, address: str) -> None:
@@ -230,4 +232,4 @@ def test_a_row_of_the_summary_leads_to_its_section(browser: Browser, address: st
         assert await page.value("location.hash") == "#dev"
         await page.until("document.getElementById('dev').getBoundingClientRect().top < 400")
 
-    look(browser, address, steps)
+    visit(browser, address, steps)

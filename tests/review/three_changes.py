@@ -1,4 +1,4 @@
-"""Three changes that a reviewer must not miss, one in each environment."""
+"""Three important changes, one in each environment."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ _WIDENED = """
         from aws_cdk import aws_iam
 
         path = "production/Devices/TokenExchange/Role"
-        role = next(one for one in app.node.find_all() if one.node.path == path)
+        role = next(node for node in app.node.find_all() if node.node.path == path)
         role.add_to_principal_policy(
             aws_iam.PolicyStatement(actions=["s3:PutObject"], resources=["arn:aws:s3:::a-bucket/*"])
         )
@@ -23,7 +23,7 @@ _WIDENED = """
 
 
 def make(checkout: Checkout) -> str:
-    """Bump dev's model in two waves, rename staging's bucket, widen production's camera role.
+    """Change dev's model in two waves, staging's bucket name, and production's camera role.
 
     Returns:
         The SHA-256 of dev's new artifact.
@@ -45,7 +45,7 @@ def _add_waves(file: Path) -> None:
 
 
 def _next_model(models: Path) -> str:
-    """Package the newest artifact again as version 9.9.9, with one label more."""
+    """Package an artifact again as version 9.9.9 with one more label."""
     with zipfile.ZipFile(min(models.glob("*/model.zip"))) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     labels = files["label_map.pbtxt"] + b'item {\n  name: "hexagon"\n  id: 99\n}\n'

@@ -1,17 +1,17 @@
-"""One synthesis, with cdk.json's flags, for every test here."""
+"""One synthesis with cdk.json's flags, shared by the tests of this folder."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
 from tests.synth.synthesis import synthesize
-from tools.assembly import read_assembly
 
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly as `cdk deploy` would get it."""
+    """The cloud assembly that `cdk deploy` deploys."""
     folder = tmp_path_factory.mktemp("assembly")
     result = synthesize(folder)
     assert result.returncode == 0, result.stderr

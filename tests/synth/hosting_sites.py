@@ -1,4 +1,4 @@
-"""Environments with an endpoint: archives as small as they may be, and sections for every case."""
+"""Environments with an endpoint: minimal archives, and sections for every case."""
 
 import io
 import tarfile
@@ -50,7 +50,7 @@ memory_mib = 3072
 
 
 def archive(file: Path, *names: str) -> Path:
-    """Write a gzipped tar with members of these names."""
+    """Write a gzipped tar archive with members of these names."""
     with tarfile.open(file, "w:gz") as made:
         for name in names:
             member = tarfile.TarInfo(name)
@@ -66,7 +66,7 @@ def archive_files(folder: Path) -> None:
 
 
 def with_hosting(folder: Path) -> Path:
-    """Write dev with everything that an endpoint may have, staging serverless, production none."""
+    """Write dev with all options of an endpoint, staging serverless, production without one."""
     environments = folder / "environments"
     environments.mkdir()
     archive_files(folder)

@@ -1,4 +1,4 @@
-"""Running app.py as the CDK command line does: with cdk.json's flags, in a process of its own."""
+"""Execution of app.py as by the CDK command line: with cdk.json's flags, in a process."""
 
 import json
 import os
@@ -32,7 +32,7 @@ minimum_accuracy = 0.95
 subnet = "subnet-0123456789abcdef0"
 security_groups = ["sg-0123456789abcdef0"]
 """
-# All that an environment can have, in an account of its own.
+# All options of an environment, in its own account.
 EVERYTHING = """
 account = "444444444444"
 region = "eu-central-1"
@@ -66,11 +66,11 @@ def synthesize(
     within: Sequence[str] = (),
     **context: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Write the cloud assembly of `environments` into `folder`; `within` begins the command."""
+    """Write the cloud assembly of `environments` into `folder`; `within` starts the command."""
     settings = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))
-    _, *options, script = settings["app"].split()
+    _, script = settings["app"].split()
     return subprocess.run(
-        [*within, sys.executable, *options, checkout / script],
+        [*within, sys.executable, checkout / script],
         cwd=checkout,
         check=False,
         capture_output=True,
@@ -83,7 +83,7 @@ def synthesize(
             "CDK_CONTEXT_JSON": json.dumps(
                 {**settings["context"], "environments": str(environments), **context}
             ),
-            # Validation is what `make check` does, on everything.
+            # `make check` validates everything.
             "CDK_VALIDATION": "false",
         },
     )

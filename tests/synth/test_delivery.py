@@ -1,4 +1,4 @@
-"""What the pipeline of a delivery.toml promises, on the template that would be deployed."""
+"""The deployed template of the pipeline of a delivery.toml."""
 
 import json
 import re
@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import by_environment, read_assembly
 from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.policy import violations
 from tests.synth.synthesis import DELIVERY, ROOT, synthesize
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment
 
 pytestmark = pytest.mark.process
 
@@ -43,16 +42,16 @@ def template(delivered: Path) -> Template:
 
 @pytest.fixture(scope="module")
 def stages(template: Template) -> Stages:
-    """The actions of each stage, in the order in which they run."""
+    """Return the actions of each stage, in the order of execution."""
     (pipeline,) = of_type(template, "AWS::CodePipeline::Pipeline")
     return {
-        stage["Name"]: sorted(stage["Actions"], key=lambda one: int(one["RunOrder"]))
+        stage["Name"]: sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))
         for stage in pipeline["Properties"]["Stages"]
     }
 
 
 def of_type(template: Template, type_: str) -> list[dict[str, Any]]:
-    return [one for one in template["Resources"].values() if one["Type"] == type_]
+    return [resource for resource in template["Resources"].values() if resource["Type"] == type_]
 
 
 def commands(template: Template, action: dict[str, Any]) -> str:
@@ -94,7 +93,7 @@ def test_the_checks_have_a_large_build_with_python_3_12_time_and_a_cache(
     project = template["Resources"][stages["Build"][0]["Configuration"]["ProjectName"]["Ref"]]
     properties = project["Properties"]
     assert properties["Environment"]["ComputeType"] == "BUILD_GENERAL1_LARGE"
-    # The other settings of the pipeline's builds remain.
+    # The other settings of the pipeline's builds do not change.
     assert properties["Environment"]["Image"] == "aws/codebuild/standard:7.0"
     assert properties["TimeoutInMinutes"] == 120
     assert properties["Cache"] == {"Type": "LOCAL", "Modes": ["LOCAL_CUSTOM_CACHE"]}
@@ -103,37 +102,37 @@ def test_the_checks_have_a_large_build_with_python_3_12_time_and_a_cache(
     assert "/root/.cache/uv/**/*" in build["cache"]["paths"]
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_each_stage_deploys_what_that_synthesis_made_into_its_own_account(
     delivered: Path, stages: Stages, environment: Any
 ) -> None:
     deploys = [
-        one
-        for one in stages[environment.name]
-        if one["ActionTypeId"]["Provider"] == "CloudFormation"
+        action
+        for action in stages[environment.name]
+        if action["ActionTypeId"]["Provider"] == "CloudFormation"
     ]
-    prepared = [one for one in deploys if "TemplatePath" in one["Configuration"]]
-    ours = {one.name: one for one in read_assembly(delivered) if one.environment}
+    prepared = [action for action in deploys if "TemplatePath" in action["Configuration"]]
+    ours = {stack.name: stack for stack in read_assembly(delivered) if stack.environment}
     names = {name for name in ours if name.startswith(f"{environment.name}-")}
-    assert {one["Configuration"]["StackName"] for one in prepared} == names
+    assert {action["Configuration"]["StackName"] for action in prepared} == names
     (assembly,) = stages["Build"][0]["OutputArtifacts"][:1]
-    for one in prepared:
-        artifact, _, path = one["Configuration"]["TemplatePath"].partition("::")
+    for action in prepared:
+        artifact, _, path = action["Configuration"]["TemplatePath"].partition("::")
         assert artifact == assembly["Name"]
-        assert [given["Name"] for given in one["InputArtifacts"]] == [artifact]
+        assert [given["Name"] for given in action["InputArtifacts"]] == [artifact]
         file = delivered / path
-        assert file == ours[one["Configuration"]["StackName"]].file
-    for one in deploys:
-        assert f"::{environment.account}:role/" in one["RoleArn"]
+        assert file == ours[action["Configuration"]["StackName"]].file
+    for action in deploys:
+        assert f"::{environment.account}:role/" in action["RoleArn"]
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
     delivered: Path, template: Template, stages: Stages, environment: Any
 ) -> None:
     gate = stages[environment.name][-1]
     asked = commands(template, gate)
-    assert f"models gate {environment.name} --digest {environment.model.digest} " in asked
+    assert f"release check {environment.name} --digest {environment.model.digest} " in asked
     assert "--bake-minutes 15 " in asked
     role = re.search(r"--assume-role (\S+)", asked)
     assert role
@@ -145,17 +144,20 @@ def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
 def test_production_waits_for_a_person_who_is_told_the_digest(stages: Stages) -> None:
     approval, *rest = stages["production"]
     assert approval["ActionTypeId"]["Provider"] == "Manual"
-    assert all(int(one["RunOrder"]) > int(approval["RunOrder"]) for one in rest)
-    digest = next(one.model.digest for one in ENVIRONMENTS if one.name == "production")
+    assert all(int(action["RunOrder"]) > int(approval["RunOrder"]) for action in rest)
+    digest = next(
+        environment.model.digest for environment in ENVIRONMENTS if environment.name == "production"
+    )
     assert digest in approval["Configuration"]["CustomData"]
     assert not any(
-        one["ActionTypeId"]["Provider"] == "Manual" for one in stages["dev"] + stages["staging"]
+        action["ActionTypeId"]["Provider"] == "Manual"
+        for action in stages["dev"] + stages["staging"]
     )
 
 
 def test_an_approval_is_waited_for_as_long_as_the_file_says(stages: Stages) -> None:
     assert stages["production"][0]["TimeoutInMinutes"] == 6 * 60
-    assert not any("TimeoutInMinutes" in one for one in stages["staging"])
+    assert not any("TimeoutInMinutes" in action for action in stages["staging"])
 
 
 def test_a_newly_approved_model_package_starts_the_pipeline_and_nothing_else_does(
@@ -163,8 +165,8 @@ def test_a_newly_approved_model_package_starts_the_pipeline_and_nothing_else_doe
 ) -> None:
     (name,) = (
         name
-        for name, one in template["Resources"].items()
-        if one["Type"] == "AWS::CodePipeline::Pipeline"
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CodePipeline::Pipeline"
     )
     (rule,) = of_type(template, "AWS::Events::Rule")
     assert rule["Properties"]["EventPattern"] == {
@@ -186,7 +188,9 @@ def test_a_newly_approved_model_package_starts_the_pipeline_and_nothing_else_doe
         if policy["Properties"]["Roles"] == [{"Ref": target["RoleArn"]["Fn::GetAtt"][0]}]
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
-    assert [one["Action"] for one in granted] == [["codepipeline:StartPipelineExecution"]]
+    assert [statement["Action"] for statement in granted] == [
+        ["codepipeline:StartPipelineExecution"]
+    ]
 
 
 def test_no_role_trusts_a_service_for_a_stranger_and_no_action_is_a_wildcard(
@@ -215,19 +219,19 @@ def test_one_role_starts_builds_of_named_projects_and_no_role_writes_reports(
     ]
     (starts,) = granted
     assert "codebuild:StartBuild" in starts["Action"]
-    projects = {one["Fn::GetAtt"][0] for one in starts["Resource"]}
+    projects = {resource["Fn::GetAtt"][0] for resource in starts["Resource"]}
     assert projects <= {
-        name for name, one in template["Resources"].items()
-        if one["Type"] == "AWS::CodeBuild::Project"
+        name for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CodeBuild::Project"
     }  # fmt: skip
 
 
 def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> None:
     report = json.loads((delivered / "validation-report.json").read_text("utf-8"))
-    assert not any(one["violations"] for one in report["pluginReports"])
+    assert not any(plugin["violations"] for plugin in report["pluginReports"])
     grouped = by_environment(read_assembly(delivered))
     assert "" in grouped
-    assert [str(one) for stacks in grouped.values() for one in findings(stacks)] == []
+    assert [str(finding) for stacks in grouped.values() for finding in violations(stacks)] == []
     lint = subprocess.run(
         [ROOT / ".venv/bin/cfn-lint", delivered / "Delivery.template.json"],
         cwd=ROOT,
@@ -239,13 +243,13 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "problem"),
     [
         ("approve =", "aprove =", "aprove: unknown key; did you mean 'approve'?"),
         ('approve = ["production"]', "approve = []", "nothing reaches the last one"),
         ('["production"]', '["qa"]', "approve: given 'qa', expected an environment"),
         ('["dev", "staging"', '["staging", "dev"', "releases go the way that promotions go"),
-        ('"dev", ', "", "staging comes after nothing, its file says promoted_from = 'dev'"),
+        ('"dev", ', "", "promoted_from = 'dev'"),
         (
             '"999999999999"\n',
             '"99"\n',
@@ -263,12 +267,14 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
         ("deeplens-shapes", "deeplens shapes", "model_package_group: given 'deeplens shapes'"),
     ],
 )
-def test_a_wrong_delivery_is_one_clear_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_wrong_delivery_is_one_clear_line(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
     assert old in DELIVERY
     (tmp_path / "delivery.toml").write_text(DELIVERY.replace(old, new), encoding="utf-8")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as error:
         load_delivery(tmp_path / "delivery.toml", ENVIRONMENTS)
-    assert said in str(told.value)
+    assert problem in str(error.value)
 
 
 def test_no_file_is_no_pipeline(tmp_path: Path) -> None:

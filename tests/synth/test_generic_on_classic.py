@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
+from deeplens.policy import violations
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -34,7 +33,7 @@ def project(stacks: list[Stack]) -> dict[str, Any]:
     (properties,) = [
         resource["Properties"]
         for stack in stacks
-        for _, resource in stack.resources("Custom::DeepLensProject")
+        for _, resource in stack.definitions("Custom::DeepLensProject")
     ]
     return properties  # type: ignore[no-any-return]
 
@@ -43,7 +42,7 @@ def recipes(stacks: list[Stack]) -> dict[str, dict[str, Any]]:
     documents = [
         json.loads(text(resource["Properties"]["Recipe"]))
         for stack in stacks
-        for _, resource in stack.resources("Custom::GreengrassComponent")
+        for _, resource in stack.definitions("Custom::GreengrassComponent")
     ]
     return {document["ComponentName"]: document for document in documents}
 
@@ -60,7 +59,9 @@ def test_the_deployment_needs_no_component_that_runs_lambda_functions(stacks: li
 
 def test_the_published_version_is_deployed_and_verified(stacks: list[Stack]) -> None:
     (version,) = [
-        logical_id for stack in stacks for logical_id, _ in stack.resources("AWS::Lambda::Version")
+        logical_id
+        for stack in stacks
+        for logical_id, _ in stack.definitions("AWS::Lambda::Version")
     ]
     assert project(stacks)["FunctionArn"] == {"Ref": version}
     run = recipes(stacks)[CAMERA]["Manifests"][0]["Lifecycle"]["run"]
@@ -86,4 +87,4 @@ def test_both_nuclei_run_the_same_recipe(stacks: list[Stack], tmp_path: Path) ->
 
 
 def test_it_breaks_no_rule(stacks: list[Stack]) -> None:
-    assert [str(finding) for finding in findings(stacks)] == []
+    assert [str(finding) for finding in violations(stacks)] == []

@@ -1,4 +1,4 @@
-"""An environment with an endpoint: what its Hosting stack promises."""
+"""The Hosting stack of an environment with an endpoint."""
 
 import copy
 import json
@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from aws_cdk import region_info
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
 from deeplens.config import GREENGRASS_REGIONS
 from deeplens.config.deep_learning_containers import registry_account
+from deeplens.policy import violations
+from deeplens.policy.check_templates import nag_findings
+from deeplens.policy.checkov import checkov_findings
 from tests.synth.hosting_sites import with_hosting
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import SynthesizedStack, read_assembly
-from tools.check_templates import nag_findings
-from tools.checkov import checkov_findings
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -33,12 +32,12 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stacks(hosted: Path) -> list[SynthesizedStack]:
+def stacks(hosted: Path) -> list[Stack]:
     return read_assembly(hosted)
 
 
 @pytest.fixture(scope="module")
-def templates_of_hosted(stacks: list[SynthesizedStack]) -> Templates:
+def templates_of_hosted(stacks: list[Stack]) -> Templates:
     return {stack.name: stack.template for stack in stacks}
 
 
@@ -48,7 +47,11 @@ def whole(templates_of_hosted: Templates) -> dict[str, Any]:
 
 
 def of_type(template: dict[str, Any], type_: str) -> list[dict[str, Any]]:
-    return [one["Properties"] for one in template["Resources"].values() if one["Type"] == type_]
+    return [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == type_
+    ]
 
 
 def test_only_who_asks_for_it_has_a_hosting_stack(
@@ -61,12 +64,10 @@ def test_only_who_asks_for_it_has_a_hosting_stack(
         assert templates_of_hosted[name] == templates[name]
 
 
-def test_no_scanner_and_no_rule_finds_anything(
-    hosted: Path, stacks: list[SynthesizedStack]
-) -> None:
+def test_no_scanner_and_no_rule_finds_anything(hosted: Path, stacks: list[Stack]) -> None:
     assert nag_findings(hosted / "validation-report.json") == []
     for environment in by_environment(stacks).values():
-        assert [str(one) for one in findings(environment)] == []
+        assert [str(finding) for finding in violations(environment)] == []
     files = [stack.file for stack in stacks if stack.name.endswith(("-Hosting", "-Monitoring"))]
     assert checkov_findings(files) == []
     lint = subprocess.run(
@@ -79,13 +80,13 @@ def test_no_scanner_and_no_rule_finds_anything(
 
 
 def test_nothing_that_costs_outlives_the_stack(whole: dict[str, Any]) -> None:
-    for logical_id, one in whole["Resources"].items():
+    for logical_id, resource in whole["Resources"].items():
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            assert one.get(policy, "Delete") == "Delete", logical_id
-    assert "AWS::S3::Bucket" not in {one["Type"] for one in whole["Resources"].values()}
+            assert resource.get(policy, "Delete") == "Delete", logical_id
+    assert "AWS::S3::Bucket" not in {resource["Type"] for resource in whole["Resources"].values()}
     (log,) = of_type(whole, "AWS::Logs::LogGroup")
     (endpoint,) = of_type(whole, "AWS::SageMaker::Endpoint")
-    # SageMaker would make the group itself, without an end to what is kept.
+    # SageMaker would create the group itself, without a retention.
     assert log["LogGroupName"] == f"/aws/sagemaker/Endpoints/{endpoint['EndpointName']}"
     assert log["RetentionInDays"] == 30
 
@@ -107,8 +108,8 @@ def test_the_archives_are_assets_under_their_digests(hosted: Path, whole: dict[s
     files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     keys = {
         destination["objectKey"]
-        for one in files.values()
-        for destination in one["destinations"].values()
+        for file in files.values()
+        for destination in file["destinations"].values()
     }
     for model in of_type(whole, "AWS::SageMaker::Model"):
         key = text(model["PrimaryContainer"]["ModelDataUrl"]).rpartition("/")[2]
@@ -117,7 +118,7 @@ def test_the_archives_are_assets_under_their_digests(hosted: Path, whole: dict[s
 
 
 def test_the_role_reads_its_models_and_nothing_else(whole: dict[str, Any]) -> None:
-    said = {
+    statements = {
         statement["Sid"]: statement
         for policy in of_type(whole, "AWS::IAM::ManagedPolicy")
         for statement in policy["PolicyDocument"]["Statement"]
@@ -126,9 +127,9 @@ def test_the_role_reads_its_models_and_nothing_else(whole: dict[str, Any]) -> No
         text(model["PrimaryContainer"]["ModelDataUrl"]).replace("s3://", "arn:aws:s3:::")
         for model in of_type(whole, "AWS::SageMaker::Model")
     }
-    assert {text(one) for one in said["ReadModels"]["Resource"]} == archives
-    assert said["ReadModels"]["Action"] == "s3:GetObject"
-    assert text(said["WriteCaptured"]["Resource"]).endswith("/datasets/captured/*")
+    assert {text(arn) for arn in statements["ReadModels"]["Resource"]} == archives
+    assert statements["ReadModels"]["Action"] == "s3:GetObject"
+    assert text(statements["WriteCaptured"]["Resource"]).endswith("/datasets/captured/*")
     (role,) = of_type(whole, "AWS::IAM::Role")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "sagemaker.amazonaws.com"}
@@ -138,7 +139,8 @@ def test_the_role_reads_its_models_and_nothing_else(whole: dict[str, Any]) -> No
 def test_variants_share_the_requests_and_scale_by_them(whole: dict[str, Any]) -> None:
     (config,) = of_type(whole, "AWS::SageMaker::EndpointConfig")
     weights = {
-        one["VariantName"]: one["InitialVariantWeight"] for one in config["ProductionVariants"]
+        variant["VariantName"]: variant["InitialVariantWeight"]
+        for variant in config["ProductionVariants"]
     }
     assert weights == {"blue": 0.9, "green": 0.1}
     (key,) = whole["Resources"].keys() & {config["KmsKeyId"]["Fn::GetAtt"][0]}
@@ -146,7 +148,9 @@ def test_variants_share_the_requests_and_scale_by_them(whole: dict[str, Any]) ->
     capture = config["DataCaptureConfig"]
     assert (capture["EnableCapture"], capture["InitialSamplingPercentage"]) == (True, 20)
     targets = of_type(whole, "AWS::ApplicationAutoScaling::ScalableTarget")
-    assert {(one["ResourceId"], one["MinCapacity"], one["MaxCapacity"]) for one in targets} == {
+    assert {
+        (target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) for target in targets
+    } == {
         ("endpoint/deeplens-dev/variant/blue", 1, 3),
         ("endpoint/deeplens-dev/variant/green", 1, 3),
     }
@@ -161,13 +165,13 @@ def test_each_variant_has_its_alarms_and_they_bring_the_old_version_back(
     whole: dict[str, Any],
 ) -> None:
     alarms = {
-        logical_id: one["Properties"]
-        for logical_id, one in whole["Resources"].items()
-        if one["Type"] == "AWS::CloudWatch::Alarm"
+        logical_id: resource["Properties"]
+        for logical_id, resource in whole["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
     }
     watched = {
-        (one["MetricName"], *(each["Value"] for each in one["Dimensions"]))
-        for one in alarms.values()
+        (alarm["MetricName"], *(each["Value"] for each in alarm["Dimensions"]))
+        for alarm in alarms.values()
     }
     assert watched == {
         (metric, "deeplens-dev", variant)
@@ -176,9 +180,9 @@ def test_each_variant_has_its_alarms_and_they_bring_the_old_version_back(
     }
     (endpoint,) = of_type(whole, "AWS::SageMaker::Endpoint")
     rollback = endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
-    assert {one["AlarmName"]["Ref"] for one in rollback} == set(alarms)
-    for one in alarms.values():
-        assert "dev-Monitoring:" in text(one["AlarmActions"][0])
+    assert {alarm["AlarmName"]["Ref"] for alarm in rollback} == set(alarms)
+    for alarm in alarms.values():
+        assert "dev-Monitoring:" in text(alarm["AlarmActions"][0])
 
 
 def test_a_serverless_endpoint_has_only_what_sagemaker_gives_it(
@@ -194,13 +198,13 @@ def test_a_serverless_endpoint_has_only_what_sagemaker_gives_it(
     assert set(endpoint) == {"EndpointConfigName", "EndpointName", "Tags"}
     (model,) = of_type(template, "AWS::SageMaker::Model")
     assert model["EnableNetworkIsolation"] is False
-    types = {one["Type"] for one in template["Resources"].values()}
+    types = {resource["Type"] for resource in template["Resources"].values()}
     assert not {"AWS::KMS::Key", "AWS::ApplicationAutoScaling::ScalableTarget"} & types
 
 
-def test_the_rules_see_an_open_hosting_role(stacks: list[SynthesizedStack]) -> None:
+def test_the_rules_see_an_open_hosting_role(stacks: list[Stack]) -> None:
     environment = by_environment(stacks)["dev"]
-    (index,) = (i for i, one in enumerate(environment) if one.name == "dev-Hosting")
+    (index,) = (number for number, stack in enumerate(environment) if stack.name == "dev-Hosting")
 
     def fires(rule: str, old: str, new: str) -> bool:
         content = json.dumps(copy.deepcopy(environment[index].template))
@@ -208,11 +212,11 @@ def test_the_rules_see_an_open_hosting_role(stacks: list[SynthesizedStack]) -> N
         changed = list(environment)
         template = json.loads(content.replace(old, new))
         changed[index] = Stack("dev-Hosting", environment[index].account, template)
-        return rule in {one.rule for one in findings(changed)}
+        return rule in {finding.rule for finding in violations(changed)}
 
     assert fires("no-resource-star", '"cloudwatch:namespace"', '"aws:RequestedRegion"')
     assert fires("only-own-account", ":763104351884:repository", ":123456789012:repository")
-    assert fires("alarms-tell", "dev-Monitoring:", "production-Monitoring:")
+    assert fires("alarms-notify", "dev-Monitoring:", "production-Monitoring:")
 
 
 def test_the_registries_are_those_that_cdk_knows() -> None:

@@ -1,4 +1,4 @@
-"""The generic twin, for fleets on nucleus lite: as synthesized, and against lite's strict rules."""
+"""The synthesized generic component for fleets on nucleus lite, and lite's strict rules."""
 
 import json
 import re
@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
 from deeplens.config import load_environment
+from deeplens.policy import violations
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -44,7 +43,7 @@ def recipes(stacks: list[Stack]) -> list[dict[str, Any]]:
     return [
         json.loads(text(resource["Properties"]["Recipe"]))
         for stack in stacks
-        for _, resource in stack.resources("Custom::GreengrassComponent")
+        for _, resource in stack.definitions("Custom::GreengrassComponent")
     ]
 
 
@@ -78,14 +77,14 @@ def test_the_loop_is_told_its_model_and_names_its_own_thing(recipes: list[dict[s
 
 def test_the_deployment_has_no_part_of_the_classic_core(stacks: list[Stack]) -> None:
     (project,) = [
-        resource for stack in stacks for _, resource in stack.resources("Custom::DeepLensProject")
+        resource for stack in stacks for _, resource in stack.definitions("Custom::DeepLensProject")
     ]
     components = json.loads(text(project["Properties"]["Components"]))
     assert sorted(components) == ["deeplens.dev.inference", "deeplens.dev.model.shapes"]
 
 
 def test_a_fleet_on_lite_breaks_no_rule(stacks: list[Stack]) -> None:
-    assert [str(finding) for finding in findings(stacks)] == []
+    assert [str(finding) for finding in violations(stacks)] == []
 
 
 def test_the_functions_zip_has_the_same_bytes_each_time(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an environment may have or leave away."""
+"""Optional parts of an environment."""
 
 import json
 import re
@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import by_environment, read_assembly, text
 from deeplens.config import load_environment
+from deeplens.policy import violations
 from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
 def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of `full`, which has everything, and of dev without monitoring."""
+    """The assembly of `full`, which has all options, and of dev without monitoring."""
     folder = tmp_path_factory.mktemp("optional")
     with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
     dev = folder / "dev.toml"
@@ -31,15 +30,15 @@ def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def alarms(template: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        one["Properties"]
-        for one in template["Resources"].values()
-        if one["Type"] == "AWS::CloudWatch::Alarm"
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
     ]
 
 
 def test_an_environment_with_everything_breaks_no_rule(optional: Path) -> None:
     for name, stacks in by_environment(read_assembly(optional)).items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(finding) for finding in violations(stacks)] == [], name
 
 
 def test_monitoring_can_be_left_away(optional: Path) -> None:
@@ -49,23 +48,34 @@ def test_monitoring_can_be_left_away(optional: Path) -> None:
 
 
 def test_each_listed_camera_has_an_alarm_and_each_address_a_subscription(optional: Path) -> None:
-    (template,) = (one.template for one in read_assembly(optional) if one.name == "full-Monitoring")
-    silent = [one["Dimensions"] for one in alarms(template) if one["MetricName"] == "Heartbeats"]
-    things = {one["Value"] for each in silent for one in each if one["Name"] == "Thing"}
+    (template,) = (
+        stack.template for stack in read_assembly(optional) if stack.name == "full-Monitoring"
+    )
+    silent = [
+        alarm["Dimensions"] for alarm in alarms(template) if alarm["MetricName"] == "Heartbeats"
+    ]
+    things = {
+        dimension["Value"]
+        for dimensions in silent
+        for dimension in dimensions
+        if dimension["Name"] == "Thing"
+    }
     assert things == {"full-camera-1", "full-camera-2"}
     assert len(silent) == 3
     assert '"ops@example.com"' in json.dumps(template)
 
 
 def test_the_dashboard_shows_what_somebody_on_duty_asks(optional: Path) -> None:
-    (template,) = (one.template for one in read_assembly(optional) if one.name == "full-Monitoring")
+    (template,) = (
+        stack.template for stack in read_assembly(optional) if stack.name == "full-Monitoring"
+    )
     (dashboard,) = (
-        one["Properties"]
-        for one in template["Resources"].values()
-        if one["Type"] == "AWS::CloudWatch::Dashboard"
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Dashboard"
     )
     widgets = json.loads(text(dashboard["DashboardBody"]))["widgets"]
-    shown = {one["properties"]["title"]: json.dumps(one["properties"]) for one in widgets}
+    shown = {widget["properties"]["title"]: json.dumps(widget["properties"]) for widget in widgets}
     for name in (
         "FramesPerSecond",
         "LatencyP50",
@@ -97,17 +107,19 @@ def test_the_disk_alarm_is_for_the_fullest_camera_and_has_the_threshold_of_the_f
                 )
                 thresholds[stack.name] = alarm["Threshold"]
     assert thresholds["full-Monitoring"] == 1500 * 1024 * 1024
-    # Derived from the pinned model, which is small.
+    # The value is derived from the pinned model, which is small.
     assert thresholds["staging-Monitoring"] == 256 * 1024 * 1024
 
 
 def test_the_alarms_are_those_of_the_docs(optional: Path) -> None:
     page = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
-    (template,) = (one.template for one in read_assembly(optional) if one.name == "full-Monitoring")
+    (template,) = (
+        stack.template for stack in read_assembly(optional) if stack.name == "full-Monitoring"
+    )
     made = {
         re.sub(r"^Fleet|[0-9A-F]{8}$", "", logical_id)
-        for logical_id, one in template["Resources"].items()
-        if one["Type"] == "AWS::CloudWatch::Alarm"
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
     }
     for camera in ("fullcamera1", "fullcamera2"):
         made.remove(f"NoHeartbeat{camera}")

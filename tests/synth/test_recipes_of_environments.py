@@ -1,13 +1,13 @@
-"""Every recipe of the committed environments keeps to the rules of both nuclei."""
+"""Every recipe of the committed environments meets the rules of both nuclei."""
 
 import json
 from typing import Any
 
 import pytest
 
+from deeplens.assembly import text
 from stacks.recipes import broken_rules
 from tests.synth.synthesis import ROOT
-from tools.policy.reading import text
 
 pytestmark = pytest.mark.process
 

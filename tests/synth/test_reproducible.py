@@ -1,4 +1,4 @@
-"""The same bytes anywhere, from the checkout alone."""
+"""A synthesis reads only the checkout, and writes the same bytes on every machine."""
 
 import json
 import shutil
@@ -12,19 +12,19 @@ from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process
 
-# What ends with a process that has no network but its own empty one, where the kernel allows it.
+# Commands that give a process an empty network, if the kernel allows it.
 _NO_NETWORK = ("unshare", "--map-root-user", "--net")
 
 
 def without_network() -> tuple[str, ...]:
-    """The words before a command that take the network away; none where that is not allowed."""
+    """The arguments that run a command without a network; none if that is not allowed."""
     tried = subprocess.run([*_NO_NETWORK, "true"], check=False, capture_output=True)
     return _NO_NETWORK if tried.returncode == 0 else ()
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """The checkout in another folder: nothing but what a synthesis may read."""
+    """A copy of the checkout with only the inputs of a synthesis."""
     copy = tmp_path / "another" / "place"
     copy.mkdir(parents=True)
     for name in ("stacks", "lambda_src", "environments", "models"):
@@ -53,15 +53,15 @@ def test_another_folder_without_network_or_credentials_gives_the_same_bytes(
             assert (again / relative).read_bytes() == file.read_bytes(), relative
             compared += 1
     assert compared > 20
-    assert {one.relative_to(again) for one in again.rglob("*")} == {
-        one.relative_to(assembly) for one in assembly.rglob("*")
+    assert {path.relative_to(again) for path in again.rglob("*")} == {
+        path.relative_to(assembly) for path in assembly.rglob("*")
     }
 
 
 def test_nothing_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of an environment for which archives are made: of the function, and of the training."""
+    """An environment with archives of the function and of the training code."""
     environments, temporary = tmp_path / "environments", tmp_path / "temporary"
     environments.mkdir()
     temporary.mkdir()
@@ -80,7 +80,7 @@ def test_an_assembly_holds_stack_traces_for_a_debugger_alone(
     assembly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not traced(assembly)
-    # What `cdk synth --debug` sets.
+    # `cdk synth --debug` sets this variable.
     monkeypatch.setenv("CDK_DEBUG", "true")
     result = synthesize(tmp_path / "out")
     assert result.returncode == 0, result.stderr
@@ -88,9 +88,9 @@ def test_an_assembly_holds_stack_traces_for_a_debugger_alone(
 
 
 def traced(assembly: Path) -> bool:
-    found = [file.read_text(encoding="utf-8") for file in assembly.rglob("*.metadata.json")]
-    assert found
-    return any("aws:cdk:creationStack" in text for text in found)
+    metadata = [file.read_text(encoding="utf-8") for file in assembly.rglob("*.metadata.json")]
+    assert metadata
+    return any("aws:cdk:creationStack" in text for text in metadata)
 
 
 def test_templates_decide_nothing_at_deploy_time(templates: dict[str, dict[str, Any]]) -> None:

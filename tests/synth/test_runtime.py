@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
+from deeplens.policy import violations
 from tests.synth.synthesis import ROOT, synthesize
 from tests.unit.runtime.wheelhouse import pinned_pair
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Dev on the classic nucleus and qa on lite, with a small runtime, in a checkout of its own."""
+    """A checkout with dev on the classic nucleus and qa on lite, with a small runtime."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("cdk.json", "stacks", "lambda_src", "models"):
         (checkout / name).symlink_to(ROOT / name)
@@ -47,37 +46,39 @@ def stacks(request: pytest.FixtureRequest, assembly: Path) -> list[Stack]:
 
 
 def components(stacks: list[Stack]) -> dict[str, dict[str, Any]]:
-    """The definition of every component, by its name without the environment's."""
-    found = {}
+    """Return the definition of every component by its name without the environment."""
+    definitions = {}
     for stack in stacks:
-        for _, resource in stack.resources("Custom::GreengrassComponent"):
+        for _, resource in stack.definitions("Custom::GreengrassComponent"):
             given = resource["Properties"]
             definition = json.loads(text(given.get("Recipe") or given["LambdaFunction"]))
             name = definition.get("ComponentName") or definition["componentName"]
-            found[name.split(".", 2)[2]] = definition
-    return found
+            definitions[name.split(".", 2)[2]] = definition
+    return definitions
 
 
 def test_each_architecture_has_its_archive_and_both_have_one_folder(stacks: list[Stack]) -> None:
     recipe = components(stacks)["runtime"]
-    by_architecture = {one["Platform"]["architecture"]: one for one in recipe["Manifests"]}
+    by_architecture = {
+        manifest["Platform"]["architecture"]: manifest for manifest in recipe["Manifests"]
+    }
     assert set(by_architecture) == {"amd64", "aarch64"}
-    uris = {one["Artifacts"][0]["Uri"] for one in recipe["Manifests"]}
+    uris = {manifest["Artifacts"][0]["Uri"] for manifest in recipe["Manifests"]}
     assert len(uris) == 2
     name = recipe["ComponentName"]
 
     inference = components(stacks)["inference"]
     if "Manifests" in inference:
         # The install step of nucleus lite has 300 s, so the camera installs the runtime.
-        assert all(one["Lifecycle"]["install"] == "true" for one in recipe["Manifests"])
-        [run] = [one["Lifecycle"]["run"] for one in inference["Manifests"]]
+        assert all(manifest["Lifecycle"]["install"] == "true" for manifest in recipe["Manifests"])
+        [run] = [manifest["Lifecycle"]["run"] for manifest in inference["Manifests"]]
         below = f"packages/artifacts-unarchived/{name}/{recipe['ComponentVersion']}/runtime"
         start = f"exec python3.12 -u -m first_start {{kernel:rootPath}}/{below} "
         assert re.fullmatch(
             re.escape(f"{start}{{work:path}}/runtime/") + "[0-9a-f]{16}", run["Script"]
         )
     else:
-        [script] = {one["Lifecycle"]["install"]["Script"] for one in recipe["Manifests"]}
+        [script] = {manifest["Lifecycle"]["install"]["Script"] for manifest in recipe["Manifests"]}
         variables = inference["componentLambdaParameters"]["environmentVariables"]
         place = f"{{{name}:work:path}}/{script.rpartition('/')[2]}"
         assert variables["DEEPLENS_PACKAGES"] == f"{place}/lib/python3.12/site-packages"
@@ -92,7 +93,7 @@ def test_the_release_holds_the_runtime_exactly(stacks: list[Stack]) -> None:
     else:
         assert f"/{name}/{version}/runtime " in json.dumps(inference["Manifests"])
     [project] = [
-        resource for stack in stacks for _, resource in stack.resources("Custom::DeepLensProject")
+        resource for stack in stacks for _, resource in stack.definitions("Custom::DeepLensProject")
     ]
     deployed = json.loads(text(project["Properties"]["Components"]))
     assert deployed[name]["componentVersion"] == version
@@ -102,7 +103,7 @@ def test_greengrass_own_digests_are_compared_with_the_pins(stacks: list[Stack]) 
     [resource] = [
         resource
         for stack in stacks
-        for _, resource in stack.resources("Custom::GreengrassComponent")
+        for _, resource in stack.definitions("Custom::GreengrassComponent")
         if "runtime" in text(resource["Properties"]["Arn"])
     ]
     promised = resource["Properties"]["ArtifactSha256"]
@@ -111,4 +112,4 @@ def test_greengrass_own_digests_are_compared_with_the_pins(stacks: list[Stack]) 
 
 
 def test_a_fleet_with_a_runtime_breaks_no_rule(stacks: list[Stack]) -> None:
-    assert [str(finding) for finding in findings(stacks)] == []
+    assert [str(finding) for finding in violations(stacks)] == []

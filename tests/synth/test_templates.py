@@ -1,4 +1,4 @@
-"""What each environment's templates promise."""
+"""The templates of each environment."""
 
 import hashlib
 import json
@@ -30,17 +30,17 @@ Templates = dict[str, dict[str, Any]]
 
 
 def resources(template: dict[str, Any], type_: str) -> list[dict[str, Any]]:
-    return [one for one in template["Resources"].values() if one["Type"] == type_]
+    return [resource for resource in template["Resources"].values() if resource["Type"] == type_]
 
 
 def component(template: dict[str, Any], id_: str) -> dict[str, Any]:
-    found = [
-        one["Properties"]
-        for one in resources(template, "Custom::GreengrassComponent")
-        if id_ in json.dumps(one["Properties"])
+    matching = [
+        resource["Properties"]
+        for resource in resources(template, "Custom::GreengrassComponent")
+        if id_ in json.dumps(resource["Properties"])
     ]
     properties: dict[str, Any]
-    (properties,) = found
+    (properties,) = matching
     return properties
 
 
@@ -59,7 +59,9 @@ def test_each_environment_has_its_four_stacks(templates: Templates) -> None:
 
 def test_no_template_uses_greengrass_v1_or_its_deployment_types(templates: Templates) -> None:
     types = {
-        one["Type"] for template in templates.values() for one in template["Resources"].values()
+        resource["Type"]
+        for template in templates.values()
+        for resource in template["Resources"].values()
     }
     assert not {name for name in types if name.startswith("AWS::Greengrass")}
 
@@ -70,9 +72,9 @@ def test_the_bucket_is_private_encrypted_versioned_and_kept(
 ) -> None:
     template = templates[f"{environment.name}-ModelStore"]
     (bucket,) = (
-        one
-        for one in resources(template, "AWS::S3::Bucket")
-        if one["Properties"].get("BucketName") == environment.model_store.bucket_name
+        resource
+        for resource in resources(template, "AWS::S3::Bucket")
+        if resource["Properties"].get("BucketName") == environment.model_store.bucket_name
     )
     properties = bucket["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
@@ -87,12 +89,12 @@ def test_state_remains_with_its_policy_but_a_failed_creation_leaves_nothing(
 ) -> None:
     template = templates[f"{name}-ModelStore"]
     state = [
-        one
+        resource
         for type_ in ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key")
-        for one in resources(template, type_)
+        for resource in resources(template, type_)
     ]
     assert len(state) == 5
-    policies = {(one["DeletionPolicy"], one["UpdateReplacePolicy"]) for one in state}
+    policies = {(resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) for resource in state}
     assert policies == {("RetainExceptOnCreate", "Retain")}
 
 
@@ -199,7 +201,7 @@ def test_a_core_device_reads_components_and_writes_nothing_in_the_bucket(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_roles_that_trust_a_service_name_this_account(templates: Templates, name: str) -> None:
-    account = next(one.account for one in ENVIRONMENTS if one.name == name)
+    account = next(environment.account for environment in ENVIRONMENTS if environment.name == name)
     for stack in ("ModelStore", "Devices", "Inference"):
         for role in resources(templates[f"{name}-{stack}"], "AWS::IAM::Role"):
             for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
@@ -221,7 +223,10 @@ def test_each_reason_for_a_grant_without_a_call_names_a_statement_of_its_policy(
     reasons = 0
     for template in templates.values():
         for policy in resources(template, "AWS::IAM::ManagedPolicy"):
-            sids = [one["Sid"] for one in policy["Properties"]["PolicyDocument"]["Statement"]]
+            sids = [
+                statement["Sid"]
+                for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            ]
             assert len(sids) == len(set(sids))
             given = policy.get("Metadata", {}).get("deeplens:GrantsWithoutCall", {})
             assert set(given) <= set(sids)
@@ -258,7 +263,7 @@ def test_the_artifact_is_in_the_assembly_once(assembly: Path) -> None:
 
 def test_the_golden_templates_are_what_is_synthesized(templates: Templates) -> None:
     drift = subprocess.run(
-        [sys.executable, "-m", "tools.golden", "--check"],
+        [sys.executable, "-m", "deeplens.policy.golden", "--check"],
         cwd=ROOT,
         input=json.dumps(templates),
         capture_output=True,

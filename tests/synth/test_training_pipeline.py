@@ -1,4 +1,4 @@
-"""An environment with training: what its stack promises, and whether its jobs' code runs."""
+"""The Training stack of an environment, and the code of its jobs."""
 
 import json
 import os
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
 from deeplens.config import ConfigError, load_environment
+from deeplens.policy import violations
+from deeplens.policy.check_templates import nag_findings
+from deeplens.policy.checkov import checkov_findings
 from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
 from tests.synth.synthesis import ROOT, TRAINING, synthesize
-from tools.assembly import SynthesizedStack, read_assembly
-from tools.check_templates import nag_findings
-from tools.checkov import checkov_findings
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -38,38 +37,40 @@ def assembly_with_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(assembly_with_training: Path) -> SynthesizedStack:
+def stack(assembly_with_training: Path) -> Stack:
     stacks = read_assembly(assembly_with_training)
-    (found,) = (one for one in stacks if one.name == "dev-Training")
-    return found
+    (training,) = (stack for stack in stacks if stack.name == "dev-Training")
+    return training
 
 
 @pytest.fixture(scope="module")
-def definition(stack: SynthesizedStack) -> dict[str, Any]:
+def definition(stack: Stack) -> dict[str, Any]:
     (pipeline,) = of_type(stack.template, "AWS::SageMaker::Pipeline")
-    found: dict[str, Any] = json.loads(
+    definition: dict[str, Any] = json.loads(
         text(pipeline["PipelineDefinition"]["PipelineDefinitionBody"])
     )
-    return found
+    return definition
 
 
 def of_type(template: dict[str, Any], type_: str) -> list[dict[str, Any]]:
-    return [one["Properties"] for one in template["Resources"].values() if one["Type"] == type_]
+    return [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == type_
+    ]
 
 
 def step(definition: dict[str, Any], name: str) -> dict[str, Any]:
     decide = definition["Steps"][-1]["Arguments"]
     steps = [*definition["Steps"], *decide["IfSteps"], *decide["ElseSteps"]]
-    (found,) = (one for one in steps if one["Name"] == name)
-    return dict(found)
+    (named,) = (step for step in steps if step["Name"] == name)
+    return dict(named)
 
 
-def test_no_scanner_and_no_rule_finds_anything(
-    assembly_with_training: Path, stack: SynthesizedStack
-) -> None:
+def test_no_scanner_and_no_rule_finds_anything(assembly_with_training: Path, stack: Stack) -> None:
     assert nag_findings(assembly_with_training / "validation-report.json") == []
     for environment in by_environment(read_assembly(assembly_with_training)).values():
-        assert [str(one) for one in findings(environment)] == []
+        assert [str(finding) for finding in violations(environment)] == []
     assert checkov_findings([stack.file]) == []
     lint = subprocess.run(
         [ROOT / ".venv/bin/cfn-lint", "--non-zero-exit-code", "warning", stack.file],
@@ -81,12 +82,12 @@ def test_no_scanner_and_no_rule_finds_anything(
 
 
 def test_jobs_may_list_the_code_that_they_read_by_prefix(
-    stack: SynthesizedStack, definition: dict[str, Any]
+    stack: Stack, definition: dict[str, Any]
 ) -> None:
     (code,) = (
-        one["S3Input"]
-        for one in step(definition, "FreezeAndVerify")["Arguments"]["ProcessingInputs"]
-        if one["InputName"] == "code"
+        input_["S3Input"]
+        for input_ in step(definition, "FreezeAndVerify")["Arguments"]["ProcessingInputs"]
+        if input_["InputName"] == "code"
     )
     assert code["S3DataType"] == "S3Prefix"
     bucket, _, key = code["S3Uri"].removeprefix("s3://").partition("/")
@@ -96,7 +97,7 @@ def test_jobs_may_list_the_code_that_they_read_by_prefix(
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Sid"] in {"ListCode", "ReadCode"}
     ]
-    listing, reading = sorted(granted, key=lambda one: str(one["Sid"]))
+    listing, reading = sorted(granted, key=lambda statement: str(statement["Sid"]))
     assert (listing["Action"], reading["Action"]) == ("s3:ListBucket", "s3:GetObject")
     assert text(listing["Resource"]) == f"arn:aws:s3:::{bucket}"
     assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{key}*"}}
@@ -104,18 +105,18 @@ def test_jobs_may_list_the_code_that_they_read_by_prefix(
 
 
 def test_the_definition_has_the_schemas_form(definition: dict[str, Any]) -> None:
-    """The schema's required members, and its types of parameters and steps."""
+    """The definition has the schema's required members, and its types of parameters and steps."""
     assert definition["Version"] == "2020-12-01"
     assert set(definition) == {
         "Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps",
     }  # fmt: skip
-    # Null: no experiment and no trial, which the pipeline's role may not create.
+    # Null: the pipeline's role cannot create experiments and trials.
     assert definition["PipelineExperimentConfig"] is None
     for parameter in definition["Parameters"]:
         assert set(parameter) == {"Name", "Type", "DefaultValue"}
         kind = {"String": str, "Float": float, "Integer": int}[parameter["Type"]]
         assert isinstance(parameter["DefaultValue"], kind)
-    types = {one["Name"]: one["Type"] for one in definition["Steps"]}
+    types = {step["Name"]: step["Type"] for step in definition["Steps"]}
     assert types == {
         "Train": "Training", "FreezeAndVerify": "Processing", "GoodEnough": "Condition",
     }  # fmt: skip
@@ -167,24 +168,26 @@ def test_only_a_model_that_is_good_enough_is_registered_and_waits_for_approval(
         assert named in reason
 
 
-def test_the_pipeline_starts_its_own_jobs_and_passes_one_role(stack: SynthesizedStack) -> None:
-    said = {
+def test_the_pipeline_starts_its_own_jobs_and_passes_one_role(stack: Stack) -> None:
+    statements = {
         statement["Sid"]: statement
         for policy in of_type(stack.template, "AWS::IAM::ManagedPolicy")
         for statement in policy["PolicyDocument"]["Statement"]
     }
-    assert all("/deeplens-*" in text(one) for one in said["RunJobs"]["Resource"])
-    assert all("/deeplens-dev-headpose" in text(one) for one in said["RegisterModels"]["Resource"])
-    passed = said["GiveJobsTheirRole"]
+    assert all("/deeplens-*" in text(arn) for arn in statements["RunJobs"]["Resource"])
+    assert all(
+        "/deeplens-dev-headpose" in text(arn) for arn in statements["RegisterModels"]["Resource"]
+    )
+    passed = statements["GiveJobsTheirRole"]
     assert text(passed["Resource"]).startswith("${RolesJobs")
     assert passed["Condition"]["StringEquals"] == {"iam:PassedToService": "sagemaker.amazonaws.com"}
-    assert said["ReadAndWriteWork"]["Resource"] == [
+    assert statements["ReadAndWriteWork"]["Resource"] == [
         f"arn:aws:s3:::deeplens-dev-111111111111-eu-central-1/{prefix}/*"
         for prefix in ("datasets", "headpose")
     ]
 
 
-def test_the_notebook_is_locked_down(stack: SynthesizedStack) -> None:
+def test_the_notebook_is_locked_down(stack: Stack) -> None:
     (notebook,) = of_type(stack.template, "AWS::SageMaker::NotebookInstance")
     assert notebook["DirectInternetAccess"] == "Disabled"
     assert notebook["RootAccess"] == "Disabled"
@@ -199,9 +202,9 @@ def _definition(*steps: Step) -> PipelineDefinition:
 
 
 def test_a_definition_that_sagemaker_would_refuse_is_seen() -> None:
-    one = Step("One", "Training", {"a": get("Steps.Two.x"), "b": get("Parameters.Epoch")})
+    first = Step("One", "Training", {"a": get("Steps.Two.x"), "b": get("Parameters.Epoch")})
     two = Step("Two", "Processing", {"a": [get("Steps.One.x")]})
-    assert set(_definition(one, two).problems()) == {
+    assert set(_definition(first, two).problems()) == {
         "One: there is no parameter Epoch",
         "One: waits for itself",
         "Two: waits for itself",
@@ -236,7 +239,7 @@ def test_a_wrong_training_section_is_refused(tmp_path: Path, text_: str, complai
 
 @pytest.fixture
 def laid_out(tmp_path: Path) -> Callable[[str], Path]:
-    """Folders as below /opt/ml in a container of SageMaker."""
+    """Folders as below /opt/ml in a SageMaker container."""
 
     def make(name: str) -> Path:
         folder = tmp_path / "ml" / name
@@ -252,7 +255,7 @@ def test_the_jobs_run_from_the_uploaded_sources_alone(
     definition: dict[str, Any],
     laid_out: Callable[[str], Path],
 ) -> None:
-    """Train and FreezeAndVerify as their containers run them, but for installing requirements."""
+    """Run Train and FreezeAndVerify as their containers do, without installing requirements."""
     hyperparameters = step(definition, "Train")["Arguments"]["HyperParameters"]
     url = json.loads(hyperparameters["sagemaker_submit_directory"])
     code, channel, model = laid_out("code"), laid_out("input/data/training"), laid_out("model")
@@ -283,16 +286,18 @@ def test_the_jobs_run_from_the_uploaded_sources_alone(
         return done.stdout
 
     program = json.loads(hyperparameters["sagemaker_program"])
-    said = run(
+    output = run(
         program, "--variant", json.loads(hyperparameters["variant"]), "--epochs", 1,
         "--batch-size", hyperparameters["batch-size"], "--checkpoints", laid_out("checkpoints"),
     )  # fmt: skip
-    assert "accuracy=" in said
+    assert "accuracy=" in output
     packed = laid_out("processing/input/model") / "model.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(model / "export", "export")
     output = laid_out("processing/output")
-    run("-m", "model_tools.headpose.verification_job", "--model", packed, "--output", output)
-    found = json.loads((output / "verification.json").read_text(encoding="utf-8"))
-    assert found["maximum_difference"] < 1e-4
-    assert (output / "frozen" / "frozen_model.pb").stat().st_size == found["frozen_bytes"]
+    run(
+        "-m", "model_tools.samples.headpose.verification_job", "--model", packed, "--output", output
+    )
+    verification = json.loads((output / "verification.json").read_text(encoding="utf-8"))
+    assert verification["maximum_difference"] < 1e-4
+    assert (output / "frozen" / "frozen_model.pb").stat().st_size == verification["frozen_bytes"]

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from camera.inference import LoadedModel
-from camera.models import DeployedModel
-from camera.trust import ReleaseTrust, TrustSettings
+from camera.inference import RunnableModel
+from camera.model_loader import ModelLoader
+from camera.signature_check import SignatureSettings, SignatureVerifier
 from cloudformation import ResourceRequest
 from deeplens.releases.signing.releases import sign_release
 from deeplens.releases.signing.signers import FileSigner, new_key_file
@@ -120,24 +120,24 @@ class Camera:
 
     def start(
         self, arrived: Path, *, model: str = "shapes", digest: str | None = None
-    ) -> LoadedModel:
+    ) -> RunnableModel:
         """Start the function on what arrived, and see ten frames."""
-        settings = TrustSettings(
+        settings = SignatureSettings(
             model=model,
             statement=arrived / "model.zip.sig",
             keys=self.trusted,
             required=self.required,
         )
-        deployed = DeployedModel(
+        deployed = ModelLoader(
             archive=arrived / "model.zip",
             directory=arrived / "model",
             digest=digest or arrived.name,
             state_directory=self.folder / "state",
             open_engine=self._open,
-            trust=ReleaseTrust(
+            verifier=SignatureVerifier(
                 settings,
                 self.folder / "state",
-                own_keys=self.folder / "own.pem",
+                owner_keys=self.folder / "own.pem",
                 now=lambda: self.clock,
             ),
         )
@@ -146,7 +146,7 @@ class Camera:
             deployed.frame_done()
         return loaded
 
-    def run(self, artifact: Path, **changed: Any) -> LoadedModel:
+    def run(self, artifact: Path, **changed: Any) -> RunnableModel:
         return self.start(self.receive(artifact), **changed)
 
     def _open(self, artifact: Any) -> Any:

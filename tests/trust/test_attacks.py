@@ -219,8 +219,8 @@ def test_fast_forward_is_refused_by_a_camera_and_at_deploy(
 ) -> None:
     first, far = team.release("one"), team.release("two", count=LARGEST_STEP + 2)
     camera.run(first)
-    assert isinstance(camera.run(far).instead, Exception)
-    assert f"{Attack.FAST_FORWARD}: " in str(camera.run(far).instead)
+    assert isinstance(camera.run(far).fallback_cause, Exception)
+    assert f"{Attack.FAST_FORWARD}: " in str(camera.run(far).fallback_cause)
     keys = [team.person().text]
     with stopped(Attack.FAST_FORWARD, ResourceFailed):
         deploy(properties(far, keys), before=properties(first, keys))
@@ -234,7 +234,7 @@ def test_a_counter_that_a_thief_used_up_comes_back_with_the_next_key(
     shutil.rmtree(team.folder / "models")
     healed = team.release("healed", by="bob")
     camera.trusted = team.trusted("bob", revoked=(key_id(team.person("ann").public),))
-    assert camera.run(healed).instead is None
+    assert camera.run(healed).fallback_cause is None
 
 
 # Indefinite freeze: an old release for ever.
@@ -258,7 +258,7 @@ def test_a_release_that_was_taken_in_time_goes_on(team: Team, camera: Camera) ->
     artifact = team.release("one", expires=until)
     camera.run(artifact)
     camera.clock += timedelta(days=400).total_seconds()
-    assert camera.run(artifact).instead is None
+    assert camera.run(artifact).fallback_cause is None
 
 
 # Malicious mirror preventing updates: it does not give what was signed.
@@ -281,7 +281,7 @@ def test_a_malicious_mirror_leaves_a_camera_with_its_last_good_release(
     (arrived / "model.zip").unlink()
     loaded = camera.start(arrived)
     assert loaded.identity.digest == good.parent.name
-    assert f"{Attack.MALICIOUS_MIRROR}: " in str(loaded.instead)
+    assert f"{Attack.MALICIOUS_MIRROR}: " in str(loaded.fallback_cause)
 
 
 # Mix-and-match: parts of two releases.
@@ -320,7 +320,7 @@ def test_rollback_to_an_older_signed_release_is_refused(
         camera.run(release)
     loaded = camera.run(one)
     assert loaded.identity.digest == three.parent.name
-    assert f"{Attack.ROLLBACK}: " in str(loaded.instead)
+    assert f"{Attack.ROLLBACK}: " in str(loaded.fallback_cause)
     keys = [team.person().text]
     with stopped(Attack.ROLLBACK, ResourceFailed):
         deploy(properties(one, keys), before=properties(three, keys))

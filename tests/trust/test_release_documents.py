@@ -13,8 +13,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from deeplens.cli.main import main
-from model_tools.provenance import SLSA_PROVENANCE, provenance
-from model_tools.sbom import sbom
+from model_tools.artifact.provenance import SLSA_PROVENANCE, provenance
+from model_tools.artifact.sbom import sbom
 from tests.trust.conftest import ROOT, SHAPES
 
 DIGEST = SHAPES.parent.name

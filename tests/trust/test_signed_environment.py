@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import by_environment, read_assembly, text
 from deeplens.config import ConfigError, load_artifact, load_environment
+from deeplens.policy import violations
 from deeplens.releases.artifacts import find_release
 from deeplens.releases.code_signing import code_objects, profile_of
 from deeplens.releases.environments import Environment
@@ -17,9 +19,6 @@ from deeplens.releases.signing.trust import Signing
 from model_tools.errors import RegistryError
 from tests.synth.synthesis import synthesize
 from tests.trust.conftest import ROOT, Team
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 
 PROFILE = "arn:aws:signer:eu-central-1:111111111111:/signing-profiles/releases/abcdef1234"
 LITE = '[inference]\nisolation_mode = "NoContainer"\n[fleet]\ncore_runtime = "lite"\n'
@@ -128,7 +127,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
 @pytest.mark.process
 def test_signed_environments_break_no_rule(templates: tuple[Path, Team]) -> None:
     for name, stacks in by_environment(read_assembly(templates[0])).items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(finding) for finding in violations(stacks)] == [], name
 
 
 @pytest.mark.process

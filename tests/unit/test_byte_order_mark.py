@@ -14,10 +14,10 @@ from deeplens.config import load_delivery, load_environment, load_environments
 from deeplens.releases.environments import read_environments
 from deeplens.releases.pin import pin_model
 from deeplens.releases.signing.trust import read_public_keys
-from model_tools.packaging import read_training
-from model_tools.verification.expected import read_expected
-from review.plan import SCHEMA_VERSION, plan_id, read_plan
-from review.settings import read_settings
+from deeplens.review.plan import SCHEMA_VERSION, plan_id, read_plan
+from deeplens.review.settings import read_settings
+from model_tools.artifact.infer import read_training
+from model_tools.verification.expected_detections import read_expected
 
 ROOT = Path(__file__).parents[2]
 MARK = "\ufeff".encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_tools.isolation import isolated
+from model_tools.sandbox import isolated
 from tests.forked import run_forked
 
 pytestmark = pytest.mark.process

@@ -1,4 +1,4 @@
-"""Each input that fuzzing kept is read, or refused by one of the project's own errors."""
+"""Each input of the corpora is read, or rejected with an error of the project."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_every_target_has_a_corpus() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_fuzzing_kept_is_read_or_refused(target: str, tmp_path: Path) -> None:
+def test_each_input_is_read_or_rejected(target: str, tmp_path: Path) -> None:
     for number, file in enumerate(sorted((CORPUS / target).iterdir())):
         folder = tmp_path / str(number)
         folder.mkdir()

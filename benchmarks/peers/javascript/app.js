@@ -1,17 +1,13 @@
-// Every environment, one Stage each: the same application as the project's, as a team would write
-// it in JavaScript. `cdk synth -c environments=FOLDER`, or ENVIRONMENTS=FOLDER without the CLI,
-// takes the files of another folder.
+// The Monitoring stack of each environment, written as a team would write it in JavaScript.
+// `cdk synth -c environments=FOLDER`, or ENVIRONMENTS=FOLDER without the command line, reads the
+// files of another folder.
 
 const path = require('node:path');
 const { App, PermissionsBoundary, Stage, Tags } = require('aws-cdk-lib');
-const { loadArtifact } = require('./artifact');
 const { ROOT, ConfigError, loadEnvironments } = require('./environments');
-const { DevicesStack } = require('./devices-stack');
-const { InferenceStack } = require('./inference-stack');
-const { ModelStoreStack } = require('./model-store-stack');
 const { MonitoringStack } = require('./monitoring-stack');
 
-class DeepLensApplication extends Stage {
+class EnvironmentStage extends Stage {
   constructor(scope, environment) {
     const { name, account, region } = environment;
     const boundary = environment.permissions_boundary;
@@ -19,15 +15,7 @@ class DeepLensApplication extends Stage {
       env: { account, region },
       permissionsBoundary: boundary && PermissionsBoundary.fromName(boundary),
     });
-    const artifact = loadArtifact(environment.model);
-
-    const store = new ModelStoreStack(this, 'ModelStore', { environment });
-    const devices = new DevicesStack(this, 'Devices', { environment });
-    const inference = new InferenceStack(this, 'Inference', { environment, artifact, store });
-    inference.addStackDependency(devices);
-    store.grantDownload(devices.tokenExchangeRole);
     new MonitoringStack(this, 'Monitoring', { environment });
-
     for (const [key, value] of Object.entries(environment.tags)) {
       Tags.of(this).add(key, value);
     }
@@ -35,7 +23,7 @@ class DeepLensApplication extends Stage {
   }
 }
 
-// As in app.py: traces would name the machine's folders in the assembly.
+// As in stacks/synthesis.py: stack traces contain folders of this machine.
 const app = new App({ context: { 'aws:cdk:disable-stack-trace': true } });
 const folder =
   app.node.tryGetContext('environments') ??
@@ -43,7 +31,7 @@ const folder =
   path.join(ROOT, 'environments');
 try {
   for (const environment of loadEnvironments(folder)) {
-    new DeepLensApplication(app, environment);
+    new EnvironmentStage(app, environment);
   }
   app.synth();
 } catch (error) {

@@ -1,4 +1,4 @@
-// One page of CloudWatch that says how the fleet is.
+// The CloudWatch dashboard of the fleet.
 
 const { Duration } = require('aws-cdk-lib');
 const cloudwatch = require('aws-cdk-lib/aws-cloudwatch');

@@ -1,5 +1,5 @@
-// Environment files, with the same defaults as deeplens/config. What the twin does not have it
-// refuses, so that it never passes for an equal that it is not.
+// Environment files with the defaults of environment.json. A setting without an implementation here
+// is rejected, so a comparison always covers the same work.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -16,7 +16,7 @@ const TOP_LEVEL = [
   ...Object.keys(SECTIONS),
 ];
 
-// What somebody gave that cannot be used: a line without a stack trace.
+// An error of the environment files, printed as one line without a stack trace.
 class ConfigError extends Error {}
 
 function loadEnvironments(folder) {
@@ -30,13 +30,13 @@ function loadEnvironments(folder) {
 function loadEnvironment(file) {
   const given = parseToml(file);
   const name = path.basename(file, '.toml');
-  refuseUnknown(file, '', given, TOP_LEVEL);
+  rejectUnknown(file, '', given, TOP_LEVEL);
   const environment = { ...given, name, tags: given.tags ?? {} };
   for (const [section, defaults] of Object.entries(SECTIONS)) {
-    refuseUnknown(file, `${section}.`, given[section] ?? {}, Object.keys(defaults));
+    rejectUnknown(file, `${section}.`, given[section] ?? {}, Object.keys(defaults));
     environment[section] = { ...defaults, ...given[section] };
   }
-  refuseMissing(file, {
+  rejectMissing(file, {
     account: given.account,
     region: given.region,
     'model.name': environment.model.name,
@@ -55,15 +55,15 @@ function parseToml(file) {
   }
 }
 
-function refuseUnknown(file, prefix, given, known) {
+function rejectUnknown(file, prefix, given, known) {
   for (const key of Object.keys(given)) {
     if (!known.includes(key)) {
-      throw new ConfigError(`${file}: ${prefix}${key}: the twin does not have this setting`);
+      throw new ConfigError(`${file}: ${prefix}${key}: the JavaScript peer does not have this setting`);
     }
   }
 }
 
-function refuseMissing(file, required) {
+function rejectMissing(file, required) {
   for (const [key, value] of Object.entries(required)) {
     if (!value) {
       throw new ConfigError(`${file}: ${key} is missing`);

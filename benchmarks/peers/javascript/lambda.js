@@ -1,11 +1,10 @@
-// Functions, their roles and their logs: what every stack with code needs.
+// A function, its role and its log group.
 
 const path = require('node:path');
-const { Duration, RemovalPolicy, Stack } = require('aws-cdk-lib');
+const { RemovalPolicy, Stack } = require('aws-cdk-lib');
 const iam = require('aws-cdk-lib/aws-iam');
 const lambda = require('aws-cdk-lib/aws-lambda');
 const logs = require('aws-cdk-lib/aws-logs');
-const { Construct } = require('constructs');
 const { ROOT } = require('./environments');
 
 const NOT_SOURCE = ['**/__pycache__', '**/*.pyc'];
@@ -21,7 +20,7 @@ function functionLog(scope, id, retentionDays) {
   });
 }
 
-// Trusts a service when it acts for this account, and for `sourceArn` where that is known.
+// Trust a service that acts for this account and, if it is given, for `sourceArn`.
 function servicePrincipal(scope, service, sourceArn) {
   const conditions = { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } };
   if (sourceArn) {
@@ -53,34 +52,4 @@ function pythonFunction(scope, id, { folder, ...props }) {
   });
 }
 
-// The function behind one kind of custom resource.
-class CustomResourceHandler extends Construct {
-  constructor(scope, id, { packageName, timeoutSeconds, statements }) {
-    super(scope, id);
-    const logGroup = functionLog(this, 'Log', 90);
-    this.role = lambdaRole(this, 'Role', { logGroup, statements });
-    this.function = pythonFunction(this, 'Function', {
-      folder: 'custom_resources',
-      description: `Custom resource ${packageName}`,
-      handler: `${packageName}.handler`,
-      timeout: Duration.seconds(timeoutSeconds),
-      memorySize: 512,
-      role: this.role,
-      logGroup,
-    });
-  }
-
-  get serviceToken() {
-    return this.function.functionArn;
-  }
-}
-
-module.exports = {
-  NOT_SOURCE,
-  CustomResourceHandler,
-  functionLog,
-  lambdaRole,
-  pythonFunction,
-  servicePrincipal,
-  sources,
-};
+module.exports = { functionLog, lambdaRole, pythonFunction, servicePrincipal };

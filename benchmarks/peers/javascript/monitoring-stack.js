@@ -1,4 +1,4 @@
-// What cameras say, counted, drawn and watched.
+// Metrics, logs, alarms and the dashboard of the cameras.
 
 const { CfnOutput, Duration, RemovalPolicy, Stack } = require('aws-cdk-lib');
 const cloudwatch = require('aws-cdk-lib/aws-cloudwatch');
@@ -43,7 +43,7 @@ class MonitoringStack extends Stack {
       resources: [this.formatArn({ service: 'greengrass', resource: 'deployments:*' })],
     });
     return lambda.pythonFunction(this, 'MetricsFunction', {
-      folder: 'monitoring',
+      folder: 'fleet_metrics',
       description: 'What cameras say, as metrics and logs',
       handler: 'fleet_metrics.handler',
       timeout: Duration.seconds(10),

@@ -16,7 +16,7 @@ from deeplens.cli.lazy_group import LazyGroup
     },
     package="deeplens.cli.env",
     targets={
-        "plan": "tools.plan:main",
+        "plan": "deeplens.review.plan:main",
     },
 )
 def env() -> None:

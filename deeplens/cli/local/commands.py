@@ -561,7 +561,7 @@ def _result(
 def _show(payloads: Iterable[bytes], images: Path) -> None:
     """Print detections as they arrive; save each with its image."""
     from local_aws.watch import describe
-    from model_tools.annotate import draw_detections
+    from model_tools.images import draw_detections
     from shared.vision.images import open_image
 
     ANNOTATED.mkdir(parents=True, exist_ok=True)

@@ -26,8 +26,8 @@ def sign_code(environment: str, assembly: Path) -> None:
     """
     import boto3
 
+    from deeplens.assembly import read_assembly
     from deeplens.releases.code_signing import SigningFailed, code_objects, profile_of, sign
-    from tools.assembly import read_assembly
 
     try:
         every = read_assembly(assembly)

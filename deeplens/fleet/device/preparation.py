@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from deeplens.config import EnvironmentConfig
-from deeplens.config.nucleus_components import OLDEST_LITE, RELEASES
+from deeplens.config.nucleus_components import OLDEST_LITE, PINNED_VERSIONS
 from deeplens.fleet.core_configuration import CORE_ROOT
 
 SCRIPT_NAME = "prepare-device.sh"
@@ -25,7 +25,7 @@ def device_script(environment: EnvironmentConfig, thing: str) -> str:
         "ENVIRONMENT": environment.name,
         "CORE_RUNTIME": environment.fleet.core_runtime,
         "CORE_ROOT": str(CORE_ROOT[environment.fleet.core_runtime]),
-        "NUCLEUS_VERSION": RELEASES["aws.greengrass.Nucleus"],
+        "NUCLEUS_VERSION": PINNED_VERSIONS["aws.greengrass.Nucleus"],
         "OLDEST_LITE": OLDEST_LITE,
         "CGROUPS": environment.fleet.cgroups,
         "CAMERA": environment.inference.camera,

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from cryptography import x509
 
-from deeplens.config.nucleus_components import OLDEST_LITE, RELEASES
+from deeplens.config.nucleus_components import OLDEST_LITE, PINNED_VERSIONS
 from deeplens.fleet.certificate import certificate_id_of
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 from shared.fleet.device_state import ReceivedHeartbeat
@@ -135,7 +135,7 @@ def core_device(patient: Patient, name: str) -> Iterator[Finding]:
     status, version = core["status"], core.get("coreVersion", "unknown")
     reported = _at(core.get("lastStatusUpdateTimestamp"))
     text = f"{status}, core software {version}, last report {reported}"
-    expected = RELEASES["aws.greengrass.Nucleus"]
+    expected = PINNED_VERSIONS["aws.greengrass.Nucleus"]
     if status != "HEALTHY":
         repair = (
             "aws greengrassv2 list-installed-components "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deeplens.config import ConfigError, load_artifact
-from deeplens.config.nucleus_components import pinned_releases
+from deeplens.config.nucleus_components import versions_to_pin
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
 
@@ -16,7 +16,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
         yield Finding("public components", Outcome.OK, text)
         return
     client, place = patient.site.greengrass, environment.place
-    absent, pinned = [], pinned_releases(environment.component)
+    absent, pinned = [], versions_to_pin(environment.component)
     for name, version in sorted(pinned.items()):
         arn = (
             f"arn:{place.partition}:greengrass:{place.region}:aws:components:{name}"
@@ -28,7 +28,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
             absent.append(f"{name} {version}")
     if absent:
         text = f"{place.region} does not have {', '.join(absent)}"
-        repair = "pin versions that it has in stacks/constructs/greengrass_releases.py"
+        repair = "pin versions that it has in deeplens/config/nucleus_components.py"
         yield Finding("public components", Outcome.BLOCKED, text, repair)
         return
     text = f"{place.region} has the {len(pinned)} pinned versions"

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from deeplens.releases.signing.signers import Signer
+from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SigningError, SourceError
-from model_tools.package import ARTIFACT_NAME
 from shared.artifact.archive import packed_manifest, sha256_of
 from shared.artifact.errors import VisionError
 from shared.artifact.manifest import Manifest

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deeplens.releases.signing.releases import STATEMENT_NAME, read_statement
+from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SourceError, WrongKeyError
-from model_tools.package import ARTIFACT_NAME
 from shared.artifact.errors import VisionError
 from shared.signatures import (
     Accepted,

@@ -1,4 +1,4 @@
-"""Every part of the camera's software, put together, started and stopped."""
+"""The composition of the camera's software: its parts, their threads, start and stop."""
 
 import logging
 import sys
@@ -9,31 +9,34 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from camera.cameras import camera_from
 from camera.capture import CaptureLoop
-from camera.crops import Crops
-from camera.delivery import Delivery
-from camera.drift import DriftWatch
-from camera.engines import engine_opener
+from camera.crops import CropWriter
+from camera.drift import DriftMonitor
+from camera.dynamic_settings import CurrentSettings, ShadowListener
+from camera.engine_selection import engine_opener
+from camera.error_reporter import ErrorReporter
 from camera.errors import SettingsError, SpoolError
 from camera.frames import Camera, NewestFrame
-from camera.greengrass_sdk import GreengrassSdkPublisher
-from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, LoadedModel, Models
-from camera.live_settings import CurrentSettings
+from camera.greengrass import (
+    GreengrassPublisher,
+    GreengrassSdkPublisher,
+    GreengrassSubscriber,
+    ResultPublisher,
+    Subscriber,
+)
+from camera.heartbeat import HeartbeatReporter
+from camera.inference import InferenceLoop, ModelProvider, RunnableModel
 from camera.log_format import PrintableFormatter
-from camera.measures import temperature_celsius
 from camera.messages import ErrorReport
-from camera.models import DeployedModel
+from camera.metrics import disk_space, memory_space, temperature_celsius
+from camera.model_loader import ModelLoader
 from camera.outbox import Outbox
-from camera.publishing import GreengrassPublisher, GreengrassSubscriber, ResultPublisher, Subscriber
-from camera.reporting import FailureReports
-from camera.room import disk, memory
+from camera.sender import SpoolSender
 from camera.settings import Settings, thing_name
-from camera.shadow import ShadowSettings
 from camera.shutdown import Loop
-from camera.sources import camera_from
+from camera.signature_check import SignatureVerifier
 from camera.spool import Spool
-from camera.trust import ReleaseTrust
 from shared.vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
@@ -44,8 +47,8 @@ logger = logging.getLogger(__name__)
 # The classic nucleus kills a process that does not end within five seconds; the interpreter needs
 # the rest. Source: aws-greengrass-nucleus, Exec.java, `gracefulShutdownTimeout`.
 _STOP_SECONDS = 3.5
-# Of these, what remains for the messages in memory once the engine was waited for, and then for
-# the last heartbeat.
+# Parts of these for the messages in memory, after the wait for the engine, and then for the last
+# heartbeat.
 _OUTBOX_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 1.0
 _SPOOL_SECONDS = 0.5
@@ -53,11 +56,11 @@ _HEARTBEAT_SECONDS_WITHOUT_SETTINGS = 60.0
 _IPC_SOCKET = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 
 
-class Worker(Protocol):
-    """Works in a thread of its own."""
+class WorkerThread(Protocol):
+    """Works in a separate thread."""
 
     def run(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop` is called."""
         ...
 
     def stop(self) -> None:
@@ -67,62 +70,62 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What an application is made of, where it is not made by the settings."""
+    """The parts of an application that differ between devices and tests."""
 
     camera: Camera
-    models: Models
+    models: ModelProvider
     publisher: ResultPublisher
-    # None: settings are those of the recipe.
+    # None: settings do not change after the start.
     subscriber: Subscriber | None
     spool: Spool
-    # None: nobody can watch.
+    # None: there is no live view.
     live_view: "LiveView | None" = None
 
 
 class Application:
-    """The loop with all its threads; `start` returns at once."""
+    """The loop with all its threads; `start` returns immediately."""
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self._parts = parts
         self._newest = NewestFrame()
-        self._settings = CurrentSettings(settings.live)
-        self._drift = DriftWatch(self._settings)
-        self._crops = Crops(settings.state_directory, self._settings)
+        self._settings = CurrentSettings(settings.dynamic)
+        self._drift = DriftMonitor(self._settings)
+        self._crops = CropWriter(settings.state_directory, self._settings)
         self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
-        self.heartbeat = Heartbeat(
+        self.heartbeat = HeartbeatReporter(
             thing=settings.thing,
             function_arn=settings.function_arn,
             engine=settings.engine,
             interval_seconds=settings.heartbeat_interval_seconds,
             publisher=parts.publisher,
             sections={
-                "picture": lambda: self._capture.picture,
+                "picture": lambda: self._capture.frame_status,
                 "dropped": lambda: {
                     "frames": self._newest.dropped,
                     "messages": self.outbox.dropped,
                 },
                 "spool": lambda: asdict(parts.spool.state()),
-                "disk": lambda: disk(settings.artifact),
-                "memory": memory,
+                "disk": lambda: disk_space(settings.artifact),
+                "memory": memory_space,
                 "temperature_celsius": temperature_celsius,
                 "drift": self._drift.reported,
                 "crops": self._crops.reported,
                 "settings": self._settings.reported,
-                "settings_refused": self._settings.refused,
+                "settings_refused": self._settings.rejection,
             },
         )
         self._drift.on_changed = self.heartbeat.changed
-        self._reports = FailureReports(
+        self._reporter = ErrorReporter(
             thing=settings.thing, heartbeat=self.heartbeat, outbox=self.outbox
         )
-        self._crops.on_failure = self._reports.slowed_by
+        self._crops.on_failure = self._reporter.degraded
         self._capture = CaptureLoop(
             camera=parts.camera,
             newest=self._newest,
             settings=self._settings,
-            reports=self._reports,
+            reporter=self._reporter,
         )
         self._inference = InferenceLoop(
             thing=settings.thing,
@@ -131,38 +134,38 @@ class Application:
             settings=self._settings,
             outbox=self.outbox,
             heartbeat=self.heartbeat,
-            reports=self._reports,
+            reporter=self._reporter,
             observers=[self._drift, self._crops, *([parts.live_view] if parts.live_view else [])],
             on_loaded=self._loaded,
-            on_idle=self._capture.look,
+            on_idle=self._capture.report_blocked,
         )
-        self._delivery = Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by)
-        # They may still create a message.
-        self._deciding: list[Worker] = [self._inference, self._crops]
+        self._sender = SpoolSender(parts.spool, parts.publisher, on_failure=self._reporter.degraded)
+        # Workers that can create a message.
+        self._producers: list[WorkerThread] = [self._inference, self._crops]
         if parts.subscriber:
-            self._deciding.append(
-                ShadowSettings(
+            self._producers.append(
+                ShadowListener(
                     thing=settings.thing,
                     subscriber=parts.subscriber,
                     publisher=parts.publisher,
-                    desire=self._desire,
+                    apply_desired=self._apply_desired,
                 )
             )
         if parts.live_view:
             parts.live_view.settings = self._settings
-            self._deciding.append(parts.live_view)
-        self._threads: dict[Worker, threading.Thread] = {}
+            self._producers.append(parts.live_view)
+        self._threads: dict[WorkerThread, threading.Thread] = {}
 
     def start(self) -> None:
-        """Start every thread; the camera's follows when a model runs."""
+        """Start every thread; the thread of the camera starts when a model runs."""
         self._start(self.heartbeat)
         self._start(self.outbox)
-        for worker in self._deciding:
+        for worker in self._producers:
             self._start(worker)
-        self._start(self._delivery)
+        self._start(self._sender)
 
     def stop(self, seconds: float = _STOP_SECONDS) -> list[str]:
-        """Stop and close everything, in the order in which a message passes; never fails.
+        """Stop and close everything, in the order in which a message passes; raise no error.
 
         Every decided message is on disk when this returns, unless the disk does not respond.
 
@@ -174,19 +177,19 @@ class Application:
         """
         deadline = time.monotonic() + seconds
         flushed_at = deadline - _HEARTBEAT_SECONDS
-        self._stop([self._capture, *self._deciding], until=flushed_at - _OUTBOX_SECONDS)
+        self._stop([self._capture, *self._producers], until=flushed_at - _OUTBOX_SECONDS)
         self._stop([self.outbox], until=flushed_at)
-        self._stop([self._delivery, self.heartbeat], until=deadline)
+        self._stop([self._sender, self.heartbeat], until=deadline)
         for close in (self._parts.models.withdraw, self._parts.publisher.close, self._close_spool):
             _log_failure_of(close)
         return [thread.name for thread in self._threads.values() if thread.is_alive()]
 
-    def _stop(self, workers: Sequence[Worker], until: float) -> None:
+    def _stop(self, workers: Sequence[WorkerThread], until: float) -> None:
         for worker in workers:
             _log_failure_of(worker.stop)
         for worker in workers:
             thread = self._threads.get(worker)
-            # One that a signal kept from starting cannot be joined.
+            # A thread that a signal prevented from starting cannot be joined.
             if thread and thread.is_alive():
                 thread.join(max(0.0, until - time.monotonic()))
 
@@ -194,13 +197,13 @@ class Application:
         if not self._parts.spool.close(_SPOOL_SECONDS):
             logger.error("the spool is not closed: the disk has not responded")
 
-    def _loaded(self, model: LoadedModel) -> None:
-        self._drift.compare_with(model.baseline)
+    def _loaded(self, model: RunnableModel) -> None:
+        self._drift.set_baseline(model.baseline)
         if self._parts.live_view:
             self._parts.live_view.use(model)
         self._start(self._capture)
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: WorkerThread) -> None:
         if worker in self._threads:
             return
         thread = threading.Thread(target=worker.run, name=type(worker).__name__, daemon=True)
@@ -208,20 +211,20 @@ class Application:
         thread.start()
 
     def _dropped(self, error: Exception) -> None:
-        self._reports.dropped_by(error)
+        self._reporter.dropped(error)
 
-    def _desire(self, desired: Any) -> bool:
-        refusal = self._settings.desire(desired)
-        if refusal:
-            self._reports.slowed_by(refusal)
+    def _apply_desired(self, desired: Any) -> bool:
+        rejection = self._settings.apply_desired(desired)
+        if rejection:
+            self._reporter.degraded(rejection)
         self.heartbeat.changed()
-        return self._settings.refused() is None
+        return self._settings.rejection() is None
 
 
-class FailureOnly:
-    """Heartbeats with the reason why the loop does not run."""
+class FailureHeartbeat:
+    """Heartbeats with the reason for not running the loop."""
 
-    def __init__(self, heartbeat: Heartbeat, publisher: ResultPublisher) -> None:
+    def __init__(self, heartbeat: HeartbeatReporter, publisher: ResultPublisher) -> None:
         self._heartbeat = heartbeat
         self._publisher = publisher
         self._thread = threading.Thread(target=heartbeat.run, name="Heartbeat", daemon=True)
@@ -253,16 +256,16 @@ def loop_from(environment: Mapping[str, str]) -> Loop | None:
         camera = camera_from(settings.camera, settings.state_directory, settings.image_limit)
     except SettingsError as error:
         logger.critical("the camera loop does not start: %s", error)
-        return _failure_only(environment, error)
+        return _failure_heartbeat(environment, error)
     return Application(settings, parts_of(settings, camera))
 
 
 def parts_of(settings: Settings, camera: Camera) -> Parts:
-    """Return the parts that the settings name."""
-    by_router = settings.publisher == "greengrasssdk"
+    """Create the parts that the settings describe."""
+    has_sdk = settings.publisher == "greengrasssdk"
     return Parts(
         camera=camera,
-        models=DeployedModel(
+        models=ModelLoader(
             archive=settings.artifact,
             directory=settings.model_directory,
             digest=settings.model_digest,
@@ -270,42 +273,44 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
             open_engine=engine_opener(
                 settings.engine, settings.state_directory, settings.engine_device
             ),
-            trust=ReleaseTrust(settings.trust, settings.state_directory)
-            if settings.trust
+            verifier=SignatureVerifier(settings.signatures, settings.state_directory)
+            if settings.signatures
             else None,
         ),
-        publisher=GreengrassSdkPublisher() if by_router else GreengrassPublisher(),
-        subscriber=None if by_router else GreengrassSubscriber(),
+        publisher=GreengrassSdkPublisher() if has_sdk else GreengrassPublisher(),
+        subscriber=None if has_sdk else GreengrassSubscriber(),
         spool=open_spool(settings.state_directory),
         live_view=open_live_view(settings),
     )
 
 
 def open_spool(directory: Path) -> Spool:
-    """Open the spool on disk; without a disk the loop goes on with one in memory."""
+    """Open the spool on disk, or in memory if the disk cannot be used."""
     try:
         return Spool(directory)
     except SpoolError as error:
-        logger.critical("%s; messages are kept in memory only, and lost with the process", error)
+        logger.critical(
+            "%s; messages are stored in memory only and are lost when the process ends", error
+        )
         return Spool.in_memory()
 
 
 def open_live_view(settings: Settings) -> "LiveView | None":
-    """Open the page that the settings ask for; a port that is taken does not stop a camera."""
+    """Open the live view if the settings have a port; a port in use does not stop the camera."""
     if settings.live_view_port is None:
         return None
-    # Only who watches needs a web server.
+    # The web server is imported only if it is used.
     from camera.live_view import LiveView  # noqa: PLC0415 - see above
 
     try:
         return LiveView(
             port=settings.live_view_port,
             thing=settings.thing,
-            threshold=settings.live.threshold,
+            threshold=settings.dynamic.threshold,
             state_directory=settings.state_directory,
         )
     except OSError as error:
-        logger.error("no live view on port %d: %s", settings.live_view_port, error)  # noqa: TRY400 - said in words
+        logger.error("the live view cannot use port %d: %s", settings.live_view_port, error)  # noqa: TRY400 - the message is complete
         return None
 
 
@@ -317,7 +322,9 @@ def _log_failure_of(step: Callable[[], None]) -> None:
         logger.exception("a step of the shutdown failed")
 
 
-def _failure_only(environment: Mapping[str, str], error: SettingsError) -> FailureOnly | None:
+def _failure_heartbeat(
+    environment: Mapping[str, str], error: SettingsError
+) -> FailureHeartbeat | None:
     """Return heartbeats that report the error on a core device; None elsewhere."""
     try:
         thing = thing_name(environment)
@@ -326,7 +333,7 @@ def _failure_only(environment: Mapping[str, str], error: SettingsError) -> Failu
     if _IPC_SOCKET not in environment:
         return None
     publisher = GreengrassPublisher()
-    heartbeat = Heartbeat(
+    heartbeat = HeartbeatReporter(
         thing=thing,
         function_arn=environment.get("MY_FUNCTION_ARN") or None,
         engine=DEFAULT_ENGINE,
@@ -334,4 +341,4 @@ def _failure_only(environment: Mapping[str, str], error: SettingsError) -> Failu
         publisher=publisher,
     )
     heartbeat.failed(ErrorReport.of(error, consecutive=1))
-    return FailureOnly(heartbeat, publisher)
+    return FailureHeartbeat(heartbeat, publisher)

@@ -1,16 +1,16 @@
-"""Asks the camera for pictures at the set rate, and leaves the newest for the engine."""
+"""The thread that captures frames at the configured rate and stores the newest for the engine."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
 
+from camera.backoff import Backoff
+from camera.dynamic_settings import CurrentSettings
+from camera.error_reporter import ErrorReporter
 from camera.errors import CameraError
-from camera.failures import Backoff
+from camera.frame_checks import FrameChecker
 from camera.frames import Camera, Frame, NewestFrame
-from camera.live_settings import CurrentSettings
-from camera.pictures import PictureWatch
-from camera.reporting import FailureReports
 
 logger = logging.getLogger(__name__)
 
@@ -18,47 +18,47 @@ _BLOCKED_SECONDS = 10.0
 
 
 class CaptureLoop:
-    """The camera's thread: a camera that fails is opened anew, after growing pauses."""
+    """Captures frames; a camera that fails is opened again after an increasing pause."""
 
-    def __init__(  # noqa: PLR0913 - the parts that it brings together
+    def __init__(  # noqa: PLR0913 - the parts of the loop
         self,
         *,
         camera: Camera,
         newest: NewestFrame,
         settings: CurrentSettings,
-        reports: FailureReports,
+        reporter: ErrorReporter,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
         blocked_seconds: float = _BLOCKED_SECONDS,
     ) -> None:
-        """Put the parts together.
+        """Create the loop without starting it.
 
-        `clock` returns monotonic seconds; `wait` waits for seconds, or less when `stop` is called;
-        a camera that gives no answer for `blocked_seconds` is reported.
+        `clock` returns monotonic seconds; `wait` waits for seconds, or less if `stop` is called;
+        a camera that does not respond for `blocked_seconds` is reported.
         """
         self._camera = camera
         self._newest = newest
         self._settings = settings
-        self._reports = reports
+        self._reporter = reporter
         self._clock = clock
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._blocked_seconds = blocked_seconds
         self._backoff = Backoff()
-        self._watch = PictureWatch(is_live=camera.is_live, clock=clock)
-        self._asked_at: float | None = None
+        self._checker = FrameChecker(is_live=camera.is_live, clock=clock)
+        self._requested_at: float | None = None
 
     @property
-    def picture(self) -> str:
-        """What is wrong with the newest picture: `black`, `frozen`; else `ok`."""
-        return self._watch.verdict
+    def frame_status(self) -> str:
+        """Status of the newest frame: `black`, `frozen` or `ok`."""
+        return self._checker.status
 
     def run(self) -> None:
-        """Capture until `stop` is called, then close the camera; nothing that fails ends it."""
+        """Capture until `stop` is called, then close the camera; failures do not end the loop."""
         try:
             self._run()
         finally:
-            # A driver's threads must not outlive the interpreter.
+            # Threads of a driver must end before the interpreter.
             self._camera.close()
 
     def _run(self) -> None:
@@ -66,45 +66,45 @@ class CaptureLoop:
         while not self._stopping.is_set():
             try:
                 frame = self._capture()
-                # A stream's pictures are all read, and those before the due time left out.
+                # Each frame of a stream is read; frames before the due time are skipped.
                 if self._clock() >= due or not self._camera.is_stream:
                     self._use(frame)
-                    # From one due time to the next, so that lateness does not add up. Who is
-                    # later than a whole interval goes on at once, and does not catch up.
-                    interval_seconds = self._settings.now.frame_interval_seconds
+                    # The due times have a fixed interval, so that delays do not accumulate.
+                    # After a delay of more than an interval, the missed frames are skipped.
+                    interval_seconds = self._settings.current.frame_interval_seconds
                     due = max(due + interval_seconds, self._clock())
-            except Exception as error:  # noqa: BLE001 - a camera that nobody visits goes on
+            except Exception as error:  # noqa: BLE001 - the loop continues after any failure
                 due = self._clock() + self._backoff.failed()
-                self._reports.stopped_by(error, self._backoff.consecutive)
+                self._reporter.frame_failed(error, self._backoff.consecutive)
                 self._wait_until(due)
             else:
                 if failures := self._backoff.succeeded():
-                    logger.info("the camera works again after %d failures in a row", failures)
+                    logger.info("the camera works again after %d consecutive failures", failures)
                 if not self._camera.is_stream:
                     self._wait_until(due)
 
     def stop(self) -> None:
-        """Make `run` return after the picture at hand."""
+        """Make `run` return after the current frame."""
         self._stopping.set()
 
-    def look(self) -> None:
-        """Report a camera that was asked and does not answer; called by who waits for pictures."""
-        asked_at = self._asked_at
-        if asked_at is not None and self._clock() - asked_at >= self._blocked_seconds:
-            self._reports.stopped_by(
-                CameraError(f"the camera has not answered for {self._blocked_seconds:g} s"), 1
+    def report_blocked(self) -> None:
+        """Report a camera that does not respond; called by the thread that waits for frames."""
+        requested_at = self._requested_at
+        if requested_at is not None and self._clock() - requested_at >= self._blocked_seconds:
+            self._reporter.frame_failed(
+                CameraError(f"the camera has not responded for {self._blocked_seconds:g} s"), 1
             )
 
     def _capture(self) -> Frame:
-        self._asked_at = self._clock()
+        self._requested_at = self._clock()
         try:
             return self._camera.capture()
         finally:
-            self._asked_at = None
+            self._requested_at = None
 
     def _use(self, frame: Frame) -> None:
-        if problem := self._watch.look(frame.image):
-            self._reports.slowed_by(problem)
+        if problem := self._checker.check(frame.image):
+            self._reporter.degraded(problem)
         self._newest.put(frame)
 
     def _wait_until(self, due: float) -> None:

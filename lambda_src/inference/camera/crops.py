@@ -1,7 +1,7 @@
-"""Keeps what the model was not sure of, as small pictures on the device, for whoever labels them.
+"""Crops of uncertain detections, stored as small images on the device for labelling.
 
-Off unless a setting asks for it: pictures of people are private. They stay in the component's
-state directory and are never published. The folder is bounded; the oldest go first.
+Off by default, because images of people are private. Crops are stored in the component's state
+directory and are never published. The folder has a limit; the oldest crops are removed first.
 """
 
 import logging
@@ -21,22 +21,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.errors import CropError
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings, LiveSettings
 from shared.vision.detections import Box, Detection
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "crops"
-# Frames that follow each other closely show the same thing.
-LOOK_SECONDS = 1.0
-_MOST_OF_A_FRAME = 4
-_MOST_WAITING = 16
+# Consecutive frames show the same objects.
+SAMPLE_SECONDS = 1.0
+_MAX_CROPS_PER_FRAME = 4
+_MAX_WAITING = 16
 _WAIT_SECONDS = 0.5
 _MARGIN_SHARE = 0.1
 _JPEG_QUALITY = 90
-# The disk is there for messages first.
+# Disk space that remains free for messages.
 _RESERVE_BYTES = 128 << 20
 _MIB = 1 << 20
 _NAME = re.compile(r"([0-9]{10})-[0-9TZ]+-[A-Za-z0-9_-]{1,40}-[01]\.[0-9][0-9]\.jpg")
@@ -47,14 +47,14 @@ _LONGEST_LABEL = 40
 @dataclass(frozen=True)
 class _Crop:
     pixels: npt.NDArray[np.uint8]
-    # Time, label and score, as a file's name has them.
+    # Time, label and score, as in the name of the file.
     name: str
 
 
-class Crops:
-    """Sees frames, and in a thread of its own writes crops; any thread may ask for the report.
+class CropWriter:
+    """Observes frames and writes crops in a separate thread; any thread may call `reported`.
 
-    `on_failure` is called when crops cannot be written; frames go on.
+    `on_failure` is called if a crop cannot be written; frames are not affected.
     """
 
     def __init__(
@@ -70,60 +70,62 @@ class Crops:
         self._clock = clock
         self._free_bytes = free_bytes
         self.on_failure: Callable[[Exception], None] = lambda _: None
-        self._looked_at = -LOOK_SECONDS
-        self._waiting: queue.Queue[_Crop] = queue.Queue(_MOST_WAITING)
+        self._sampled_at = -SAMPLE_SECONDS
+        self._waiting: queue.Queue[_Crop] = queue.Queue(_MAX_WAITING)
         self._stopping = threading.Event()
         self._counting = threading.Lock()
         self._files = self._bytes = self._skipped = 0
 
-    def see(self, frame: Frame, found: Sequence[Detection], inference_ms: float) -> None:
-        """Take what is uncertain of a frame, at most once a second; return at once."""
+    def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
+        """Queue the crops of a frame, at most once a second; return immediately."""
         del inference_ms
-        now, scores = self._clock(), self._settings.now.crop_scores
-        if not scores or now - self._looked_at < LOOK_SECONDS:
+        now, scores = self._clock(), self._settings.current.crop_scores
+        if not scores or now - self._sampled_at < SAMPLE_SECONDS:
             return
         low, high = scores
-        uncertain = [one for one in found if low <= one.score < high][:_MOST_OF_A_FRAME]
+        uncertain = [detection for detection in detections if low <= detection.score < high][
+            :_MAX_CROPS_PER_FRAME
+        ]
         if uncertain:
-            self._looked_at = now
-        for one in uncertain:
-            pixels = _inside(frame.image, one.box)
+            self._sampled_at = now
+        for detection in uncertain:
+            pixels = _crop(frame.image, detection.box)
             if pixels.size == 0:
                 continue
             try:
-                self._waiting.put_nowait(_Crop(pixels.copy(), _described(frame, one)))
+                self._waiting.put_nowait(_Crop(pixels.copy(), _name(frame, detection)))
             except queue.Full:
                 self._skip()
 
     def run(self) -> None:
-        """Write until `stop`; what fails is reported and skipped."""
+        """Write crops until `stop` is called; report and skip failures."""
         while not self._stopping.is_set():
             try:
-                self._keep(self._waiting.get(timeout=_WAIT_SECONDS), self._settings.now)
+                self._write(self._waiting.get(timeout=_WAIT_SECONDS), self._settings.current)
             except queue.Empty:
                 continue
             except (OSError, CropError) as error:
                 self._skip()
-                self.on_failure(CropError(f"crops cannot be kept in {self._folder}: {error}"))
+                self.on_failure(CropError(f"crops cannot be stored in {self._folder}: {error}"))
 
     def stop(self) -> None:
-        """Make `run` return; crops that wait are given up."""
+        """Make `run` return; waiting crops are discarded."""
         self._stopping.set()
 
     def reported(self) -> dict[str, Any] | None:
-        """Return how much is kept, as the heartbeat has it; None where nothing shall be."""
-        if not self._settings.now.crop_scores:
+        """Return the section of the heartbeat; None if crops are off."""
+        if not self._settings.current.crop_scores:
             return None
         with self._counting:
             return {"files": self._files, "bytes": self._bytes, "skipped": self._skipped}
 
-    def _keep(self, crop: _Crop, settings: LiveSettings) -> None:
-        """Write one crop, whole or not at all, and remove the oldest that are too many."""
+    def _write(self, crop: _Crop, settings: DynamicSettings) -> None:
+        """Write one crop atomically, and remove the oldest ones above the limit."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._free_bytes(self._folder) < _RESERVE_BYTES:
             raise CropError(f"less than {_RESERVE_BYTES // _MIB} MiB of the disk are free")
-        kept = self._kept()
-        number = int(kept[-1].name[:10]) + 1 if kept else 1
+        crops = self._stored()
+        number = int(crops[-1].name[:10]) + 1 if crops else 1
         partial = self._folder / "partial"
         try:
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -134,29 +136,29 @@ class Crops:
         except OSError:
             partial.unlink(missing_ok=True)
             raise
-        self._bound([*kept, written], settings)
+        self._enforce_limits([*crops, written], settings)
 
-    def _kept(self) -> list[Path]:
-        """Return the crops, oldest first; other files are somebody else's."""
+    def _stored(self) -> list[Path]:
+        """Return the crops, oldest first; ignore other files."""
         return sorted(file for file in self._folder.iterdir() if _NAME.fullmatch(file.name))
 
-    def _bound(self, kept: list[Path], settings: LiveSettings) -> None:
-        sizes = {file: file.stat().st_size for file in kept}
+    def _enforce_limits(self, crops: list[Path], settings: DynamicSettings) -> None:
+        sizes = {file: file.stat().st_size for file in crops}
         total = sum(sizes.values())
-        while kept and (len(kept) > settings.crop_files or total > settings.crop_mib * _MIB):
-            oldest = kept.pop(0)
+        while crops and (len(crops) > settings.crop_files or total > settings.crop_mib * _MIB):
+            oldest = crops.pop(0)
             oldest.unlink(missing_ok=True)
             total -= sizes[oldest]
         with self._counting:
-            self._files, self._bytes = len(kept), total
+            self._files, self._bytes = len(crops), total
 
     def _skip(self) -> None:
         with self._counting:
             self._skipped += 1
 
 
-def _inside(image: npt.NDArray[np.uint8], box: Box | None) -> npt.NDArray[np.uint8]:
-    """Return the pixels in a box and a margin around it; a classifier's answer is all of them."""
+def _crop(image: npt.NDArray[np.uint8], box: Box | None) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a box with a margin; all pixels if there is no box."""
     if box is None:
         return image
     height_px, width_px = image.shape[:2]
@@ -173,8 +175,8 @@ def _edge(share: float, side_px: int) -> int:
     return round(min(max(share, 0.0), 1.0) * side_px)
 
 
-def _described(frame: Frame, one: Detection) -> str:
-    """Return time, label and score; the label is a model's word and becomes harmless."""
+def _name(frame: Frame, detection: Detection) -> str:
+    """Return time, label and score; replace characters of the label that are unsafe in a name."""
     moment = f"{frame.captured_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    label = _NOT_IN_A_NAME.sub("_", one.label)[:_LONGEST_LABEL] or "_"
-    return f"{moment}-{label}-{one.score:.2f}"
+    label = _NOT_IN_A_NAME.sub("_", detection.label)[:_LONGEST_LABEL] or "_"
+    return f"{moment}-{label}-{detection.score:.2f}"

@@ -1,8 +1,8 @@
-"""Notices when what a camera sees is no longer what its model was verified on.
+"""Detection of drift: frames that differ from the images that the model was verified with.
 
-Frames are put into the bins of the artifact's baseline, and the newest count most: each frame that
-is looked at takes the same share of those before. So the memory is constant, and old frames are
-forgotten. `shared.artifact.baseline` says what is measured, and what a distance is.
+Frames are counted in the histograms of the artifact's baseline. Each sampled frame reduces the
+weight of the earlier ones, so that new frames count most and memory is constant.
+`shared.artifact.baseline` defines the features and the distance.
 """
 
 import logging
@@ -13,34 +13,28 @@ from typing import Any
 
 import numpy as np
 
+from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings
-from shared.artifact.baseline import (
-    FEATURES,
-    Baseline,
-    Values,
-    brightness_and_sharpness,
-    distance,
-)
+from shared.artifact.baseline import FEATURES, Baseline, Values, brightness_and_sharpness, distance
 from shared.vision.detections import Detection
 
 logger = logging.getLogger(__name__)
 
-# Frames that follow each other closely say the same; to look at all of them only costs.
-LOOK_SECONDS = 0.5
-# A frame counts 1/50 of all: after a complete change, half of the old is forgotten in 35 frames.
+# Consecutive frames are alike, so that sampling all of them only costs time.
+SAMPLE_SECONDS = 0.5
+# A frame has a weight of 1/50: 35 frames after a change, the old ones have half of the weight.
 _MEMORY_FRAMES = 50
-# Before, chance makes distances.
-LEAST_FRAMES = 30
-# What has moved is back only when it is clearly below the threshold: no flutter.
-_BACK_SHARE = 0.8
+# With fewer frames, distances are random.
+MIN_FRAMES = 30
+# A moved feature must be clearly below the threshold to be reset, so that it does not alternate.
+_RESET_SHARE = 0.8
 _DIGITS = 3
 
 
-class DriftWatch:
-    """Compares frames with a baseline; any thread may ask for the report.
+class DriftMonitor:
+    """Compares frames with a baseline; `reported` may be called by any thread.
 
-    `on_changed` is called when another feature has moved, or is back.
+    `on_changed` is called if the moved features have changed.
     """
 
     def __init__(
@@ -50,39 +44,39 @@ class DriftWatch:
         self._clock = clock
         self.on_changed: Callable[[], None] = lambda: None
         self._moved: tuple[str, ...] = ()
-        self._looked_at = -LOOK_SECONDS
-        # Guards what follows.
+        self._sampled_at = -SAMPLE_SECONDS
+        # Guards the following attributes.
         self._comparing = threading.Lock()
         self._start_over(None)
 
-    def compare_with(self, baseline: Baseline | None) -> None:
-        """Begin anew, with the baseline of the model that runs, if it has one."""
+    def set_baseline(self, baseline: Baseline | None) -> None:
+        """Start again with the baseline of the running model; None if it has none."""
         with self._comparing:
             self._start_over(baseline)
 
-    def see(self, frame: Frame, found: Sequence[Detection], inference_ms: float) -> None:
-        """Look at a frame, at most twice a second."""
+    def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
+        """Sample a frame, at most twice a second."""
         del inference_ms
-        now, threshold = self._clock(), self._settings.now.drift_threshold
-        if self._baseline is None or now - self._looked_at < LOOK_SECONDS:
+        now, threshold = self._clock(), self._settings.current.drift_threshold
+        if self._baseline is None or now - self._sampled_at < SAMPLE_SECONDS:
             return
-        self._looked_at = now
+        self._sampled_at = now
         if not threshold:
-            self.compare_with(self._baseline)
+            self.set_baseline(self._baseline)
             return
-        measures = brightness_and_sharpness(frame.image)
+        values = brightness_and_sharpness(frame.image)
         with self._comparing:
-            before, after = self._moved, self._compared(measures, found, threshold)
+            before, after = self._moved, self._compare(values, detections, threshold)
             self._moved = after
         if after != before:
             if after:
-                logger.warning("what is seen has moved from the baseline: %s", ", ".join(after))
+                logger.warning("features have moved from the baseline: %s", ", ".join(after))
             else:
-                logger.info("what is seen is as in the baseline again")
+                logger.info("all features are close to the baseline again")
             self.on_changed()
 
     def reported(self) -> dict[str, Any] | None:
-        """Return the distances as the heartbeat has them; None when there are none (yet)."""
+        """Return the section of the heartbeat; None if there are no distances yet."""
         with self._comparing:
             if not self._distances:
                 return None
@@ -97,19 +91,19 @@ class DriftWatch:
         self._distances: dict[str, float] = {}
         self._moved = ()
 
-    def _compared(
-        self, measures: tuple[float, float], found: Sequence[Detection], threshold: float
+    def _compare(
+        self, values: tuple[float, float], detections: Sequence[Detection], threshold: float
     ) -> tuple[str, ...]:
-        """Count a frame; return the features that have moved, in the order of `FEATURES`."""
+        """Count a frame; return the moved features in the order of `FEATURES`."""
         baseline = self._baseline
         if baseline is None:
             return ()
-        kept = 1 - 1 / _MEMORY_FRAMES
+        retained = 1 - 1 / _MEMORY_FRAMES
         self._frames += 1
-        self._weight = self._weight * kept + 1
-        for name, placed in baseline.place(measures, found).items():
-            self._sums[name] = self._sums.get(name, np.zeros(len(placed))) * kept + placed
-        if self._frames < LEAST_FRAMES:
+        self._weight = self._weight * retained + 1
+        for name, placed in baseline.place(values, detections).items():
+            self._sums[name] = self._sums.get(name, np.zeros(len(placed))) * retained + placed
+        if self._frames < MIN_FRAMES:
             return ()
         self._distances = {
             name: distance(self._sums[name] / self._weight, baseline.shares[name])
@@ -118,5 +112,5 @@ class DriftWatch:
         return tuple(
             name
             for name in FEATURES
-            if self._distances[name] > threshold * (_BACK_SHARE if name in self._moved else 1)
+            if self._distances[name] > threshold * (_RESET_SHARE if name in self._moved else 1)
         )

@@ -1,35 +1,35 @@
-"""What can go wrong on the camera.
+"""Errors of the camera.
 
     DeviceError
-    ├── SettingsError   a setting is missing or wrong: the one before stays, or nothing runs
-    ├── CameraError     the camera gave no usable picture this time: the next try may succeed
-    ├── SpoolError      a message could not be kept on disk: it is dropped, and counted
-    ├── CropError       crops of what is uncertain cannot be kept: they are skipped, and counted
-    └── PublishError    a message was not taken: it stays in the spool, and is tried again
+    ├── SettingsError   a setting is missing or invalid: the previous one applies, or nothing runs
+    ├── CameraError     the camera returned no usable frame: capturing is retried
+    ├── SpoolError      a message could not be stored on disk: it is dropped and counted
+    ├── CropError       a crop of an uncertain detection could not be stored: it is counted
+    └── PublishError    a message was not accepted: it remains in the spool and is sent again
 
 Errors of the model artifact are `shared.artifact.errors.VisionError`.
 """
 
 
 class DeviceError(Exception):
-    """Something on the camera went wrong; the text says what, and what would work."""
+    """A failure on the camera; the text contains the problem and a value or action that works."""
 
 
 class SettingsError(DeviceError):
-    """A setting is missing or wrong."""
+    """A setting is missing or invalid."""
 
 
 class CameraError(DeviceError):
-    """The camera gave no usable picture this time; the next try may succeed."""
+    """The camera returned no usable frame; the next attempt may succeed."""
 
 
 class SpoolError(DeviceError):
-    """A message could not be kept on disk."""
+    """A message could not be stored on disk."""
 
 
 class CropError(DeviceError):
-    """Crops cannot be kept."""
+    """A crop could not be stored."""
 
 
 class PublishError(DeviceError):
-    """A message was not taken."""
+    """A message was not accepted."""

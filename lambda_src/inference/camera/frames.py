@@ -1,4 +1,4 @@
-"""Frames, and the one place where the newest of them waits."""
+"""Frames, cameras, and the buffer of the newest frame."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: uint8 [height, width, 3], RGB; when it was captured (UTC), and from where."""
+    """An image (uint8 [height, width, 3], RGB) with its capture time (UTC) and its source."""
 
     image: npt.NDArray[np.uint8]
     captured_at: datetime
@@ -21,52 +21,52 @@ class Frame:
 
 
 class Camera(Protocol):
-    """Gives pictures.
+    """Captures frames.
 
-    `is_live`: whether two pictures that are the same, byte for byte, mean that something hangs.
-    `is_stream`: whether pictures come at the camera's pace and wait for whoever is slower; they
-    must all be captured, or the newest is an old one.
+    `is_live`: equal frames, byte for byte, indicate a failure.
+    `is_stream`: frames arrive at the rate of the camera and are queued, so each one must be
+    captured; otherwise the next frame is an old one.
     """
 
     is_live: bool
     is_stream: bool
 
     def capture(self) -> Frame:
-        """Return the next picture; raise `CameraError` when there is none this time."""
+        """Return the next frame; raise `CameraError` if there is none."""
         ...
 
     def close(self) -> None:
-        """Let go of the device or connection; the next `capture` opens it again."""
+        """Close the device or connection; the next `capture` opens it again."""
         ...
 
 
 @dataclass(frozen=True)
-class Captured:
-    """A frame, and when it was put here (monotonic seconds: wall clocks jump)."""
+class CapturedFrame:
+    """A frame and its arrival in monotonic seconds, which do not jump as a wall clock does."""
 
     frame: Frame
     at_seconds: float
 
 
 class NewestFrame:
-    """Holds one frame: a newer one takes the place of one that nobody took, which is counted."""
+    """A buffer for one frame; a newer frame replaces one that was not taken, which is counted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._arrived = threading.Condition()
-        self._waiting: Captured | None = None
+        self._waiting: CapturedFrame | None = None
         self.dropped = 0
 
     def put(self, frame: Frame) -> None:
-        """Make this the newest frame."""
+        """Store the newest frame."""
         with self._arrived:
             if self._waiting is not None:
                 self.dropped += 1
-            self._waiting = Captured(frame, self._clock())
+            self._waiting = CapturedFrame(frame, self._clock())
             self._arrived.notify_all()
 
-    def take(self, wait_seconds: float) -> Captured | None:
-        """Return the newest frame and forget it; None when none came in time."""
+    def take(self, wait_seconds: float) -> CapturedFrame | None:
+        """Remove and return the newest frame; None if none arrives in time."""
         with self._arrived:
             if self._waiting is None:
                 self._arrived.wait(wait_seconds)
@@ -74,6 +74,6 @@ class NewestFrame:
             return taken
 
     def wake(self) -> None:
-        """Make `take` return now."""
+        """Make `take` return."""
         with self._arrived:
             self._arrived.notify_all()

@@ -1,4 +1,4 @@
-"""The camera's own word: what it runs and how it does, as the named shadow `deeplens`."""
+"""The heartbeat: the state of the camera, reported in the named shadow `deeplens`."""
 
 import logging
 import threading
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from camera.failures import Backoff, Repeats, is_worth_a_line
-from camera.measures import FrameMeasures
+from camera.backoff import Backoff, ErrorCounts, is_logged
+from camera.greengrass import ResultPublisher
 from camera.messages import (
     LARGEST_HEARTBEAT_BYTES,
     ErrorReport,
@@ -16,7 +16,7 @@ from camera.messages import (
     encode,
     timestamp,
 )
-from camera.publishing import ResultPublisher
+from camera.metrics import FrameMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ Status = Literal["starting", "running", "failing", "stopped"]
 Section = Callable[[], Any]
 
 
-class Heartbeat:
-    """Holds the state, and reports it at the start, on a change and at an interval.
+class HeartbeatReporter:
+    """Stores the state, and reports it at the start, after a change, and at an interval.
 
-    It reports from a thread of its own: loading a model takes longer than an interval, and the
-    camera is alive meanwhile. The other methods may be called from any thread.
+    It runs in a separate thread, because loading a model can take longer than an interval. The
+    other methods may be called by any thread.
     """
 
-    def __init__(  # noqa: PLR0913 - what it reports about, and to whom
+    def __init__(  # noqa: PLR0913 - the parts of a heartbeat
         self,
         *,
         thing: str,
@@ -43,7 +43,7 @@ class Heartbeat:
         sections: Mapping[str, Section] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`sections` are what else is reported, each asked anew; `clock` is monotonic seconds."""
+        """`sections` return further members of each report; `clock` returns monotonic seconds."""
         self._topic = f"$aws/things/{thing}/shadow/name/deeplens/update"
         self._function_arn = function_arn
         self._engine = engine
@@ -53,11 +53,11 @@ class Heartbeat:
         self._sections = dict(sections or {})
         self._clock = clock
         self._started = clock()
-        self._measures = FrameMeasures(clock)
+        self._metrics = FrameMetrics(clock)
         self._started_at = timestamp()
         self._stopping = threading.Event()
-        # Guards what follows; never held while publishing.
-        self._news = threading.Condition()
+        # Guards the following attributes; not held while publishing.
+        self._updated = threading.Condition()
         self._changed = False
         self._status: Status = "starting"
         self._model: ModelIdentity | None = None
@@ -69,55 +69,55 @@ class Heartbeat:
     def loaded(
         self, model: ModelIdentity, engine: str | None = None, fallback: str | None = None
     ) -> None:
-        """Note the model that runs from now on, on which engine, and why not on the GPU."""
-        with self._news:
+        """Set the running model, its engine, and the reason for not using the GPU."""
+        with self._updated:
             self._engine = engine or self._engine
             self._fallback = fallback
             self._model = model
-            self._measures.restart()
+            self._metrics.restart()
 
     def frame_done(self, latency_seconds: float, *, detections: int = 0) -> None:
-        """Note a frame that went all the way, how long that took, and how much was found."""
-        self._measures.frame_done(latency_seconds)
-        with self._news:
+        """Count a processed frame with its latency and its detections."""
+        self._metrics.frame_done(latency_seconds)
+        with self._updated:
             self._frames += 1
             self._detections += detections
             self._last_frame_at = timestamp()
             self._become("running")
 
     def failed(self, error: ErrorReport) -> None:
-        """Note a failure that kept a frame from being done."""
-        self.noted(error)
-        with self._news:
+        """Report a failure that prevented a frame."""
+        self.degraded(error)
+        with self._updated:
             self._become("failing")
 
-    def noted(self, error: ErrorReport) -> None:
-        """Note a failure in spite of which frames go on."""
-        with self._news:
+    def degraded(self, error: ErrorReport) -> None:
+        """Report a failure that does not prevent frames."""
+        with self._updated:
             self._errors += 1
             self._last_error = error
 
     def changed(self) -> None:
-        """Report soon: something that a section says has changed."""
-        with self._news:
+        """Report soon, because a section has changed."""
+        with self._updated:
             self._changed = True
-            self._news.notify_all()
+            self._updated.notify_all()
 
     def stop(self) -> None:
-        """Make `run` send "stopped" and return; nothing is noted any more."""
-        with self._news:
+        """Make `run` report `stopped` and return; the status does not change any more."""
+        with self._updated:
             self._become("stopped")
             self._stopping.set()
 
     def run(self) -> None:
-        """Report until `stop`; what cannot be sent is tried again, with a growing pause."""
-        backoff, repeats = Backoff(), Repeats()
+        """Report until `stop` is called; retry a failed report after an increasing pause."""
+        backoff, repeats = Backoff(), ErrorCounts()
         while True:
             last = self._stopping.is_set()
             try:
                 self._publisher.publish(self._topic, encode(self.document()))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may succeed
-                if is_worth_a_line(repeats.count(error)):
+            except Exception as error:  # noqa: BLE001 - the next attempt may succeed
+                if is_logged(repeats.count(error)):
                     logger.warning("heartbeat not sent: %s", error)
                 if last:
                     return
@@ -126,17 +126,17 @@ class Heartbeat:
                 if last:
                     return
                 backoff.succeeded()
-                with self._news:
-                    self._news.wait_for(self._has_news, self._interval_seconds)
+                with self._updated:
+                    self._updated.wait_for(self._has_update, self._interval_seconds)
 
     def document(self) -> dict[str, Any]:
-        """Return the shadow's update, and count the state as reported."""
+        """Return the update of the shadow, and mark the state as reported."""
         sections = {name: section() for name, section in self._sections.items()}
-        with self._news:
+        with self._updated:
             self._changed = False
             reported = {
                 "status": self._status,
-                # `first_start` reports it while there is no camera, and a shadow would keep it.
+                # Removes the value that `first_start` has reported.
                 "installation": None,
                 "model": asdict(self._model) if self._model else None,
                 "function": self._function_arn,
@@ -144,8 +144,8 @@ class Heartbeat:
                 "engine_fallback": self._fallback,
                 "frames": self._frames,
                 "detections": self._detections,
-                "frames_per_second": self._measures.frames_per_second(),
-                "latency_ms": self._measures.latency_ms(),
+                "frames_per_second": self._metrics.frames_per_second(),
+                "latency_ms": self._metrics.latency_ms(),
                 "last_frame_at": self._last_frame_at,
                 "errors": self._errors,
                 "last_error": asdict(self._last_error) if self._last_error else None,
@@ -160,7 +160,7 @@ class Heartbeat:
     def _within_limit(self, reported: dict[str, Any]) -> dict[str, Any]:
         """Omit the largest sections, and list them, until the heartbeat fits into a shadow.
 
-        AWS IoT rejects a shadow of more than 8 KiB as a whole: the camera would appear silent.
+        AWS IoT rejects a shadow of more than 8 KiB, and the camera would appear offline.
         """
         fitting, omitted = {**reported, "omitted": None}, []
         while len(encode(fitting)) > LARGEST_HEARTBEAT_BYTES:
@@ -175,10 +175,10 @@ class Heartbeat:
             fitting |= {omitted[-1]: None, "omitted": sorted(omitted)}
         return fitting
 
-    def _has_news(self) -> bool:
+    def _has_update(self) -> bool:
         return self._changed or self._stopping.is_set()
 
     def _become(self, status: Status) -> None:
         if status != self._status and not self._stopping.is_set():
             self._status, self._changed = status, True
-            self._news.notify_all()
+            self._updated.notify_all()

@@ -1,4 +1,4 @@
-"""Runs the model on the newest frame, and decides what of its answer is said."""
+"""The thread that runs the model on the newest frame and sends the detections."""
 
 import logging
 import threading
@@ -8,33 +8,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from camera.decisions import Decisions, of_interest
-from camera.failures import Backoff
-from camera.frames import Captured, Frame, NewestFrame
-from camera.heartbeat import Heartbeat
-from camera.live_settings import CurrentSettings
+from camera.backoff import Backoff
+from camera.dynamic_settings import CurrentSettings
+from camera.error_reporter import ErrorReporter
+from camera.frames import CapturedFrame, Frame, NewestFrame
+from camera.heartbeat import HeartbeatReporter
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
-from camera.reporting import FailureReports
+from camera.publish_filter import PublishFilter, of_interest
 from shared.artifact.baseline import Baseline
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model that can run, and why it is not the one that was asked for, if it is not."""
+class RunnableModel:
+    """A model that can run; `fallback_cause` is set if it is not the deployed one."""
 
     identity: ModelIdentity
     engine: InferenceEngine
-    instead: Exception | None = None
-    # What it sees when all is well, if its artifact says so.
+    fallback_cause: Exception | None = None
+    # The histograms of good images, if the artifact contains them.
     baseline: Baseline | None = None
-    # Where its artifact was unpacked.
+    # The folder of the unpacked artifact.
     directory: Path | None = None
     # In the order of its classes.
     labels: tuple[str, ...] = ()
@@ -42,53 +42,52 @@ class LoadedModel:
     signed_by: str | None = None
 
 
-class Models(Protocol):
-    """Gives the model to run."""
+class ModelProvider(Protocol):
+    """Provides the model to run."""
 
-    def load(self) -> LoadedModel:
-        """Return it; raise when there is none that may run."""
+    def load(self) -> RunnableModel:
+        """Return the model; raise an error if none may run."""
         ...
 
     def frame_done(self) -> None:
-        """Note that the model did its work on a frame."""
+        """Count a frame that the model has processed."""
         ...
 
     def withdraw(self) -> None:
-        """Note that the process ends because it was told to, not because of the model."""
+        """Do not count the current start as failed, because a signal ends the process."""
         ...
 
 
 class FrameObserver(Protocol):
-    """Sees each frame with all that was found on it, whatever is said of it."""
+    """Receives each frame with all its detections, published or not."""
 
-    def see(self, frame: Frame, found: Sequence[Detection], inference_ms: float) -> None:
-        """Look, and return soon: the next frame waits."""
+    def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
+        """Process a frame, and return soon, because the next frame waits."""
         ...
 
 
 class InferenceLoop:
-    """The engine's thread: frame → inference → decision."""
+    """Processes frames: inference, then selection of detections, then sending."""
 
-    def __init__(  # noqa: PLR0913 - the parts that it brings together
+    def __init__(  # noqa: PLR0913 - the parts of the loop
         self,
         *,
         thing: str,
-        models: Models,
+        models: ModelProvider,
         newest: NewestFrame,
         settings: CurrentSettings,
         outbox: Outbox,
-        heartbeat: Heartbeat,
-        reports: FailureReports,
+        heartbeat: HeartbeatReporter,
+        reporter: ErrorReporter,
         observers: Sequence[FrameObserver] = (),
-        on_loaded: Callable[[LoadedModel], None] = lambda _: None,
+        on_loaded: Callable[[RunnableModel], None] = lambda _: None,
         on_idle: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """Put the parts together.
+        """Create the loop without starting it.
 
-        `on_loaded` is called with the model that runs from now on, `on_idle` whenever no frame came
-        for a second.
+        `on_loaded` is called with the loaded model, `on_idle` after each second without a frame.
         """
         self._thing = thing
         self._models = models
@@ -96,7 +95,7 @@ class InferenceLoop:
         self._settings = settings
         self._outbox = outbox
         self._heartbeat = heartbeat
-        self._reports = reports
+        self._reporter = reporter
         self._observers = observers
         self._on_loaded = on_loaded
         self._on_idle = on_idle
@@ -104,56 +103,56 @@ class InferenceLoop:
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._backoff = Backoff()
-        self._decisions = Decisions(clock)
+        self._publish_filter = PublishFilter(clock)
 
     def run(self) -> None:
-        """Work until `stop` is called; nothing that fails ends it."""
-        loaded: LoadedModel | None = None
+        """Process frames until `stop` is called; failures do not end the loop."""
+        loaded: RunnableModel | None = None
         while not self._stopping.is_set():
             try:
                 if loaded is None:
                     loaded = self._load()
-                captured = self._newest.take(_LOOK_SECONDS)
+                captured = self._newest.take(_POLL_SECONDS)
                 if captured is None:
                     self._on_idle()
                     continue
-                self._work(loaded, captured)
-            except Exception as error:  # noqa: BLE001 - a camera that nobody visits goes on
+                self._process(loaded, captured)
+            except Exception as error:  # noqa: BLE001 - the loop continues after any failure
                 if loaded is None and self._stopping.is_set():
-                    # A library that loads while the process ends may fail; the model did not.
+                    # A library can fail while the process ends; that is not a failure of the model.
                     logger.info("the load ends with %s: %s", type(error).__name__, error)
                     return
                 pause_seconds = self._backoff.failed()
-                self._reports.stopped_by(error, self._backoff.consecutive)
+                self._reporter.frame_failed(error, self._backoff.consecutive)
                 self._wait(pause_seconds)
             else:
                 if failures := self._backoff.succeeded():
-                    logger.info("works again after %d failures in a row", failures)
+                    logger.info("the engine works again after %d consecutive failures", failures)
 
     def stop(self) -> None:
-        """Make `run` return after the frame at hand."""
+        """Make `run` return after the current frame."""
         self._stopping.set()
         self._newest.wake()
 
-    def _load(self) -> LoadedModel:
+    def _load(self) -> RunnableModel:
         loaded = self._models.load()
-        self._reports.model = loaded.identity
+        self._reporter.model = loaded.identity
         engine = loaded.engine
         self._heartbeat.loaded(loaded.identity, engine.name, engine.fallback)
         logger.info("runs %s on %s", loaded.identity, loaded.engine.name)
-        if loaded.instead:
-            self._reports.slowed_by(loaded.instead)
+        if loaded.fallback_cause:
+            self._reporter.degraded(loaded.fallback_cause)
         self._on_loaded(loaded)
         return loaded
 
-    def _work(self, loaded: LoadedModel, captured: Captured) -> None:
+    def _process(self, loaded: RunnableModel, captured: CapturedFrame) -> None:
         frame = captured.frame
         started = time.perf_counter()
-        found = loaded.engine.infer(frame.image)
+        detections = loaded.engine.infer(frame.image)
         inference_ms = (time.perf_counter() - started) * 1000
-        settings = self._settings.now
-        said = self._decisions.decide(found, settings)
-        if said is not None:
+        settings = self._settings.current
+        published = self._publish_filter.select(detections, settings)
+        if published is not None:
             self._outbox.send(
                 lambda id_: detection_message(
                     thing=self._thing,
@@ -161,12 +160,12 @@ class InferenceLoop:
                     model=loaded.identity,
                     frame=frame,
                     inference_ms=inference_ms,
-                    detections=said,
+                    detections=published,
                 )
             )
         self._heartbeat.frame_done(
-            self._clock() - captured.at_seconds, detections=len(of_interest(found, settings))
+            self._clock() - captured.at_seconds, detections=len(of_interest(detections, settings))
         )
         self._models.frame_done()
         for observer in self._observers:
-            observer.see(frame, found, inference_ms)
+            observer.observe(frame, detections, inference_ms)

@@ -1,7 +1,7 @@
-"""What the camera sees and finds, for somebody on the machine itself: a page on its loopback.
+"""The live view: a page with frames and detections, served on the loopback interface.
 
-Nothing is sent anywhere, and nothing is encoded while nobody watches. The address has a token, so
-that other users of the machine, and pages of other sites in the same browser, do not see it.
+Frames are encoded only if a page requests them. The address contains a token, so that other users
+of the machine, and pages of other sites in the same browser, cannot open the page.
 """
 
 import base64
@@ -26,13 +26,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from camera.comparison import Comparison
+from camera.engine_comparison import EngineComparison
 from camera.frames import Frame
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from shared.vision.detections import Detection
 
 if TYPE_CHECKING:
-    from camera.live_settings import CurrentSettings
+    from camera.dynamic_settings import CurrentSettings
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ _JPEG_QUALITY = 80
 _WAIT_SECONDS = 1.0
 _POLL_SECONDS = 0.2
 _RATE_WINDOW_SECONDS = 3.0
-_MOST_FRAMES_IN_WINDOW = 300
-_MOST_REQUESTS = 8
+_MAX_FRAMES_IN_WINDOW = 300
+_MAX_REQUESTS = 8
 _REQUEST_SECONDS = 5.0
-_MOST_DETECTIONS = 100
+_MAX_DETECTIONS = 100
 _LONGEST_REASON = 300
 _TEXT = "text/plain; charset=utf-8"
 _EXPIRED = (
@@ -59,12 +59,12 @@ _EXPIRED = (
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One frame with what was found on it; `at_seconds` is monotonic."""
+class ViewedFrame:
+    """A frame with its detections; `at_seconds` is monotonic."""
 
     number: int
     frame: Frame
-    found: Sequence[Detection]
+    detections: Sequence[Detection]
     inference_ms: float
     latency_ms: float
     frames_per_second: float
@@ -72,24 +72,24 @@ class Seen:
 
 
 class LiveView:
-    """Holds the newest frame and the model that runs, and serves both.
+    """Stores the newest frame and the running model, and serves both as a page.
 
-    `address` is known once it was made. The page shows the frame rate that `settings` allows.
+    `address` is the URL of the page. The page shows the limit of the frame rate from `settings`.
     """
 
     def __init__(self, *, port: int, thing: str, threshold: float, state_directory: Path) -> None:
-        """Listen on the loopback; `port` 0 takes a free one. The address is put into a file.
+        """Listen on the loopback interface; port 0 selects a free port.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
-        self.comparison = Comparison()
+        self.comparison = EngineComparison()
         self.settings: CurrentSettings | None = None
         self._arrived = threading.Condition()
-        self._newest: Seen | None = None
-        self._times: deque[float] = deque(maxlen=_MOST_FRAMES_IN_WINDOW)
+        self._newest: ViewedFrame | None = None
+        self._times: deque[float] = deque(maxlen=_MAX_FRAMES_IN_WINDOW)
         self._number = 0
-        self._model: LoadedModel | None = None
+        self._model: RunnableModel | None = None
         self._label_indexes: dict[str, int] = {}
         self._token = secrets.token_urlsafe(18)
         self._server = _Server(port, self)
@@ -101,8 +101,8 @@ class LiveView:
         )
         self._file = state_directory / ADDRESS_FILE
 
-    def use(self, model: LoadedModel) -> None:
-        """Show this model as the one that runs, and compare its engines."""
+    def use(self, model: RunnableModel) -> None:
+        """Show this model as the running one, and compare its engines."""
         self.comparison.use(model.directory)
         with self._arrived:
             self._model = model
@@ -110,8 +110,8 @@ class LiveView:
             for label in model.labels:
                 self._index_of(label)
 
-    def see(self, frame: Frame, found: Sequence[Detection], inference_ms: float) -> None:
-        """Make this the newest frame."""
+    def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
+        """Store the newest frame."""
         now = time.monotonic()
         latency = datetime.now(UTC) - frame.captured_at
         with self._arrived:
@@ -121,13 +121,19 @@ class LiveView:
             span = now - self._times[0]
             rate = (len(self._times) - 1) / span if span else 0.0
             self._number += 1
-            self._newest = Seen(
-                self._number, frame, found, inference_ms, latency.total_seconds() * 1000, rate, now
+            self._newest = ViewedFrame(
+                self._number,
+                frame,
+                detections,
+                inference_ms,
+                latency.total_seconds() * 1000,
+                rate,
+                now,
             )
             self._arrived.notify_all()
 
-    def after(self, number: int) -> Seen | None:
-        """Wait for a frame that is newer than `number`; None when none came in time."""
+    def wait_for_frame(self, number: int) -> ViewedFrame | None:
+        """Wait for a frame that is newer than `number`; None if none arrives in time."""
 
         def is_newer() -> bool:
             return self._newest is not None and self._number != number
@@ -136,7 +142,7 @@ class LiveView:
             return self._newest if self._arrived.wait_for(is_newer, _WAIT_SECONDS) else None
 
     def run(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop` is called."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file.touch(mode=0o600)
@@ -158,7 +164,7 @@ class LiveView:
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             return HTTPStatus.NOT_FOUND, _TEXT, _EXPIRED, ""
         if not slash:
-            # The page asks for frames below its own address.
+            # The page requests frames relative to its address.
             return HTTPStatus.PERMANENT_REDIRECT, _TEXT, f"{token}/".encode(), ""
         if name == "":
             nonce = secrets.token_urlsafe(12)
@@ -166,24 +172,24 @@ class LiveView:
             return HTTPStatus.OK, "text/html; charset=utf-8", page.encode(), nonce
         if name == "frame":
             given = parse_qs(query).get("after", ["0"])[0]
-            seen = self.after(int(given) if _NUMBER.fullmatch(given) else 0)
-            if seen is None:
+            viewed = self.wait_for_frame(int(given) if _NUMBER.fullmatch(given) else 0)
+            if viewed is None:
                 return HTTPStatus.NO_CONTENT, "text/plain", b"", ""
-            wants_both = parse_qs(query).get("compare") == ["1"]
-            compared = self.comparison.of(seen.frame.image) if wants_both else None
-            document = {**_described(seen), **self._described(seen, compared)}
+            is_compared = parse_qs(query).get("compare") == ["1"]
+            compared = self.comparison.compare(viewed.frame.image) if is_compared else None
+            document = {**_document(viewed), **self._status(viewed, compared)}
             return HTTPStatus.OK, "application/json", json.dumps(document).encode(), ""
         return HTTPStatus.NOT_FOUND, _TEXT, _EXPIRED, ""
 
-    def _described(self, seen: Seen, compared: dict[str, Any] | None) -> dict[str, Any]:
-        """Return what the page shows besides the frame: the model, and the limit of the rate."""
+    def _status(self, viewed: ViewedFrame, compared: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the model, the comparison, and the limit of the rate, for the page."""
         runs = (compared or {}).get("runs", {}).values()
-        labels = {detection.label for detection in seen.found[:_MOST_DETECTIONS]}
+        labels = {detection.label for detection in viewed.detections[:_MAX_DETECTIONS]}
         labels |= {detection["label"] for run in runs for detection in run["detections"]}
         with self._arrived:
             model = self._model
             indexes = {label: self._index_of(label) for label in sorted(labels)}
-        limit = 1 / self.settings.now.frame_interval_seconds if self.settings else None
+        limit = 1 / self.settings.current.frame_interval_seconds if self.settings else None
         return {
             "compared": compared,
             "label_indexes": indexes,
@@ -192,39 +198,39 @@ class LiveView:
         }
 
     def _index_of(self, label: str) -> int:
-        """Return the index that the label's colour is made from; a new label gets the next one."""
+        """Return the index of the label's colour; a new label gets the next index."""
         return self._label_indexes.setdefault(label, len(self._label_indexes))
 
 
-def _model(model: LoadedModel) -> dict[str, Any]:
+def _model(model: RunnableModel) -> dict[str, Any]:
     return {
         "name": model.identity.name,
         "version": model.identity.version,
         "digest": model.identity.digest,
         "engine": model.engine.name,
         "signed_by": model.signed_by,
-        "instead": str(model.instead)[:_LONGEST_REASON] if model.instead else None,
+        "instead": str(model.fallback_cause)[:_LONGEST_REASON] if model.fallback_cause else None,
     }
 
 
-def _described(seen: Seen) -> dict[str, Any]:
-    """One frame as JSON; the image is a JPEG within, so that it and its boxes belong together."""
-    image = Image.fromarray(seen.frame.image)
-    height_px, width_px = seen.frame.image.shape[:2]
+def _document(viewed: ViewedFrame) -> dict[str, Any]:
+    """Return a frame as JSON, including the image as JPEG, so that image and boxes match."""
+    image = Image.fromarray(viewed.frame.image)
+    height_px, width_px = viewed.frame.image.shape[:2]
     image.thumbnail((_WIDEST_PX, _WIDEST_PX))
-    picture = io.BytesIO()
-    image.save(picture, "JPEG", quality=_JPEG_QUALITY)
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=_JPEG_QUALITY)
     return {
-        "number": seen.number,
-        "source": seen.frame.source,
+        "number": viewed.number,
+        "source": viewed.frame.source,
         "width_px": width_px,
         "height_px": height_px,
-        "inference_ms": round(seen.inference_ms, 2),
-        "latency_ms": round(seen.latency_ms, 2),
-        "frames_per_second": round(seen.frames_per_second, 2),
-        "age_ms": round((time.monotonic() - seen.at_seconds) * 1000, 2),
-        "detections": [asdict(one) for one in seen.found[:_MOST_DETECTIONS]],
-        "picture": base64.b64encode(picture.getvalue()).decode(),
+        "inference_ms": round(viewed.inference_ms, 2),
+        "latency_ms": round(viewed.latency_ms, 2),
+        "frames_per_second": round(viewed.frames_per_second, 2),
+        "age_ms": round((time.monotonic() - viewed.at_seconds) * 1000, 2),
+        "detections": [asdict(detection) for detection in viewed.detections[:_MAX_DETECTIONS]],
+        "picture": base64.b64encode(jpeg.getvalue()).decode(),
     }
 
 
@@ -235,16 +241,16 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, view: LiveView) -> None:
         self.view = view
-        self.places = threading.BoundedSemaphore(_MOST_REQUESTS)
+        self.places = threading.BoundedSemaphore(_MAX_REQUESTS)
         self._changing = threading.Lock()
         self._is_serving = self._is_stopped = False
         super().__init__(("127.0.0.1", port), _Handler)
 
     def serve(self) -> None:
-        """Answer requests until `stop`.
+        """Respond to requests until `stop` is called.
 
-        `serve_forever` is not used: its `shutdown` waits, so that `stop` would need a thread, and
-        no thread can be started while an interpreter shuts down.
+        `serve_forever` is not used, because its `shutdown` waits: `stop` would need a thread, and
+        no thread can be started during interpreter shutdown.
         """
         with self._changing:
             if self._is_stopped:
@@ -258,7 +264,7 @@ class _Server(ThreadingHTTPServer):
             self.server_close()
 
     def stop(self) -> None:
-        """Make `serve` return within a fraction of a second; do not wait for it."""
+        """Make `serve` return within a fraction of a second, without waiting for it."""
         with self._changing:
             self._is_stopped = True
             is_serving = self._is_serving
@@ -266,7 +272,7 @@ class _Server(ThreadingHTTPServer):
             self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who hangs up in the middle is no error of the camera's."""
+        """Log a request that failed; a client that disconnects early is not an error."""
         logger.debug("a request to the live view ended: %s, %s", request, client_address)
 
 
@@ -280,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
         # A request with another host name comes from a page of another site. The port
         # is not compared: a forwarded one has another number.
         if not _LOOPBACK_HOST.fullmatch(self.headers.get("Host", "")):
-            self._send(HTTPStatus.FORBIDDEN, _TEXT, b"ask for 127.0.0.1\n", "")
+            self._send(HTTPStatus.FORBIDDEN, _TEXT, b"use the host 127.0.0.1\n", "")
             return
         if not self.server.places.acquire(blocking=False):
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, b"too many pages are open\n", "")
@@ -291,8 +297,8 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.server.places.release()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        """Addresses have the token: they are no business of the log's."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
+        """Do not log requests, because their addresses contain the token."""
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes, nonce: str) -> None:
         inline = f"'nonce-{nonce}'" if nonce else "'none'"

@@ -1,4 +1,4 @@
-"""Log records whose text cannot control a terminal or forge a line."""
+"""Log records without characters that control a terminal or forge a line."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""The messages, as docs/messages.md describes them; JSON by a JSON library."""
+"""The messages of a camera, as docs/messages.md describes them."""
 
 import json
 from bisect import bisect_right
@@ -11,18 +11,19 @@ from camera.frames import Frame
 from shared.printable import printable
 from shared.vision.detections import Detection
 
-LARGEST_MESSAGE_BYTES = 128 << 10  # AWS IoT Core takes no larger one.
+# AWS IoT Core rejects larger messages.
+LARGEST_MESSAGE_BYTES = 128 << 10
 
-# A named shadow has at most 8 KiB; settings that it desires need room, too.
+# A named shadow has at most 8 KiB, including the desired settings.
 LARGEST_HEARTBEAT_BYTES = 6 << 10
 
-# A named shadow holds 8 KiB; an error's text must leave room for the rest.
+# Limits the part of an error in the heartbeat.
 _LONGEST_ERROR_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model made a message; the digest is the artifact's SHA-256, lower-case hex."""
+    """The model that created a message; the digest is the artifact's SHA-256, lower-case hex."""
 
     name: str
     version: str
@@ -31,7 +32,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """One failure, and how many there were in a row with it."""
+    """A failure, and the number of consecutive failures including it."""
 
     type: str
     message: str
@@ -40,14 +41,14 @@ class ErrorReport:
 
     @classmethod
     def of(cls, error: Exception, consecutive: int) -> Self:
-        """Describe an error that happened now; cut if it is long, control characters escaped."""
+        """Describe an error at the current time; shorten the text and escape control characters."""
         text = printable(str(error), longest=_LONGEST_ERROR_CHARACTERS) or "no further description"
         if len(text) > _LONGEST_ERROR_CHARACTERS:
             text = f"{text[: _LONGEST_ERROR_CHARACTERS - 1]}…"
         return cls(type(error).__name__, text, timestamp(), consecutive)
 
 
-def detection_message(  # noqa: PLR0913 - a message has this many parts
+def detection_message(  # noqa: PLR0913 - the parts of a message
     *,
     thing: str,
     message_id: str,
@@ -63,14 +64,14 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
 
     Args:
         thing: the camera's thing name.
-        message_id: of `MessageIds`.
-        model: the model that found them.
+        message_id: an id from `MessageIds`.
+        model: the model that returned the detections.
         frame: the frame.
         inference_ms: milliseconds in the engine.
         detections: best first.
     """
     height_px, width_px = frame.image.shape[:2]
-    found = [asdict(detection) for detection in detections]
+    documents = [asdict(detection) for detection in detections]
 
     def with_first(count: int) -> bytes:
         return encode(
@@ -85,24 +86,24 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
                     "height_px": height_px,
                 },
                 "inference_ms": round(inference_ms, 3),
-                "detections": found[:count],
-                "omitted": len(found) - count,
+                "detections": documents[:count],
+                "omitted": len(documents) - count,
             }
         )
 
-    message = with_first(len(found))
+    message = with_first(len(documents))
     if len(message) <= LARGEST_MESSAGE_BYTES:
         return message
-    counts = range(1, len(found))
+    counts = range(1, len(documents))
     fitting = bisect_right(counts, LARGEST_MESSAGE_BYTES, key=lambda count: len(with_first(count)))
-    # A message without any would be one of a frame with nothing on it.
+    # A message without detections would describe an empty frame.
     return with_first(fitting) if fitting else message
 
 
 def error_message(
     thing: str, message_id: str, model: ModelIdentity | None, error: ErrorReport
 ) -> bytes:
-    """Say that a start, a frame or a hand-over failed."""
+    """Return the message of a failed start, frame or delivery."""
     return encode(
         {
             "id": message_id,
@@ -114,7 +115,7 @@ def error_message(
 
 
 def dropped_message(thing: str, message_id: str, *, count: int, since: str, reason: str) -> bytes:
-    """Say how many messages could not be kept, from when on, and why."""
+    """Return the message about dropped messages: number, time of the first, and reason."""
     return encode(
         {
             "id": message_id,
@@ -125,15 +126,15 @@ def dropped_message(thing: str, message_id: str, *, count: int, since: str, reas
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """ISO 8601 in UTC with milliseconds and a Z; now unless a moment is given."""
+    """Return a time as ISO 8601 in UTC with milliseconds and a Z; default: the current time."""
     moment = (moment or datetime.now(UTC)).astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """JSON in UTF-8; what UTF-8 cannot say, as half a character in a file's name, becomes '?'.
+    """Return JSON in UTF-8; surrogates, for example in the name of a file, become '?'.
 
     Raises:
-        ValueError: a number is not finite; JSON has no word for it.
+        ValueError: a number is not finite, so JSON cannot represent it.
     """
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")

@@ -1,7 +1,8 @@
-"""From decided to spooled: messages get their ids, and go to disk in a thread of their own.
+"""The queue between the loop and the spool: messages get ids and are written by a separate thread.
 
-Waiting for a disk takes milliseconds, so the loop does not: what it decided while the disk was
-busy is written together. What cannot be kept is counted, and the count is sent when there is room.
+The loop does not wait for the disk, which takes milliseconds per write. Messages that arrive during
+a write are written together. Messages that cannot be stored are counted, and the count is sent as
+soon as there is space.
 """
 
 import contextlib
@@ -14,17 +15,17 @@ from camera.errors import SpoolError
 from camera.messages import LARGEST_MESSAGE_BYTES, dropped_message, timestamp
 from camera.spool import Entry, Spool
 
-_MOST_WAITING = 64
+_MAX_WAITING = 64
 _LONGEST_WAIT_SECONDS = 5.0
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 OnDropped = Callable[[SpoolError], None]
 
 
 class MessageIds:
-    """Ids that no other message has: a random part per start, then a number from 1.
+    """Unique message ids: a random part for each start, then a number from 1.
 
-    No clock and no file is part of them, so neither a wrong clock nor a lost disk repeats one.
+    The ids do not depend on the clock or a file, so a wrong clock or a lost disk repeats none.
     """
 
     def __init__(self) -> None:
@@ -40,61 +41,61 @@ class MessageIds:
 
 
 class Outbox:
-    """Takes messages from any thread; `run` puts them into the spool, in order.
+    """Accepts messages from any thread; `run` stores them in the spool in order.
 
-    `dropped` counts the messages since the start that could not be kept.
+    `dropped` counts the messages since the start that could not be stored.
     """
 
     def __init__(self, spool: Spool, *, thing: str, topic: str, on_dropped: OnDropped) -> None:
-        """`on_dropped` is called when messages could not be kept; it must not send one."""
+        """`on_dropped` is called if a message could not be stored; it must not send a message."""
         self._spool = spool
         self._thing = thing
         self._topic = topic
         self._on_dropped = on_dropped
         self._ids = MessageIds()
-        # Taking an id and a place in the queue is one step, or ids and order would differ.
+        # An id and a place in the queue are assigned together, so that ids are in order.
         self._sending = threading.Lock()
-        self._waiting: queue.Queue[Entry] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[Entry] = queue.Queue(_MAX_WAITING)
         self._stopping = threading.Event()
         self._dropping = threading.Lock()
         self.dropped = 0
-        # How many of these the cloud was told, and the first that it was not told.
-        self._told = 0
-        self._first_untold: tuple[str, str] | None = None
+        # The number that the cloud has received, and the first drop that it has not.
+        self._reported = 0
+        self._first_unreported: tuple[str, str] | None = None
 
     def send(self, build: Callable[[str], bytes]) -> None:
-        """Take a message; `build` makes its bytes from its id.
+        """Add a message; `build` returns its bytes for an id.
 
-        Waits when the disk is far behind, and drops the message when that lasts.
+        If the queue is full, waits up to five seconds, and then drops the message.
 
         Raises:
-            ValueError: the message cannot be said in JSON, or is too large to be taken.
+            ValueError: JSON cannot represent the message, or it is too large.
         """
         with self._sending:
             payload = build(self._ids.next())
             if len(payload) > LARGEST_MESSAGE_BYTES:
                 raise ValueError(
-                    f"a message of {len(payload)} bytes; AWS IoT Core takes at most "
+                    f"the message has {len(payload)} bytes; AWS IoT Core accepts at most "
                     f"{LARGEST_MESSAGE_BYTES}"
                 )
             try:
                 self._waiting.put(Entry(self._topic, payload), timeout=_LONGEST_WAIT_SECONDS)
             except queue.Full:
-                self._drop(SpoolError("the disk is too slow for what is decided"))
+                self._drop(SpoolError("the disk is too slow for the rate of messages"))
 
     def run(self) -> None:
-        """Keep what is sent until `stop`, and then the rest."""
+        """Store messages until `stop` is called, and then the remaining ones."""
         while not self._stopping.is_set():
-            self._keep(self._take(_LOOK_SECONDS))
+            self._store(self._take(_POLL_SECONDS))
         while entries := self._take(0):
-            self._keep(entries)
+            self._store(entries)
 
     def stop(self) -> None:
-        """Make `run` return once all that was sent is on disk."""
+        """Make `run` return when all sent messages are on disk."""
         self._stopping.set()
 
     def _take(self, seconds: float) -> list[Entry]:
-        """Return all that waits; wait for the first of it."""
+        """Return all waiting messages; wait for the first one."""
         entries = []
         with contextlib.suppress(queue.Empty):
             entries.append(self._waiting.get(timeout=seconds) if seconds else self._next())
@@ -105,38 +106,38 @@ class Outbox:
     def _next(self) -> Entry:
         return self._waiting.get_nowait()
 
-    def _keep(self, entries: list[Entry]) -> None:
+    def _store(self, entries: list[Entry]) -> None:
         try:
             self._add(entries)
         except SpoolError as error:
-            # One by one, as many as there is room for.
+            # Store single messages as long as there is space.
             if len(entries) > 1:
                 for entry in entries:
-                    self._keep([entry])
+                    self._store([entry])
             elif entries:
                 self._drop(error)
 
     def _add(self, entries: list[Entry]) -> None:
-        """Keep entries, and before them the word about what was dropped before them."""
+        """Store entries, preceded by a message about the dropped ones."""
         with self._dropping:
-            untold, first = self.dropped - self._told, self._first_untold
+            unreported, first = self.dropped - self._reported, self._first_unreported
         if first is None:
             if entries:
                 self._spool.add(entries)
             return
         since, reason = first
         payload = dropped_message(
-            self._thing, self._ids.next(), count=untold, since=since, reason=reason
+            self._thing, self._ids.next(), count=unreported, since=since, reason=reason
         )
         self._spool.add([Entry(self._topic, payload), *entries])
         with self._dropping:
-            self._told += untold
-            if self._told == self.dropped:
-                self._first_untold = None
+            self._reported += unreported
+            if self._reported == self.dropped:
+                self._first_unreported = None
 
     def _drop(self, error: SpoolError) -> None:
         with self._dropping:
             self.dropped += 1
-            if self._first_untold is None:
-                self._first_untold = (timestamp(), str(error))
+            if self._first_unreported is None:
+                self._first_unreported = (timestamp(), str(error))
         self._on_dropped(error)

@@ -1,4 +1,4 @@
-"""Settings of the function, from the environment that Greengrass gives it."""
+"""The settings of the function, from its environment variables."""
 
 import re
 from collections.abc import Mapping
@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from camera.engine_choice import ENGINE_DEVICES, ENGINES, engine_here
+from camera.dynamic_settings import (
+    FRAME_INTERVAL_RANGE_SECONDS,
+    THRESHOLD_RANGE,
+    DynamicSettings,
+    quoted,
+)
+from camera.engine_selection import ENGINE_DEVICES, ENGINES, default_engine
 from camera.errors import SettingsError
-from camera.live_settings import LiveSettings, checked_setting
-from camera.live_settings import shown as _shown
-from camera.trust import OWN_KEYS, TrustSettings
+from camera.signature_check import OWNER_KEYS, SignatureSettings
 from shared.artifact.errors import VisionError
-from shared.artifact.strict_json import parse_json
 from shared.signatures import TrustedKeys
 from shared.vision.images import ImageLimit
 
@@ -20,52 +23,54 @@ _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NOT_IN_A_TOPIC = re.compile(r"[+#{}\s\x00-\x1f]")
 _LONGEST_TOPIC_BYTES = 256
-_MOST_TOPIC_SLASHES = 7
+_MAX_TOPIC_SLASHES = 7
 _PORT = re.compile(r"[0-9]{1,5}")
 _LARGEST_PORT = 65535
 _MEGAPIXELS = "DEEPLENS_MAX_MEGAPIXELS"
 _IMAGE_LIMIT = ImageLimit(setting=_MEGAPIXELS)
 _PUBLISHERS = ("greengrass", "greengrasssdk")
+# Greengrass starts the function in the component's work folder.
+_STATE_DIRECTORY = Path("state")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that the loop is told; durations in seconds, the threshold from 0 to 1."""
+    """All settings of the loop; durations in seconds, the threshold from 0 to 1."""
 
     thing: str
-    # None where nothing names it: outside Greengrass.
+    # None outside Greengrass.
     function_arn: str | None
     artifact: Path
     model_directory: Path
     # SHA-256 of the artifact, lower-case hex.
     model_digest: str
-    # A kind and what it needs, for example "folder:camera".
+    # A kind and its location, for example "folder:camera".
     camera: str
-    # One of `ENGINES`.
+    # An element of `ENGINES`.
     engine: str
     topic: str
     heartbeat_interval_seconds: float
-    # What holds until the thing's shadow says otherwise.
-    live: LiveSettings
-    # Where the spool and the last good model are kept; the component's own working directory.
-    state_directory: Path = Path("state")
-    # Who takes messages on.
+    # The values at the start; the thing's shadow changes them.
+    dynamic: DynamicSettings
+    # The folder of the spool and the last working model.
+    state_directory: Path = _STATE_DIRECTORY
+    # The library that publishes messages.
     publisher: str = "greengrass"
-    # One of `ENGINE_DEVICES`.
+    # An element of `ENGINE_DEVICES`.
     engine_device: str = "auto"
     # None: no live view.
     live_view_port: int | None = None
     # Larger frames are not decoded.
     image_limit: ImageLimit = _IMAGE_LIMIT
     # None: releases need not be signed.
-    trust: TrustSettings | None = None
+    signatures: SignatureSettings | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read and check every setting.
 
         Raises:
-            SettingsError: names the variable, what was given and what would work.
+            SettingsError: contains the variable, its value, and the values that work.
         """
         thing = thing_name(environment)
         return cls(
@@ -78,91 +83,64 @@ class Settings:
             ),
             camera=_text(environment, "DEEPLENS_CAMERA"),
             engine=engine_name(environment),
-            engine_device=_one_of(environment, "DEEPLENS_ENGINE_DEVICE", ENGINE_DEVICES),
+            engine_device=_choice(environment, "DEEPLENS_ENGINE_DEVICE", ENGINE_DEVICES),
             topic=_topic(environment, thing),
             heartbeat_interval_seconds=_number(
                 environment, "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", 1.0, 3600.0
             ),
-            live=_live(environment),
-            state_directory=_path(environment, "DEEPLENS_STATE_DIRECTORY", default="state"),
-            publisher=_one_of(environment, "DEEPLENS_PUBLISHER", _PUBLISHERS),
+            dynamic=DynamicSettings(
+                threshold=_number(environment, "DEEPLENS_THRESHOLD", *THRESHOLD_RANGE),
+                frame_interval_seconds=_number(
+                    environment, "DEEPLENS_FRAME_INTERVAL_SECONDS", *FRAME_INTERVAL_RANGE_SECONDS
+                ),
+            ),
+            publisher=_choice(environment, "DEEPLENS_PUBLISHER", _PUBLISHERS),
             live_view_port=_port(environment, "DEEPLENS_LIVE_VIEW_PORT"),
             image_limit=_image_limit(environment, _MEGAPIXELS),
-            trust=_trust(environment),
+            signatures=_signatures(environment),
         )
 
 
 def thing_name(environment: Mapping[str, str]) -> str:
-    """Return the camera's thing name; raise `SettingsError` when it is missing or not one."""
+    """Return the camera's thing name; raise `SettingsError` if it is missing or invalid."""
     return _matching(
         environment, "AWS_IOT_THING_NAME", _THING, "1 to 128 letters, digits, ':', '_' or '-'"
     )
 
 
 def engine_name(environment: Mapping[str, str]) -> str:
-    """Return which engine runs the model; raise `SettingsError` when there is no such one."""
-    return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=engine_here())
+    """Return the engine that runs the model; raise `SettingsError` if it does not exist."""
+    return _choice(environment, "DEEPLENS_ENGINE", ENGINES, default=default_engine())
 
 
-def _trust(environment: Mapping[str, str]) -> TrustSettings | None:
-    """Read whose signature a release needs; on a device with keys of its own, always."""
+def _signatures(environment: Mapping[str, str]) -> SignatureSettings | None:
+    """Read the settings of signatures; they are required on a device with keys of its owner."""
     keys = environment.get("DEEPLENS_TRUSTED_KEYS", "")
-    if not keys and not OWN_KEYS.is_file():
+    if not keys and not OWNER_KEYS.is_file():
         return None
     try:
         trusted = TrustedKeys.from_text(keys, environment.get("DEEPLENS_REVOKED_KEYS", ""))
     except VisionError as error:
         raise SettingsError(f"DEEPLENS_TRUSTED_KEYS: {error}") from None
     archive = _path(environment, "DEEPLENS_MODEL_ARTIFACT")
-    return TrustSettings(
+    return SignatureSettings(
         model=_text(environment, "DEEPLENS_MODEL_NAME"),
         statement=_path(environment, "DEEPLENS_MODEL_STATEMENT", default=f"{archive}.sig"),
         keys=trusted,
-        required=_one_of(environment, "DEEPLENS_SIGNATURE_REQUIRED", ("true", "false")) == "true",
+        required=_choice(environment, "DEEPLENS_SIGNATURE_REQUIRED", ("true", "false")) == "true",
     )
 
 
-def _live(environment: Mapping[str, str]) -> LiveSettings:
-    """Read what the shadow may change later; the recipe's values are checked as the shadow's."""
-    given = {
-        "threshold": _text(environment, "DEEPLENS_THRESHOLD"),
-        "frame_interval_seconds": _text(environment, "DEEPLENS_FRAME_INTERVAL_SECONDS"),
-        "publish_on_change": environment.get("DEEPLENS_PUBLISH_ON_CHANGE"),
-        "label_interval_seconds": environment.get("DEEPLENS_LABEL_INTERVAL_SECONDS"),
-        "drift_threshold": environment.get("DEEPLENS_DRIFT_THRESHOLD"),
-        "crop_scores": environment.get("DEEPLENS_CROP_SCORES"),
-        "crop_files": environment.get("DEEPLENS_CROP_FILES"),
-        "crop_mib": environment.get("DEEPLENS_CROP_MIB"),
-    }
-    read = {
-        name: checked_setting(name, _value(text), called=f"DEEPLENS_{name.upper()}")
-        for name, text in given.items()
-        if text
-    }
-    if labels := environment.get("DEEPLENS_LABELS"):
-        names = [label.strip() for label in labels.split(",")]
-        read["labels"] = checked_setting("labels", names, called="DEEPLENS_LABELS")
-    return LiveSettings(**read)
-
-
-def _value(text: str) -> object:
-    """What a variable's text means in JSON; text that is none is itself, and refused as such."""
-    try:
-        return parse_json(text)
-    except ValueError:
-        return text
-
-
-def _one_of(
+def _choice(
     environment: Mapping[str, str],
     name: str,
-    known: tuple[str, ...],
+    choices: tuple[str, ...],
     *,
     default: str | None = None,
 ) -> str:
-    value = environment.get(name) or default or known[0]
-    if value not in known:
-        raise SettingsError(f"{name}: given {_shown(value)}, expected {' or '.join(known)}")
+    value = environment.get(name) or default or choices[0]
+    if value not in choices:
+        raise SettingsError(f"{name}: given {quoted(value)}, expected {' or '.join(choices)}")
     return value
 
 
@@ -172,8 +150,8 @@ def _port(environment: Mapping[str, str], name: str) -> int | None:
         return None
     if not _PORT.fullmatch(text) or int(text) > _LARGEST_PORT:
         raise SettingsError(
-            f"{name}: given {_shown(text)}, expected a port from 0 to {_LARGEST_PORT}; "
-            "0 takes a free one"
+            f"{name}: given {quoted(text)}, expected a port from 0 to {_LARGEST_PORT}; "
+            "0 selects a free one"
         )
     return int(text)
 
@@ -183,7 +161,7 @@ def _image_limit(environment: Mapping[str, str], name: str) -> ImageLimit:
     try:
         return ImageLimit.from_text(text, name)
     except ValueError as error:
-        raise SettingsError(f"{name}: given {_shown(text)}, expected {error}") from None
+        raise SettingsError(f"{name}: given {quoted(text)}, expected {error}") from None
 
 
 def _text(environment: Mapping[str, str], name: str, *, default: str = "") -> str:
@@ -191,7 +169,7 @@ def _text(environment: Mapping[str, str], name: str, *, default: str = "") -> st
     if value.strip():
         return value
     setter = "Greengrass" if name.startswith("AWS_") else "the inference component's recipe"
-    given = f"given {_shown(value)}" if value else "it is not set"
+    given = f"given {quoted(value)}" if value else "it is not set"
     raise SettingsError(f"{name}: {given}; {setter} sets it")
 
 
@@ -200,18 +178,18 @@ def _matching(
 ) -> str:
     value = _text(environment, name)
     if not pattern.fullmatch(value):
-        raise SettingsError(f"{name}: given {_shown(value)}, expected {expected}")
+        raise SettingsError(f"{name}: given {quoted(value)}, expected {expected}")
     return value
 
 
 def _path(environment: Mapping[str, str], name: str, *, default: str = "") -> Path:
     value = _text(environment, name, default=default)
     if "\0" in value:
-        raise SettingsError(f"{name}: given {_shown(value)}, expected a path")
+        raise SettingsError(f"{name}: given {quoted(value)}, expected a path")
     if value.startswith("{"):
-        # Greengrass logs a recipe variable that it cannot resolve, and leaves its text.
+        # Greengrass does not replace a recipe variable that it cannot resolve.
         raise SettingsError(
-            f"{name}: given {_shown(value)}, a recipe variable that Greengrass did not fill in; "
+            f"{name}: given {quoted(value)}, a recipe variable that Greengrass did not replace; "
             "the model component must be a dependency, and its artifact readable by ALL"
         )
     return Path(value)
@@ -224,14 +202,14 @@ def _topic(environment: Mapping[str, str], thing: str) -> str:
     if (
         topic.startswith("$")
         or _NOT_IN_A_TOPIC.search(topic)
-        # MQTT's text is UTF-8, which has no surrogates; control characters harm logs.
+        # MQTT topics are UTF-8, which has no surrogates; control characters can forge log lines.
         or not topic.isprintable()
         or len(topic.encode("utf-8", "replace")) > _LONGEST_TOPIC_BYTES
-        or topic.count("/") > _MOST_TOPIC_SLASHES
+        or topic.count("/") > _MAX_TOPIC_SLASHES
     ):
         raise SettingsError(
-            f"{name}: given {_shown(given)}, expected a topic of at most {_LONGEST_TOPIC_BYTES} "
-            f"bytes and {_MOST_TOPIC_SLASHES} slashes, without wildcard, space or leading '$', "
+            f"{name}: given {quoted(given)}, expected a topic of at most {_LONGEST_TOPIC_BYTES} "
+            f"bytes and {_MAX_TOPIC_SLASHES} slashes, without wildcard, space or leading '$', "
             "for example 'deeplens/{thing}/infer'"
         )
     return topic
@@ -243,7 +221,7 @@ def _number(environment: Mapping[str, str], name: str, least: float, most: float
     try:
         value = float(text)
     except ValueError:
-        raise SettingsError(f"{name}: given {_shown(text)}, {expected}") from None
+        raise SettingsError(f"{name}: given {quoted(text)}, {expected}") from None
     if not least <= value <= most:
-        raise SettingsError(f"{name}: given {_shown(text)}, {expected}")
+        raise SettingsError(f"{name}: given {quoted(text)}, {expected}")
     return value

@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Loop(Protocol):
-    """The work of the process, in threads of its own."""
+    """The work of the process, in separate threads."""
 
     def start(self) -> None:
         """Start the threads; return at once."""
@@ -36,7 +36,7 @@ class Loop(Protocol):
 
 
 class EndSignals:
-    """SIGTERM and SIGINT, from its creation on; for the main thread of a process of our own.
+    """SIGTERM and SIGINT, from its creation on; for the main thread of a process without a host.
 
     The first signal ends `wait`. All later ones are ignored until the process has ended.
     """
@@ -69,8 +69,8 @@ def run_until_signal(loop: Loop, signals: EndSignals) -> None:
     end(loop)
 
 
-def run_beside_main_thread(loop: Loop) -> None:
-    """Start the loop and return; it ends when the main thread, which is the host's, has ended.
+def run_in_background(loop: Loop) -> None:
+    """Start the loop and return; it ends after the main thread, which belongs to the host.
 
     The thread that ends it is not a daemon: the interpreter waits for such threads before it shuts
     down. The host must not leave by `os._exit`; what is on disk is safe then, too.

@@ -1,23 +1,30 @@
-"""The spool: messages on disk from the moment they are decided until somebody took them.
+"""The spool: a bounded on-disk queue of messages that are not delivered yet.
 
-SQLite with a write-ahead log. Adding waits until the disk has it (`synchronous=FULL`), so that a
-power cut loses nothing that was added. Removing does not wait: after a power cut a message that
-was taken may come again, which at-least-once allows, and flash memory is spared.
+SQLite with a write-ahead log. Adding returns when the message is on the disk (`synchronous=FULL`),
+so a power cut loses no message that was added. Removing does not wait for the disk: after a power
+cut a delivered message may be sent again, which at-least-once delivery permits, and the flash
+memory is written less often.
 """
 
 import contextlib
 import logging
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from camera.errors import SpoolError
-from camera.spool_disk import Reserve, connect
-from camera.spool_repair import is_damage, salvage, set_aside
+from camera.spool_file import (
+    Reserve,
+    checksum_of,
+    connect,
+    is_damage,
+    is_intact,
+    recover,
+    set_aside,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +33,13 @@ _RESERVE_FILE = "spool.reserve"
 _RESERVE_BYTES = 1 << 20
 _LIMIT_BYTES = 64 << 20
 _MEMORY_LIMIT_BYTES = 4 << 20
-_ROW_BYTES = 64  # What a row takes besides its payload, generously.
+# Upper bound of the bytes that a row occupies in addition to its payload.
+_ROW_BYTES = 64
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to be kept: where it goes, and what it says."""
+    """A message to store: its topic and its payload."""
 
     topic: str
     payload: bytes
@@ -39,7 +47,7 @@ class Entry:
     @property
     def checksum(self) -> int:
         """CRC-32 of topic and payload."""
-        return zlib.crc32(self.payload, zlib.crc32(self.topic.encode()))
+        return checksum_of(self.topic, self.payload)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,10 @@ class SpooledMessage(Entry):
 
 @dataclass(frozen=True)
 class SpoolState:
-    """How full the spool is (fill: share of its limit, 0 to 1), and what was lost in it."""
+    """The size of the spool and its fill, the share of its limit from 0 to 1.
+
+    `corrupt` counts the messages that were lost by damage since the start of the process.
+    """
 
     messages: int
     bytes: int
@@ -60,11 +71,11 @@ class SpoolState:
 
 
 class Spool:
-    """A bounded queue on disk for one process; threads may share it.
+    """A bounded queue on disk for one process; may be used by several threads.
 
-    It never takes more than `limit_bytes` of messages: the newest one is refused then, since an
-    older one was promised to arrive. A reserve beside it is given back to a disk that is full, so
-    that removing, which needs room as well, still works.
+    Messages never occupy more than `limit_bytes`. A full spool rejects the newest message and
+    keeps the older ones, which it has already accepted. If the disk is full, a reserve file is
+    removed, because removing a message needs disk space, too.
     """
 
     def __init__(
@@ -74,9 +85,12 @@ class Spool:
         limit_bytes: int = _LIMIT_BYTES,
         reserve_bytes: int = _RESERVE_BYTES,
     ) -> None:
-        """Open the spool, or make it; a damaged one is set aside and what can be read is kept.
+        """Open or create the spool; recover the readable messages of a damaged one.
 
-        Without a directory it is in memory.
+        Args:
+            directory: the folder of the spool; None creates a spool in memory.
+            limit_bytes: the limit of all messages.
+            reserve_bytes: the size of the reserve file.
 
         Raises:
             SpoolError: the folder cannot be used, or another process has the spool open.
@@ -93,18 +107,18 @@ class Spool:
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"the spool {self._file} cannot be opened: {error}") from error
         self._messages, self._bytes = self._measure()
-        self._keep_reserve()
+        self._allocate_reserve()
 
     @classmethod
     def in_memory(cls) -> Self:
-        """Return a spool that ends with the process, for a machine without a usable disk."""
+        """Return a spool in memory, for a machine without a usable disk."""
         return cls(None, limit_bytes=_MEMORY_LIMIT_BYTES)
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Keep messages, all or none; return when the disk has them.
+        """Store messages, all or none; return when they are on the disk.
 
         Raises:
-            SpoolError: there is no room, on the disk or within the limit.
+            SpoolError: the disk or the spool is full.
         """
         size = sum(len(entry.payload) + _ROW_BYTES for entry in entries)
         with self._changed:
@@ -120,14 +134,14 @@ class Spool:
                         [(entry.topic, entry.payload, entry.checksum) for entry in entries],
                     )
             except sqlite3.Error as error:
-                self._mend(error)
+                self._recover_from(error)
                 raise SpoolError(f"the spool cannot be written: {error}") from error
             self._messages += len(entries)
             self._bytes += size
             self._changed.notify_all()
 
     def oldest(self) -> SpooledMessage | None:
-        """Return the message that is first in line, or None; a damaged one is skipped, counted.
+        """Return the oldest message, or None if the spool is empty; skip and count damaged ones.
 
         Raises:
             SpoolError: the disk cannot be read.
@@ -142,59 +156,57 @@ class Spool:
                     if row is None:
                         return None
                     sequence, topic, payload, checksum = row
-                    if isinstance(topic, str) and isinstance(payload, bytes):
-                        message = SpooledMessage(topic, payload, sequence)
-                        if message.checksum == checksum:
-                            return message
+                    if is_intact(topic, payload, checksum):
+                        return SpooledMessage(topic, payload, sequence)
                     self._corrupt += 1
-                    logger.error("message %d in the spool is damaged; it is skipped", sequence)
+                    logger.error("message %d in the spool is damaged and was skipped", sequence)
                     self.remove(sequence)
             except sqlite3.Error as error:
-                self._mend(error)
+                self._recover_from(error)
                 raise SpoolError(f"the spool cannot be read: {error}") from error
 
     def remove(self, sequence: int) -> None:
-        """Forget a message that was taken.
+        """Remove a delivered message.
 
         Raises:
-            SpoolError: the disk cannot be written, even with the reserve; it comes again.
+            SpoolError: the disk cannot be written, even without the reserve. The message remains.
         """
         with self._changed:
             try:
                 self._delete(sequence)
             except sqlite3.Error as error:
-                self._mend(error)
+                self._recover_from(error)
                 raise SpoolError(f"the spool cannot be written: {error}") from error
-            self._keep_reserve()
+            self._allocate_reserve()
 
     def wait(self, seconds: float) -> None:
-        """Wait until there is a message, or `wake` is called, or the time is over."""
+        """Wait until the spool contains a message, `wake` is called, or the time has elapsed."""
         with self._changed:
             if not self._messages:
                 self._changed.wait(seconds)
 
     def wake(self) -> None:
-        """Make `wait` return now."""
+        """Make `wait` return."""
         with self._changed:
             self._changed.notify_all()
 
     def state(self) -> SpoolState:
-        """Return how full it is."""
+        """Return the current size and fill."""
         with self._changed:
             fill = round(self._bytes / self._limit_bytes, 4)
             return SpoolState(self._messages, self._bytes, fill, self._corrupt)
 
     def close(self, wait_seconds: float = -1.0) -> bool:
-        """Close the file; what is in the spool stays.
+        """Close the file; the messages remain on the disk.
 
-        Another thread may still use the spool; it gets a `SpoolError`.
+        Other threads that use the spool afterwards get a `SpoolError`.
 
         Args:
-            wait_seconds: the limit of the wait for a thread that reads or writes at this moment;
-                negative: none.
+            wait_seconds: the longest wait for a thread that reads or writes at this moment;
+                a negative value has no limit.
 
         Returns:
-            whether the file is closed: false if the disk did not respond to the other thread.
+            true if the file is closed; false if the disk did not respond to the other thread.
         """
         if not self._changed.acquire(timeout=wait_seconds):
             return False
@@ -212,26 +224,31 @@ class Spool:
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
-            logger.exception("the spool is damaged; what can be read is kept")
+            logger.error("the spool is damaged: %s", error)  # noqa: TRY400 - recovery follows
         return self._replace(self._file)
 
     def _replace(self, file: Path) -> sqlite3.Connection:
-        """Start a new file with what can be read of the damaged one."""
+        """Create a new file with the messages that can be read from the damaged one."""
         damaged = set_aside(file)
         database = connect(file)
-        with database:
-            for row in salvage(damaged):
-                if row is None:
-                    self._corrupt += 1
-                else:
-                    database.execute("INSERT INTO messages VALUES (?, ?, ?, ?)", row)
+        recovered = recover(damaged)
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", recovered.rows)
+        database.execute("COMMIT")
+        self._corrupt += recovered.lost
+        logger.error(
+            "recovered %d messages of the damaged spool; lost %d; the damaged file is %s",
+            len(recovered.rows),
+            recovered.lost,
+            damaged,
+        )
         return database
 
-    def _mend(self, error: sqlite3.Error) -> None:
-        """Go on with a new file when this one turns out to be damaged."""
+    def _recover_from(self, error: sqlite3.Error) -> None:
+        """Continue with a new file if this one is damaged."""
         if not self._file or not is_damage(error):
             return
-        logger.error("the spool is damaged; what can be read is kept: %s", error)
+        logger.error("the spool is damaged: %s", error)
         self._database.close()
         try:
             self._database = self._replace(self._file)
@@ -252,10 +269,10 @@ class Spool:
         try:
             self._delete_row(sequence)
         except sqlite3.OperationalError:
-            # The write-ahead log cannot grow, it seems.
-            if not self._reserve or not self._reserve.give_up():
+            # Usually the disk is full, so that the write-ahead log cannot grow.
+            if not self._reserve or not self._reserve.release():
                 raise
-            logger.warning("the disk is full; the spool gives up its reserve to drain")
+            logger.warning("the disk is full; the spool's reserve was removed")
             self._delete_row(sequence)
         if size:
             self._messages -= 1
@@ -277,6 +294,6 @@ class Spool:
                 self._database.execute("ROLLBACK")
             raise
 
-    def _keep_reserve(self) -> None:
+    def _allocate_reserve(self) -> None:
         if self._reserve:
-            self._reserve.keep()
+            self._reserve.allocate()

@@ -18,7 +18,7 @@ _ARGUMENTS = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Install what is missing, then replace this process by the camera."""
+    """Install the environment if it is missing, then replace this process by the camera."""
     if len(arguments) != _ARGUMENTS:
         sys.stderr.write(f"{_USAGE}: expected 2 arguments; got {len(arguments)}\n")
         return 2

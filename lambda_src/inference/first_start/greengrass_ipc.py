@@ -140,7 +140,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def _headers(block: bytes) -> dict[str, Any]:
-    """Read headers; of the other types only the length matters."""
+    """Read headers; skip the values of types that are not used."""
     headers: dict[str, Any] = {}
     at = 0
     while at < len(block):

@@ -10,7 +10,7 @@ from typing import Any, Self
 from first_start.greengrass_ipc import IpcError, publish_to_iot_core
 
 _DEFAULT_INTERVAL_SECONDS = 60.0
-# The longest one that the camera accepts.
+# The longest interval that the camera accepts.
 _LONGEST_INTERVAL_SECONDS = 3_600.0
 _LONGEST_ERROR_CHARACTERS = 500
 
@@ -37,7 +37,7 @@ class InstallationHeartbeat:
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Self:
-        """Read what Greengrass and the recipe set; the camera itself rejects wrong settings."""
+        """Read the variables of Greengrass and the recipe; the camera rejects invalid settings."""
         try:
             interval = float(variables.get("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", ""))
         except ValueError:
@@ -60,7 +60,7 @@ class InstallationHeartbeat:
         )
 
     def failed(self, problem: str) -> None:
-        """Report why there is no environment."""
+        """Report a failed installation."""
         error = {
             "type": "InstallError",
             "message": _printable(problem)[:_LONGEST_ERROR_CHARACTERS],
@@ -72,7 +72,7 @@ class InstallationHeartbeat:
     def _report(self, **state: Any) -> None:
         reported = {
             **state,
-            # A shadow keeps members that a report omits, here those of the previous release.
+            # A shadow retains members that a report omits, here those of the previous release.
             "model": None,
             "function": self._function_arn,
             "frames": 0,

@@ -22,7 +22,7 @@ class InstallationStopped(Exception):  # noqa: N818 - nothing failed
     """SIGTERM ended the installation; the next start repeats it."""
 
 
-class Progress(Protocol):
+class InstallationProgress(Protocol):
     """Receives the progress of an installation."""
 
     interval_seconds: float
@@ -32,8 +32,8 @@ class Progress(Protocol):
         ...
 
 
-def install(archive: Path, environment: Path, progress: Progress) -> str | None:
-    """Run the installer until it ends; return what it prints if it fails, else None.
+def install(archive: Path, environment: Path, progress: InstallationProgress) -> str | None:
+    """Run the installer until it ends; return its error output if it fails, else None.
 
     An environment that is complete takes less time than the first report.
 
@@ -54,14 +54,14 @@ def install(archive: Path, environment: Path, progress: Progress) -> str | None:
         if installer is not None:
             _end(installer)
 
-    # Before the process starts, so that none is left behind.
+    # Set before the process starts, so that the signal always ends it.
     previous_handler = signal.signal(signal.SIGTERM, stop)
     try:
         installer = subprocess.Popen(  # noqa: S603 - a path of the recipe
             [sys.executable, str(archive / _INSTALLER), str(environment)],
             stderr=subprocess.PIPE,
             text=True,
-            # Its pip ends with it.
+            # A signal to the session also ends its pip.
             start_new_session=True,
         )
         if is_stopped:
@@ -78,9 +78,9 @@ def install(archive: Path, environment: Path, progress: Progress) -> str | None:
 
 
 def _wait(
-    installer: "subprocess.Popen[str]", percent: Callable[[], int], progress: Progress
+    installer: "subprocess.Popen[str]", percent: Callable[[], int], progress: InstallationProgress
 ) -> str:
-    """Report progress until the installer ends; return what it printed as errors."""
+    """Report progress until the installer ends; return its error output."""
     started, wait_seconds = time.monotonic(), _FIRST_REPORT_SECONDS
     while True:
         try:

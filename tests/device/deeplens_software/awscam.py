@@ -1,6 +1,6 @@
-"""Stands where a DeepLens has its camera: `getLastFrame() -> (ret, frame)`, blue first.
+"""A double of a DeepLens' camera library: `getLastFrame() -> (ret, frame)`, blue first.
 
-Source: AWS DeepLens Developer Guide, "Device Library". Pictures are those of the folder `camera`.
+Source: AWS DeepLens Developer Guide, "Device Library". Frames are images of the folder `camera`.
 The model's numbers are computed by OpenVINO, as on the device, in a release that is newer.
 """
 
@@ -17,7 +17,7 @@ from shared.vision.runtimes import open_runtime
 
 @cache
 def _files() -> "cycle[Path]":
-    return cycle(sorted(one for one in Path("camera").iterdir() if one.suffix != ".json"))
+    return cycle(sorted(file for file in Path("camera").iterdir() if file.suffix != ".json"))
 
 
 def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - its name there
@@ -26,7 +26,7 @@ def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - its name there
 
 
 class Model:
-    """Runs what `mo` made, on a GPU if asked to; answers as the Developer Guide shows them."""
+    """Runs the output of `mo`; results are those of the Developer Guide."""
 
     def __init__(self, path: str, settings: dict[str, int]) -> None:
         described = json.loads(Path(path).read_text())
@@ -47,20 +47,20 @@ class Model:
     def parseResult(  # noqa: N802 - its name
         self, kind: str, raw: dict[str, np.ndarray]
     ) -> dict[str, list[dict[str, float]]]:
-        found = {role: raw[name] for role, name in self._outputs.items()}
+        outputs = {role: raw[name] for role, name in self._outputs.items()}
         if kind == "classification":
-            scores = found["scores"][0]
+            scores = outputs["scores"][0]
             order = np.argsort(scores)[::-1]
             return {kind: [{"label": float(i), "prob": float(scores[i])} for i in order]}
         assert kind == "ssd"
         width, height = self._size
         answer = []
-        for i in range(int(found["num_detections"][0])):
-            ymin, xmin, ymax, xmax = found["detection_boxes"][0][i]
+        for i in range(int(outputs["num_detections"][0])):
+            ymin, xmin, ymax, xmax = outputs["detection_boxes"][0][i]
             answer.append(
                 {
-                    "label": float(found["detection_classes"][0][i]),
-                    "prob": float(found["detection_scores"][0][i]),
+                    "label": float(outputs["detection_classes"][0][i]),
+                    "prob": float(outputs["detection_scores"][0][i]),
                     "xmin": xmin * width,
                     "ymin": ymin * height,
                     "xmax": xmax * width,

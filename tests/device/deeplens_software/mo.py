@@ -1,4 +1,4 @@
-"""Stands where a DeepLens has its model optimizer: `optimize(…) -> (status, path)`.
+"""A double of the model optimizer of a DeepLens: `optimize(…) -> (status, path)`.
 
 Source: AWS DeepLens Developer Guide, "Model optimization". The artifacts' folder is that of the
 environment variable, where the device has /opt/awscam/artifacts.
@@ -19,15 +19,15 @@ def optimize(
     if not graph.is_file() or max(input_width, input_height) > 1024:
         return 2, ""
     manifest = json.loads((artifacts / "manifest.json").read_text())
-    made = Path.cwd() / f"{model_name}.xml"
-    made.write_text(
+    optimized = Path.cwd() / f"{model_name}.xml"
+    optimized.write_text(
         json.dumps(
             {
                 "graph": str(graph),
                 "size": [input_width, input_height],
                 "input": manifest["input"]["name"],
-                "outputs": {role: one["name"] for role, one in manifest["outputs"].items()},
+                "outputs": {role: output["name"] for role, output in manifest["outputs"].items()},
             }
         )
     )
-    return 0, str(made)
+    return 0, str(optimized)

@@ -27,7 +27,7 @@ def test_images_are_counted_and_other_files_ignored(folder: Path) -> None:
 
 
 def test_the_suffixes_are_those_that_the_cameras_own_source_reads() -> None:
-    source = Path(__file__).parents[3] / "lambda_src/inference/camera/sources/folder.py"
+    source = Path(__file__).parents[3] / "lambda_src/inference/camera/cameras/folder.py"
     assert str(SUFFIXES).replace("'", '"') in source.read_text(encoding="utf-8")
 
 

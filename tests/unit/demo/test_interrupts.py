@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.cli.local import main as cli
-from deeplens.cli.local.main import Interrupted, _reported, _truthful_interrupt
+from deeplens.cli.local import commands as cli
+from deeplens.cli.local.commands import Interrupted, _reported, _truthful_interrupt
 from deeplens.local import deployment
 from deeplens.local.deployment import stacks_under_way
 

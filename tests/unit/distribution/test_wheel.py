@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from model_tools.provenance import provenance
+from model_tools.artifact.provenance import provenance
 
 pytestmark = pytest.mark.process
 
@@ -33,13 +33,16 @@ PACKAGES = {
 }
 OWN = {"deeplens", "model_tools", "shared"}
 # The extra that a part needs in addition to the dependencies; all others need none.
-EXTRAS = {"deeplens/vendored/model_tools/benchmark/plot.py": "plot"}
+EXTRAS = {
+    "deeplens/review/replacement_rules.py": "review",
+    "deeplens/vendored/model_tools/benchmark/plot.py": "plot",
+}
 # Only devices have these: Greengrass' SDK for Lambda functions, the software of an AWS DeepLens.
 OF_DEVICES = {"greengrasssdk", "awscam"}
 # Only type checkers import these.
 STUBS = {"mypy_boto3_cloudformation"}
 # Commands that operate the emulator, and those that read an assembly, run in a checkout.
-OF_A_CHECKOUT = {"tools", "local_aws", "review"}
+OF_A_CHECKOUT = {"tools", "local_aws"}
 NOT_INSTALLED_HERE = {name: name for name in ("matplotlib",)}
 LOCKS = ("project", "development", "device", "local-aws")
 
@@ -211,7 +214,7 @@ def test_the_installed_tools_are_named_by_the_same_digest_as_the_checkouts(
 ) -> None:
     manifest = {"files": {}}
     script = (
-        "import sys, deeplens; from model_tools.provenance import provenance; "
+        "import sys, deeplens; from model_tools.artifact.provenance import provenance; "
         f"sys.stdout.buffer.write(provenance({manifest!r}, 'model.zip', '0' * 64))"
     )
     installed = subprocess.run(

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from deeplens.cli.main import main
 from deeplens.config import EnvironmentConfig, load_environment
-from deeplens.config.nucleus_components import RELEASES
+from deeplens.config.nucleus_components import PINNED_VERSIONS
 from deeplens.fleet.device.preparation import device_script
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +31,7 @@ def settings(script: str) -> dict[str, str]:
 
 def test_the_script_installs_exactly_the_nucleus_that_a_release_pins(tmp_path: Path) -> None:
     found = settings(device_script(environment(tmp_path), "cam-1"))
-    assert found["NUCLEUS_VERSION"] == RELEASES["aws.greengrass.Nucleus"]
+    assert found["NUCLEUS_VERSION"] == PINNED_VERSIONS["aws.greengrass.Nucleus"]
     assert found["THING"] == "cam-1"
     assert found["CORE_ROOT"] == "/greengrass/v2"
 

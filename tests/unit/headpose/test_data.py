@@ -1,4 +1,4 @@
-"""Head poses: what is drawn, and data sets in every format, the hostile ones too."""
+"""Drawn head poses, and data sets in every format, including hostile files."""
 
 import pickle
 from pathlib import Path
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.errors import ModelToolsError, RefusedError, SourceError
-from model_tools.headpose import data
-from model_tools.headpose.data import HeadPoses
-from model_tools.headpose.drawing import SIDE_PX, draw_heads
-from model_tools.headpose.poses import LABELS, mirrored, pose_of
+from model_tools.samples.headpose import data
+from model_tools.samples.headpose.data import HeadPoses
+from model_tools.samples.headpose.drawing import SIDE_PX, draw_heads
+from model_tools.samples.headpose.poses import LABELS, mirrored, pose_of
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,14 @@ def test_the_mirror_image_of_a_pose_has_the_other_pan(tilt: float, pan: float) -
     assert mirrored(mirrored(pose)) == pose
 
 
-def same(one: HeadPoses, other: HeadPoses) -> bool:
+def same(first: HeadPoses, second: HeadPoses) -> bool:
     names = ("train_pictures", "train_poses", "test_pictures", "test_poses")
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
 def write_tfrecords(data: HeadPoses, folder: Path) -> None:
     """Write train.tfrecord and test.tfrecord as docs/headpose.md describes them."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
+    import tensorflow as tf  # noqa: PLC0415 - imports TensorFlow
 
     def feature(picture: np.ndarray, pose: int) -> Any:
         return tf.train.Example(
@@ -94,7 +94,7 @@ def test_what_is_written_as_npz_or_tfrecord_is_read_again(tmp_path: Path, heads:
 
 
 def guide(heads: HeadPoses) -> tuple[object, ...]:
-    """The four arrays of the guide's file: float pictures [n, 3, 84, 84], tilt and pan."""
+    """Return the four arrays of the guide: float images [n, 3, 84, 84], tilt and pan."""
     angles = np.array([[tilt, pan] for pan in (-0.5, 0, 0.5) for tilt in (-0.5, 0, 0.5)])
     return (
         heads.train_pictures.transpose(0, 3, 1, 2) / 255.0,
@@ -107,7 +107,7 @@ def guide(heads: HeadPoses) -> tuple[object, ...]:
 @pytest.mark.process
 def test_the_guides_own_pickle_of_python_2_is_read(tmp_path: Path, heads: HeadPoses) -> None:
     content = pickle.dumps(guide(heads), protocol=2)
-    # As Python 2's NumPy named it.
+    # The name in NumPy for Python 2.
     content = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     (tmp_path / data.PICKLE_NAME).write_bytes(content)
     work = tmp_path / "work"
@@ -117,7 +117,7 @@ def test_the_guides_own_pickle_of_python_2_is_read(tmp_path: Path, heads: HeadPo
 
 class Attack:
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        import os  # noqa: PLC0415 - what an attacker would take
+        import os  # noqa: PLC0415 - the module of the attack
 
         return os.system, ("touch owned",)
 
@@ -126,13 +126,13 @@ class Attack:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (pickle.dumps(Attack()), "pickle-name: it asks for posix.system"),
-        (pickle.dumps(np.array([object()])), "pickle-name: it asks for builtins.object"),
-        (pickle.dumps((np.zeros((2, 3, 9, 9)),) * 4), r"pictures are \[n, 3, 84, 84\]"),
+        (pickle.dumps(Attack()), "pickle-name: the pickle names posix.system"),
+        (pickle.dumps(np.array([object()])), "pickle-name: the pickle names builtins.object"),
+        (pickle.dumps((np.zeros((2, 3, 9, 9)),) * 4), r"expected images \[n, 3, 84, 84\]"),
         (pickle.dumps([1, 2, 3, 4]), "expected an array of numbers"),
         (pickle.dumps({"a": 1}), "expected 4 arrays"),
-        (b"no pickle at all", "is no pickle of arrays"),
-        (b"", "is no pickle of arrays"),
+        (b"not a pickle", "is not a pickle of arrays"),
+        (b"", "is not a pickle of arrays"),
     ],
 )
 def test_a_pickle_that_is_more_or_less_than_arrays_is_refused(
@@ -150,17 +150,20 @@ def test_angles_beyond_a_quarter_turn_are_refused(tmp_path: Path, heads: HeadPos
     parts = list(guide(heads))
     parts[2] = np.full((18, 2), np.nan)
     (tmp_path / "heads.pkl").write_bytes(pickle.dumps(tuple(parts)))
-    with pytest.raises(RefusedError, match=r"angles are \[18, 2\] from -1 to 1"):
+    with pytest.raises(RefusedError, match=r"expected angles \[18, 2\] from -1 to 1"):
         data.read(tmp_path / "heads.pkl", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train_poses": np.full(18, 9)}, "train_poses are not from 0 to 8"),
-        ({"test_poses": np.zeros(3, int)}, "not one whole number for each"),
+        (
+            {"train_poses": np.full(18, 9)},
+            "train_poses are empty or out of range: expected integers from 0 to 8",
+        ),
+        ({"test_poses": np.zeros(3, int)}, "expected one integer for each of"),
         ({"train_pictures": np.zeros((18, 84, 84, 3))}, "expected uint8"),
-        ({"test_pictures": None}, "lacks test_pictures"),
+        ({"test_pictures": None}, "does not contain test_pictures"),
     ],
 )
 def test_an_npz_that_does_not_fit_is_one_error(
@@ -176,7 +179,7 @@ def test_an_npz_that_does_not_fit_is_one_error(
 
 @pytest.mark.process
 def test_a_folder_or_file_without_a_data_set_says_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no data set here"):
+    with pytest.raises(SourceError, match="does not contain a data set"):
         data.read(tmp_path, tmp_path)
     with pytest.raises(SourceError, match="no such file"):
         data.read(tmp_path / "gone.npz", tmp_path)

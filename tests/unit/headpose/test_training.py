@@ -1,4 +1,4 @@
-"""The head-pose classifier from pictures to an artifact, in small."""
+"""The head-pose classifier from images to an artifact, with a small data set."""
 
 import csv
 import json
@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from model_tools.cli.main import main
-from model_tools.headpose import data, network
-from model_tools.headpose.data import HeadPoses
-from model_tools.headpose.drawing import draw_heads
-from model_tools.headpose.poses import LABELS
+from model_tools.samples.headpose import data, network
+from model_tools.samples.headpose.data import HeadPoses
+from model_tools.samples.headpose.drawing import draw_heads
+from model_tools.samples.headpose.poses import LABELS
 from tests.forked import ForkedCommand, run_forked
 
 pytestmark = [
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-# Far less than an epoch takes.
+# Far shorter than an epoch.
 _LOOK_SECONDS = 0.01
 
 
@@ -38,7 +38,7 @@ def heads() -> HeadPoses:
 
 
 class Training(NamedTuple):
-    """The folder that a training wrote, and its printed accuracy.
+    """The folder that training wrote, and the accuracy that it printed.
 
     It was ended after some of its four epochs and started again; `epochs_before` had been recorded.
     """
@@ -150,7 +150,7 @@ def test_the_sagemaker_entry_point_reads_and_writes_as_its_container_does(
         "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"),
     }
     entry = [
-        "model_tools.headpose.sagemaker", "--variant", "small", "--epochs", "1",
+        "model_tools.samples.headpose.sagemaker", "--variant", "small", "--epochs", "1",
         "--checkpoints", tmp_path / "checkpoints",
     ]  # fmt: skip
     done = run_forked(*entry, folder=tmp_path, environment=environment)
@@ -163,7 +163,7 @@ def test_the_sagemaker_entry_point_reads_and_writes_as_its_container_does(
     failed = run_forked(*entry, folder=tmp_path, environment=environment)
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
-    assert "lacks train_pictures" in (tmp_path / "output" / "failure").read_text()
+    assert "does not contain train_pictures" in (tmp_path / "output" / "failure").read_text()
 
 
 def run(*arguments: object) -> str:

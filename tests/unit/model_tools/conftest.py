@@ -25,7 +25,7 @@ FORMATS = (
 
 @pytest.fixture(scope="session")
 def trained_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Paths by format; `checkpoint` is the prefix that `pbtxt` needs besides."""
+    """Return paths by format; `checkpoint` is the prefix of the weights of `pbtxt`."""
     import warnings  # noqa: PLC0415 - TensorFlow warns while it is imported
 
     with warnings.catch_warnings():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from model_tools.describe import ModelDescription
+from model_tools.artifact.manifest_writer import ModelDescription
 from shared.artifact.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
 
 

@@ -1,4 +1,4 @@
-"""Models as people have them: trained for a few steps, compiled, saved with the usual call.
+"""Models as they are usually saved: compiled, trained for a few steps, saved with one call.
 
 Each function writes one and returns it with what its framework answers to `pictures()`. A network
 is trained once per process: no test changes it.
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
 
 v1 = tf.compat.v1
 SIDE_PX = 16
@@ -28,7 +28,7 @@ layers = keras.layers
 
 @dataclass(frozen=True)
 class Ordinary:
-    """A saved model, and its framework's own answer by output."""
+    """A saved model, and the outputs that its framework returns, by name."""
 
     path: Path
     answers: dict[str, npt.NDArray[Any]]
@@ -40,7 +40,7 @@ def pictures() -> npt.NDArray[np.float32]:
 
 
 def trained(model: Any) -> Any:
-    """Compile and train for two steps, as everybody does before saving."""
+    """Compile and train for two steps, as is usual before saving."""
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(pictures(), np.arange(4) % CLASSES, epochs=2, verbose=0)
     return model
@@ -81,7 +81,7 @@ def functional() -> Any:
 
 @cache
 def nested() -> Any:
-    """Return what transfer learning makes: a compiled network in a network."""
+    """Return a compiled network in a network, as in transfer learning."""
     base = keras.Sequential([keras.Input((SIDE_PX, SIDE_PX, 3)), layers.Conv2D(4, 3)])
     base.compile("adam", "mse")
     return trained(
@@ -103,7 +103,7 @@ def arithmetic() -> Any:
 
 @cache
 def grouped() -> Any:
-    """A network with the grouped convolutions of ResNeXt and ConvNeXt."""
+    """Return a network with the grouped convolutions of ResNeXt and ConvNeXt."""
     image = keras.Input((SIDE_PX, SIDE_PX, 3))
     x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
     x = layers.Conv2D(8, 3, padding="same", groups=4)(x)
@@ -210,7 +210,7 @@ def _old_form(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
-    """Write where a layer's input comes from as Keras 2 does."""
+    """Write the source of the inputs of a layer as Keras 2 does."""
     sources = [
         [*argument["config"]["keras_history"], {}]
         for node in layer["inbound_nodes"]
@@ -233,9 +233,9 @@ def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
 
 
 def exported(model: Any, folder: Path) -> Ordinary:
-    """Export as Keras 3 does; the answer is the exported function's own."""
+    """Export as Keras 3 does; the outputs are those of the exported function."""
     model.export(folder, verbose=False)
-    # Its variables live as long as it does.
+    # The module keeps its variables alive.
     loaded = tf.saved_model.load(str(folder))
     answer = loaded.serve(pictures())
     flat = answer if isinstance(answer, dict) else {"": answer}
@@ -292,7 +292,7 @@ class _WithState(tf.Module):
 
 
 def with_state(folder: Path, *, used: bool = False) -> Ordinary:
-    """Write a SavedModel that counts its calls; the answer depends on it, or does not."""
+    """Write a SavedModel that counts its calls; if `used`, the output depends on the counter."""
     module = _WithState()
     function = module.used if used else module.unused
     tf.saved_model.save(module, str(folder), signatures=function)
@@ -348,7 +348,7 @@ def training_checkpoint(folder: Path) -> Ordinary:
 
 
 def with_thresholds(file: Path) -> Ordinary:
-    """Write a frozen graph with a vector, and a scalar in a list, that are no images."""
+    """Write a frozen graph with inputs that are not images: a vector, and a scalar in a list."""
     with tf.Graph().as_default() as graph, v1.Session() as session:
         image = v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, 3], name="image")
         thresholds = v1.placeholder(tf.float32, [3], name="thresholds")
@@ -375,7 +375,7 @@ def in_bfloat16(file: Path) -> Ordinary:
 
 
 def fused(file: Path) -> Path:
-    """Write a frozen graph as TensorFlow's optimiser leaves it, with an op of its own."""
+    """Write a frozen graph with an operation that only TensorFlow's optimizer creates."""
     with tf.Graph().as_default() as graph:
         v1.placeholder(tf.float32, [1, 8, 8, 3], name="image")
         tf.constant(np.ones((3, 3, 3, 2), np.float32), name="kernel")

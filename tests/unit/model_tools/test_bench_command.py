@@ -1,4 +1,4 @@
-"""`model-tools bench` checks its options before it measures."""
+"""`deeplens model bench` checks its options before it measures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from model_tools.benchmark.bench import Benchmark, Measured
+from model_tools.benchmark.bench import Benchmark, EngineMeasurement
 from model_tools.cli import bench as command
 
 pytestmark = pytest.mark.process
 
 
-def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
+def test_a_plot_without_matplotlib_is_rejected_before_measurements(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(command, "find_spec", lambda _: None)
@@ -24,7 +24,7 @@ def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
 
 
 def test_a_report_fits_80_columns_and_has_a_column_for_each_engine() -> None:
-    one = Measured(
+    plain = EngineMeasurement(
         title="TensorFlow",
         compile_seconds=None,
         load_seconds=1.0,
@@ -39,8 +39,8 @@ def test_a_report_fits_80_columns_and_has_a_column_for_each_engine() -> None:
         runs=1,
         gflops_per_second=None,
     )
-    other = replace(one, title="OpenVINO f32", compile_seconds=2.0, share_of_peak=0.5)
-    lines = command.report(Benchmark("shapes", 2, 0.5, 50.0, [one, other]))
+    accelerated = replace(plain, title="OpenVINO f32", compile_seconds=2.0, share_of_peak=0.5)
+    lines = command.report(Benchmark("shapes", 2, 0.5, 50.0, [plain, accelerated]))
     assert lines[1].split() == ["TensorFlow", "OpenVINO", "f32"]
     assert "compile, s" in lines[2]
     assert lines[2].split()[-2:] == ["-", "2.00"]

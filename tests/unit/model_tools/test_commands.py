@@ -64,16 +64,18 @@ def test_a_keras_model_becomes_an_artifact_that_every_engine_agrees_on(
         "verify", artifact, "--picture", pictures, "--against", trained_models["keras"], "--json"
     )
     assert verified.exit_code == 0, verified.output
-    found = json.loads(verified.stdout)
-    assert found["drop"] == 0
-    assert [one["title"] for one in found["comparisons"]] == [
+    report = json.loads(verified.stdout)
+    assert report["drop"] == 0
+    assert [comparison["title"] for comparison in report["comparisons"]] == [
         "openvino f32 and tensorflow",
         "artifact and its source",
     ]
-    assert all(one["agreement"]["largest_absolute"] < 1e-5 for one in found["comparisons"])
+    assert all(
+        comparison["agreement"]["largest_absolute"] < 1e-5 for comparison in report["comparisons"]
+    )
 
 
-def test_the_manifest_says_where_a_model_came_from(artifact: Path) -> None:
+def test_the_manifest_contains_the_provenance_of_a_model(artifact: Path) -> None:
     with zipfile.ZipFile(artifact) as packed:
         provenance = json.loads(packed.read("manifest.json"))["provenance"]
     assert provenance["source"]["format"] == "Keras file"
@@ -82,17 +84,27 @@ def test_the_manifest_says_where_a_model_came_from(artifact: Path) -> None:
 
 
 def test_predictions_are_printed_and_drawn(artifact: Path, pictures: Path, tmp_path: Path) -> None:
-    said = run("predict", artifact, pictures, "--threshold", 0, "--annotate", tmp_path, "--json")
-    assert said.exit_code == 0, said.output
-    first, second = json.loads(said.stdout)
+    predicted = run(
+        "predict", artifact, pictures, "--threshold", 0, "--annotate", tmp_path, "--json"
+    )
+    assert predicted.exit_code == 0, predicted.output
+    first, second = json.loads(predicted.stdout)
     assert first["picture"] == "a.png"
-    assert {one["label"] for one in first["detections"]} == {"left", "right", "up", "down", "ahead"}
-    assert sum(one["score"] for one in second["detections"]) == pytest.approx(1, abs=1e-5)
+    assert {detection["label"] for detection in first["detections"]} == {
+        "left",
+        "right",
+        "up",
+        "down",
+        "ahead",
+    }
+    assert sum(detection["score"] for detection in second["detections"]) == pytest.approx(
+        1, abs=1e-5
+    )
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
 def brightness(folder: Path) -> Path:
-    """Write a graph that tells bright pictures from dark ones, given values from -1 to 1."""
+    """Write a graph that classifies bright and dark images, for values from -1 to 1."""
     from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
 
     with v1.Graph().as_default(), v1.Session() as session:
@@ -105,15 +117,15 @@ def brightness(folder: Path) -> Path:
 
 
 def test_wrong_pre_processing_is_found_and_named(tmp_path: Path) -> None:
-    wanted = {f"{name}-{level}.png": name for name, level in
+    expected = {f"{name}-{level}.png": name for name, level in
               (("dark", 20), ("dark", 90), ("bright", 180), ("bright", 240))}  # fmt: skip
     folder = tmp_path / "pictures"
     folder.mkdir()
-    for name in wanted:
+    for name in expected:
         level = int(name.partition("-")[2].removesuffix(".png"))
         Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(folder / name)
     (tmp_path / "labels.txt").write_text("bright\ndark\n")
-    (tmp_path / "expected.json").write_text(json.dumps(wanted))
+    (tmp_path / "expected.json").write_text(json.dumps(expected))
     assert run("freeze", brightness(tmp_path), tmp_path / "frozen").exit_code == 0
     for mean, scale, exit_code in (("0", "1", 1), ("127.5", "0.00784313725", 0)):
         packaged = run(
@@ -131,7 +143,7 @@ def test_wrong_pre_processing_is_found_and_named(tmp_path: Path) -> None:
         assert ("does not agree" in report.read_text()) == bool(exit_code)
 
 
-def test_what_a_model_sees_when_all_is_well_goes_into_the_artifact(
+def test_the_baseline_of_normal_images_is_stored_in_the_artifact(
     artifact: Path, poses: Path, tmp_path: Path
 ) -> None:
     calm = tmp_path / "calm"
@@ -149,7 +161,7 @@ def test_what_a_model_sees_when_all_is_well_goes_into_the_artifact(
         if number == 49:
             refused = package()
             assert refused.exit_code == 2
-            assert "49 pictures is mostly chance; give 50 or more" in refused.output
+            assert "49 images are too few for a baseline: give at least 50" in refused.output
         pixels = random.integers(90, 110, (24, 32, 3), np.uint8)
         Image.fromarray(pixels).save(calm / f"{number}.png")
     packaged = json.loads(package().stdout)
@@ -166,14 +178,14 @@ def test_what_a_model_sees_when_all_is_well_goes_into_the_artifact(
     ("arguments", "expected"),
     [
         (["--labels", "{tmp}/two.txt", "--name", "m", "--mean", "0", "--scale", "1"],
-         "gives 5 scores, the labels have 2 ids"),
-        (["--labels", "{poses}", "--name", "m"], "say how pictures are normalised"),
+         "2 labels with ids from 1 to 2 do not match a classifier with 5 scores"),
+        (["--labels", "{poses}", "--name", "m"], "set --mean and --scale"),
         (["--labels", "{poses}", "--name", "M!", "--mean", "0", "--scale", "1"], "'M!' is not"),
         (["--labels", "{poses}", "--name", "m", "--mean", "1,2", "--scale", "1"],
          "expected one number"),
         (["--labels", "{poses}", "--name", "m", "--mean", "0", "--scale", "0"], "scale"),
         (["--labels", "{poses}", "--name", "m", "--size", "8x8", "--mean", "0", "--scale", "1"],
-         "the graph takes"),
+         "--size 8x8 does not match the input"),
         (["--labels", "none.txt", "--name", "m"], "No such file"),
         (["--labels", "{poses}", "--name", "m", "--training", "{poses}"], "is not JSON"),
     ],
@@ -186,7 +198,7 @@ def test_a_package_that_no_camera_could_use_is_refused(
     expected: str,
 ) -> None:
     (tmp_path / "two.txt").write_text("a\nb\n")
-    filled = [one.format(tmp=tmp_path, poses=poses) for one in arguments]
+    filled = [argument.format(tmp=tmp_path, poses=poses) for argument in arguments]
     result = run("package", frozen, *filled, "--models", tmp_path / "models")
     assert result.exit_code == 2
     assert expected in result.output
@@ -201,7 +213,7 @@ def test_a_frozen_graph_that_was_changed_is_not_packaged(
     graph.write_bytes(graph.read_bytes() + b"\0")
     result = run("package", changed, "--labels", poses, "--name", "m")
     assert result.exit_code == 2
-    assert "promises" in result.output
+    assert "frozen_model.pb has the SHA-256" in result.output
 
 
 def test_nothing_is_written_where_freezing_fails(tmp_path: Path) -> None:
@@ -216,14 +228,16 @@ def test_nothing_is_written_where_freezing_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "model", ["saved_model_1", "checkpoint", "saved_model_2", "h5", "sagemaker_tar"]
 )
-def test_inspect_says_what_a_model_is_made_of(trained_models: dict[str, Path], model: str) -> None:
+def test_inspect_reports_the_properties_of_a_model(
+    trained_models: dict[str, Path], model: str
+) -> None:
     result = run("inspect", trained_models[model], "--json")
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    assert found["parameters"] > 1_000
-    assert found["flops"] > 10_000
-    assert found["ops"]["Conv2D"] == 2
-    assert found["consumers"]["tensorflow-1.4"] is None
+    inspection = json.loads(result.stdout)
+    assert inspection["parameters"] > 1_000
+    assert inspection["flops"] > 10_000
+    assert inspection["ops"]["Conv2D"] == 2
+    assert inspection["consumers"]["tensorflow-1.4"] is None
 
 
 def test_a_graph_is_written_for_tensorboard(

@@ -1,4 +1,4 @@
-"""Sizes that a small file declares are bounded before anything is built from it."""
+"""The sizes that a small file declares are checked before memory is allocated."""
 
 from math import prod
 from pathlib import Path
@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.errors import RefusedError, SourceError
-from model_tools.graphs.outputs import LARGEST_OUTPUT_BYTES, check_outputs
-from model_tools.isolation import Limits
-from model_tools.protos import message_class
-from model_tools.sources.files import read_message
-from model_tools.sources.wire import scan_file
+from model_tools.graph.messages import message_class, read_message, scan_file
+from model_tools.graph.outputs import LARGEST_OUTPUT_BYTES, check_outputs
+from model_tools.sandbox import Limits
 
 GRAPH = message_class("GraphDef")
 SAVED_MODEL = message_class("SavedModel")
@@ -22,7 +20,7 @@ LARGE = 1 << 14
 
 
 def graph_of(op: str, *inputs: Any, **attributes: int) -> Any:
-    """A graph with one node of `op`; an input is a list of integers, or a float."""
+    """Return a graph with one node of `op`; an input is a list of integers, or a float."""
     graph = message_class("GraphDef")()
     node = graph.node.add(name="large", op=op)
     node.attr["T"].type = FLOAT
@@ -62,7 +60,7 @@ def graph_of(op: str, *inputs: Any, **attributes: int) -> Any:
         ("Bincount", (0, 1 << 30, 0)),
     ],
 )
-def test_an_output_that_is_known_to_be_too_large_is_refused(op: str, inputs: Any) -> None:
+def test_an_output_that_is_known_to_be_too_large_is_rejected(op: str, inputs: Any) -> None:
     with pytest.raises(RefusedError, match=rf"output-size: 'large' \({op}\) makes a tensor of"):
         check_outputs([graph_of(op, *inputs).node])
 
@@ -71,7 +69,7 @@ def test_an_output_that_is_known_to_be_too_large_is_refused(op: str, inputs: Any
     st.sampled_from(["Fill", "BroadcastTo", "Tile", "Pad", "Range", "OneHot", "LinSpace", "Empty"]),
     st.lists(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=6), max_size=4),
 )
-def test_any_constants_pass_or_are_refused(op: str, inputs: list[list[int]]) -> None:
+def test_any_constants_pass_or_are_rejected(op: str, inputs: list[list[int]]) -> None:
     graph = graph_of(op, *inputs)
     try:
         check_outputs([graph.node])
@@ -98,7 +96,7 @@ def test_constants_are_read_in_each_form() -> None:
     tensor = graph.node[1].attr["value"].tensor
     tensor.dtype = INT64
     tensor.ClearField("int_val")
-    # One value stands for both.
+    # One value is repeated.
     tensor.int64_val.append(LARGE)
     with pytest.raises(RefusedError, match="1073741824 bytes"):
         check_outputs([graph.node])
@@ -115,7 +113,7 @@ def test_constants_are_read_in_each_form() -> None:
     ("name", "unit"),
     [("GraphDef", b"\x0a\x00"), ("SavedModel", b"\x12\x00"), ("GraphDef", b"\x12\x02\x0a\x00")],
 )
-def test_a_file_of_empty_messages_is_refused_before_it_is_parsed(
+def test_a_file_of_empty_messages_is_rejected_before_it_is_parsed(
     tmp_path: Path, name: str, unit: bytes
 ) -> None:
     file = tmp_path / "graph.pb"
@@ -125,21 +123,21 @@ def test_a_file_of_empty_messages_is_refused_before_it_is_parsed(
     assert scan_file(file, message_class(name), 400)
 
 
-def test_a_text_file_of_empty_messages_is_refused(
+def test_a_text_file_of_empty_messages_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "graph.pbtxt"
     file.write_text("node{}" * 1000)
     assert len(read_message(file, "GraphDef").node) == 1000
-    monkeypatch.setattr("model_tools.sources.files.MOST_PARTS", 999)
+    monkeypatch.setattr("model_tools.graph.messages.MOST_PARTS", 999)
     with pytest.raises(RefusedError, match="message-parts"):
         read_message(file, "GraphDef")
-    monkeypatch.setattr("model_tools.sources.files.LARGEST_TEXT_BYTES", 5999)
+    monkeypatch.setattr("model_tools.graph.messages.LARGEST_TEXT_BYTES", 5999)
     with pytest.raises(RefusedError, match="above the limit of 5999 bytes"):
         read_message(file, "GraphDef")
 
 
-def test_the_fields_of_a_message_are_found_without_parsing(tmp_path: Path) -> None:
+def test_the_fields_of_a_message_are_read_without_parsing(tmp_path: Path) -> None:
     saved = SAVED_MODEL()
     meta = saved.meta_graphs.add()
     meta.object_graph_def.nodes.add()
@@ -156,7 +154,7 @@ def test_the_fields_of_a_message_are_found_without_parsing(tmp_path: Path) -> No
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_what_protobuf_parses_is_scanned_and_what_is_broken_is_one_error(
+def test_valid_messages_are_scanned_and_broken_ones_are_one_error(
     tmp_path_factory: pytest.TempPathFactory,
     content: bytes,
     is_node: bool,  # noqa: FBT001
@@ -173,7 +171,7 @@ def test_what_protobuf_parses_is_scanned_and_what_is_broken_is_one_error(
         return
     try:
         graph = GRAPH.FromString(content)
-    except Exception:  # noqa: BLE001 - what the scan lets pass, the parser may still refuse
+    except Exception:  # noqa: BLE001 - the parser may reject what the scan accepts
         return
     assert ("node" in fields) >= bool(len(graph.node))
 

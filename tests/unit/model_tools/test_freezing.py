@@ -1,4 +1,4 @@
-"""Every format becomes one kind of graph, which answers as its source and which readers take."""
+"""Each format is frozen into a plain graph with the outputs of its source."""
 
 import subprocess
 import sys
@@ -12,14 +12,13 @@ import pytest
 
 from model_tools.cli.freeze import CONSUMERS
 from model_tools.errors import AmbiguousError, FreezeError, SourceError
-from model_tools.freezing.consumer import Consumer, rewrite_for
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
+from model_tools.formats.tensors import LoadedModel
 from model_tools.freezing.freeze import FreezeOptions, FrozenModel, freeze, optimised
 from model_tools.freezing.parity import graph_runner
-from model_tools.protos import message_class
-from model_tools.sources.files import find_model
-from model_tools.sources.load import load_model
-from model_tools.sources.selection import Choice
-from model_tools.sources.tensors import LoadedModel
+from model_tools.freezing.target_runtime import TargetRuntime, rewrite_for
+from model_tools.graph.messages import message_class
 from tests.unit.model_tools.conftest import FORMATS
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
@@ -29,7 +28,7 @@ def load(
     models: dict[str, Path], name: str, folder: Path, choice: Choice | None = None
 ) -> LoadedModel:
     checkpoint = models["checkpoint"] if name == "pbtxt" else None
-    return load_model(find_model(models[name], folder, checkpoint), choice or Choice())
+    return find_model(models[name], folder, checkpoint).load(choice or Choice())
 
 
 def graph_of(frozen: FrozenModel) -> Any:
@@ -37,13 +36,13 @@ def graph_of(frozen: FrozenModel) -> Any:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_frozen_graph_is_small_plain_and_answers_as_its_source(
+def test_a_frozen_graph_is_small_and_has_the_outputs_of_its_source(
     trained_models: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
     frozen = freeze(load(trained_models, name, tmp_path))
     ops = Counter(node.op for node in graph_of(frozen).node)
     ops.pop("Identity", None)
-    # Normalisation went into the convolutions: two products and two sums are left.
+    # Normalization was folded into the convolutions.
     assert ops == {
         "Placeholder": 1, "Const": 6, "Conv2D": 2, "AddV2": 2, "Relu": 2, "Mean": 1, "MatMul": 1,
         "Softmax": 1,
@@ -53,11 +52,11 @@ def test_a_frozen_graph_is_small_plain_and_answers_as_its_source(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_old_tensorflow_gets_only_what_it_knows(
+def test_old_tensorflow_gets_only_operations_that_it_has(
     trained_models: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
     frozen = freeze(
-        load(trained_models, name, tmp_path), FreezeOptions(consumer=Consumer.TENSORFLOW_1_4)
+        load(trained_models, name, tmp_path), FreezeOptions(target=TargetRuntime.TENSORFLOW_1_4)
     )
     graph = graph_of(frozen)
     assert {node.op for node in graph.node} <= {
@@ -82,13 +81,12 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(
 ) -> None:
     script = (
         "import sys, hashlib, pathlib, tempfile\n"
-        "from model_tools.sources.files import find_model\n"
-        "from model_tools.sources.load import load_model\n"
-        "from model_tools.sources.selection import Choice\n"
+        "from model_tools.formats.detect import find_model\n"
+        "from model_tools.formats.signatures import Choice\n"
         "from model_tools.freezing.freeze import freeze\n"
         "for source in sys.argv[1:]:\n"
         "    files = find_model(pathlib.Path(source), pathlib.Path(tempfile.mkdtemp()))\n"
-        "    print(hashlib.sha256(freeze(load_model(files, Choice())).graph).hexdigest())\n"
+        "    print(hashlib.sha256(freeze(files.load(Choice())).graph).hexdigest())\n"
     )
     sources = [
         trained_models[name] for name in ("saved_model_1", "saved_model_1_phase_v2", "keras")
@@ -104,28 +102,28 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(
     assert len(set(runs[0])) == 3
 
 
-def test_the_command_line_knows_every_consumer() -> None:
-    assert [consumer.value for consumer in Consumer] == list(CONSUMERS)
+def test_the_command_line_lists_every_target_runtime() -> None:
+    assert [target.value for target in TargetRuntime] == list(CONSUMERS)
 
 
-@pytest.mark.parametrize("consumer", [Consumer.TENSORFLOW_1_4, Consumer.TENSORFLOW_1_5])
-def test_what_an_old_reader_cannot_take_is_refused_by_name(consumer: Consumer) -> None:
+@pytest.mark.parametrize("target", [TargetRuntime.TENSORFLOW_1_4, TargetRuntime.TENSORFLOW_1_5])
+def test_an_operation_that_an_old_reader_lacks_is_rejected_by_name(target: TargetRuntime) -> None:
     graph = message_class("GraphDef")()
     graph.node.add(name="weird", op="StatelessWhile")
     with pytest.raises(FreezeError, match=r"cannot read weird \(op StatelessWhile\)"):
-        rewrite_for(graph, consumer)
+        rewrite_for(graph, target)
 
 
-def test_an_attribute_that_means_something_is_not_dropped_silently() -> None:
+def test_an_attribute_with_an_effect_is_not_dropped() -> None:
     graph = message_class("GraphDef")()
     node = graph.node.add(name="conv", op="Conv2D")
     node.attr["padding"].s = b"EXPLICIT"
     node.attr["explicit_paddings"].list.i.extend([0, 0, 1, 1, 1, 1, 0, 0])
     with pytest.raises(FreezeError, match=r"conv \(Conv2D with explicit_paddings\)"):
-        rewrite_for(graph, Consumer.TENSORFLOW_1_4)
+        rewrite_for(graph, TargetRuntime.TENSORFLOW_1_4)
 
 
-def test_normalisation_by_the_batch_is_refused(
+def test_normalization_by_batch_statistics_is_rejected(
     trained_models: dict[str, Path], tmp_path: Path
 ) -> None:
     training = Choice(constants=(("is_training", (1,)),))
@@ -134,8 +132,8 @@ def test_normalisation_by_the_batch_is_refused(
         freeze(model)
 
 
-def test_a_convolution_with_a_second_taker_keeps_its_numbers(tmp_path: Path) -> None:
-    """TensorFlow's own folding is off by whole numbers here, without a warning."""
+def test_a_convolution_with_a_second_consumer_keeps_its_values(tmp_path: Path) -> None:
+    """TensorFlow's fold_batch_norms returns wrong values here, without a warning."""
     from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
 
     with v1.Graph().as_default(), v1.Session() as session:
@@ -150,11 +148,11 @@ def test_a_convolution_with_a_second_taker_keeps_its_numbers(tmp_path: Path) -> 
         v1.add(norm, convolved, name="both")
         file = tmp_path / "shared.pb"
         file.write_bytes(session.graph_def.SerializeToString())
-    frozen = freeze(load_model(find_model(file, tmp_path), Choice()))
+    frozen = freeze(find_model(file, tmp_path).load(Choice()))
     assert frozen.parity.largest_relative < 1e-5
 
 
-def test_what_comes_before_a_named_input_is_stripped(tmp_path: Path) -> None:
+def test_nodes_before_a_named_input_are_dropped(tmp_path: Path) -> None:
     from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
 
     with v1.Graph().as_default(), v1.Session() as session:
@@ -165,14 +163,14 @@ def test_what_comes_before_a_named_input_is_stripped(tmp_path: Path) -> None:
         file = tmp_path / "half_plus_three.pb"
         file.write_bytes(session.graph_def.SerializeToString())
     choice = Choice(inputs=("x",), outputs=("y",))
-    frozen = freeze(load_model(find_model(file, tmp_path), choice))
+    frozen = freeze(find_model(file, tmp_path).load(choice))
     graph = graph_of(frozen)
     assert not {"ParseExample", "ParseExampleV2"} & {node.op for node in graph.node}
     run = graph_runner(graph, frozen.inputs, frozen.outputs)
     assert run({"x": np.array([[2.0], [4.0]], np.float32)})["y"].tolist() == [[4.0], [5.0]]
 
 
-def test_loops_survive_without_functions(tmp_path: Path) -> None:
+def test_loops_remain_without_functions(tmp_path: Path) -> None:
     from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
 
     class Doubler(v1.Module):
@@ -181,11 +179,11 @@ def test_loops_survive_without_functions(tmp_path: Path) -> None:
             _, result = v1.while_loop(lambda i, _: i < 5, lambda i, y: (i + 1, y * 2), (0, x))
             return {"doubled": result}
 
-    import tensorflow as tf  # noqa: PLC0415 - beside its use
+    import tensorflow as tf  # noqa: PLC0415 - imports TensorFlow
 
     module = Doubler()
     tf.saved_model.save(module, str(tmp_path / "loop"), signatures=module.double)
-    frozen = freeze(load_model(find_model(tmp_path / "loop", tmp_path), Choice()))
+    frozen = freeze(find_model(tmp_path / "loop", tmp_path).load(Choice()))
     graph = graph_of(frozen)
     assert not graph.library.function
     assert "LoopCond" in {node.op for node in graph.node}
@@ -201,21 +199,24 @@ def test_several_candidates_are_listed(tmp_path: Path) -> None:
     file.write_bytes(graph.SerializeToString())
     files = find_model(file, tmp_path)
     with pytest.raises(AmbiguousError, match="--output; candidates: left, right"):
-        load_model(files, Choice())
-    assert load_model(files, Choice(outputs=("left",))).inputs.keys() == {"in_left"}
+        files.load(Choice())
+    assert files.load(Choice(outputs=("left",))).inputs.keys() == {"in_left"}
 
 
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        (Choice(signature="predict"), "no signature 'predict'; there are: serving_default"),
-        (Choice(tags=("train",)), "no graph is tagged train; there are: serve"),
-        (Choice(outputs=("softmax_tenser",)), "close: softmax_tensor"),
-        (Choice(inputs=("image", "image")), "its alias is there already"),
+        (
+            Choice(signature="predict"),
+            "'predict' is not a signature of the model: expected one of: serving_default",
+        ),
+        (Choice(tags=("train",)), "no graph has the tags train; available: serve"),
+        (Choice(outputs=("softmax_tenser",)), "similar names: softmax_tensor"),
+        (Choice(inputs=("image", "image")), "the alias is used twice"),
         (Choice(constants=(("softmax_tensor", (1,)),)), "the graph has no such placeholder"),
     ],
 )
-def test_a_wrong_choice_says_what_would_work(
+def test_the_error_of_a_wrong_choice_lists_the_valid_ones(
     trained_models: dict[str, Path], tmp_path: Path, choice: Choice, expected: str
 ) -> None:
     with pytest.raises(SourceError) as error:
@@ -223,7 +224,7 @@ def test_a_wrong_choice_says_what_would_work(
     assert expected in str(error.value)
 
 
-def test_a_saved_model_without_its_weights_says_so(
+def test_a_saved_model_without_weights_is_one_error(
     trained_models: dict[str, Path], tmp_path: Path
 ) -> None:
     for name in ("saved_model_1", "saved_model_2"):
@@ -233,10 +234,10 @@ def test_a_saved_model_without_its_weights_says_so(
             (trained_models[name] / "saved_model.pb").read_bytes()
         )
         with pytest.raises(SourceError, match="variables is missing or incomplete"):
-            load_model(find_model(alone, tmp_path), Choice())
+            find_model(alone, tmp_path).load(Choice())
 
 
-def test_an_answer_that_differs_is_not_accepted(
+def test_an_output_that_differs_is_rejected(
     trained_models: dict[str, Path], tmp_path: Path
 ) -> None:
     model = load(trained_models, "saved_model_1", tmp_path)
@@ -245,7 +246,7 @@ def test_an_answer_that_differs_is_not_accepted(
         freeze(wrong)
 
 
-def test_versions_and_outputs_outlive_the_optimiser(
+def test_the_optimizer_keeps_versions_and_outputs(
     trained_models: dict[str, Path], tmp_path: Path
 ) -> None:
     model = load(trained_models, "checkpoint", tmp_path)

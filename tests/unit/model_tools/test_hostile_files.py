@@ -1,4 +1,4 @@
-"""Files from outside: each attack is refused by the name of its rule, and leaves nothing behind."""
+"""Hostile files are rejected by the name of a rule, and nothing is written."""
 
 import gzip
 import io
@@ -17,14 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.errors import IsolationError, ModelToolsError, RefusedError, SourceError
-from model_tools.graphs.rules import check_ops, check_structure
-from model_tools.isolation import Limits, isolated
-from model_tools.protos import message_class
-from model_tools.sources.archives import check_zip, unpack_tar
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import find_model
-from model_tools.sources.keras_config import check_keras_config, check_layout
-from model_tools.sources.selection import Choice
+from model_tools.formats.archives import check_zip, unpack_tar
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_config import check_keras_config, check_layout
+from model_tools.formats.signatures import Choice
+from model_tools.graph.messages import message_class
+from model_tools.graph.rules import check_ops, check_structure
+from model_tools.sandbox import Limits, isolated
 from testkit.fuzz.targets import CORPUS
 
 pytestmark = pytest.mark.process
@@ -69,7 +68,7 @@ def member(
         ([member(f"f{number}") for number in range(10_001)], "archive-size"),
     ],
 )
-def test_a_hostile_tar_is_refused_and_leaves_nothing(
+def test_a_hostile_tar_is_rejected_and_nothing_is_written(
     tmp_path: Path, members: list[tarfile.TarInfo], rule: str
 ) -> None:
     archive = tmp_path / "model.tar.gz"
@@ -80,7 +79,7 @@ def test_a_hostile_tar_is_refused_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tar.gz"]
 
 
-def test_a_bomb_is_refused_while_it_is_read(tmp_path: Path) -> None:
+def test_an_archive_bomb_is_rejected_while_it_is_read(tmp_path: Path) -> None:
     archive = tmp_path / "bomb.tar.gz"
     archive.write_bytes(tar_of(member("zeros", 8 << 20)))
     with pytest.raises(RefusedError, match="archive-size: over 1048576 bytes"):
@@ -88,7 +87,7 @@ def test_a_bomb_is_refused_while_it_is_read(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+def test_a_header_that_would_fill_the_memory_is_rejected(tmp_path: Path) -> None:
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 1 << 30
     archive = tmp_path / "pax.tar.gz"
@@ -98,7 +97,7 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
-def test_an_honest_tar_of_any_format_is_unpacked(tmp_path: Path, format_: int) -> None:
+def test_a_valid_tar_of_any_format_is_unpacked(tmp_path: Path, format_: int) -> None:
     long_name = "export/Servo/1/" + "v" * (80 if format_ == tarfile.USTAR_FORMAT else 180)
     archive = tmp_path / "model.tar.gz"
     folder = member("./export", kind=tarfile.DIRTYPE)
@@ -108,7 +107,7 @@ def test_an_honest_tar_of_any_format_is_unpacked(tmp_path: Path, format_: int) -
 
 
 @given(st.data())
-def test_a_broken_tar_never_does_more_than_be_refused(
+def test_a_broken_tar_is_unpacked_or_rejected(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     content = bytearray(gzip.decompress(tar_of(member("a/b", 600), member("c", 3))))
@@ -197,7 +196,7 @@ def long_chain(graph: Any) -> None:
         (lambda graph: graph.node.add(name="y", op="Neg", input=["nobody"]), "dangling-input"),
     ],
 )
-def test_a_graph_that_could_harm_its_reader_is_refused(
+def test_a_graph_that_could_harm_its_reader_is_rejected(
     change: Callable[[Any], None], rule: str
 ) -> None:
     with pytest.raises(RefusedError) as error:
@@ -209,13 +208,13 @@ def test_a_graph_that_could_harm_its_reader_is_refused(
     "op",
     ["ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PrintV2", "RestoreV2", "SaveV2", "Foo"],
 )
-def test_an_op_that_touches_the_host_is_refused_by_name(op: str) -> None:
+def test_an_op_with_effects_on_the_host_is_rejected_by_name(op: str) -> None:
     graph = graph_with(lambda graph: graph.node.add(name="y", op=op, input=["image"]))
     with pytest.raises(RefusedError, match=rf"op-allowed: the model needs {op} \(y\)"):
         check_ops(graph, ["y"])
 
 
-def test_an_op_inside_a_function_is_seen_too() -> None:
+def test_an_op_inside_a_function_is_checked() -> None:
     graph = graph_with(lambda _: None)
     function = graph.library.function.add()
     function.signature.name = "inner"
@@ -226,31 +225,31 @@ def test_an_op_inside_a_function_is_seen_too() -> None:
         check_ops(graph, ["y"])
 
 
-def test_what_no_output_needs_may_be_anything() -> None:
+def test_nodes_that_no_output_needs_are_not_checked() -> None:
     graph = graph_with(lambda graph: graph.node.add(name="save", op="SaveV2", input=["image"]))
     check_ops(graph, ["image"])
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_a_graph_that_is_checked_or_one_error(
+def test_any_bytes_are_checked_or_one_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("graph")
     file = folder / "graph.pb"
     file.write_bytes(content)
     with pytest.raises(ModelToolsError):
-        check_files(find_model(file, folder), Choice())
+        find_model(file, folder).check(Choice())
 
 
 @pytest.mark.parametrize("name", ["graph.pbtxt", "graph.pb", "model.h5", "model.keras", "x.tar.gz"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"node {" * 5_000, b"PK\3\4junk"])
-def test_a_file_that_is_not_what_its_name_says_is_one_error(
+def test_a_file_whose_content_does_not_fit_its_suffix_is_one_error(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(ModelToolsError):
-        check_files(find_model(file, tmp_path), Choice())
+        find_model(file, tmp_path).check(Choice())
 
 
 def keras_file(file: Path, config: object) -> Path:
@@ -278,7 +277,7 @@ def keras_file(file: Path, config: object) -> Path:
         ("my_package", "Layer", "my_package>Layer"),
     ],
 )
-def test_a_keras_file_builds_only_keras_own_layers(
+def test_a_keras_file_builds_only_layers_of_keras(
     tmp_path: Path, module: str, name: str, registered: str | None
 ) -> None:
     layer = {"module": module, "class_name": name, "config": {}, "registered_name": registered}
@@ -287,7 +286,7 @@ def test_a_keras_file_builds_only_keras_own_layers(
         check_keras_config(keras_file(tmp_path / "m.keras", model))
 
 
-def test_a_member_that_keras_does_not_write_is_refused(tmp_path: Path) -> None:
+def test_a_member_that_keras_does_not_write_is_rejected(tmp_path: Path) -> None:
     file = keras_file(tmp_path / "m.keras", {})
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("../assets/evil", "x")
@@ -296,7 +295,7 @@ def test_a_member_that_keras_does_not_write_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["external link", "soft link", "external data"])
-def test_hdf5_that_points_outside_itself_is_refused(tmp_path: Path, kind: str) -> None:
+def test_hdf5_that_refers_to_other_files_is_rejected(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "m.h5"
     with h5py.File(file, "w") as opened:
         if kind == "external link":
@@ -309,11 +308,11 @@ def test_hdf5_that_points_outside_itself_is_refused(tmp_path: Path, kind: str) -
         check_layout(file)
 
 
-def test_weights_without_a_model_say_what_to_save(tmp_path: Path) -> None:
+def test_weights_without_a_model_name_the_call_that_saves_both(tmp_path: Path) -> None:
     file = tmp_path / "weights.h5"
     with h5py.File(file, "w") as opened:
         opened["w"] = 1.0
-    with pytest.raises(RefusedError, match="save the whole model"):
+    with pytest.raises(RefusedError, match=r"save the model with model\.save"):
         check_keras_config(file)
 
 
@@ -340,20 +339,20 @@ def use_memory_and_crash() -> None:
     import time  # noqa: PLC0415 - runs in the process that is to crash
 
     held = bytearray(900 << 20)
-    # The process that waits looks five times per second.
+    # The parent process measures five times per second.
     time.sleep(2)
     crash()
     held.clear()
 
 
-def say_bad_alloc_and_abort() -> None:
+def print_bad_alloc_and_abort() -> None:
     import os  # noqa: PLC0415 - runs in the process that is to crash
 
     os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
     os.abort()
 
 
-def say_the_cause_and_a_brace_and_exit() -> None:
+def print_the_cause_and_a_brace_and_exit() -> None:
     import os  # noqa: PLC0415 - runs in the process that is to end
 
     os.write(2, b"node {\nfunctions differ\n}\n")
@@ -383,9 +382,9 @@ def refuse() -> None:
             IsolationError,
             "over 1024 MiB of memory, the limit; it used 9.. MiB .*MODEL_TOOLS_MEMORY_MIB=2048",
         ),
-        (say_bad_alloc_and_abort, Limits(), IsolationError, "it needs over 12288 MiB of memory"),
+        (print_bad_alloc_and_abort, Limits(), IsolationError, "needs over 12288 MiB of memory"),
         (
-            say_the_cause_and_a_brace_and_exit,
+            print_the_cause_and_a_brace_and_exit,
             Limits(),
             IsolationError,
             "ended with exit code 3; its last line: functions differ$",
@@ -393,19 +392,19 @@ def refuse() -> None:
         (refuse, Limits(), RefusedError, "some-rule: some reason"),
     ],
 )
-def test_a_process_that_misbehaves_is_one_error_here(
+def test_a_process_that_fails_is_one_error(
     work: Callable[[], object], limits: Limits, error: type[Exception], expected: str
 ) -> None:
     with pytest.raises(error, match=expected):
         isolated(work, limits=limits)
 
 
-def test_memory_is_counted_from_what_the_process_starts_with() -> None:
-    """The server of these processes has TensorFlow loaded, over 400 MiB of it."""
+def test_the_memory_limit_is_added_to_the_memory_at_the_start() -> None:
+    """The fork server has loaded TensorFlow, which uses over 400 MiB."""
     assert isolated(allocate_a_part, limits=Limits(memory_mib=384)) == 256 << 20
 
 
-def test_a_graph_whose_messages_nest_too_deep_is_one_error(tmp_path: Path) -> None:
+def test_a_graph_of_deeply_nested_messages_is_one_error(tmp_path: Path) -> None:
     file = tmp_path / "deep.pb"
     graph = message_class("GraphDef")()
     attribute = graph.node.add(name="x", op="Const").attr["a"]
@@ -414,11 +413,11 @@ def test_a_graph_whose_messages_nest_too_deep_is_one_error(tmp_path: Path) -> No
         attribute = attribute.func.attr["a"]
     file.write_bytes(graph.SerializeToString())
     with pytest.raises((SourceError, RefusedError)):
-        check_files(find_model(file, tmp_path), Choice())
+        find_model(file, tmp_path).check(Choice())
     assert message_class("GraphDef") is type(graph)
 
 
-# Between the tests and the command, because a process starts with the peak of its parent.
+# Runs between test and command, because a child inherits the peak memory of its parent.
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
@@ -428,7 +427,7 @@ sys.exit(code)
 
 
 def zeros_in_a_tar(folder: Path) -> Path:
-    """A GiB in five MiB."""
+    """Write a GiB in five MiB."""
     header = member("zeros")
     header.size = 1 << 30
     file = folder / "bomb.tar.gz"
@@ -477,7 +476,7 @@ def lambda_layer(folder: Path) -> Path:
         (lambda_layer, "keras-class"),
     ],
 )
-def test_the_command_refuses_it_within_512_mib_and_writes_nothing(
+def test_the_command_rejects_it_within_512_mib_and_writes_nothing(
     tmp_path: Path, make: Callable[[Path], Path], expected: str
 ) -> None:
     file = make(tmp_path)

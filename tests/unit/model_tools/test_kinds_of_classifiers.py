@@ -78,12 +78,12 @@ def _trained(kind: str, folder: Path) -> Trained:
     model.compile(keras.optimizers.Adam(0.05), loss=loss)
     given = pixels().astype(np.float32) / 255
     bright = np.array([0, 0, 0, 1, 1, 1])
-    wanted = {
+    expected = {
         "fully_convolutional": bright.reshape(-1, 1, 1),
         "tags": np.stack([bright, 1 - bright, bright], axis=1),
         "regression": np.stack([bright * 40.0, bright - 9.0, bright * 3.0], axis=1),
     }.get(kind, bright)
-    model.fit(given, wanted, epochs=20, verbose=0)
+    model.fit(given, expected, epochs=20, verbose=0)
     model.export(folder / "model", verbose=False)
     result = run("freeze", folder / "model", folder / "frozen")
     assert result.exit_code == 0, result.output
@@ -94,12 +94,12 @@ def _trained(kind: str, folder: Path) -> Trained:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
     """Train a kind of network once."""
-    found: dict[str, Trained] = {}
+    by_kind: dict[str, Trained] = {}
 
     def of(kind: str) -> Trained:
-        if kind not in found:
-            found[kind] = _trained(kind, tmp_path_factory.mktemp(kind))
-        return found[kind]
+        if kind not in by_kind:
+            by_kind[kind] = _trained(kind, tmp_path_factory.mktemp(kind))
+        return by_kind[kind]
 
     return of
 
@@ -119,7 +119,7 @@ def scores(artifact: Path, images: Path, engine: str) -> list[dict[str, float]]:
     result = run("predict", artifact, images, "--engine", engine, "--threshold", 0, "--json")
     assert result.exit_code == 0, result.output
     return [
-        {one["label"]: one["score"] for one in image["detections"]}
+        {detection["label"]: detection["score"] for detection in image["detections"]}
         for image in json.loads(result.stdout)
     ]
 
@@ -154,9 +154,9 @@ def test_a_binary_classifier_has_two_labels_or_one(
     assert "image-classification, 2 labels" in result.output
     artifact = only_artifact(tmp_path)
     for engine in ENGINES:
-        found = scores(artifact, images, engine)
-        assert [one["positive"] for one in found] == pytest.approx(positive, abs=1e-5)
-        assert [one["negative"] for one in found] == pytest.approx(1 - positive, abs=1e-5)
+        results = scores(artifact, images, engine)
+        assert [image["positive"] for image in results] == pytest.approx(positive, abs=1e-5)
+        assert [image["negative"] for image in results] == pytest.approx(1 - positive, abs=1e-5)
     expected = tmp_path / "expected.json"
     expected.write_text(json.dumps({"0.png": "negative", "5.png": "positive"}))
     verified = run(
@@ -168,8 +168,8 @@ def test_a_binary_classifier_has_two_labels_or_one(
 
     shutil.rmtree(tmp_path / "models")
     assert package(model.frozen, tmp_path, "positive\n", *options).exit_code == 0
-    found = scores(only_artifact(tmp_path), images, "openvino")
-    assert [one["positive"] for one in found] == pytest.approx(positive, abs=1e-5)
+    results = scores(only_artifact(tmp_path), images, "openvino")
+    assert [image["positive"] for image in results] == pytest.approx(positive, abs=1e-5)
 
 
 def test_verification_of_one_label_looks_at_its_score(
@@ -213,10 +213,10 @@ def test_scores_with_sides_of_one_are_squeezed(
     result = package(model.frozen, tmp_path, "0 dark\n1 bright\n2 neither\n")
     assert result.exit_code == 0, result.output
     for engine in ENGINES:
-        found = scores(only_artifact(tmp_path), images, engine)
+        results = scores(only_artifact(tmp_path), images, engine)
         for number, label in enumerate(("dark", "bright", "neither")):
-            wanted = model.answers[:, number]
-            assert [one[label] for one in found] == pytest.approx(wanted, abs=1e-5)
+            expected = model.answers[:, number]
+            assert [image[label] for image in results] == pytest.approx(expected, abs=1e-5)
     verified = run("verify", only_artifact(tmp_path), "--against", model.source)
     assert verified.exit_code == 0, verified.output
 
@@ -227,10 +227,10 @@ def test_logits_of_several_labels_become_sigmoids(
     model = trained("tags")
     options = ("--activation", "sigmoid-logits")
     assert package(model.frozen, tmp_path, "a\nb\nc\n", *options).exit_code == 0
-    found = scores(only_artifact(tmp_path), images, "openvino")
-    wanted = sigmoid(model.answers)
+    results = scores(only_artifact(tmp_path), images, "openvino")
+    expected = sigmoid(model.answers)
     for number, label in enumerate("abc"):
-        assert [one[label] for one in found] == pytest.approx(wanted[:, number], abs=1e-5)
+        assert [image[label] for image in results] == pytest.approx(expected[:, number], abs=1e-5)
 
 
 def test_a_regression_is_no_classifier(trained: Callable[[str], Trained], tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_one_score_takes_one_or_two_labels(
 ) -> None:
     result = package(trained("sigmoid").frozen, tmp_path, "a\nb\nc\n")
     assert result.exit_code == 2
-    assert "it needs one label, or two: of a low score, then of a high one" in result.output
+    assert "expected one label, or two (of a low score, then of a high one)" in result.output
 
 
 def test_a_package_ends_with_the_next_steps(
@@ -328,7 +328,7 @@ def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     assert run("freeze", tmp_path / "grey", tmp_path / "frozen").exit_code == 0
     result = package(tmp_path / "frozen", tmp_path, "dark\nbright\n")
     assert result.exit_code == 2
-    assert "a camera gives images of 3 channels, the graph takes" in result.output
+    assert "is not valid for a camera: expected an image with 3 channels" in result.output
     assert not (tmp_path / "models").exists()
 
     # The wrapper of docs/models.md.
@@ -344,6 +344,6 @@ def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     assert run("freeze", tmp_path / "camera", tmp_path / "wrapped").exit_code == 0
     result = package(tmp_path / "wrapped", tmp_path, "dark\nbright\n")
     assert result.exit_code == 0, result.output
-    found = scores(only_artifact(tmp_path), images, "openvino")
-    wanted = model.predict(given, verbose=0)[:, 1]
-    assert [one["bright"] for one in found] == pytest.approx(wanted, abs=1e-4)
+    results = scores(only_artifact(tmp_path), images, "openvino")
+    expected = model.predict(given, verbose=0)[:, 1]
+    assert [image["bright"] for image in results] == pytest.approx(expected, abs=1e-4)

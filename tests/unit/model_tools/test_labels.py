@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from model_tools.artifact.labels import numbered_from_one, read_labels
 from model_tools.errors import SourceError
-from model_tools.labels import numbered_from_one, read_labels
 from shared.artifact.errors import LabelMapError
 from shared.artifact.labels import write_label_map
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, OBJECT_DETECTION

@@ -1,4 +1,4 @@
-"""A model that one command takes, every command takes, or refuses with the way to go on."""
+"""Each command reads a model, or rejects it with the next step."""
 
 import json
 import re
@@ -21,13 +21,13 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings(
 
 @dataclass(frozen=True)
 class Kind:
-    """A way in which people save models."""
+    """A usual form of saved models."""
 
-    # The file, or the SavedModel's folder.
+    # The file, or the folder of the SavedModel.
     place: str
-    # What `freeze` must be given, so that a camera can run the artifact.
+    # Options of `freeze` with which a camera can run the artifact.
     choice: str = ""
-    # What each command prints without the choice, and its exit code.
+    # Exit code and output of each command without these options.
     inspect: tuple[int, str] = (0, "openvino: can read it")
     plain: tuple[int, str] = (0, "differs from its source")
     unchosen: tuple[int, str] | None = None
@@ -52,7 +52,7 @@ KINDS = {
 
 
 def assert_result(result: Result, expected: tuple[int, str]) -> None:
-    """Check the exit code and the text; a refusal is one line."""
+    """Check the exit code and the text; an error is one line."""
     code, text = expected
     assert result.exit_code == code, result.output
     assert re.search(text, result.output), result.output
@@ -105,7 +105,7 @@ def test_every_command_takes_it_or_names_the_way_to_go_on(
         assert run("freeze", source, frozen, *choice).exit_code == 0
     packaged = run("package", frozen, *packaging, "--models", tmp_path / "models", "--json")
     if kind == "strings":
-        # What it answers is one number, which no camera publishes.
+        # Its output is one number, which cameras do not publish.
         assert_result(packaged, (2, "mean"))
         return
     assert packaged.exit_code == 0, packaged.output
@@ -143,17 +143,19 @@ def test_the_statements_that_servers_name_export_what_they_take(
     models: Path, ordinary: Any, tmp_path: Path
 ) -> None:
     """Run them as they are printed; the export answers as the Keras file does."""
+    from model_tools.formats.keras_file import keras_export  # noqa: PLC0415 - as above
     from model_tools.serving.engines import load_engine  # noqa: PLC0415 - imports TensorFlow
     from model_tools.serving.signatures import read_servable  # noqa: PLC0415 - as above
-    from model_tools.sources.exporting import keras_export  # noqa: PLC0415 - as above
 
     file = models / "sequential.keras"
     exec(keras_export(file, str(tmp_path / "1")), {"keras": ordinary.keras})  # noqa: S102 - the project's own statements
     servable = read_servable(tmp_path / "1")
     (alias,) = servable.signatures["serving_default"].inputs
-    found = load_engine("tensorflow", servable).run("serving_default", {alias: ordinary.pictures()})
+    outputs = load_engine("tensorflow", servable).run(
+        "serving_default", {alias: ordinary.pictures()}
+    )
     expected = ordinary.keras.saving.load_model(file).predict(ordinary.pictures(), verbose=0)
-    np.testing.assert_allclose(next(iter(found.values())), expected, atol=2e-5)
+    np.testing.assert_allclose(next(iter(outputs.values())), expected, atol=2e-5)
 
 
 def test_a_placeholder_without_a_value_is_wrong_input(models: Path, tmp_path: Path) -> None:

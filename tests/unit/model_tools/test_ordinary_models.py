@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 from model_tools.errors import AmbiguousError, FreezeError, RefusedError, SourceError
-from model_tools.freezing.consumer import Consumer
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
 from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.freezing.parity import graph_runner
+from model_tools.freezing.target_runtime import TargetRuntime
+from model_tools.graph.messages import message_class
 from model_tools.inspection import inspect_model
-from model_tools.protos import message_class
 from model_tools.serving.engines import load_engine
 from model_tools.serving.signatures import read_servable
-from model_tools.sources.files import find_model
-from model_tools.sources.load import load_model
-from model_tools.sources.selection import Choice
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -37,13 +36,13 @@ def ordinary() -> Iterator[Any]:
 
 
 def frozen_answers(
-    path: Path, choice: Choice | None = None, consumer: Consumer = Consumer.TENSORFLOW
+    path: Path, choice: Choice | None = None, consumer: TargetRuntime = TargetRuntime.TENSORFLOW
 ) -> dict[str, Any]:
-    """Freeze in this process, and run the frozen graph on the pictures."""
+    """Freeze in this process, and run the frozen graph on the images."""
     from tests.unit.model_tools.ordinary import pictures  # noqa: PLC0415 - imports TensorFlow
 
-    model = load_model(find_model(path, path.parent), choice or Choice())
-    frozen = freeze(model, FreezeOptions(consumer=consumer))
+    model = find_model(path, path.parent).load(choice or Choice())
+    frozen = freeze(model, FreezeOptions(target=consumer))
     graph = message_class("GraphDef").FromString(frozen.graph)
     (alias,) = frozen.inputs
     side = (frozen.inputs[alias].shape or ())[1]
@@ -51,9 +50,9 @@ def frozen_answers(
     return graph_runner(graph, frozen.inputs, frozen.outputs)({alias: given})
 
 
-def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
+def assert_equal(outputs: dict[str, Any], expected: dict[str, Any]) -> None:
     for key, answer in expected.items():
-        given = found[key] if key else next(iter(found.values()))
+        given = outputs[key] if key else next(iter(outputs.values()))
         np.testing.assert_allclose(given, answer, atol=2e-5)
 
 
@@ -107,7 +106,7 @@ def test_keras_3_cannot_read_arithmetic_from_h5_and_the_error_names_the_alternat
 ) -> None:
     saved = ordinary.saved(ordinary.arithmetic(), tmp_path / "model.h5")
     with pytest.raises(SourceError, match=r"model\.save\('model\.keras'\)"):
-        load_model(find_model(saved.path, tmp_path), Choice())
+        find_model(saved.path, tmp_path).load(Choice())
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -131,7 +130,7 @@ def test_layers_that_declare_more_weights_than_the_file_has_are_never_built(
                 packed.writestr(name, content)
     # A kernel of 6,400 x 25,600 and its bias, of four bytes each.
     with pytest.raises(RefusedError, match=r"keras-weights: .* declare 655462400 bytes"):
-        load_model(find_model(file, tmp_path), Choice())
+        find_model(file, tmp_path).load(Choice())
 
 
 def test_a_model_without_an_input_shape_is_rejected_with_the_fix(
@@ -140,7 +139,7 @@ def test_a_model_without_an_input_shape_is_rejected_with_the_fix(
     model = ordinary.keras.Sequential([ordinary.layers.Dense(2)])
     model.save(tmp_path / "model.keras")
     with pytest.raises(SourceError, match=r"begin it with keras\.Input"):
-        load_model(find_model(tmp_path / "model.keras", tmp_path), Choice())
+        find_model(tmp_path / "model.keras", tmp_path).load(Choice())
 
 
 def test_a_teachable_machine_of_keras_2_freezes_as_keras_answers(
@@ -162,14 +161,14 @@ def test_a_keras_2_layer_that_keras_3_cannot_build_is_rejected_with_the_alternat
         config = opened.attrs["model_config"].replace("math.truediv", "nn.l2_loss")
         opened.attrs["model_config"] = config.encode()
     with pytest.raises(RefusedError, match=r"keras-2: .*tf\.saved_model\.save"):
-        load_model(find_model(saved.path, tmp_path), Choice())
+        find_model(saved.path, tmp_path).load(Choice())
 
 
 def test_output_chooses_keys_of_a_keras_file(ordinary: Any, tmp_path: Path) -> None:
     saved = ordinary.saved(ordinary.two_outputs(), tmp_path / "model.keras")
-    found = frozen_answers(saved.path, Choice(outputs=("scores",)))
-    assert found.keys() == {"scores"}
-    assert_equal(found, {"scores": saved.answers["scores"]})
+    outputs = frozen_answers(saved.path, Choice(outputs=("scores",)))
+    assert outputs.keys() == {"scores"}
+    assert_equal(outputs, {"scores": saved.answers["scores"]})
     with pytest.raises(
         SourceError, match=r"^there is no output 'score'; --output takes: scores, size$"
     ):
@@ -186,7 +185,7 @@ def test_each_output_of_a_layer_that_is_used_twice_has_a_name(
     model.save(tmp_path / "twice.keras")
     sample = np.random.default_rng(5).random((2, 8, 8, 3), dtype=np.float32)
     first, second = model.predict(sample, verbose=0)
-    loaded = load_model(find_model(tmp_path / "twice.keras", tmp_path), Choice())
+    loaded = find_model(tmp_path / "twice.keras", tmp_path).load(Choice())
     assert_equal(loaded.run({"image": sample}), {"scores": first, "scores_1": second})
 
 
@@ -194,12 +193,14 @@ def test_nested_outputs_have_the_names_of_their_layers(ordinary: Any, tmp_path: 
     keras = ordinary.keras
     image = keras.Input((8, 8, 3), name="image")
     flat = keras.layers.Flatten()(image)
-    one, two, three = (keras.layers.Dense(2, name=name)(flat) for name in ("one", "two", "three"))
-    model = keras.Model(image, {"z": one, "a": [two, three]})
+    first, second, third = (
+        keras.layers.Dense(2, name=name)(flat) for name in ("one", "two", "three")
+    )
+    model = keras.Model(image, {"z": first, "a": [second, third]})
     model.save(tmp_path / "nested.keras")
     sample = np.random.default_rng(5).random((2, 8, 8, 3), dtype=np.float32)
     answer = model.predict(sample, verbose=0)
-    loaded = load_model(find_model(tmp_path / "nested.keras", tmp_path), Choice())
+    loaded = find_model(tmp_path / "nested.keras", tmp_path).load(Choice())
     expected = {"one": answer["z"], "two": answer["a"][0], "three": answer["a"][1]}
     assert_equal(loaded.run({"image": sample}), expected)
 
@@ -210,7 +211,7 @@ def test_a_name_that_tensorflow_cannot_have_is_the_reason(ordinary: Any, tmp_pat
     scores = keras.layers.Dense(2)(keras.layers.Flatten()(image))
     keras.Model(image, scores, name="my model").save(tmp_path / "name.keras")
     with pytest.raises(SourceError, match="'my model' is not a valid name for TensorFlow"):
-        load_model(find_model(tmp_path / "name.keras", tmp_path), Choice())
+        find_model(tmp_path / "name.keras", tmp_path).load(Choice())
 
 
 def test_a_saved_model_with_slots_is_frozen_and_served(ordinary: Any, tmp_path: Path) -> None:
@@ -224,9 +225,9 @@ def test_a_saved_model_with_slots_is_frozen_and_served(ordinary: Any, tmp_path: 
 
 def test_output_chooses_keys_of_a_signature(ordinary: Any, tmp_path: Path) -> None:
     saved = ordinary.with_slots(tmp_path / "model")
-    found = frozen_answers(saved.path, Choice(outputs=("chances=scores",)))
-    assert found.keys() == {"chances"}
-    assert_equal(found, {"chances": saved.answers["scores"]})
+    outputs = frozen_answers(saved.path, Choice(outputs=("chances=scores",)))
+    assert outputs.keys() == {"chances"}
+    assert_equal(outputs, {"chances": saved.answers["scores"]})
     with pytest.raises(SourceError, match="no output 'b'; --output takes: scores, size"):
         frozen_answers(saved.path, Choice(outputs=("b",)))
 
@@ -270,14 +271,14 @@ def test_strings_are_no_input_of_a_camera(ordinary: Any, tmp_path: Path) -> None
     with pytest.raises(
         SourceError, match=r"image_bytes takes strings; a camera gives images: .*--signature camera"
     ):
-        load_model(files, Choice())
-    assert list(load_model(files, Choice(signature="camera")).inputs) == ["image"]
+        files.load(Choice())
+    assert list(files.load(Choice(signature="camera")).inputs) == ["image"]
 
 
 def test_without_a_signature_the_way_to_save_one_is_named(ordinary: Any, tmp_path: Path) -> None:
     files = find_model(ordinary.without_signature(tmp_path / "model"), tmp_path)
     with pytest.raises(SourceError, match=r"no signature, .*model\.export\(folder\)"):
-        load_model(files, Choice())
+        files.load(Choice())
 
 
 def test_a_training_graph_with_an_empty_prefix_shows_its_answers(
@@ -289,8 +290,8 @@ def test_a_training_graph_with_an_empty_prefix_shows_its_answers(
     for given in (saved.path, saved.path / ".meta", saved.path / ".index"):
         files = find_model(given, workspace)
         with pytest.raises(AmbiguousError, match=r"candidates: loss, scores$"):
-            load_model(files, Choice())
-        model = load_model(files, Choice(outputs=("scores",)))
+            files.load(Choice())
+        model = files.load(Choice(outputs=("scores",)))
         assert_equal(model.run({"image": ordinary.pictures()}), saved.answers)
 
 
@@ -312,8 +313,8 @@ def test_a_vector_and_a_list_of_one_are_set(ordinary: Any, tmp_path: Path) -> No
 
 def test_bfloat16_becomes_float32_that_openvino_reads(ordinary: Any, tmp_path: Path) -> None:
     saved = ordinary.in_bfloat16(tmp_path / "model.keras")
-    found = frozen_answers(saved.path, consumer=Consumer.OPENVINO)
-    (answer,) = found.values()
+    outputs = frozen_answers(saved.path, consumer=TargetRuntime.OPENVINO)
+    (answer,) = outputs.values()
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, saved.answers[""], atol=0.02)
 
@@ -321,7 +322,7 @@ def test_bfloat16_becomes_float32_that_openvino_reads(ordinary: Any, tmp_path: P
 def test_an_op_that_openvino_does_not_know_is_named(ordinary: Any, tmp_path: Path) -> None:
     file = ordinary.fused(tmp_path / "model.pb")
     with pytest.raises(FreezeError, match=r"_FusedConv2D; .*inference\.engine = \"tensorflow\""):
-        frozen_answers(file, consumer=Consumer.OPENVINO)
-    found = inspect_model(file, Choice())
-    assert "_FusedConv2D" in str(found.consumers["openvino"])
-    assert found.consumers["tensorflow"] is None
+        frozen_answers(file, consumer=TargetRuntime.OPENVINO)
+    inspection = inspect_model(file, Choice())
+    assert "_FusedConv2D" in str(inspection.consumers["openvino"])
+    assert inspection.consumers["tensorflow"] is None

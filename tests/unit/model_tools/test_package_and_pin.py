@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deeplens.releases.pin import PinError, pin_model
-from model_tools.package import package, package_tar
+from model_tools.artifact.archive import package, package_tar
 from shared.artifact.errors import ManifestError
 from tests.unit.model_tools.descriptions import detector
 
@@ -21,7 +21,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from tests.unit.model_tools.descriptions import detector
-from model_tools.package import package, package_tar
+from model_tools.artifact.archive import package, package_tar
 os.umask(int(sys.argv[2], 8))
 folder = Path(sys.argv[1])
 print(package(folder, detector(), b"graph" * 99, {1: "ä"}).digest)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_tools.elastic_inference import Predictor
 from model_tools.errors import AmbiguousError, SourceError
-from model_tools.predictor import Predictor
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -70,14 +70,14 @@ def test_a_signature_of_ones_own_may_be_given(trained_models: dict[str, Path]) -
 @pytest.mark.parametrize(
     ("feed", "expected"),
     [
-        ({}, "given nothing; the model takes image:0 float32"),
-        ({"image": PICTURES}, "given image"),
-        ({"pixels": PICTURES[0]}, r"has the shape \[16, 16, 3\]"),
-        ({"pixels": PICTURES[:, :8]}, r"has the shape \[1, 8, 16, 3\]"),
-        ({"pixels": np.full((1, 16, 16, 3), "x")}, "the model takes image:0 float32"),
+        ({}, r"expected \w+ = image:0 float32"),
+        ({"image": PICTURES}, "the inputs image do not match"),
+        ({"pixels": PICTURES[0]}, r"\[16, 16, 3\] is not a valid shape"),
+        ({"pixels": PICTURES[:, :8]}, r"\[1, 8, 16, 3\] is not a valid shape"),
+        ({"pixels": np.full((1, 16, 16, 3), "x")}, "type of pixels: expected image:0 float32"),
     ],
 )
-def test_a_wrong_feed_says_what_the_model_takes(
+def test_the_error_of_a_wrong_feed_contains_the_models_inputs(
     trained_models: dict[str, Path], *, accelerate: bool, feed: dict[str, Any], expected: str
 ) -> None:
     predictor = Predictor(trained_models["saved_model_1"], accelerate=accelerate)
@@ -90,7 +90,7 @@ def test_a_wrong_feed_says_what_the_model_takes(
     [
         ({"signature_def_key": "predict"}, SourceError, "there are: serving_default"),
         ({"tags": "train"}, SourceError, "there are: serve"),
-        ({"input_names": {"x": "image:0"}}, ValueError, "go together"),
+        ({"input_names": {"x": "image:0"}}, ValueError, "give both or none"),
         (
             {"signature_def_key": "a", "input_names": {}, "output_names": {}},
             ValueError,
@@ -117,7 +117,7 @@ def test_a_path_without_a_model_is_one_error(tmp_path: Path) -> None:
 def test_accelerated_tensorflow_is_not_imported(trained_models: dict[str, Path]) -> None:
     script = (
         "import sys, numpy\n"
-        "from model_tools.predictor import Predictor\n"
+        "from model_tools.elastic_inference import Predictor\n"
         "predictor = Predictor(sys.argv[1])\n"
         "predictor({'pixels': numpy.zeros((1, 16, 16, 3), numpy.float32)})\n"
         "assert 'tensorflow' not in sys.modules\n"

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from local_aws.watch import describe
 from model_tools.cli.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
-from model_tools.graphs.rules import refuse_ops
-from model_tools.pictures import opened_picture
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
+from model_tools.graph.rules import refuse_ops
+from model_tools.images import open_image_file
 from shared.artifact.errors import ManifestError
 
 HOSTILE = "\x1b]0;pwned\x07\u202eOp\u2028"
@@ -40,7 +40,7 @@ def test_the_name_of_an_operation_is_escaped() -> None:
     assert code == 2
     assert output == (
         r"Error: op-allowed: the model needs '\x1b]0;pwned\x07\u202eOp\u2028' ('x\nforged'); only "
-        "pure computation is run\n"
+        "pure computation is allowed\n"
     )
 
 
@@ -74,7 +74,7 @@ def test_the_name_of_an_image_does_not_begin_a_line(tmp_path: Path) -> None:
     file = tmp_path / "a\nError: forged.png"
     file.write_bytes(b"no image")
     with pytest.raises(SourceError) as refused:
-        opened_picture(file)
+        open_image_file(file)
     _, output = run(refused.value)
     assert output.count("\n") == 1
     assert r"a\nError: forged.png is not a readable image" in output

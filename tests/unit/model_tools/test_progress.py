@@ -101,10 +101,10 @@ def test_a_terminal_gets_a_bar_as_wide_as_it_is(no_color: str) -> None:
 def test_tensorflow_is_loaded_without_its_first_messages_unless_it_fails() -> None:
     script = (
         "import os, sys\n"
-        "from model_tools.native_output import held_back\n"
-        "with held_back(): os.write(2, b'noise\\n')\n"
+        "from model_tools.tensorflow_setup import suppressed_stderr\n"
+        "with suppressed_stderr(): os.write(2, b'noise\\n')\n"
         "os.write(2, b'visible\\n')\n"
-        "with held_back():\n    os.write(2, b'cause\\n')\n    sys.exit(3)\n"
+        "with suppressed_stderr():\n    os.write(2, b'cause\\n')\n    sys.exit(3)\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""A FIFO or a device instead of a file is an error: reading it would never end."""
+"""A FIFO or a device instead of a file is an error, because reading it would not end."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,13 @@ import pytest
 from deeplens.releases.artifacts import sha256_of as artifact_digest
 from deeplens.releases.environments import read_environments
 from deeplens.releases.pin import PinError, pin_model
+from model_tools.artifact.infer import read_training
+from model_tools.artifact.labels import read_labels
 from model_tools.errors import SourceError
-from model_tools.freezing.folder import DETAILS_NAME, read_frozen, sha256_of
-from model_tools.hosting.symbols import read_symbol
-from model_tools.labels import read_labels
-from model_tools.packaging import read_training
-from model_tools.protos import message_class
-from model_tools.sources.wire import scan_file
-from model_tools.verification.expected import read_expected
+from model_tools.freezing.frozen_model import DETAILS_NAME, read_frozen, sha256_of
+from model_tools.graph.messages import message_class, scan_file
+from model_tools.mxnet.symbol import read_symbol
+from model_tools.verification.expected_detections import read_expected
 from shared.artifact.errors import ArtifactError
 
 
@@ -46,7 +45,7 @@ def test_a_fifo_is_not_an_artifact(fifo: Path) -> None:
 def test_labels_are_read_up_to_their_limit_whatever_size_a_file_claims(
     tmp_path: Path, name: str
 ) -> None:
-    # A device has the size 0, and never ends.
+    # A device has the size 0 and no end.
     (tmp_path / name).symlink_to("/dev/zero")
     with pytest.raises(SourceError, match="is larger than 4194304 bytes"):
         read_labels(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Verification says how far answers are apart, and why."""
+"""Verification measures the difference of detections, and finds its cause."""
 
 import json
 import re
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_tools.annotate import draw_detections
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.errors import RefusedError, SourceError
-from model_tools.verification.comparing import agreement
-from model_tools.verification.diagnosis import diagnose, suspects
-from model_tools.verification.expected import read_expected
-from model_tools.verification.report import as_html, next_step
-from model_tools.verification.verify import Comparison, Verification, _shown
+from model_tools.images import draw_detections
+from model_tools.verification.detection_agreement import agreement
+from model_tools.verification.diagnosis import alternatives, diagnose
+from model_tools.verification.expected_detections import read_expected
+from model_tools.verification.report import next_step, report_page
+from model_tools.verification.verify import RunComparison, Verification, _shown
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import InputSpec
 from shared.vision.detections import Box, Detection
@@ -33,9 +33,9 @@ SPEC = InputSpec(
 
 
 def test_the_same_detections_agree() -> None:
-    one = [[Detection("cat", 0.9, HERE)]]
-    same = agreement(["a"], one, one, 0.5)
-    assert (same.share, same.largest_absolute, same.differing) == (1.0, 0.0, [])
+    detections = [[Detection("cat", 0.9, HERE)]]
+    result = agreement(["a"], detections, detections, 0.5)
+    assert (result.share, result.largest_absolute, result.differing) == (1.0, 0.0, [])
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_the_same_detections_agree() -> None:
         [Detection("cat", 0.2, HERE)],
     ],
 )
-def test_a_detection_that_the_other_has_not_is_named(other: list[Detection]) -> None:
-    found = agreement(["a.jpg"], [[Detection("cat", 0.9, HERE)]], [other], 0.5)
-    assert found.share < 1
-    assert found.differing == ["a.jpg"]
+def test_an_image_with_a_detection_of_only_one_run_is_listed(other: list[Detection]) -> None:
+    result = agreement(["a.jpg"], [[Detection("cat", 0.9, HERE)]], [other], 0.5)
+    assert result.share < 1
+    assert result.differing == ["a.jpg"]
 
 
-def test_a_score_next_to_the_threshold_is_no_difference() -> None:
+def test_a_score_next_to_the_threshold_is_not_a_difference() -> None:
     first, second = [[Detection("cat", 0.501, HERE)]], [[Detection("cat", 0.499, HERE)]]
-    found = agreement(["a"], first, second, 0.5)
-    assert found.share == 1
-    assert found.largest_absolute == pytest.approx(0.002)
+    result = agreement(["a"], first, second, 0.5)
+    assert result.share == 1
+    assert result.largest_absolute == pytest.approx(0.002)
 
 
 def test_a_classifier_agrees_by_its_best_label() -> None:
@@ -68,7 +68,7 @@ def test_a_classifier_agrees_by_its_best_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "score", "share"),
+    ("expected", "score", "share"),
     [
         ([Detection("smoke", 1.0)], 0.7, 1),
         ([Detection("smoke", 1.0)], 0.3, 0),
@@ -80,14 +80,14 @@ def test_a_classifier_agrees_by_its_best_label() -> None:
     ],
 )
 def test_a_classifier_with_one_label_agrees_by_its_score(
-    wanted: list[Detection], score: float, share: float
+    expected: list[Detection], score: float, share: float
 ) -> None:
-    found = agreement(["a"], [wanted], [[Detection("smoke", score)]], 0.5)
-    assert found.share == share
-    assert found.differing == ([] if share else ["a"])
+    result = agreement(["a"], [expected], [[Detection("smoke", score)]], 0.5)
+    assert result.share == share
+    assert result.differing == ([] if share else ["a"])
 
 
-def test_every_score_of_one_label_counts_without_a_threshold() -> None:
+def test_scores_of_one_label_are_compared_if_there_is_no_threshold() -> None:
     first = [[Detection("smoke", 0.9)]]
     assert agreement(["a"], first, [[Detection("smoke", 0.88)]], 0).share == 1
     assert agreement(["a"], first, [[Detection("smoke", 0.2)]], 0).share == 0
@@ -103,63 +103,63 @@ def test_every_score_of_one_label_counts_without_a_threshold() -> None:
         replace(SPEC, mean=(103.939, 116.779, 123.68), channel_order="BGR"),
     ],
 )
-def test_the_cause_is_named(right: InputSpec) -> None:
-    found = diagnose(SPEC, 0.2, lambda spec: 1.0 if spec == right else 0.2)
-    assert found is not None
-    assert "agreement 100% instead of 20%" in found
+def test_the_cause_is_found(right: InputSpec) -> None:
+    cause = diagnose(SPEC, 0.2, lambda spec: 1.0 if spec == right else 0.2)
+    assert cause is not None
+    assert "agreement 100% instead of 20%" in cause
     changed = [
-        word
-        for word, is_changed in (
+        description
+        for description, is_changed in (
             ("channel order: BGR", right.channel_order != SPEC.channel_order),
             ("resize: tf1-bilinear", right.resize != SPEC.resize),
             ("scale and mean", right.scale != SPEC.scale or right.mean != SPEC.mean),
         )
         if is_changed
     ]
-    assert all(word in found for word in changed)
+    assert all(description in cause for description in changed)
 
 
-def test_where_no_suspect_helps_none_is_accused() -> None:
+def test_there_is_no_diagnosis_if_no_change_helps() -> None:
     assert diagnose(SPEC, 0.9, lambda _: 0.92) is None
 
 
-def test_a_graph_that_takes_bytes_is_not_suspected_of_its_scale() -> None:
-    titles = [title for title, _ in suspects(replace(SPEC, dtype="uint8"))]
+def test_no_other_scale_is_tried_for_a_graph_that_takes_bytes() -> None:
+    titles = [title for title, _ in alternatives(replace(SPEC, dtype="uint8"))]
     assert len(titles) == 2
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '[{"picture": "a"}]', "null"])
-def test_a_file_of_expectations_in_another_form_says_the_form(tmp_path: Path, text: str) -> None:
+def test_the_error_of_another_format_contains_an_example(tmp_path: Path, text: str) -> None:
     file = tmp_path / "expected.json"
     file.write_text(text)
     with pytest.raises(SourceError, match="kitten"):
         read_expected(file)
 
 
-def test_expectations_are_what_predict_prints(tmp_path: Path) -> None:
+def test_the_output_of_predict_can_be_expected(tmp_path: Path) -> None:
     file = tmp_path / "expected.json"
     box = {"ymin": 0.1, "xmin": 0.1, "ymax": 0.5, "xmax": 0.5}
-    one = {"picture": "a.png", "detections": [{"label": "cat", "score": 0.9, "box": box}]}
-    file.write_text(json.dumps([one]))
+    prediction = {"picture": "a.png", "detections": [{"label": "cat", "score": 0.9, "box": box}]}
+    file.write_text(json.dumps([prediction]))
     assert read_expected(file) == {"a.png": [Detection("cat", 0.9, HERE)]}
 
 
-def test_the_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> None:
-    picture = tmp_path / "a<b>.png"
-    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(picture)
+def test_the_report_has_no_other_files_and_escapes_names(tmp_path: Path) -> None:
+    image = tmp_path / "a<b>.png"
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(image)
     evil = [Detection("<script>", 0.9, HERE)]
-    differ = agreement([picture.name], [evil], [[]], 0.5)
-    found = Verification(
+    differ = agreement([image.name], [evil], [[]], 0.5)
+    verification = Verification(
         name="m", version="1.0.0", digest="0" * 64, threshold=0.5,
-        comparisons=[Comparison("one and other", differ)],
+        comparisons=[RunComparison("one and other", differ)],
         diagnosis="channel order: BGR instead of RGB",
-        answers={picture.name: {"one": evil, "other": []}},
+        answers={image.name: {"one": evil, "other": []}},
     )  # fmt: skip
-    page = as_html(found, {picture.name: picture}, 0.01)
+    page = report_page(verification, {image.name: image}, 0.01)
     assert "does not agree" in page
     assert "channel order" in page
     assert page.count("data:image/png;base64,") == 2
-    assert "Next: correct the pre-processing" in page
+    assert "Next: correct the preprocessing" in page
     assert "<script" not in page
     assert not re.search(r"https?:", page)
 
@@ -172,26 +172,27 @@ def test_images_that_were_given_are_shown_although_every_run_agrees(tmp_path: Pa
     runs: dict[str, list[list[Detection]]] = {"tensorflow": [[cat, noise]] * 30}
     runs["openvino f32"] = [[cat]] * 29 + [[]]
     differ = agreement(names, runs["tensorflow"], runs["openvino f32"], 0.5)
-    comparisons = [Comparison("openvino f32 and tensorflow", differ)]
+    comparisons = [RunComparison("openvino f32 and tensorflow", differ)]
     shown = _shown(names, comparisons)
     assert shown == ["29.png", *names[:23]]
-    assert _shown([], []) == [], "generated noise shows nothing"
-    found = Verification(
+    assert _shown([], []) == [], "generated noise is not shown"
+    verification = Verification(
         name="m", version="1.0.0", digest="0" * 64, threshold=0.5, comparisons=comparisons,
         diagnosis=None,
         answers={
-            name: {run: found[names.index(name)] for run, found in runs.items()} for name in shown
+            name: {run: results[names.index(name)] for run, results in runs.items()}
+            for name in shown
         },
     )  # fmt: skip
-    page = as_html(found, {name: tmp_path / name for name in names}, 0.5)
+    page = report_page(verification, {name: tmp_path / name for name in names}, 0.5)
     assert page.count("data:image/png;base64,") == 48
     assert page.index("29.png: <span class=bad>differs") < page.index("00.png: <span class=good>")
     assert "24 of 30 images" in page
     assert 'alt="openvino f32: nothing"' in page
     assert "dog" not in page, "below the threshold"
-    assert f"<code>model-tools pin environments/dev.toml {'0' * 64}</code>" in page
-    assert "engine = &quot;tensorflow" not in next_step(found, 0.0)
-    assert 'engine = "tensorflow"' in next_step(found, 0.0)
+    assert f"<code>deeplens release pin environments/dev.toml {'0' * 64}</code>" in page
+    assert "engine = &quot;tensorflow" not in next_step(verification, 0.0)
+    assert 'engine = "tensorflow"' in next_step(verification, 0.0)
 
 
 def test_boxes_have_a_dark_outline_and_the_color_of_their_label() -> None:
@@ -218,7 +219,7 @@ def test_an_artifact_is_unpacked_and_checked(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_an_artifact_with_more_or_less_than_it_says_is_refused(tmp_path: Path) -> None:
+def test_an_artifact_with_other_members_than_its_manifest_is_rejected(tmp_path: Path) -> None:
     with zipfile.ZipFile(ARTIFACT) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     for number, change in enumerate(
@@ -249,8 +250,8 @@ def test_a_changed_member_is_an_artifact_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\3\4" + b"\0" * 40])
-def test_what_is_no_artifact_says_so(tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_not_an_artifact(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.zip"
     file.write_bytes(content)
-    with pytest.raises(SourceError, match="is no artifact"):
+    with pytest.raises(SourceError, match="is not an artifact"):
         unpacked(file, tmp_path / "out")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from review.assembly import Environment, Resource, Stack
+from deeplens.assembly import Environment, Stack
 
 Template = Mapping[str, Any]
 MakeEnvironment = Callable[..., Environment]
@@ -30,14 +30,13 @@ def make_environment(
         stacks={
             title: Stack(
                 name=f"dev-{title}",
+                account="111111111111",
+                region="eu-central-1",
                 title=title,
-                template_file=Path("template.json"),
-                resources={
-                    logical_id: Resource(logical_id, logical_id, definition)
-                    for logical_id, definition in resources.items()
+                template={
+                    "Resources": resources,
+                    "Outputs": (outputs or {}).get(title, {}),
                 },
-                outputs=(outputs or {}).get(title, {}),
-                termination_protection=False,
             )
             for title, resources in stacks.items()
         },

@@ -1,4 +1,4 @@
-"""Who may do more is said in plain words, and a widening is never called a narrowing."""
+"""Wider permissions are described in sentences, and never reported as narrower."""
 
 import re
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from review.access import compare_access, covers
-from review.policies import Condition, Grant, Holder, Holding, read_policies
+from deeplens.review.access import compare_access, covers
+from deeplens.review.policies import Condition, Grant, Holder, Holding, read_policies
 
 TRUST = {
     "Statement": [
@@ -41,7 +41,7 @@ def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
 def sentences(environment: Any, before: Any, after: Any) -> list[tuple[str, str]]:
     sides = [environment(Devices=resources) for resources in (before, after)]
     changes = compare_access(*(read_policies(side) for side in sides))
-    return [(one.direction, one.sentence) for one in changes]
+    return [(change.direction, change.sentence) for change in changes]
 
 
 READ = allow("s3:GetObject", "arn:aws:s3:::models/components/*")
@@ -78,12 +78,12 @@ READ = allow("s3:GetObject", "arn:aws:s3:::models/components/*")
         (
             role(READ),
             role(READ, ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
-            ("wider", "now also has the managed policy arn:aws:iam::aws:policy/Administrator"),
+            ("wider", "of the managed policy arn:aws:iam::aws:policy/AdministratorAccess"),
         ),
         (
             role(READ, PermissionsBoundary="arn:aws:iam::111111111111:policy/b"),
             role(READ),
-            ("wider", "has no permissions boundary any more."),
+            ("wider", "no longer has a permissions boundary."),
         ),
         (
             role(READ),
@@ -92,17 +92,17 @@ READ = allow("s3:GetObject", "arn:aws:s3:::models/components/*")
         ),
     ],
 )
-def test_the_cameras_role_is_said_to_do_more_or_less(
+def test_a_change_of_the_cameras_role_is_wider_or_narrower(
     environment: Any, before: Any, after: Any, expected: tuple[str, str]
 ) -> None:
-    direction, words = expected
-    said = sentences(environment, {"Role": before}, {"Role": after})
+    expected_direction, part = expected
+    changes = sentences(environment, {"Role": before}, {"Role": after})
     assert any(
-        found == direction
+        direction == expected_direction
         and sentence.startswith("The cameras' role (Devices/Role) ")
-        and words in sentence
-        for found, sentence in said
-    ), said
+        and part in sentence
+        for direction, sentence in changes
+    ), changes
 
 
 def test_a_new_principal_in_a_trust_policy_is_wider(environment: Any) -> None:
@@ -113,13 +113,13 @@ def test_a_new_principal_in_a_trust_policy_is_wider(environment: Any) -> None:
     ]
 
 
-def test_a_policy_attached_from_elsewhere_counts_for_its_role(environment: Any) -> None:
+def test_a_separate_policy_counts_for_its_role(environment: Any) -> None:
     policy = {
         "Type": "AWS::IAM::ManagedPolicy",
         "Properties": {"Roles": [{"Ref": "Role"}], "PolicyDocument": {"Statement": [READ]}},
     }
-    said = sentences(environment, {"Role": role()}, {"Role": role(), "More": policy})
-    assert said == [
+    changes = sentences(environment, {"Role": role()}, {"Role": role(), "More": policy})
+    assert changes == [
         (
             "wider",
             (
@@ -149,7 +149,7 @@ def test_a_function_that_everyone_may_call_is_wider(environment: Any) -> None:
     assert "lets everyone lambda:InvokeFunction on f" in sentence
 
 
-# A small world, so that every request of it can be asked: does what was said hold?
+# Few actions, resources and values, so that every possible request can be evaluated.
 _ACTIONS = ("s3:get", "s3:put", "kms:use")
 _RESOURCES = ("a", "a/b", "ab")
 _VALUES = ("1", "2")
@@ -181,15 +181,17 @@ policies = st.frozensets(grants, max_size=4)
 
 
 def matches(pattern: str, text: str) -> bool:
-    parts = (".*" if one == "*" else "." if one == "?" else re.escape(one) for one in pattern)
+    parts = (
+        ".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in pattern
+    )
     return re.fullmatch("".join(parts), text) is not None
 
 
 def holds(condition: Condition, value: str | None, other: str | None) -> bool:
     operator, key, values = condition
     present = value if key == "k" else other
-    found = present in values
-    return not found if operator == "StringNotEquals" else found
+    is_equal = present in values
+    return not is_equal if operator == "StringNotEquals" else is_equal
 
 
 def applies(grant: Grant, request: tuple[str, str, str | None, str | None]) -> bool:
@@ -197,35 +199,35 @@ def applies(grant: Grant, request: tuple[str, str, str | None, str | None]) -> b
     return (
         matches(grant.action.lower(), action)
         and matches(grant.resource, resource)
-        and all(holds(one, value, other) for one in grant.conditions)
+        and all(holds(condition, value, other) for condition in grant.conditions)
     )
 
 
 def allowed(policy: frozenset[Grant], request: Any) -> bool:
-    """IAM's own logic: a denial wins, else an allowance is needed."""
-    hit = [grant.effect for grant in policy if applies(grant, request)]
-    return "Deny" not in hit and "Allow" in hit
+    """Evaluate as IAM does: a Deny takes precedence, otherwise an Allow is required."""
+    effects = [grant.effect for grant in policy if applies(grant, request)]
+    return "Deny" not in effects and "Allow" in effects
 
 
 def directions(before: frozenset[Grant], after: frozenset[Grant]) -> set[str]:
     holder = Holder("role", "The role", "identity")
     sides = [{"role": Holding(holder, policy)} for policy in (before, after)]
-    return {one.direction for one in compare_access(*sides)}
+    return {change.direction for change in compare_access(*sides)}
 
 
 @given(before=policies, after=policies)
-def test_whoever_may_do_one_thing_more_is_said_to_have_wider_access(
+def test_an_identity_with_one_more_permission_has_wider_access(
     before: frozenset[Grant], after: frozenset[Grant]
 ) -> None:
-    if any(allowed(after, one) and not allowed(before, one) for one in _REQUESTS):
+    if any(allowed(after, request) and not allowed(before, request) for request in _REQUESTS):
         assert "wider" in directions(before, after)
 
 
 @given(before=policies, after=policies)
-def test_whoever_may_do_one_thing_less_is_said_to_have_narrower_or_moved_access(
+def test_an_identity_with_one_permission_less_has_other_access(
     before: frozenset[Grant], after: frozenset[Grant]
 ) -> None:
-    if any(allowed(before, one) and not allowed(after, one) for one in _REQUESTS):
+    if any(allowed(before, request) and not allowed(after, request) for request in _REQUESTS):
         assert directions(before, after)
 
 
@@ -235,7 +237,7 @@ def test_the_same_policy_is_no_change(policy: frozenset[Grant]) -> None:
 
 
 @given(policy=policies, removed=policies)
-def test_fewer_allowances_are_never_called_wider(
+def test_fewer_allowed_actions_are_never_wider(
     policy: frozenset[Grant], removed: frozenset[Grant]
 ) -> None:
     more = policy | {grant for grant in removed if grant.effect == "Allow"}
@@ -243,6 +245,8 @@ def test_fewer_allowances_are_never_called_wider(
 
 
 @given(wide=grants, narrow=grants)
-def test_what_covers_applies_to_every_request_of_the_covered(wide: Grant, narrow: Grant) -> None:
+def test_a_covering_grant_applies_to_every_request_of_the_covered_one(
+    wide: Grant, narrow: Grant
+) -> None:
     if covers(wide, narrow):
-        assert all(applies(wide, one) for one in _REQUESTS if applies(narrow, one))
+        assert all(applies(wide, request) for request in _REQUESTS if applies(narrow, request))

@@ -1,4 +1,4 @@
-"""The model card compares the model alone, and shows the lines that change."""
+"""The model card compares models, and contains the lines that change."""
 
 import json
 import zipfile
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from review.comparison import Findings, Review, compare_environment
-from review.document import Folded, Page, Table
-from review.model_card import compare_models
-from review.words import page_of
+from deeplens.review.blocks import Folded, Page, Table
+from deeplens.review.comparison import Findings, Review, compare_environment
+from deeplens.review.model_card import compare_models
+from deeplens.review.page import page_of
 
 _LABELS = 'item {{\n  name: "{}"\n  id: 1\n}}\n'
 
@@ -27,7 +27,7 @@ def artifact(key: str, digest: str) -> dict[str, Any]:
 
 
 def release(environment: Any, folder: Path, letter: str, label: str) -> Any:
-    """Make an environment with a model, its provenance and its bill of materials."""
+    """Return an environment with a model, its provenance and its bill of materials."""
     model, document = folder / f"{letter}.zip", folder / f"{letter}.json"
     with zipfile.ZipFile(model, "w") as archive:
         archive.writestr("manifest.json", json.dumps({"name": "shapes", "version": "1.0.0"}))
@@ -58,7 +58,7 @@ def test_only_the_model_has_a_card_and_one_model_has_no_number(old: Any, new: An
     lines = compare_models(old, new)
     assert [line.name for line in lines if line.changed] == ["digest", "labels"]
     assert not [line for line in lines if "cannot be read" in line.before + line.after]
-    assert ("name", "shapes", "shapes") in {(one.name, one.before, one.after) for one in lines}
+    assert ("name", "shapes", "shapes") in {(line.name, line.before, line.after) for line in lines}
 
 
 def test_a_label_map_that_unpacks_to_gigabytes_is_not_read(
@@ -80,20 +80,24 @@ def page(before: Any, after: Any) -> Page:
 def test_the_page_shows_changed_lines_and_folds_the_others(old: Any, new: Any) -> None:
     blocks = page(old, new).blocks
     table = next(
-        one for one in blocks if isinstance(one, Table) and one.head == ("line", "before", "after")
+        block
+        for block in blocks
+        if isinstance(block, Table) and block.head == ("line", "before", "after")
     )
     assert [row[0] for row in table.rows] == ["digest", "labels"]
-    folded = next(one for one in blocks if isinstance(one, Folded) and "model card" in one.title)
+    folded = next(
+        block for block in blocks if isinstance(block, Folded) and "model card" in block.title
+    )
     (rest,) = folded.blocks
     assert isinstance(rest, Table)
     assert ("version", "1.0.0") in rest.rows
     assert "digest" not in {row[0] for row in rest.rows}
 
 
-def test_a_first_model_is_shown_without_a_column_for_before(environment: Any, new: Any) -> None:
+def test_the_card_of_a_first_model_has_no_column_for_before(environment: Any, new: Any) -> None:
     blocks = page(environment(), new).blocks
     table = next(
-        one for one in blocks if isinstance(one, Table) and one.caption == "The model card"
+        block for block in blocks if isinstance(block, Table) and block.caption == "The model card"
     )
     assert table.head == ("line", "value")
     assert ("labels", "square") in table.rows

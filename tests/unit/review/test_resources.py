@@ -1,23 +1,24 @@
-"""What happens to resources is what CloudFormation would do."""
+"""Changes of resources are predicted as CloudFormation performs them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from review.comparison import compare_environment
-from review.refusals import refusals
-from review.resources import ResourceChange, compare_resources
+from deeplens.review.blocked_updates import blocked_updates
+from deeplens.review.comparison import compare_environment
+from deeplens.review.resources import ResourceChange, compare_resources
 
 
 def bucket(name: str, **attributes: Any) -> dict[str, Any]:
     return {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}, **attributes}
 
 
-KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+RETAINED = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 
 
 def changes(before: Any, after: Any) -> dict[str, ResourceChange]:
-    return {one.logical_id: one for one in compare_resources(before, after)[0]}
+    return {change.logical_id: change for change in compare_resources(before, after)[0]}
 
 
 def test_the_same_template_changes_nothing(environment: Any) -> None:
@@ -27,40 +28,40 @@ def test_the_same_template_changes_nothing(environment: Any) -> None:
     assert not review.alarms
 
 
-def test_a_renamed_bucket_is_replaced_and_shouts_what_becomes_of_its_objects(
+def test_a_renamed_bucket_is_replaced_with_an_alarm_about_its_objects(
     environment: Any,
 ) -> None:
-    before = environment(Store={"Bucket": bucket("a", **KEPT)})
-    after = environment(Store={"Bucket": bucket("b", **KEPT)})
+    before = environment(Store={"Bucket": bucket("a", **RETAINED)})
+    after = environment(Store={"Bucket": bucket("b", **RETAINED)})
     change = changes(before, after)["Bucket"]
     assert change.kind == "replaced"
     assert change.alarm.startswith("STATE IS REPLACED: Bucket is replaced: BucketName changes")
-    assert "The old one stays in the account with its objects" in change.alarm
+    assert "The previous one remains in the account with its objects" in change.alarm
 
 
-def test_a_bucket_without_retain_is_said_to_be_deleted(environment: Any) -> None:
-    before = environment(Store={"Bucket": bucket("a", **KEPT)})
+def test_a_bucket_without_retain_is_deleted(environment: Any) -> None:
+    before = environment(Store={"Bucket": bucket("a", **RETAINED)})
     after = environment(Store={"Bucket": bucket("b")})
     assert "DELETED with its objects" in changes(before, after)["Bucket"].alarm
 
 
-def test_losing_the_policy_that_keeps_state_is_an_alarm(environment: Any) -> None:
+def test_a_resource_that_loses_its_retention_policy_is_an_alarm(environment: Any) -> None:
     change = changes(
-        environment(Store={"Bucket": bucket("a", **KEPT)}),
+        environment(Store={"Bucket": bucket("a", **RETAINED)}),
         environment(Store={"Bucket": bucket("a")}),
     )["Bucket"]
     assert change.kind == "changed"
-    assert change.alarm.startswith("STATE IS NO LONGER KEPT")
+    assert change.alarm.startswith("STATE IS NO LONGER RETAINED")
 
 
 def test_a_removed_key_is_an_alarm_and_a_removed_policy_is_not(environment: Any) -> None:
     before = environment(
         Store={"Key": {"Type": "AWS::KMS::Key"}, "Policy": {"Type": "AWS::IAM::ManagedPolicy"}}
     )
-    found = changes(before, environment(Store={}))
-    assert found["Key"].alarm.startswith("STATE IS REMOVED")
-    assert found["Policy"].kind == "removed"
-    assert not found["Policy"].alarm
+    removed = changes(before, environment(Store={}))
+    assert removed["Key"].alarm.startswith("STATE IS REMOVED")
+    assert removed["Policy"].kind == "removed"
+    assert not removed["Policy"].alarm
 
 
 def test_a_replacement_is_followed_through_references_and_exports(environment: Any) -> None:
@@ -83,23 +84,23 @@ def test_a_replacement_is_followed_through_references_and_exports(environment: A
         )
 
     before, after = side("a"), side("b")
-    found, replaced = compare_resources(before, after)
-    assert {(one.stack, one.logical_id, one.kind) for one in found} == {
+    resources, replaced = compare_resources(before, after)
+    assert {(change.stack, change.logical_id, change.kind) for change in resources} == {
         ("Store", "Bucket", "replaced"),
         ("Store", "Policy", "replaced"),
         ("User", "Policy", "replaced"),
     }
-    (refusal,) = refusals(before, after, replaced)
-    assert refusal.startswith("CloudFormation will refuse this update: dev-Store exports")
-    assert "dev-User imports" in refusal
+    (sentence,) = blocked_updates(before, after, replaced)
+    assert sentence.startswith("CloudFormation will reject this update: dev-Store exports")
+    assert "dev-User imports" in sentence
 
 
-def test_an_export_that_goes_while_a_stack_imports_it_is_refused(environment: Any) -> None:
+def test_the_removal_of_an_imported_export_is_rejected(environment: Any) -> None:
     exporting = {"Store": {"Out": {"Value": "1", "Export": {"Name": "x:b"}}}}
     user = {"One": {"Type": "AWS::SNS::Topic", "Properties": {"X": {"Fn::ImportValue": "x:b"}}}}
     before = environment(outputs=exporting, Store={}, User=user)
-    (refusal,) = compare_environment(before, environment(Store={}, User={})).alarms
-    assert "removes the export" in refusal
+    (alarm,) = compare_environment(before, environment(Store={}, User={})).alarms
+    assert "removes the export" in alarm
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_an_export_that_goes_while_a_stack_imports_it_is_refused(environment: An
         ("Custom::Thing", {"A": 1}, {"A": 2}, "changed"),
     ],
 )
-def test_replacement_is_decided_by_cloudformations_specification(
+def test_replacements_follow_cloudformations_schemas(
     environment: Any, type_: str, before: dict[str, Any], after: dict[str, Any], kind: str
 ) -> None:
     sides = [
@@ -124,32 +125,31 @@ def test_replacement_is_decided_by_cloudformations_specification(
     assert changes(*sides)["One"].kind == kind
 
 
-def test_another_type_under_one_logical_id_is_refused(environment: Any) -> None:
+def test_another_type_of_a_logical_id_is_rejected(environment: Any) -> None:
     review = compare_environment(
         environment(Stack={"One": {"Type": "AWS::SNS::Topic"}}),
         environment(Stack={"One": {"Type": "AWS::SQS::Queue"}}),
     )
-    assert any("a new construct id" in alarm for alarm in review.alarms)
+    assert any("Use a new construct id" in alarm for alarm in review.alarms)
 
 
-def test_a_stack_that_leaves_the_app_is_said_to_stay_in_the_account(environment: Any) -> None:
+def test_a_stack_that_is_removed_from_the_app_is_an_alarm(environment: Any) -> None:
     before = environment(Store={"Bucket": bucket("a")}, Old={"Bucket": bucket("b")})
     (alarm,) = compare_environment(before, environment(Store={"Bucket": bucket("a")})).alarms
-    assert alarm.startswith("THE STACK dev-Old LEAVES THE APP")
+    assert alarm.startswith("THE STACK dev-Old IS REMOVED FROM THE APP")
 
 
-def test_an_environment_that_leaves_or_moves_is_an_alarm(environment: Any) -> None:
-    one = environment(Store={"Bucket": bucket("a")})
-    assert "LEAVES THE APP" in compare_environment(one, None).alarms[0]
-    moved = type(one)("dev", "999999999999", one.region, one.stacks, one.assets)
-    review = compare_environment(one, moved)
+def test_a_removed_environment_and_another_account_are_alarms(
+    environment: Any,
+) -> None:
+    before = environment(Store={"Bucket": bucket("a")})
+    assert "IS REMOVED FROM THE APP" in compare_environment(before, None).alarms[0]
+    review = compare_environment(before, replace(before, account="999999999999"))
     assert "THE ACCOUNT OR REGION CHANGES" in review.alarms[0]
     assert [change.kind for change in review.resources] == ["added"]
 
 
-def test_changed_code_is_named_by_its_files_and_not_by_its_hash(
-    environment: Any, tmp_path: Any
-) -> None:
+def test_changed_code_is_described_by_its_files(environment: Any, tmp_path: Any) -> None:
     def side(hash_: str, text: str) -> Any:
         folder = tmp_path / hash_
         folder.mkdir()

@@ -1,12 +1,11 @@
-"""The steps of a rollout are there when a release or the plan changes, with the worst case."""
+"""If a release or the plan changes, the review contains the steps of the rollout."""
 
 from typing import Any
 
 import pytest
 
-from review.document import Folded, Table, Text
-from review.rollout import compare_rollouts
-from review.rollout_words import rollout_blocks
+from deeplens.review.blocks import Folded, Table, Text
+from deeplens.review.rollout import compare_rollouts, rollout_blocks
 
 WAVES = {
     "rollout": {
@@ -19,25 +18,25 @@ WAVES = {
 }
 
 
-def test_nothing_released_and_the_same_plan_says_nothing() -> None:
+def test_the_same_plan_without_a_release_has_no_rollout() -> None:
     assert compare_rollouts(WAVES, WAVES, releases=False) is None
 
 
-def test_a_release_shows_each_step_with_the_cameras_exposed_by_then() -> None:
+def test_each_step_of_a_release_has_the_number_of_exposed_cameras() -> None:
     rollout = compare_rollouts(WAVES, {**WAVES, "fleet": {"things": ["a", "b"]}}, releases=True)
     assert rollout is not None
     assert (rollout.cameras, rollout.listed, rollout.named_groups) == (2, True, True)
-    assert [(one.at_seconds, one.exposed_devices) for one in rollout.after] == [
+    assert [(moment.at_seconds, moment.exposed_devices) for moment in rollout.after] == [
         (0, 1),
-        (90, 2),  # a named group may be the whole fleet
+        (90, 2),  # a named group can contain the entire fleet
         (150, 2),
     ]
 
 
-def test_a_changed_plan_shows_both_even_if_nothing_is_released() -> None:
+def test_a_changed_plan_without_a_release_has_both_rollouts() -> None:
     rollout = compare_rollouts({}, WAVES, releases=False)
     assert rollout is not None
-    assert [one.what for one in rollout.before] == ["the whole fleet"]
+    assert [moment.exposed_devices for moment in rollout.before] == [100]
     blocks = list(rollout_blocks("production", rollout))
     (table,) = (block for block in blocks if isinstance(block, Table))
     assert table.rows[0] == (
@@ -51,12 +50,12 @@ def test_a_changed_plan_shows_both_even_if_nothing_is_released() -> None:
 
 
 @pytest.mark.parametrize("before", [None, {"rollout": {"unknown_key": 1}}])
-def test_a_base_without_a_plan_that_can_be_read_shows_what_will_be(before: Any) -> None:
+def test_a_base_without_a_readable_plan_has_only_the_new_steps(before: Any) -> None:
     rollout = compare_rollouts(before, WAVES, releases=True)
     assert rollout is not None
     assert rollout.before == ()
     assert rollout.after
 
 
-def test_an_environment_that_goes_has_no_rollout() -> None:
+def test_a_removed_environment_has_no_rollout() -> None:
     assert compare_rollouts(WAVES, None, releases=True) is None

@@ -1,4 +1,4 @@
-"""The public example models, written once per run; and servers as processes of their own."""
+"""The public example models, written once per run, and servers in separate processes."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def example_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Start `model-tools` with a server's arguments; it ends with the test module."""
+    """Start `model_tools` with a server's arguments; it ends with the test module."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: object) -> Server:
@@ -55,7 +55,7 @@ def start() -> Iterator[Start]:
         yield start
 
 
-def said(response: requests.Response) -> object:
+def json_of(response: requests.Response) -> object:
     """Return the JSON of a response that succeeded."""
     assert response.status_code == 200, response.text
     return response.json()

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's public example models, and some that break, written by TensorFlow itself."""
+"""TensorFlow Serving's public example models, written by TensorFlow itself."""
 
 import tarfile
 from pathlib import Path
@@ -65,7 +65,7 @@ def sensors(folder: Path) -> Path:
 
 
 def archive(models: dict[str, Path], destination: Path, code: str | None = None) -> Path:
-    """Pack SavedModels, by their places in the archive, as SageMaker has them."""
+    """Pack SavedModels by their paths in the archive, in SageMaker's layout."""
     with tarfile.open(destination, "w:gz") as tar:
         for place, folder in models.items():
             tar.add(folder, place)

@@ -1,4 +1,4 @@
-"""Requests that come together are run as one, and each gets its own answer."""
+"""Simultaneous requests run as one batch, and each gets the outputs of its rows."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from model_tools.errors import SourceError
-from model_tools.serving.answers import RequestError
-from model_tools.serving.batching import BatchedEngine, Batching
-from model_tools.sources.tensors import Arrays
+from model_tools.formats.tensors import Arrays
+from model_tools.serving.batching import BatchedEngine, BatchingOptions
+from model_tools.serving.http_types import RequestError
 
 pytestmark = pytest.mark.process
 
-# Long enough that a loaded machine fills every batch of these tests.
-PATIENT = Batching(max_batch_size=4, timeout_seconds=60)
-AT_ONCE = Batching(max_batch_size=4, timeout_seconds=0)
+# A busy machine fills every batch of these tests within this time.
+PATIENT = BatchingOptions(max_batch_size=4, timeout_seconds=60)
+AT_ONCE = BatchingOptions(max_batch_size=4, timeout_seconds=0)
 
 
 class Doubling:
@@ -38,7 +38,7 @@ def ask(engine: BatchedEngine, feeds: list[Arrays], key: str = "double") -> list
         return list(pool.map(lambda feed: engine.run(key, feed), feeds))
 
 
-def test_rows_of_four_requests_are_run_once_and_given_back_in_order() -> None:
+def test_rows_of_four_requests_run_once_and_are_returned_in_order() -> None:
     inner = Doubling()
     feeds = [{"x": np.full((1, 3), number)} for number in range(4)]
     answers = ask(BatchedEngine(inner, PATIENT), feeds)
@@ -47,7 +47,7 @@ def test_rows_of_four_requests_are_run_once_and_given_back_in_order() -> None:
         assert answer["y"].tolist() == [[2 * number] * 3]
 
 
-def test_a_request_is_not_split_and_a_large_one_goes_alone() -> None:
+def test_a_request_is_not_split_and_a_large_one_runs_alone() -> None:
     inner = Doubling()
     engine = BatchedEngine(inner, AT_ONCE)
     assert engine.run("double", {"x": np.ones((7, 1))})["y"].shape == (7, 1)
@@ -55,7 +55,7 @@ def test_a_request_is_not_split_and_a_large_one_goes_alone() -> None:
     assert inner.sizes == [7, 3]
 
 
-def test_other_shapes_and_other_signatures_have_batches_of_their_own() -> None:
+def test_each_shape_and_each_signature_has_a_separate_batch() -> None:
     inner = Doubling()
     engine = BatchedEngine(inner, PATIENT)
     shapes = [(2, 1), (2, 3), (2, 1), (2, 3)]
@@ -64,34 +64,34 @@ def test_other_shapes_and_other_signatures_have_batches_of_their_own() -> None:
     assert inner.sizes == [4, 4]
 
 
-def test_everyone_in_a_batch_that_fails_is_told() -> None:
+def test_every_request_of_a_batch_that_fails_gets_the_error() -> None:
     engine = BatchedEngine(Doubling(), PATIENT)
     feeds = [{"x": np.full((1,), number)} for number in (1, -1, 1, 1)]
     with ThreadPoolExecutor(4) as pool:
-        told = [pool.submit(engine.run, "double", feed) for feed in feeds]
-    assert all(isinstance(one.exception(), RequestError) for one in told)
+        runs = [pool.submit(engine.run, "double", feed) for feed in feeds]
+    assert all(isinstance(run.exception(), RequestError) for run in runs)
 
 
-def test_a_model_whose_answers_have_no_rows_cannot_be_batched() -> None:
+def test_a_model_whose_outputs_have_no_rows_cannot_be_batched() -> None:
     engine = BatchedEngine(Doubling(), PATIENT)
     feeds = [{"x": np.ones((2,))} for _ in range(2)]
     with pytest.raises(RequestError, match="cannot be batched"):
         ask(engine, feeds, "sum")
 
 
-def test_values_without_rows_pass_by() -> None:
+def test_values_without_rows_are_not_batched() -> None:
     inner = Doubling()
     feed = {"x": np.ones((2, 2)), "flag": np.array(1)}
     assert BatchedEngine(inner, AT_ONCE).run("double", feed)["y"].shape == (2, 2)
 
 
-def test_sagemakers_variables_turn_it_on() -> None:
+def test_sagemakers_variables_enable_batching() -> None:
     given = {
         "SAGEMAKER_TFS_ENABLE_BATCHING": "true",
         "SAGEMAKER_TFS_MAX_BATCH_SIZE": "16",
         "SAGEMAKER_TFS_BATCH_TIMEOUT_MICROS": "500",
     }
-    assert Batching.from_environment(given) == Batching(16, 0.0005)
-    assert Batching.from_environment({}) is None
+    assert BatchingOptions.from_environment(given) == BatchingOptions(16, 0.0005)
+    assert BatchingOptions.from_environment({}) is None
     with pytest.raises(SourceError, match="MAX_BATCH_SIZE"):
-        Batching.from_environment({**given, "SAGEMAKER_TFS_MAX_BATCH_SIZE": "many"})
+        BatchingOptions.from_environment({**given, "SAGEMAKER_TFS_MAX_BATCH_SIZE": "many"})

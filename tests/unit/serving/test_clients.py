@@ -7,31 +7,31 @@ from collections.abc import Mapping
 import pytest
 from aiohttp import ClientSession, web
 
-from model_tools.serving.answers import json_answer
-from model_tools.serving.http import CONNECTIONS, Site, _runner
+from model_tools.serving.http_server import CONNECTIONS, Listener, _runner
+from model_tools.serving.http_types import json_response
 
-MODEL = Site(lambda *_: json_answer({"predictions": [1]}), 0)
-CONTAINER = Site(lambda *_: json_answer({"predictions": [1]}), 0, any_host=True)
+MODEL = Listener(lambda *_: json_response({"predictions": [1]}), 0)
+CONTAINER = Listener(lambda *_: json_response({"predictions": [1]}), 0, any_host=True)
 GZIP = (
     "POST / HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Encoding: gzip\r\n"
     "Content-Length: 2\r\n\r\nab"
 )
-OTHER_LOOPBACK = Site(lambda *_: json_answer({"predictions": [1]}), 0, host="::1")
-EVERYWHERE = Site(lambda *_: json_answer({"predictions": [1]}), 0, host="0.0.0.0")  # noqa: S104 - not listened on
+OTHER_LOOPBACK = Listener(lambda *_: json_response({"predictions": [1]}), 0, host="::1")
+EVERYWHERE = Listener(lambda *_: json_response({"predictions": [1]}), 0, host="0.0.0.0")  # noqa: S104 - not listened on
 
 
-async def listening(site: Site) -> tuple[web.AppRunner, int]:
-    runner = _runner(site)
+async def listening(listener: Listener) -> tuple[web.AppRunner, int]:
+    runner = _runner(listener)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner, runner.addresses[0][1]
 
 
-def status(site: Site, headers: Mapping[str, str]) -> int:
-    """The status of a request; PORT in a header's value is the server's port."""
+def status(listener: Listener, headers: Mapping[str, str]) -> int:
+    """Return the status of a request; PORT in a header's value is the server's port."""
 
     async def ask() -> int:
-        runner, port = await listening(site)
+        runner, port = await listening(listener)
         sent = {name: value.replace("PORT", str(port)) for name, value in headers.items()}
         async with (
             ClientSession() as session,
@@ -46,7 +46,7 @@ def status(site: Site, headers: Mapping[str, str]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("site", "headers", "expected"),
+    ("listener", "headers", "expected"),
     [
         (MODEL, {}, 200),
         (MODEL, {"Host": "localhost:PORT"}, 200),
@@ -64,10 +64,10 @@ def status(site: Site, headers: Mapping[str, str]) -> int:
         (EVERYWHERE, {"Host": "server.example", "Origin": "http://evil.example"}, 403),
     ],
 )
-def test_pages_of_other_sites_reach_no_model(
-    site: Site, headers: dict[str, str], expected: int
+def test_requests_of_other_sites_pages_are_rejected(
+    listener: Listener, headers: dict[str, str], expected: int
 ) -> None:
-    assert status(site, headers) == expected
+    assert status(listener, headers) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_pages_of_other_sites_reach_no_model(
         "GET / HT",
     ],
 )
-def test_a_client_that_breaks_off_or_writes_nonsense_leaves_one_line_at_most(
+def test_a_client_that_disconnects_or_sends_nonsense_adds_at_most_one_log_line(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def disturb() -> None:
@@ -95,7 +95,7 @@ def test_a_client_that_breaks_off_or_writes_nonsense_leaves_one_line_at_most(
         if with_response:
             await reader.read()
         writer.transport.abort()
-        async with ClientSession() as session:  # the server goes on
+        async with ClientSession() as session:  # the server continues
             assert (await session.get(f"http://127.0.0.1:{port}/")).status == 200
         await runner.cleanup()
 

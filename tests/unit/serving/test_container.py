@@ -1,4 +1,4 @@
-"""SageMaker's container, started as the embedded AWS starts it."""
+"""SageMaker's container, started like the local emulator starts it."""
 
 import socket
 import subprocess
@@ -9,17 +9,17 @@ import pytest
 import requests
 
 from model_tools.errors import ServingError
-from model_tools.serving.answers import RequestError, json_answer
-from model_tools.serving.container import json_of_csv, serving_json
-from model_tools.serving.http import Site, serve
-from tests.unit.serving.conftest import ROOT, Server, Start, said
+from model_tools.serving.http_server import Listener, serve
+from model_tools.serving.http_types import RequestError, json_response
+from model_tools.serving.sagemaker_api import json_of_csv, serving_json
+from tests.unit.serving.conftest import ROOT, Server, Start, json_of
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 HANDLERS = """
 import json, os
 
-print("this is no address")
+print("this is not an address")
 
 def input_handler(data, context):
     if context.request_content_type == "application/x-image":
@@ -31,9 +31,9 @@ def input_handler(data, context):
 def output_handler(response, context):
     if response.status_code != 200:
         raise ValueError(response.json()["error"])
-    told = {"values": response.json()["predictions"], "method": context.method,
+    result = {"values": response.json()["predictions"], "method": context.method,
             "version": context.model_version, "attributes": context.custom_attributes}
-    return json.dumps(told), context.accept_header
+    return json.dumps(result), context.accept_header
 """
 
 HANDLER = """
@@ -92,7 +92,7 @@ def attributes(text: str) -> dict[str, str]:
     return {"X_Amzn_SageMaker_Custom_Attributes": text}
 
 
-def test_it_listens_on_loopback_and_says_that_it_is_well(plain: Server) -> None:
+def test_it_listens_on_loopback_and_responds_to_pings(plain: Server) -> None:
     assert plain.url.startswith("http://127.0.0.1:")
     assert requests.get(f"{plain.url}/ping", timeout=240).status_code == 200
 
@@ -109,24 +109,24 @@ def test_it_listens_on_loopback_and_says_that_it_is_well(plain: Server) -> None:
         ("text/csv", "1.0,2\n3,4e0\n", [[3.5, 4.0], [4.5, 5.0]]),
     ],
 )
-def test_every_form_of_a_request_is_answered(
+def test_every_format_of_a_request_is_supported(
     plain: Server, content_type: str, body: str, expected: object
 ) -> None:
-    assert said(invoke(plain, body, content_type)) == {"predictions": expected}
+    assert json_of(invoke(plain, body, content_type)) == {"predictions": expected}
 
 
 def test_custom_attributes_choose_model_version_and_method(plain: Server) -> None:
     body = '{"instances": [1.0]}'
     older = invoke(plain, body, **attributes("tfs-model-name=Servo,tfs-model-version=1"))
-    assert said(older) == {"predictions": [2.5]}
+    assert json_of(older) == {"predictions": [2.5]}
     other = invoke(plain, body, **attributes("mine=1,tfs-model-name=other"))
-    assert said(other) == {"predictions": [2.5]}
+    assert json_of(other) == {"predictions": [2.5]}
     body = '{"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}]}'
-    assert said(invoke(plain, body, **attributes("tfs-method=regress"))) == {"results": [3.5]}
+    assert json_of(invoke(plain, body, **attributes("tfs-method=regress"))) == {"results": [3.5]}
     assert invoke(plain, body, **attributes("tfs-model-version=9")).status_code == 404
 
 
-def test_what_is_wrong_is_said_as_the_container_says_it(plain: Server) -> None:
+def test_errors_are_those_of_the_container(plain: Server) -> None:
     unknown = invoke(plain, b"\xff\xd8", "image/jpeg")
     assert unknown.status_code == 415
     assert unknown.json() == {"error": "Unsupported Media Type: image/jpeg"}
@@ -136,14 +136,14 @@ def test_what_is_wrong_is_said_as_the_container_says_it(plain: Server) -> None:
     assert requests.get(f"{plain.url}/models", timeout=240).status_code == 404
 
 
-def test_a_request_over_six_mebibytes_is_refused(plain: Server) -> None:
+def test_a_request_over_six_mebibytes_is_rejected(plain: Server) -> None:
     assert invoke(plain, b" " * (6 << 20)).status_code == 400
     large = invoke(plain, b" " * ((6 << 20) + 1))
     assert large.status_code == 413
     assert "6291456" in large.json()["error"]
 
 
-def test_it_says_accepted_types_back(plain: Server) -> None:
+def test_the_response_has_the_accepted_type(plain: Server) -> None:
     answer = invoke(plain, "[1.0]", Accept="application/jsonlines")
     assert answer.headers["Content-Type"] == "application/jsonlines"
 
@@ -154,23 +154,23 @@ def test_handlers_of_inference_py_are_run(start: Start, archives: dict[str, Path
         "--environment", "WHO=this model",
     )  # fmt: skip
     answer = invoke(
-        server, b"\x01\x02", "application/x-image", Accept="application/x-told",
+        server, b"\x01\x02", "application/x-image", Accept="application/x-result",
         **attributes("tfs-model-version=1,mine=2"),
     )  # fmt: skip
-    assert answer.headers["Content-Type"] == "application/x-told"
-    assert said(answer) == {
+    assert answer.headers["Content-Type"] == "application/x-result"
+    assert json_of(answer) == {
         "values": [2.5, 3.0],
         "method": None,
         "version": "1",
         "attributes": "tfs-model-version=1,mine=2",
     }
-    refused = invoke(server, "hello", "text/plain")
-    assert (refused.status_code, refused.json()) == (500, {"error": "text is not for this model"})
+    rejected = invoke(server, "hello", "text/plain")
+    assert (rejected.status_code, rejected.json()) == (500, {"error": "text is not for this model"})
     assert "JSON Parse error" in invoke(server, "{").json()["error"]
     assert server.end() == 0
 
 
-def test_one_handler_does_all_and_has_its_time(start: Start, archives: dict[str, Path]) -> None:
+def test_a_single_handler_has_a_time_limit(start: Start, archives: dict[str, Path]) -> None:
     server = start(
         "serve-container", "--model-data", archives["handler"], "--port", 0,
         "--timeout-seconds", 5, "--max-payload-mib", 0.0001,
@@ -180,8 +180,8 @@ def test_one_handler_does_all_and_has_its_time(start: Start, archives: dict[str,
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert invoke(server, "x" * 105).status_code == 413
     slow = invoke(server, "slow")
-    assert (slow.status_code, slow.json()) == (504, {"error": "no answer within 5 seconds"})
-    assert server.end() == 0, "though its handler is still asleep"
+    assert (slow.status_code, slow.json()) == (504, {"error": "no response within 5 seconds"})
+    assert server.end() == 0, "the handler still sleeps"
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,12 @@ def test_one_handler_does_all_and_has_its_time(start: Start, archives: dict[str,
         ("lacking", "nowhere_to_be_found"),
         ("half", "both input_handler"),
         ("unnumbered", "host-package"),
-        ("empty", "holds no SavedModel"),
+        ("empty", "contains no SavedModel"),
         ("cut", "archive-format"),
         ("none", "no such file"),
     ],
 )
-def test_what_cannot_be_served_ends_with_one_line(
+def test_an_archive_that_cannot_be_served_ends_with_one_line(
     archives: dict[str, Path], name: str, expected: str
 ) -> None:
     archive = archives.get(name, Path("none.tar.gz"))
@@ -208,11 +208,11 @@ def test_what_cannot_be_served_ends_with_one_line(
     assert expected in ended.stderr
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_the_error_of_a_port_in_use_contains_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServingError, match=f"127.0.0.1:{port}: Address already in use"):
-            serve([Site(lambda *_: json_answer({}), port)], lambda _: None)
+            serve([Listener(lambda *_: json_response({}), port)], lambda _: None)
 
 
 def _ended(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -234,7 +234,7 @@ def test_json_becomes_serving_json() -> None:
     assert serving_json("[[1], [2]]") == '{"instances":[[1], [2]]}'
 
 
-def test_csv_keeps_what_is_no_number_as_text() -> None:
+def test_csv_cells_that_are_not_numbers_are_strings() -> None:
     expected = '{"instances": [["a, \\"b\\"", 1000.0], ["c", 0.5]]}'
     assert json_of_csv('"a, ""b""",1e3\n\nc,.5\n') == expected
     with pytest.raises(RequestError, match="too large for a double"):

@@ -1,14 +1,14 @@
-"""Images in requests are measured before the model decodes them."""
+"""The size of images in requests is checked before the model decodes them."""
 
 import base64
 
 import pytest
 
 from model_tools.errors import SourceError
-from model_tools.pictures import image_limit
-from model_tools.serving.answers import RequestError
+from model_tools.formats.tensors import TensorSpec
+from model_tools.images import image_limit
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import read_bytes, read_tensor
-from model_tools.sources.tensors import TensorSpec
 from tests.unit.vision.encoded_images import LARGE, encoded
 
 

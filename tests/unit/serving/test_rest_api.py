@@ -1,4 +1,4 @@
-"""TensorFlow Serving's public REST examples, in its own words, and what its errors say."""
+"""TensorFlow Serving's public REST examples, and the messages of its errors."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_tools.serving.loading import load_version
-from model_tools.serving.rest import RestApi
+from model_tools.serving.rest_api import RestApi
 from model_tools.serving.signatures import read_servable
-from model_tools.serving.versions import ServedModel
+from model_tools.serving.versions import ServedModel, load_version
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -40,7 +39,7 @@ def ask(api: RestApi, path: str, request: object = None, status: int = 200) -> A
     return json.loads(answer.body)
 
 
-def refused(api: RestApi, path: str, request: object, status: int = 400) -> str:
+def rejected(api: RestApi, path: str, request: object, status: int = 400) -> str:
     document = ask(api, path, request, status)
     assert document.keys() == {"error"}
     assert isinstance(document["error"], str)
@@ -156,19 +155,21 @@ def test_columns_of_the_same_values_give_the_same_answers(api: RestApi) -> None:
         ({"instances": [True]}, "expected type"),
         ({"instances": [{"x": 1.0}, 2.0]}, "mixes"),
         ({"instances": [{"x": 1.0}, {"y": 1.0}]}, "element: 1"),
-        ({"inputs": {"z": 1.0}}, "takes x"),
+        ({"inputs": {"z": 1.0}}, "expected x"),
         ({"signature_name": "nothing", "instances": [1]}, "not found in signature def"),
     ],
 )
-def test_a_wrong_predict_request_is_told_why(api: RestApi, request_: object, expected: str) -> None:
-    assert expected in refused(api, "half_plus_two:predict", request_)
+def test_the_error_of_a_wrong_predict_request_contains_the_reason(
+    api: RestApi, request_: object, expected: str
+) -> None:
+    assert expected in rejected(api, "half_plus_two:predict", request_)
 
 
 def test_no_rows_have_no_predictions(api: RestApi) -> None:
     for model in ("half_plus_two", "sensors"):
         assert ask(api, f"{model}:predict", {"instances": []}) == {"predictions": []}
-    assert "exactly one" in refused(api, "sensors:predict", {"instances": [], "inputs": []})
-    assert "not found" in refused(
+    assert "exactly one" in rejected(api, "sensors:predict", {"instances": [], "inputs": []})
+    assert "not found" in rejected(
         api, "sensors:predict", {"instances": [], "signature_name": "nothing"}
     )
 
@@ -182,7 +183,7 @@ def test_no_rows_have_no_predictions(api: RestApi) -> None:
         '{"signature_name": "regress_x_to_y", "examples": [{"x": %s}]}',
     ],
 )
-def test_a_number_that_no_double_holds_is_refused(api: RestApi, body: str, number: str) -> None:
+def test_a_number_too_large_for_a_double_is_rejected(api: RestApi, body: str, number: str) -> None:
     method = "regress" if "regress" in body else "predict"
     answer = api.handle("POST", f"/v1/models/half_plus_two:{method}", (body % number).encode())
     assert answer.status == 400
@@ -204,58 +205,60 @@ def test_one_value_in_a_column_is_answered_with_one(api: RestApi) -> None:
         ({"sensor": [1, 2]}, "reduction dimension"),
     ],
 )
-def test_a_value_of_another_type_is_told_so(
+def test_a_value_of_another_type_is_an_error(
     api: RestApi, part: dict[str, object], expected: str
 ) -> None:
     row = {**SENSORS["instances"][0], **part}
-    assert expected in refused(api, "sensors:predict", {"instances": [row]})
+    assert expected in rejected(api, "sensors:predict", {"instances": [row]})
 
 
 @pytest.mark.parametrize(
     ("examples", "expected"),
     [
-        ([{"x": [1.0, "a"]}], "no flat list"),
+        ([{"x": [1.0, "a"]}], "or a flat list"),
         ([{"x": 1e39}], "too large for float32"),
-        ([{"x": [[1.0]]}], "no flat list"),
+        ([{"x": [[1.0]]}], "or a flat list"),
         ([{"x": 1}], "Data types don't match"),
         ([{}], "Feature: x"),
         ([], "no element"),
         ({"x": 1.0}, "is a list"),
     ],
 )
-def test_a_wrong_example_is_told_why(api: RestApi, examples: object, expected: str) -> None:
+def test_the_error_of_a_wrong_example_contains_the_reason(
+    api: RestApi, examples: object, expected: str
+) -> None:
     request = {"signature_name": "regress_x_to_y", "examples": examples}
-    assert expected in refused(api, "half_plus_two:regress", request)
+    assert expected in rejected(api, "half_plus_two:regress", request)
 
 
-def test_a_signature_answers_its_own_method_only(api: RestApi) -> None:
-    said = refused(api, "half_plus_two:regress", {"examples": [{"x": 1.0}]})
-    assert "Was: tensorflow/serving/predict" in said
+def test_a_signature_responds_only_to_its_method(api: RestApi) -> None:
+    message = rejected(api, "half_plus_two:regress", {"examples": [{"x": 1.0}]})
+    assert "Was: tensorflow/serving/predict" in message
 
 
 def test_what_is_not_served_is_not_found(api: RestApi) -> None:
     for path in ("other:predict", "half_plus_two/versions/9:predict"):
-        assert "Servable not found" in refused(api, path, {"instances": [1]}, 404)
+        assert "Servable not found" in rejected(api, path, {"instances": [1]}, 404)
     assert "Could not find any versions of model other" in ask(api, "other", status=404)["error"]
     ask(api, "half_plus_two/versions/9", status=404)
-    assert "label: other" in refused(api, "half_plus_two/labels/other:predict", {"instances": [1]})
+    assert "label: other" in rejected(api, "half_plus_two/labels/other:predict", {"instances": [1]})
 
 
 @pytest.mark.parametrize("path", ["half_plus_two:guess", "half_plus_two/metadata", "", "a/b/c"])
-def test_a_path_that_is_none_is_malformed(api: RestApi, path: str) -> None:
-    assert refused(api, path, {}).startswith("Malformed request: POST /v1/models/")
+def test_an_unknown_path_is_malformed(api: RestApi, path: str) -> None:
+    assert rejected(api, path, {}).startswith("Malformed request: POST /v1/models/")
 
 
 @given(st.binary(max_size=60))
-def test_whatever_is_sent_is_answered(api: RestApi, body: bytes) -> None:
+def test_any_body_gets_a_response(api: RestApi, body: bytes) -> None:
     for method in ("predict", "classify", "regress"):
         answer = api.handle("POST", f"/v1/models/half_plus_two:{method}", body)
         assert answer.status in {200, 400}
 
 
 @given(st.lists(st.floats(width=32, allow_infinity=False, allow_nan=False), min_size=1))
-def test_numbers_survive_the_way_there_and_back(api: RestApi, numbers: list[float]) -> None:
-    import numpy as np  # noqa: PLC0415 - beside what needs it
+def test_predictions_of_float32_numbers_are_exact(api: RestApi, numbers: list[float]) -> None:
+    import numpy as np  # noqa: PLC0415 - only this test needs it
 
     answer = ask(api, "half_plus_two:predict", {"instances": numbers})["predictions"]
     expected = np.float32(0.5) * np.array(numbers, np.float32) + np.float32(2)

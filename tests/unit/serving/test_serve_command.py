@@ -1,4 +1,4 @@
-"""`model-tools serve`, from its start over a new version to its end."""
+"""`deeplens model serve`: its start, a new version, and its end."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 from model_tools.cli.main import main
 from model_tools.cli.serve import ENGINES
-from model_tools.serving.answers import RequestError
 from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
 from model_tools.serving.engines import load_engine
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import read_servable
 from testkit.waiting import eventually
-from tests.unit.serving.conftest import Start, said
+from tests.unit.serving.conftest import Start, json_of
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -33,11 +33,11 @@ def test_a_new_version_replaces_the_old_one_while_it_serves(
     rows = {"instances": [1.0, 2.0, 5.0]}
 
     def predict() -> object:
-        return said(requests.post(f"{model}:predict", json=rows, timeout=240))
+        return json_of(requests.post(f"{model}:predict", json=rows, timeout=240))
 
     def states() -> dict[str, str]:
         versions = requests.get(model, timeout=240).json()["model_version_status"]
-        return {one["version"]: one["state"] for one in versions}
+        return {version["version"]: version["state"] for version in versions}
 
     assert predict() == {"predictions": [2.5, 3.0, 4.5]}
     (tmp_path / "2").mkdir()
@@ -50,7 +50,7 @@ def test_a_new_version_replaces_the_old_one_while_it_serves(
     assert server.end() == 0
 
 
-def test_openvino_gives_the_same_answers_and_says_what_it_cannot(
+def test_openvino_gives_equal_outputs_and_an_error_for_other_signatures(
     example_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODEL_TOOLS_CACHE", str(tmp_path))
@@ -69,13 +69,13 @@ def test_openvino_gives_the_same_answers_and_says_what_it_cannot(
 @pytest.mark.parametrize(
     ("files", "arguments", "expected"),
     [
-        ((), (), "no folder that is called by a number"),
-        (("1/saved_model.pb",), ("--label", "stable=2"), "there are the versions 1"),
+        ((), (), "no numbered folder"),
+        (("1/saved_model.pb",), ("--label", "stable=2"), "expected one of the versions 1"),
         (("1/saved_model.pb",), ("--label", "stable"), "expected LABEL=N"),
         (("1/saved_model.pb",), (), "no version of m can be served"),
     ],
 )
-def test_what_cannot_be_served_is_said(
+def test_an_error_before_serving_is_printed_once(
     tmp_path: Path, files: tuple[str, ...], arguments: tuple[str, ...], expected: str
 ) -> None:
     for name in files:
@@ -85,10 +85,10 @@ def test_what_cannot_be_served_is_said(
     result = CliRunner().invoke(main, command)
     assert result.exit_code in {1, 2}
     assert result.output.count(expected) == 1
-    # A refusal of a version is the error, and not also a line of the log.
+    # The error of a version is not also a line of the log.
     assert "is not served" not in result.output
     assert "Traceback" not in result.output
 
 
-def test_the_engines_of_the_command_are_those_that_there_are() -> None:
+def test_the_engines_of_the_command_are_those_of_the_server() -> None:
     assert ENGINES == KNOWN_ENGINES

@@ -1,4 +1,4 @@
-"""Versions come, go and break below a base path; whoever is served goes on."""
+"""Versions appear, disappear and fail below a base path while the server continues."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -6,25 +6,25 @@ from typing import Any, cast
 import pytest
 
 from model_tools.errors import ServingError, SourceError
-from model_tools.serving.answers import RequestError
-from model_tools.serving.versions import ServedModel, Version
+from model_tools.serving.http_types import RequestError
+from model_tools.serving.versions import ServedModel, ServedVersion
 
 pytestmark = pytest.mark.process
 
 
 class Loader:
-    """Loads a folder unless it holds a file called `broken`."""
+    """Loads a folder unless it contains a file `broken` or `crashing`."""
 
     def __init__(self) -> None:
         self.loaded: list[int] = []
 
-    def __call__(self, number: int, folder: Path) -> Version:
+    def __call__(self, number: int, folder: Path) -> ServedVersion:
         self.loaded.append(number)
         if (folder / "broken").exists():
             raise SourceError(f"{folder.name} is broken")
         if (folder / "crashing").exists():
-            raise ServingError("TensorFlow does not like it")
-        return Version(number, cast("Any", None), cast("Any", None))
+            raise ServingError("TensorFlow cannot load it")
+        return ServedVersion(number, cast("Any", None), cast("Any", None))
 
 
 def put(base: Path, number: int, content: str = "saved_model.pb") -> None:
@@ -60,7 +60,7 @@ def test_a_new_version_replaces_the_old_one_and_the_status_shows_both(tmp_path: 
 @pytest.mark.parametrize(
     ("how", "code"), [("broken", "INVALID_ARGUMENT"), ("crashing", "INTERNAL")]
 )
-def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
+def test_the_old_version_is_served_and_the_state_of_a_broken_one_has_the_error(
     tmp_path: Path, how: str, code: str
 ) -> None:
     put(tmp_path, 1)
@@ -74,10 +74,12 @@ def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     assert states(model) == {2: "END", 1: "AVAILABLE"}
     assert model.states()[2].error_code == code
     assert model.states()[2].error_message
-    assert loader.loaded == [1, 2], "what is broken is not tried again as long as it stays so"
+    assert loader.loaded == [1, 2], "a broken version is not loaded again until its files change"
 
 
-def test_a_version_that_was_still_being_copied_is_served_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_version_that_is_still_being_copied_is_served_when_it_is_complete(
+    tmp_path: Path,
+) -> None:
     put(tmp_path, 1, "broken")
     model = ServedModel("m", tmp_path, Loader())
     model.poll()
@@ -100,10 +102,10 @@ def test_a_label_keeps_its_version_served(tmp_path: Path) -> None:
         model.version(2)
 
 
-def test_what_is_taken_away_is_given_up(tmp_path: Path) -> None:
+def test_a_removed_version_is_unloaded(tmp_path: Path) -> None:
     for number in (1, 2):
         put(tmp_path, number)
-    model = ServedModel("m", tmp_path, Loader(), keep=2)
+    model = ServedModel("m", tmp_path, Loader(), latest_versions=2)
     model.poll()
     (tmp_path / "2" / "saved_model.pb").unlink()
     (tmp_path / "2").rmdir()

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semantic_version import Version
 
+from deeplens.policy.golden import without_content_numbers
 from stacks.recipes import NUMBER_LIMIT, component_version, is_three_numbers
-from tools.component_versions import without_content_numbers
 
 contents = st.binary(max_size=20).map(lambda content: hashlib.sha256(content).hexdigest())
 first_numbers = st.integers(0, NUMBER_LIMIT - 1)
-# As stacks.config accepts names of environments and models.
+# As deeplens.config accepts names of environments and models.
 names = st.from_regex(r"\A[a-z][a-z0-9-]{0,12}\Z")
 
 

@@ -8,8 +8,8 @@ import pytest
 from local_aws.greengrass.deployments import job_document
 from stacks.constructs.deeplens_project import _POLICIES, _access_control, _configuration
 from stacks.recipes import (
-    LARGEST_LITE_DOCUMENT_BYTES,
     LONGEST_VERSION,
+    MAX_LITE_DOCUMENT_BYTES,
     RecipeError,
     check_job_document,
 )
@@ -77,7 +77,7 @@ def test_the_emulators_document_of_the_same_deployment_is_not_longer() -> None:
     }
     size = len(json.dumps(job_document(record)).encode())
     merge = json.loads(specifications["deeplens.dev.inference"]["configurationUpdate"]["merge"])
-    merge["filler"] = "x" * (LARGEST_LITE_DOCUMENT_BYTES - size)
+    merge["filler"] = "x" * (MAX_LITE_DOCUMENT_BYTES - size)
     specifications["deeplens.dev.inference"]["configurationUpdate"]["merge"] = json.dumps(merge)
     with pytest.raises(RecipeError):
         check(specifications, parent=f"{IOT}/{'f' * 128}")

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens.config import InferenceConfig, ModelArtifact
-from stacks.constructs.camera_recipe import generic_recipe
 from stacks.constructs.camera_runtime import runtime_folder, runtime_recipe
-from stacks.constructs.model_recipe import model_recipe
+from stacks.constructs.component_recipes import generic_recipe, model_recipe
 from stacks.recipes import broken_rules, component_version
 
 pytestmark = pytest.mark.process
@@ -22,7 +21,7 @@ Recipe = dict[str, Any]
 LARGEST_RESPONSE_BYTES = 16_384
 DIGEST = "ab" * 32
 ACCOUNT = "arn:aws:lambda:ap-southeast-2:111111111111:function"
-# As stacks.config accepts them; the longest of each are tried, too.
+# As deeplens.config accepts them; the longest of each are tried, too.
 environments = st.from_regex(r"\A[a-z][a-z0-9-]{0,12}\Z") | st.just("p" * 13)
 models = st.from_regex(r"\A[a-z][a-z0-9-]{0,62}\Z") | st.just("m" * 63)
 buckets = st.just(f"deeplens-{'b' * 54}")

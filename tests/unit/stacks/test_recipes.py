@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeplens.config import InferenceConfig
-from stacks.constructs.camera_recipe import generic_recipe, linux_process
 from stacks.constructs.camera_runtime import runtime_folder, runtime_recipe
+from stacks.constructs.component_recipes import generic_recipe, linux_process
 from stacks.recipes import (
     FORM_RULES,
     LITE_RULES,

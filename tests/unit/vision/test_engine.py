@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_tools.protos import message_class
-from model_tools.shapes.drawing import LABELS, draw_picture
+from model_tools.graph.messages import message_class
+from model_tools.samples.shapes.drawing import LABELS, draw_image
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError, ScoresError
 from shared.artifact.manifest import InputSpec
@@ -44,7 +44,7 @@ def test_the_committed_model_names_the_shapes_of_new_pictures(
     random = np.random.default_rng(20_261_121)
     right = 0
     for _ in range(25):
-        picture, drawn = draw_picture(random, 512, 384)
+        picture, drawn = draw_image(random, 512, 384)
         found = [one for one in engines[name].infer(picture) if one.score >= 0.5]
         right += sorted(one.label for one in found) == sorted(LABELS[one.kind] for one in drawn)
         assert all(one.box and 0 <= one.box.ymin <= one.box.ymax <= 1 for one in found)
@@ -54,7 +54,7 @@ def test_the_committed_model_names_the_shapes_of_new_pictures(
 def test_engines_agree_on_every_number(engines: dict[str, InferenceEngine]) -> None:
     random = np.random.default_rng(7)
     for _ in range(5):
-        picture, _ = draw_picture(random, 300, 200)
+        picture, _ = draw_image(random, 300, 200)
         first, second = (
             [one for one in engines[name].infer(picture) if one.score >= 0.3] for name in ENGINES
         )

@@ -10,13 +10,13 @@ pytestmark = pytest.mark.process
 
 @pytest.mark.parametrize("name", ["inference", "custom_resources", "fleet_metrics", "layer"])
 def test_an_archive_contains_each_shared_module_that_it_imports(name: str) -> None:
-    from stacks.constructs import function_code, verification  # noqa: PLC0415 - imports CDK
+    from stacks.constructs import function_code, signature_verification  # noqa: PLC0415 - imports CDK
 
     members = {
         "inference": function_code.inference_members,
         "custom_resources": function_code.custom_resources_members,
         "fleet_metrics": function_code.fleet_metrics_members,
-        "layer": verification.reader_members,
+        "layer": signature_verification.reader_members,
     }[name]()
     imported = {
         str(node.module)

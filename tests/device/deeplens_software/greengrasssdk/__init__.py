@@ -1,4 +1,4 @@
-"""Stands where a DeepLens has its message router: messages are lines of a file.
+"""A double of the message router of a DeepLens: messages are lines of a file.
 
 Source: greengrasssdk 1.6.1, `client("iot-data").publish(topic, payload, queueFullPolicy)`.
 """

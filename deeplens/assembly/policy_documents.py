@@ -1,0 +1,91 @@
+"""Policy documents of templates: statements, principals, actions and resources."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from deeplens.assembly.cloud_assembly import Stack
+from deeplens.assembly.intrinsics import text
+
+POLICY_TYPES = ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy")
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, another value as a list of one, and None as an empty list."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the statements of a policy document."""
+    yield from as_list(document.get("Statement", []))
+
+
+def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield every action and resource that a policy document allows, and the statement."""
+    for statement in statements(document):
+        if statement["Effect"] == "Allow":
+            for action in as_list(statement.get("Action", [])):
+                for resource in as_list(statement.get("Resource", "")):
+                    yield action, text(resource), statement
+
+
+def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the policy documents of roles, managed and inline, by logical id."""
+    for logical_id, policy in stack.definitions(*POLICY_TYPES):
+        yield logical_id, policy["Properties"]["PolicyDocument"]
+    for logical_id, role in stack.definitions("AWS::IAM::Role"):
+        for inline in role["Properties"].get("Policies", []):
+            yield logical_id, inline["PolicyDocument"]
+
+
+def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every policy document of a stack: of identities, of resources, and of trust."""
+    for logical_id, definition in stack.definitions():
+        for document in documents_in(definition.get("Properties", {})):
+            yield logical_id, document
+
+
+def documents_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every policy document in a resource's properties, at any depth."""
+    if isinstance(value, dict):
+        if "Statement" in value and "PolicyName" not in value:
+            yield value
+            return
+        for part in value.values():
+            yield from documents_in(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from documents_in(part)
+
+
+def is_in_account(arn: str, account: str) -> bool:
+    """Return whether an ARN pattern is limited to one service and this account."""
+    if arn.startswith("${"):
+        return True
+    parts = arn.split(":", 5)
+    return len(parts) > 5 and "*" not in parts[2] and parts[4] == account  # noqa: PLR2004 - an ARN
+
+
+def is_everybody(principal: Any) -> bool:
+    """Return whether a statement's principal includes everybody."""
+    if not isinstance(principal, dict):
+        return text(principal) == "*"
+    return any("*" in [text(name) for name in as_list(value)] for value in principal.values())
+
+
+def denies_without_tls(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
+    """Return whether a statement denies `actions` on `resources` for all requests without TLS."""
+    return denies_everybody(statement, actions, resources) and statement.get("Condition") == {
+        "Bool": {"aws:SecureTransport": "false"}
+    }
+
+
+def denies_everybody(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
+    """Return whether a statement, without its condition, denies `actions` to everybody."""
+    return (
+        statement["Effect"] == "Deny"
+        and is_everybody(statement.get("Principal"))
+        and actions <= {text(action) for action in as_list(statement.get("Action"))}
+        and resources <= {text(resource) for resource in as_list(statement.get("Resource"))}
+    )

@@ -1,0 +1,37 @@
+"""The project's own rules for synthesized templates, and the scanners that check them.
+
+The rules cover Greengrass V2 components, IoT role aliases, published versions on cameras and
+write-once artifacts, for which public scanners have no rules. Each rule is a function of the
+templates of one environment, and each of its violations contains advice. `tests/policy` adds each
+mistake to a template and requires its violation.
+"""
+
+from collections.abc import Iterable
+
+from deeplens.assembly import Stack
+from deeplens.policy import (
+    checkov,
+    delivery,
+    devices,
+    identity,
+    monitoring,
+    releases,
+    storage,
+)
+from deeplens.policy.violation import Violation
+
+RULES = (
+    *identity.RULES,
+    *devices.RULES,
+    *storage.RULES,
+    *releases.RULES,
+    *monitoring.RULES,
+    *delivery.RULES,
+    *checkov.RULES,
+)
+
+
+def violations(stacks: Iterable[Stack]) -> list[Violation]:
+    """Return the violations of every rule in the stacks of one environment."""
+    environment = list(stacks)
+    return [violation for rule in RULES for violation in rule(environment)]

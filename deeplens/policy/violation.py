@@ -1,0 +1,29 @@
+"""The result of a rule: a resource that violates it, and the advice."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deeplens.assembly import Stack
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that a resource of a stack violates, and the change that corrects it."""
+
+    rule: str
+    stack: str
+    resource: str
+    advice: str
+
+    def __str__(self) -> str:
+        """Return one line for a terminal."""
+        return f"{self.rule}: {self.stack}/{self.resource}: {self.advice}"
+
+
+Rule = Callable[[list[Stack]], Iterator[Violation]]
+"""Checks the stacks of one environment."""
+
+
+def violation(stack: Stack, rule: str, resource: str, advice: str) -> Violation:
+    """Return a violation in a stack."""
+    return Violation(rule, stack.name, resource, advice)

@@ -1,0 +1,16 @@
+"""Reviews of changes: the effect on every environment, before anyone deploys it.
+
+`checkout` and `synthesis` produce two cloud assemblies; `resources`, `access`, `devices`,
+`rollout`, `model_card`, `findings` and `cost` each compare one aspect; `comparison` combines the
+results in a `Review`; `page` converts it to `blocks`; `html`, `markdown` and `terminal` format
+these, and `json_output` is for programs. A review reads only cloud assemblies and environment
+files. It needs no CDK, AWS account or network.
+"""
+
+
+class ReviewError(Exception):
+    """A review cannot be made; the message contains the given value and values that work."""
+
+
+class WrongBaseError(ReviewError):
+    """The value of BASE is not a commit."""

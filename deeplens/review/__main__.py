@@ -1,0 +1,5 @@
+"""`python -m deeplens.review`."""
+
+from deeplens.review.cli import main
+
+main()

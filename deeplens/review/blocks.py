@@ -1,0 +1,90 @@
+"""The blocks of a page, independent of its format.
+
+HTML, Markdown and terminal text are created from the same blocks, so their content is the same.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["state", "wider", "narrower", "added", "changed", "replaced", "removed", "plain"]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of the page (level 1), of a section (2) or of a subsection (3)."""
+
+    level: Literal[1, 2, 3]
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A sentence that a reader must not overlook; if not `loud`, a note to read first."""
+
+    text: str
+    loud: bool = True
+
+
+@dataclass(frozen=True)
+class Point:
+    """One item of a list: a label with its kind, and a sentence."""
+
+    tone: Tone
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """A list."""
+
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; the first column names the row.
+
+    Attributes:
+        numbers: whether the other columns contain numbers.
+        sections: whether each row has the name of a section of the page, and links to it.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: bool = False
+    sections: bool = False
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Details that a reader can open; a terminal prints them only if they are open initially."""
+
+    title: str
+    blocks: tuple["Block", ...]
+    open: bool = False
+
+
+Block = Heading | Text | Alarm | Points | Table | Folded
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its title and its blocks."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def anchor(heading: str) -> str:
+    """Return the id of a heading, as GitHub creates it from letters and digits."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

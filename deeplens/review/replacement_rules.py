@@ -1,0 +1,103 @@
+"""The effect of property changes by CloudFormation's resource schemas.
+
+Source: the resource provider schemas in cfn-lint (`createOnlyProperties` and
+`conditionalCreateOnlyProperties`), from which CloudFormation's documentation is generated.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+from cfnlint.helpers import REGIONS
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
+
+from deeplens.assembly.intrinsics import Value
+from deeplens.review.json_diff import ABSENT, Absent, Difference, Path
+
+Effect = Literal["in place", "perhaps replaced", "replaced"]
+
+RANK: dict[Effect, int] = {"in place": 0, "perhaps replaced": 1, "replaced": 2}
+"""The order of the effects by strength."""
+
+_STATE = {
+    "AWS::DynamoDB::GlobalTable": "its items",
+    "AWS::DynamoDB::Table": "its items",
+    "AWS::ECR::Repository": "its images",
+    "AWS::EFS::FileSystem": "its files",
+    "AWS::IoT::Certificate": "a device's identity",
+    "AWS::IoT::Thing": "the device's shadows and its place in thing groups",
+    "AWS::IoT::ThingGroup": "the fleet's members and its deployment",
+    "AWS::KMS::Key": "the key: all that it encrypts cannot be read without it",
+    "AWS::Kinesis::Stream": "its records",
+    "AWS::Logs::LogGroup": "its log events",
+    "AWS::RDS::DBInstance": "its data",
+    "AWS::S3::Bucket": "its objects",
+    "AWS::S3Tables::Table": "its rows",
+    "AWS::SQS::Queue": "its messages",
+    "AWS::SageMaker::ModelPackageGroup": "its model versions",
+    "AWS::SecretsManager::Secret": "its value",
+    "AWS::Timestream::Table": "its records",
+}
+
+
+def state_of(type_: str) -> str | None:
+    """Return the state in resources of this type that a new one would not contain, or None."""
+    return _STATE.get(type_)
+
+
+def effect_of(type_: str, region: str, difference: Difference) -> Effect:
+    """Return the effect of a difference in the properties on a resource of `type_`.
+
+    The path of `difference` starts below `Properties`. A resource of a type without schema is
+    perhaps replaced. A custom resource is updated in place, as its handler decides.
+    """
+    if type_.startswith("Custom::") or type_ == "AWS::CloudFormation::CustomResource":
+        return "in place"
+    rules = _create_only(type_, region)
+    if rules is None:
+        return "perhaps replaced"
+    always, sometimes = rules
+    if any(_touches(rule, difference) for rule in always):
+        return "replaced"
+    if any(_touches(rule, difference) for rule in sometimes):
+        return "perhaps replaced"
+    return "in place"
+
+
+@cache
+def _create_only(type_: str, region: str) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
+    for schema_region in (region if region in REGIONS else "us-east-1", "us-east-1"):
+        try:
+            schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(schema_region, type_).schema
+        except ResourceNotFoundError:
+            continue
+        return (
+            _paths(schema.get("createOnlyProperties", [])),
+            _paths(schema.get("conditionalCreateOnlyProperties", [])),
+        )
+    return None
+
+
+def _paths(pointers: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(tuple(pointer.removeprefix("/properties/").split("/")) for pointer in pointers)
+
+
+def _touches(rule: Path, difference: Difference) -> bool:
+    """Return whether the values at the path `rule` differ."""
+    shared = min(len(rule), len(difference.path))
+    if any(
+        name not in (step, "*")
+        for name, step in zip(rule[:shared], difference.path[:shared], strict=True)
+    ):
+        return False
+    below = rule[shared:]
+    return _at(difference.before, below) != _at(difference.after, below)
+
+
+def _at(value: Value | Absent, path: Path) -> Value | Absent:
+    for position, step in enumerate(path):
+        if step == "*":
+            parts = value if isinstance(value, list) else []
+            return [_at(part, path[position + 1 :]) for part in parts]
+        value = value.get(step, ABSENT) if isinstance(value, dict) else ABSENT
+    return value

@@ -1,0 +1,65 @@
+"""Pauses after failures, and the number of occurrences of each error."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 60.0
+_RESET_SECONDS = 600.0
+_MAX_ERRORS = 128
+
+
+class Backoff:
+    """Counts consecutive failures, and returns a pause that doubles from 1 s to 60 s."""
+
+    def __init__(
+        self,
+        *,
+        first_seconds: float = _FIRST_PAUSE_SECONDS,
+        longest_seconds: float = _LONGEST_PAUSE_SECONDS,
+    ) -> None:
+        self.consecutive = 0
+        self._first_seconds = first_seconds
+        self._longest_seconds = longest_seconds
+        self._pause_seconds = 0.0
+
+    def failed(self) -> float:
+        """Count a failure; return the pause in seconds."""
+        self.consecutive += 1
+        self._pause_seconds = min(
+            max(2 * self._pause_seconds, self._first_seconds), self._longest_seconds
+        )
+        return self._pause_seconds
+
+    def succeeded(self) -> int:
+        """Reset the pause; return the number of consecutive failures before."""
+        ended, self.consecutive, self._pause_seconds = self.consecutive, 0, 0.0
+        return ended
+
+
+class ErrorCounts:
+    """Counts the occurrences of each error, so that a repeated error is reported once.
+
+    Successes do not reset a count: a damaged image in a folder would be reported in each cycle.
+    The count of an error is reset when it has not occurred for ten minutes.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+
+    def count(self, error: Exception) -> int:
+        """Count an error; return the number of its occurrences, 1 for a new error."""
+        key, now = (type(error).__name__, str(error)), self._clock()
+        count, last_seconds = self._counts.pop(key, (0, now))
+        count = 1 if now - last_seconds > _RESET_SECONDS else count + 1
+        self._counts[key] = (count, now)
+        if len(self._counts) > _MAX_ERRORS:
+            self._counts.popitem(last=False)
+        return count
+
+
+def is_logged(count: int) -> bool:
+    """Return true if this occurrence is logged: the 1st, 2nd, 4th, 8th …."""
+    return count & (count - 1) == 0

@@ -1,0 +1,292 @@
+"""Settings that can change while the loop runs, and the shadow that changes them."""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from camera.backoff import Backoff, ErrorCounts, is_logged
+from camera.errors import SettingsError
+from camera.greengrass import ResultPublisher, Subscriber
+from shared.artifact.strict_json import parse_json
+from shared.printable import printable
+
+logger = logging.getLogger(__name__)
+
+SHADOW = "$aws/things/{thing}/shadow/name/deeplens"
+
+THRESHOLD_RANGE = (0.0, 1.0)
+FRAME_INTERVAL_RANGE_SECONDS = (0.02, 3600.0)
+_MAX_LABELS = 200
+_LONGEST_LABEL = 200
+_LONGEST_QUOTE = 80
+_LARGEST_DOCUMENT_BYTES = 64 << 10
+_MAX_WAITING = 16
+_RETRY_SECONDS = 60.0
+
+ApplyDesired = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicSettings:
+    """Settings of publishing, drift and crops; durations in seconds, scores from 0 to 1."""
+
+    # From the recipe at the start.
+    threshold: float
+    frame_interval_seconds: float
+    # Labels of interest; empty means all.
+    labels: tuple[str, ...] = ()
+    # Publish a frame only if its labels differ from those of the previous frame.
+    publish_on_change: bool = False
+    # Publish the same label again only after this time; 0 publishes it each time.
+    label_interval_seconds: float = 0.0
+    # Distance from the artifact's baseline from which a feature has moved; 0: no comparison.
+    drift_threshold: float = 0.5
+    # Store crops of detections from the first score up to the second; empty stores none.
+    crop_scores: tuple[float, ...] = ()
+    # Limits of the number and the size of crops.
+    crop_files: int = 200
+    crop_mib: int = 32
+
+    def with_desired(self, desired: Mapping[str, Any]) -> Self:
+        """Return these settings with the changes that a shadow desires.
+
+        Raises:
+            SettingsError: contains the first invalid setting, its value, and the values that work;
+                no change is applied then.
+        """
+        checked = {name: _checked(name, value) for name, value in desired.items()}
+        return replace(self, **checked)
+
+    def reported(self) -> dict[str, Any]:
+        """Return the settings as the shadow contains them."""
+        lists = {"labels": list(self.labels), "crop_scores": list(self.crop_scores)}
+        return asdict(self) | lists
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return a value in the type of its setting; raise `SettingsError` if it is invalid."""
+    if name not in _CHECKS:
+        raise SettingsError(f"{quoted(name)} is not a valid setting: expected {', '.join(_CHECKS)}")
+    try:
+        return _CHECKS[name](value)
+    except ValueError as error:
+        raise SettingsError(f"{name}: given {quoted(value)}, expected {error}") from None
+
+
+class CurrentSettings:
+    """The current settings, and the reason why others were rejected; for several threads."""
+
+    def __init__(self, initial: DynamicSettings) -> None:
+        self._changing = threading.Lock()
+        self._current = initial
+        self._rejection: str | None = None
+
+    @property
+    def current(self) -> DynamicSettings:
+        """The current settings."""
+        return self._current
+
+    def apply_desired(self, desired: Any) -> SettingsError | None:
+        """Apply desired settings, all or none; return the reason of a rejection if it is new."""
+        with self._changing:
+            try:
+                if not isinstance(desired, Mapping):
+                    raise SettingsError(f"settings: given {quoted(desired)}, expected an object")  # noqa: TRY301 - handled as every other invalid value
+                self._current = self._current.with_desired(desired)
+            except SettingsError as error:
+                is_new, self._rejection = self._rejection != str(error), str(error)
+                return error if is_new else None
+            self._rejection = None
+            return None
+
+    def reported(self) -> dict[str, Any]:
+        """Return the current settings as the shadow contains them."""
+        return self._current.reported()
+
+    def rejection(self) -> str | None:
+        """Return the reason for rejecting the newest desired settings; None if they apply."""
+        return self._rejection
+
+
+class ShadowListener:
+    """Receives `desired.settings` of the thing's named shadow `deeplens`.
+
+    All settings are requested at the start; then each change is received. A failed subscription is
+    retried, and the current settings continue to apply.
+    """
+
+    def __init__(
+        self,
+        *,
+        thing: str,
+        subscriber: Subscriber,
+        publisher: ResultPublisher,
+        apply_desired: ApplyDesired,
+    ) -> None:
+        """`apply_desired` is called by one thread, and returns true if the settings apply."""
+        shadow = SHADOW.format(thing=thing)
+        self._get = f"{shadow}/get"
+        self._topics = (f"{shadow}/get/accepted", f"{shadow}/update/delta")
+        self._subscriber = subscriber
+        self._publisher = publisher
+        self._apply_desired = apply_desired
+        self._stopping = threading.Event()
+        self._is_rejected = False
+        self._received: queue.Queue[tuple[str, bytes] | None] = queue.Queue(_MAX_WAITING)
+
+    def run(self) -> None:
+        """Receive settings until `stop` is called."""
+        subscription = threading.Thread(
+            target=self._subscribe, name="ShadowSubscription", daemon=True
+        )
+        subscription.start()
+        while not self._stopping.is_set():
+            try:
+                received = self._received.get(timeout=_RETRY_SECONDS)
+            except queue.Empty:
+                # A rejected value that is reset to the current one causes no delta message.
+                if self._is_rejected:
+                    self._request_again()
+                continue
+            if received is not None:
+                self._use(*received)
+        subscription.join()
+
+    def stop(self) -> None:
+        """Make `run` close the connection and return."""
+        self._stopping.set()
+        self._subscriber.close()
+        # A full queue wakes `run`, too.
+        with contextlib.suppress(queue.Full):
+            self._received.put_nowait(None)
+
+    def _subscribe(self) -> None:
+        backoff, counts = Backoff(), ErrorCounts()
+        while not self._stopping.is_set():
+            try:
+                self._subscriber.subscribe(self._topics, self._receive, self._request)
+                backoff.succeeded()
+            except Exception as error:  # noqa: BLE001 - the next attempt may succeed
+                if is_logged(counts.count(error)):
+                    logger.warning("settings of the shadow are not received: %s", error)
+            self._stopping.wait(backoff.failed())
+
+    def _request(self) -> None:
+        """Request the complete shadow; there is no response if the shadow does not exist yet."""
+        self._publisher.publish(self._get, b"{}")
+
+    def _request_again(self) -> None:
+        try:
+            self._request()
+        except Exception as error:  # noqa: BLE001 - the request is repeated
+            logger.info("the shadow was not requested: %s", error)
+
+    def _receive(self, topic: str, payload: bytes) -> None:
+        try:
+            self._received.put_nowait((topic, payload))
+        except queue.Full:
+            logger.warning("settings arrive faster than they can be applied; one is ignored")
+
+    def _use(self, topic: str, payload: bytes) -> None:
+        desired = _desired(topic, payload)
+        if desired is not None:
+            self._is_rejected = not self._apply_desired(desired)
+
+
+def _desired(topic: str, payload: bytes) -> Any:
+    """Return the desired settings of a shadow's message; None if it contains none."""
+    if len(payload) > _LARGEST_DOCUMENT_BYTES:
+        return None
+    try:
+        state = parse_json(payload)["state"]
+        if topic.endswith("/get/accepted"):
+            state = state["desired"]
+        return state["settings"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _number(least: float, most: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        # In Python, true is an integer.
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # Comparisons with NaN are false, and an integer can be too large for a float.
+        if not is_number or not least <= value <= most:
+            raise ValueError(f"a number from {least:g} to {most:g}")
+        return float(value)
+
+    return check
+
+
+def _integer(least: int, most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most:
+            raise ValueError(f"an integer from {least} to {most}")
+        return int(value)
+
+    return check
+
+
+def _range_of_scores(value: Any) -> tuple[float, ...]:
+    expected = "a list of two scores from 0 to 1, the lower one first, or an empty list"
+    if not isinstance(value, list) or len(value) not in {0, 2}:
+        raise ValueError(expected)
+    try:
+        scores = tuple(_number(0.0, 1.0)(score) for score in value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if scores and scores[0] >= scores[1]:
+        raise ValueError(expected)
+    return scores
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 - handled as every other invalid value
+    return value
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    if (
+        not isinstance(value, list)
+        or len(value) > _MAX_LABELS
+        or not all(_is_label(label) for label in value)
+    ):
+        raise ValueError(
+            f"a list of at most {_MAX_LABELS} labels of 1 to {_LONGEST_LABEL} characters"
+        )
+    return tuple(dict.fromkeys(value))
+
+
+def _is_label(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and value == value.strip()
+        and 0 < len(value) <= _LONGEST_LABEL
+        # As in a label map, which permits the same characters.
+        and printable(value) == value
+    )
+
+
+def quoted(value: Any) -> str:
+    """Return an invalid value for a message: quoted, on one line, shortened."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "threshold": _number(*THRESHOLD_RANGE),
+    "frame_interval_seconds": _number(*FRAME_INTERVAL_RANGE_SECONDS),
+    "labels": _labels,
+    "publish_on_change": _boolean,
+    "label_interval_seconds": _number(0.0, 86400.0),
+    "drift_threshold": _number(0.0, 1.0),
+    "crop_scores": _range_of_scores,
+    "crop_files": _integer(1, 10_000),
+    "crop_mib": _integer(1, 256),
+}

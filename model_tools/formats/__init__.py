@@ -1,0 +1,5 @@
+"""Formats of trained models: each is detected, checked and loaded as a graph of constants.
+
+To add a format, write a module with a subclass of `base.SourceModel`, and add the class to
+`detect.FORMATS`.
+"""

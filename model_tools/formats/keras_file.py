@@ -1,0 +1,97 @@
+"""Files of Keras: .keras archives and HDF5 files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_tools.errors import IsolationError, RefusedError
+from model_tools.formats.archives import check_zip
+from model_tools.formats.base import ModelFile
+from model_tools.formats.keras_config import check_keras_config, check_layout
+from model_tools.formats.signatures import Choice, reject_tensor_names
+from model_tools.formats.tensors import LoadedModel
+from model_tools.sandbox import Limits, isolated
+
+
+@dataclass(frozen=True)
+class KerasHdf5File(ModelFile):
+    """A model that Keras 2, or Keras 3 on request, saved as HDF5."""
+
+    format_name = "Keras HDF5 file"
+    example = "an .h5 or .hdf5 file of Keras"
+    suffixes = frozenset({".h5", ".hdf5"})
+
+    def check(self, choice: Choice) -> None:
+        """Check links and configuration in a limited process.
+
+        A file can make the HDF5 library crash, or never return.
+        """
+        reject_tensor_names(choice, self.format_name)
+        self._check_container()
+        try:
+            isolated(_check_content, self.path, limits=_limits(self.path))
+        except IsolationError as error:
+            raise RefusedError("keras-layout", f"reading {self.path.name}: {error}") from None
+
+    def check_before_sandbox(self, choice: Choice) -> None:
+        """Check the file, whose limits are smaller than those of TensorFlow."""
+        self.check(choice)
+
+    def _check_container(self) -> None:
+        """Check the archive around the HDF5 file; this format has none."""
+
+    def _load(self, choice: Choice) -> LoadedModel:
+        self.check(choice)
+        from model_tools.formats import tf2  # noqa: PLC0415 - imports TensorFlow
+
+        return tf2.load_keras(self.path, choice)
+
+
+@dataclass(frozen=True)
+class KerasFile(KerasHdf5File):
+    """An archive of Keras 3."""
+
+    format_name = "Keras file"
+    example = "a .keras file"
+    suffixes = frozenset({".keras"})
+
+    def _check_container(self) -> None:
+        check_zip(self.path)
+
+
+KERAS_SUFFIXES = KerasFile.suffixes | KerasHdf5File.suffixes
+
+
+def keras_export(file: Path, folder: str) -> str:
+    """Return the statements that export a Keras file as a SavedModel for inference.
+
+    `model.export` alone would export augmentation layers as they are in training.
+
+    Args:
+        file: the Keras file.
+        folder: the folder of the SavedModel, as it is named in the statements.
+    """
+    statements = (
+        f"m = keras.saving.load_model({str(file)!r}, compile=False); "
+        "i = keras.Input(m.input_shape[1:]); "
+        f"keras.Model(i, m(i, training=False)).export({folder!r})"
+    )
+    if file.suffix == ".keras":
+        return statements
+    return f"{statements} (a file of Keras 2: tf.saved_model.save(model, {folder!r}) in Keras 2)"
+
+
+def _check_content(file: Path) -> None:
+    check_layout(file)
+    check_keras_config(file)
+
+
+def _limits(file: Path) -> Limits:
+    # All weights of a .keras file are read into memory.
+    mib = file.stat().st_size >> 20
+    seconds = 4 + mib // 50
+    return Limits(
+        seconds=seconds,
+        memory_mib=384 + 2 * mib,
+        file_mib=1,
+        wall_seconds=600 + 20 * seconds,
+    )

@@ -1,0 +1,65 @@
+"""Tensors of a model, and the model after it was loaded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor of a graph: `name` such as `image:0`, a NumPy dtype's name, and its shape."""
+
+    name: str
+    dtype: str
+    # None if the rank is unknown; a side is None if it is known only when the graph runs.
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        if self.shape is None:
+            return f"{self.name} {self.dtype} of any shape"
+        sides = ", ".join("?" if side is None else str(side) for side in self.shape)
+        return f"{self.name} {self.dtype} [{sides}]"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A graph whose variables became constants, and the source model that it is compared with."""
+
+    # A GraphDef of the nodes between the inputs and the outputs.
+    graph: Any
+    # By alias: the key of a signature, or the name of the node.
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    # Runs the source model, from arrays by alias to arrays by alias.
+    run: Callable[[Arrays], Arrays]
+
+
+def sample_inputs(inputs: dict[str, TensorSpec], seed: int, side_px: int = 64) -> Arrays:
+    """Return random arrays for the inputs; an unknown side is 1, or `side_px` in images.
+
+    Integers are drawn from 0 to 255, floats from [-1, 1).
+    """
+    random = np.random.default_rng(seed)
+    return {alias: _sample(spec, random, side_px) for alias, spec in inputs.items()}
+
+
+def _sample(spec: TensorSpec, random: np.random.Generator, side_px: int) -> npt.NDArray[Any]:
+    image_rank = 4
+    sides = spec.shape or (1,)
+    shape = [
+        side or (side_px if len(sides) == image_rank and axis > 0 else 1)
+        for axis, side in enumerate(sides)
+    ]
+    dtype = np.dtype(spec.dtype)
+    if dtype == np.bool_:
+        return np.zeros(shape, np.bool_)
+    if np.issubdtype(dtype, np.integer):
+        return random.integers(0, 256, shape).astype(dtype)
+    if dtype.kind in "OSU":
+        return np.full(shape, b"", object)
+    return random.uniform(-1, 1, shape).astype(dtype)

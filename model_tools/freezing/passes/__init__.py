@@ -1,0 +1,1 @@
+"""Passes that rewrite a graph for inference, each in place."""

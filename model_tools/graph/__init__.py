@@ -1,0 +1,1 @@
+"""Read, check and edit GraphDefs as protocol messages, without TensorFlow."""

@@ -1,1 +1,0 @@
-"""Looking at and rewriting GraphDefs as plain protocol messages, without TensorFlow."""

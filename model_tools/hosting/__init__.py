@@ -1,1 +1,0 @@
-"""Models for SageMaker's own containers: validated, packed the same each time, and invoked."""

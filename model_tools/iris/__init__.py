@@ -1,1 +1,0 @@
-"""The iris classifier of the DeepLens guide: four measurements in cm → one of three species."""

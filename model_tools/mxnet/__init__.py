@@ -1,0 +1,1 @@
+"""MXNet models, read without MXNet, which is retired."""

@@ -1,0 +1,1 @@
+"""Models for SageMaker's containers: validated, packaged reproducibly, and invoked."""

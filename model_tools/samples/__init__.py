@@ -1,0 +1,1 @@
+"""Sample models: shapes, head poses and irises."""

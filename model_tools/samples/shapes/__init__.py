@@ -1,0 +1,1 @@
+"""A detector of drawn shapes, the model of the demonstration."""

@@ -1,0 +1,53 @@
+"""Responses and request errors as plain data, which `http_server` sends."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Response:
+    """The status, body and content type of a response."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+
+
+class RequestError(Exception):
+    """A request that is not valid, with its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def as_response(self) -> Response:
+        """Return the error in the format of TensorFlow Serving and SageMaker's container."""
+        return json_response({"error": str(self)}, self.status)
+
+
+def json_response(document: Any, status: int = 200) -> Response:
+    """Return a document as a response; NaN and infinity become `NaN` and `Infinity`."""
+    return Response(status, json.dumps(document, indent=None).encode())
+
+
+def parse_request(body: bytes) -> Any:
+    """Return a request's JSON document.
+
+    Raises:
+        RequestError: 400, it is not JSON, or contains a number that is too large for a double.
+    """
+    try:
+        return json.loads(body, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"JSON Parse error: {error}") from None
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text[:40]} is too large for a double")
+    return value

@@ -1,1 +1,0 @@
-"""The demonstration model: a detector of drawn shapes."""

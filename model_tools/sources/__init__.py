@@ -1,1 +1,0 @@
-"""Models in whatever format they came, as one thing: a graph of constants and a way to run it."""

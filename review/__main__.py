@@ -1,5 +1,0 @@
-"""`python -m review`."""
-
-from review.cli import main
-
-main()

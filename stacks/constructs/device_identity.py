@@ -1,0 +1,98 @@
+"""Identity of core devices: the policy of their certificates, and their token exchange role."""
+
+from aws_cdk import aws_iam, aws_iot
+from constructs import Construct
+
+from deeplens.config import EnvironmentConfig, Place
+from stacks.constructs.service_role import service_principal
+
+# The maximum for a role alias without a longer session duration of the role.
+_CREDENTIALS_LIFETIME_SECONDS = 3600
+_THING = "${iot:Connection.Thing.ThingName}"
+
+
+class TokenExchange(Construct):
+    """The token exchange role and its alias; other stacks grant permissions to the role."""
+
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
+        super().__init__(scope, id_)
+        place = environment.place
+        # A fixed name, because the role trusts this alias and the alias refers to the role.
+        self.alias_name = f"deeplens-{environment.name}-token-exchange"
+        self.alias_arn = place.arn("iot", f"rolealias/{self.alias_name}")
+        self.role = aws_iam.Role(
+            self,
+            "Role",
+            description="What a core device may do in AWS, by its certificate",
+            assumed_by=service_principal(
+                "credentials.iot.amazonaws.com", account=place.account, source_arn=self.alias_arn
+            ),
+        )
+        aws_iot.CfnRoleAlias(
+            self,
+            "Alias",
+            role_alias=self.alias_name,
+            role_arn=self.role.role_arn,
+            credential_duration_seconds=_CREDENTIALS_LIFETIME_SECONDS,
+        )
+
+
+class CoreDevicePolicy(Construct):
+    """The IoT policy for the certificates of an environment's core devices.
+
+    Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
+    minimal policy, narrowed to the thing of the certificate. Certificates are attached to their
+    thing exclusively (`fleet provision`), so the variable has a value for each client id.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, place: Place, role_alias_arn: str, topic: str
+    ) -> None:
+        super().__init__(scope, id_)
+        own = f"$aws/things/{_THING}"
+        reserved = [
+            f"{own}/greengrass/health/json",
+            f"{own}/greengrassv2/health/json",
+            f"{own}/jobs/*",
+            f"{own}/shadow/*",
+        ]
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [
+                # With over 50 subscriptions, it also connects as `thing#2`, `thing#3`.
+                self._allow(
+                    "iot:Connect",
+                    [place.arn("iot", f"client/{_THING}"), place.arn("iot", f"client/{_THING}#*")],
+                ),
+                self._allow(
+                    ["iot:Publish", "iot:Receive"],
+                    [place.arn("iot", f"topic/{name}") for name in reserved],
+                ),
+                self._allow(
+                    "iot:Subscribe",
+                    [
+                        place.arn("iot", f"topicfilter/{own}/jobs/*"),
+                        place.arn("iot", f"topicfilter/{own}/shadow/*"),
+                    ],
+                ),
+                self._allow(
+                    "iot:Publish", [place.arn("iot", f"topic/{topic.replace('{thing}', _THING)}")]
+                ),
+                self._allow("iot:AssumeRoleWithCertificate", [role_alias_arn]),
+                # The Greengrass data plane supports neither resources nor thing policy variables.
+                self._allow(
+                    [
+                        "greengrass:GetComponentVersionArtifact",
+                        "greengrass:GetDeploymentConfiguration",
+                        "greengrass:ListThingGroupsForCoreDevice",
+                        "greengrass:ResolveComponentCandidates",
+                    ],
+                    ["*"],
+                ),
+            ],
+        }
+        self.name = aws_iot.CfnPolicy(self, "Policy", policy_document=document).ref
+
+    @staticmethod
+    def _allow(actions: str | list[str], resources: list[str]) -> dict[str, object]:
+        return {"Effect": "Allow", "Action": actions, "Resource": resources}

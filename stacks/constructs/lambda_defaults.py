@@ -1,0 +1,6 @@
+"""Settings shared by all Lambda functions, read once because each jsii call is expensive."""
+
+from aws_cdk import aws_lambda
+
+RUNTIME = aws_lambda.Runtime.PYTHON_3_12
+ARCHITECTURE = aws_lambda.Architecture.X86_64

@@ -1,0 +1,226 @@
+"""The execution of `app.py`: its request, the assembly cache, and CDK's app.
+
+This module imports CDK and the configuration only in functions: a restored assembly needs neither.
+"""
+
+# ruff: noqa: PLC0415 - CDK takes a second to load, and pydantic a tenth
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stacks.assembly_cache import AssemblyCache, cache_key
+
+if TYPE_CHECKING:
+    from aws_cdk import App
+
+    from deeplens.config import EnvironmentConfig
+
+Compose = Callable[["App", "SynthesisRequest", "list[EnvironmentConfig]"], None]
+
+_OUTPUT = "CDK_OUTDIR"
+_CONTEXT = "CDK_CONTEXT_JSON"
+_SOURCES = (
+    "app.py",
+    "stacks",
+    "deeplens/__init__.py",
+    "deeplens/config",
+    "lambda_src",
+    "model_tools",  # the code of training jobs
+    "requirements",
+    "package.json",
+    "package-lock.json",
+)
+_VARIABLES = ("CDK_", "JSII_", "NODE_")
+# The output folder does not change the assembly, and the context is an input by itself.
+_NO_INPUTS = (_OUTPUT, _CONTEXT)
+# `make setup` installs the packages of the functions in the cloud here.
+_LAYER = ".lambda-layer"
+
+
+@dataclass(frozen=True)
+class SynthesisRequest:
+    """The inputs of one synthesis.
+
+    Attributes:
+        root: the checkout.
+        output: folder of the cloud assembly.
+        context: the context of cdk.json and of `-c KEY=VALUE`.
+        validated: True if CDK's template validation runs; cdk-nag runs with it.
+    """
+
+    root: Path
+    output: Path
+    context: Mapping[str, Any]
+    validated: bool
+
+    @classmethod
+    def read(cls, root: Path) -> "SynthesisRequest":
+        """Read the variables that the CDK command line sets; without them, `cdk.json`."""
+        settings = json.loads((root / "cdk.json").read_text(encoding="utf-8"))
+        # CDK's App reads these variables, also if `python app.py` runs without the command line.
+        os.environ.setdefault(_CONTEXT, json.dumps(settings["context"]))
+        os.environ.setdefault(_OUTPUT, str(root / settings["output"]))
+        return cls(
+            root=root,
+            output=Path(os.environ[_OUTPUT]),
+            context=json.loads(os.environ[_CONTEXT]),
+            validated=os.environ.get("CDK_VALIDATION") != "false",
+        )
+
+    @property
+    def nag(self) -> bool:
+        """True if cdk-nag runs: with template validation, or with `-c nag=true` alone."""
+        return self.validated or self.context.get("nag") in {True, "true"}
+
+    @property
+    def environments(self) -> Path:
+        """The folder of environment files."""
+        return Path(self.context.get("environments") or self.root / "environments")
+
+    @property
+    def environment(self) -> str | None:
+        """The name of the single environment to build; None for all and the pipeline."""
+        name = self.context.get("environment")
+        return str(name) if name else None
+
+    @property
+    def pipeline(self) -> Path | None:
+        """The file of the delivery pipeline, which may be absent; None for one environment."""
+        if self.environment:
+            return None
+        return Path(self.context.get("delivery") or self.environments.parent / "delivery.toml")
+
+    @property
+    def models(self) -> Path:
+        """The folder of the artifacts that environment files pin."""
+        return self.root / "models"
+
+    @property
+    def runtimes(self) -> Path:
+        """The folder of the runtime archives that environment files pin."""
+        return self.root / ".local" / "runtime"
+
+    def cache_key(self) -> str:
+        """Return the digest of everything that this synthesis reads."""
+        variables = (
+            f"{name}={os.environ[name]}"
+            for name in sorted(os.environ)
+            if name.startswith(_VARIABLES) and name not in _NO_INPUTS
+        )
+        context = json.dumps(self.context, sort_keys=True)
+        sources = [*(self.root / name for name in _SOURCES), self.environments]
+        return cache_key(
+            [context, f"validated {self.validated}", *variables],
+            [*sources, self.pipeline] if self.pipeline else sources,
+            [self.models, self.runtimes, self.root / _LAYER],
+        )
+
+
+def run(root: Path, compose: Compose) -> None:
+    """Write the cloud assembly that the CDK command line requests.
+
+    An unchanged assembly is restored from the cache. A synthesis with cdk-nag always runs.
+
+    Args:
+        root: the checkout.
+        compose: adds the stages of the selected environments to the app.
+    """
+    _use_node_of(root)
+    request = SynthesisRequest.read(root)
+    cache = AssemblyCache(root / ".local" / "synthesis")
+    if request.nag or not cache.is_writable():
+        synthesize(request, request.output, compose)
+    else:
+        restore_or_synthesize(request, cache, lambda output: synthesize(request, output, compose))
+
+
+def restore_or_synthesize(
+    request: SynthesisRequest, cache: AssemblyCache, synthesize: Callable[[Path], None]
+) -> None:
+    """Write the assembly of a request into its output: the cached one, or a new one."""
+    key = request.cache_key()
+    if cache.restore(key, request.output):
+        return
+    with cache.new() as assembly:
+        synthesize(assembly)
+        cache.store(key, assembly)
+    restored = cache.restore(key, request.output)
+    if request.cache_key() != key:
+        # An input changed during the synthesis, which may have read either content.
+        cache.remove(key)
+    if not restored:
+        synthesize(request.output)
+
+
+def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> None:
+    """Compose the selected environments and write their cloud assembly into `output`.
+
+    A configuration error ends the process with exit code 1 and the error as its message.
+    """
+    from deeplens.config import ConfigError, chosen, hashed_meanwhile, load_environments
+
+    gc.disable()  # A synthesis ends before a garbage collection would pay off.
+    try:
+        environments = chosen(load_environments(request.environments), request.environment)
+        with hashed_meanwhile(request.models, environments):
+            from aws_cdk import App, Validations
+        pin_to_one_cpu()
+        app = App(
+            outdir=str(output),
+            # Stack traces contain folders of this machine, and cost time for each construct.
+            # cdk.json cannot set these keys.
+            context={
+                "aws:cdk:disable-stack-trace": True,
+                "aws:cdk:disable-creation-stack-traces": True,
+            },
+        )
+        if request.nag:
+            from cdk_nag import AwsSolutionsChecks
+
+            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        compose(app, request, environments)
+        app.synth()
+        gc.freeze()  # The collection at the end of the process skips these objects.
+    except ConfigError as error:
+        sys.exit(str(error))
+
+
+def _use_node_of(root: Path) -> None:
+    """Make jsii start the checkout's Node, regardless of PATH."""
+    node = root / ".venv" / "bin" / "node"
+    if node.exists():
+        os.environ.setdefault("JSII_NODE", str(node))
+
+
+def pin_to_one_cpu() -> None:
+    """Pin this thread and the main threads of its child processes to the current CPU.
+
+    jsii sends each call to Node and waits for the response, so one of both always sleeps, and
+    waking a second CPU takes longer than most calls. Other threads of Node are not pinned.
+    Systems without CPU affinity, and systems that deny it, are not changed.
+
+    Source: sched_setaffinity(2), proc(5).
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    # Errors (permission, a process that has ended) only cost speed.
+    with suppress(OSError):
+        stat = Path("/proc/thread-self/stat").read_text(encoding="utf-8")
+        # Field 39 of proc(5) is the CPU; field 2, in parentheses, may contain spaces.
+        cpu = int(stat.rpartition(")")[2].split()[39 - 3])
+        for process in (0, *_descendants(os.getpid())):
+            os.sched_setaffinity(process, {cpu})
+
+
+def _descendants(process: int) -> Iterator[int]:
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, children.read_text(encoding="utf-8").split()):
+            yield child
+            yield from _descendants(child)
