@@ -28,6 +28,7 @@ from shared.fleet.gate import (
     evaluate_gate,
 )
 from shared.fleet.rollout import share_of
+from testkit.heartbeats import received_heartbeat
 from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
 
 _LOOK_SECONDS = 5.0
@@ -98,7 +99,7 @@ class _Device:
 
     def _beat(self, at: float, digest: str, frames: int = 5) -> ReceivedHeartbeat:
         uptime = at - self.ends_at if digest == _NEW else 5000.0
-        return ReceivedHeartbeat(
+        return received_heartbeat(
             self.thing, at, version=int(at), status="running" if frames else "starting",
             model_digest=digest, function_arn=digest, frames=frames, frames_per_second=2.0,
             interval_seconds=_HEARTBEAT_SECONDS, uptime_seconds=max(uptime, 0.0),

@@ -12,6 +12,7 @@ from shared.fleet.device_state import (
     Registered,
 )
 from shared.fleet.gate import GateRule, RolloutTarget
+from testkit.heartbeats import received_heartbeat
 
 NEW, OLD = "a" * 64, "b" * 64
 FUNCTION, OLD_FUNCTION = "arn:aws:lambda:r:1:function:f:2", "arn:aws:lambda:r:1:function:f:1"
@@ -56,7 +57,7 @@ def heartbeat(thing: str, at: float, version: int, **fields: object) -> Received
     """Return a heartbeat of the new release."""
     values = {"status": "running", "model_digest": NEW, "function_arn": FUNCTION, "frames": 5,
               "interval_seconds": 5.0, "uptime_seconds": 1.0}  # fmt: skip
-    return ReceivedHeartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
+    return received_heartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
 
 
 def execution(thing: str, status: str, at: float, **fields: object) -> JobExecution:

@@ -65,20 +65,22 @@ def fleet_status(site: FleetSession, current: Deployment, now: float) -> list[De
 
 
 def _row(device: DeviceResult, beat: ReceivedHeartbeat | None, wave: str | None) -> DeviceStatus:
+    model = beat.reported.model if beat else None
+    memory = beat.reported.memory if beat else None
     return DeviceStatus(
         thing=device.thing,
         standing=device.outcome,
         status=beat.status if beat else "never heard of",
-        model_version=beat.model_version if beat else None,
+        model_version=(model.version or None) if model else None,
         model_digest=beat.model_digest if beat else None,
         function=beat.function_arn if beat else None,
         running_since=beat.started_at if beat else None,
-        last_frame_at=beat.last_frame_at if beat else None,
+        last_frame_at=beat.reported.last_frame_at if beat else None,
         frames_per_second=beat.frames_per_second if beat else None,
         wave=wave,
         drift=device.reason,
         disk_free_bytes=beat.disk_free_bytes if beat else None,
-        memory_available_bytes=beat.memory_available_bytes if beat else None,
+        memory_available_bytes=memory.available_bytes if memory else None,
     )
 
 

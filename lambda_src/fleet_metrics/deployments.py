@@ -1,7 +1,7 @@
-"""Deployments that failed on a core device, as Greengrass tells EventBridge.
+"""Failed deployments of core devices, from the notifications of Greengrass.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications" (best effort; a
-notification may come twice).
+notification can be delivered twice).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fleet_metrics.emf import MetricsLine
 from fleet_metrics.json_access import text
 
-# Its value begins with the ARN of the stack that owns the deployment.
+# The value starts with the ARN of the stack that owns the deployment.
 _OWNER_TAG = "deeplens:owner"
 
 
@@ -23,8 +23,9 @@ def failed_deployment(
 ) -> Iterator[MetricsLine]:
     """Yield the line of a failed deployment that belongs to a stack.
 
-    The event does not contain the owner, and the deployment's tags do. If they cannot be read, the
-    failure counts: an alarm too many is better than none. A deleted deployment does not count.
+    The deployment's tags contain the owner, which the event does not. If they cannot be read, the
+    failure is counted: a superfluous alarm is better than a missing one. A deleted deployment is
+    not counted.
     """
     detail = event["detail"]
     # arn:aws:greengrass:region:account:coreDevices:thing
@@ -45,7 +46,7 @@ def failed_deployment(
 
 
 def _belongs_to(stack: str, device: str, deployment_id: str) -> bool:
-    """Return whether the deployment is there and the stack owns it."""
+    """Return whether the deployment exists and the stack owns it."""
     account = device.partition(":coreDevices:")[0]
     client = _greengrass()
     try:

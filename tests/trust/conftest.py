@@ -20,7 +20,7 @@ from camera.signature_check import SignatureSettings, SignatureVerifier
 from cloudformation import ResourceRequest
 from deeplens.releases.signing.releases import sign_release
 from deeplens.releases.signing.signers import FileSigner, new_key_file
-from model_artifact import publish
+from model_artifact import handle
 from shared.artifact.archive import sha256_of
 from shared.signatures import Statement, TrustedKeys
 from testkit.pinned import pinned_artifact
@@ -261,7 +261,7 @@ def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, 
 
 def deploy(now: dict[str, str], before: dict[str, str] | None = None) -> Any:
     """Ask the custom resource as CloudFormation does."""
-    return publish(
+    return handle(
         ResourceRequest(
             type="Update" if before else "Create",
             properties=now,

@@ -1,79 +1,146 @@
-"""What the cloud has been told about each device, whoever told it, in whatever order.
+"""The state of each device, as reports from several sources describe it.
 
-An observation is a fact with a place in the order of its kind. `known` keeps the newest of each
-kind, so that repeated, late and reordered observations change nothing: it is the maximum of a set.
+An observation is a report with a place in the order of its kind. `latest_by_device` selects the
+latest observation of each kind, which is the maximum of a set. Repeated, late and reordered
+observations therefore do not change the result.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
+
+from shared.messages.heartbeat import Heartbeat
 
 SUCCEEDED = frozenset({"SUCCEEDED", "COMPLETED"})
 FAILED = frozenset({"FAILED", "REJECTED", "TIMED_OUT", "CANCELED"})
 _RANKS = {"QUEUED": 0, "IN_PROGRESS": 1, **dict.fromkeys(SUCCEEDED, 2), **dict.fromkeys(FAILED, 3)}
 
-# A camera that missed this many heartbeats in a row is silent.
-_MISSED_HEARTBEATS = 3
+# A camera that has missed this number of consecutive heartbeats is silent.
+MISSED_HEARTBEATS = 3
+_DEFAULT_INTERVAL_SECONDS = 60.0
+_SHORTEST_INTERVAL_SECONDS = 1.0
 
-# The runtime of Greengrass nucleus lite, as ListCoreDevices names it.
+# The runtime of Greengrass nucleus lite in the responses of ListCoreDevices.
 LITE = "aws_nucleus_lite"
 
 
 @dataclass(frozen=True)
 class ReceivedHeartbeat:
-    """The reported state of the thing's named shadow `deeplens`; times by the cloud's clock."""
+    """The last heartbeat of a thing, with the time of the cloud's clock.
+
+    Attributes:
+        received_at: seconds since the epoch, to the second, at which the cloud received it.
+        version: of the shadow; each update increments it.
+        reported: the heartbeat.
+    """
 
     thing: str
-    # Seconds since the epoch, to the second: when the cloud received it.
     received_at: float
-    # Of the shadow: one more with each update.
     version: int
-    status: str
-    model_digest: str | None = None
-    function_arn: str | None = None
-    frames: int = 0
-    # On these frames, of labels of interest from the threshold on.
-    detections: int = 0
-    frames_per_second: float = 0.0
-    last_error: str | None = None
-    interval_seconds: float = 60.0
-    # How long the function runs, by the camera's clock, whose error cancels out.
-    uptime_seconds: float = 0.0
-    # For people; the gate does not look at them.
-    model_version: str | None = None
-    last_frame_at: str | None = None
-    # Of the file system that has the artifacts, and of the device's memory; None if not reported.
-    disk_free_bytes: int | None = None
-    memory_available_bytes: int | None = None
+    reported: Heartbeat
+
+    @classmethod
+    def from_shadow(cls, thing: str, document: dict[str, Any]) -> Self | None:
+        """Read the response of GetThingShadow; None if no camera has reported a heartbeat."""
+        heartbeat = Heartbeat.from_shadow(document)
+        if heartbeat is None:
+            return None
+        received_at: Any = document
+        for name in ("metadata", "reported", "heartbeat_at", "timestamp"):
+            received_at = received_at.get(name) if isinstance(received_at, dict) else None
+        version = document.get("version", 0)
+        return cls(
+            thing,
+            float(received_at) if isinstance(received_at, int | float) else 0.0,
+            int(version),
+            heartbeat,
+        )
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Its place among the heartbeats of a thing."""
+        """The place among the heartbeats of a thing."""
         return (self.received_at, self.version, repr(self))
 
     @property
-    def started_at(self) -> float:
-        """When the function started, by the cloud's clock."""
-        return self.received_at - self.uptime_seconds
+    def status(self) -> str:
+        """The status of the camera; `unknown` if it reports none."""
+        return self.reported.status or "unknown"
 
-    def is_alive(self, now: float) -> bool:
-        """Whether the camera still reports, as far as its own interval lets one say."""
-        return self.status != "stopped" and now - self.received_at < self.silence_seconds
+    @property
+    def model_digest(self) -> str | None:
+        """The SHA-256 of the artifact that the camera runs."""
+        return (self.reported.model.digest or None) if self.reported.model else None
+
+    @property
+    def function_arn(self) -> str | None:
+        """The ARN of the function version that the camera runs."""
+        return self.reported.function
+
+    @property
+    def frames(self) -> int:
+        """The processed frames since the start of the function."""
+        return self.reported.frames or 0
+
+    @property
+    def detections(self) -> int:
+        """The published and unpublished detections on these frames."""
+        return self.reported.detections or 0
+
+    @property
+    def frames_per_second(self) -> float:
+        """The frame rate."""
+        return self.reported.frames_per_second or 0.0
+
+    @property
+    def last_error(self) -> str | None:
+        """The message of the last error since the start."""
+        return (self.reported.last_error.message or None) if self.reported.last_error else None
+
+    @property
+    def disk_free_bytes(self) -> int | None:
+        """The free bytes of the file system that has the artifacts; None if not reported."""
+        return self.reported.disk.free_bytes if self.reported.disk else None
+
+    @property
+    def uptime_seconds(self) -> float:
+        """The time since the start of the function; 0 if a time is missing or invalid.
+
+        Both times are of the camera's clock, so its error cancels out.
+        """
+        try:
+            end = datetime.fromisoformat(self.reported.heartbeat_at or "")
+            begin = datetime.fromisoformat(self.reported.started_at or "")
+            return (end - begin).total_seconds()
+        except (TypeError, ValueError):
+            return 0.0
+
+    @property
+    def started_at(self) -> float:
+        """The start of the function: seconds since the epoch, by the cloud's clock."""
+        return self.received_at - self.uptime_seconds
 
     @property
     def silence_seconds(self) -> float:
-        """How long no heartbeat means that the camera is silent."""
-        return _MISSED_HEARTBEATS * max(self.interval_seconds, 1.0)
+        """The time without a heartbeat after which the camera is silent."""
+        interval = self.reported.heartbeat_interval_seconds or _DEFAULT_INTERVAL_SECONDS
+        return MISSED_HEARTBEATS * max(interval, _SHORTEST_INTERVAL_SECONDS)
+
+    def is_alive(self, now: float) -> bool:
+        """Return whether the camera is running and has not missed too many heartbeats."""
+        return self.status != "stopped" and now - self.received_at < self.silence_seconds
 
 
 @dataclass(frozen=True)
 class JobExecution:
-    """How far a deployment came on a device: the job's word, or Greengrass' own."""
+    """The progress of a deployment on a device, from the IoT job or from Greengrass.
+
+    Times are seconds since the epoch; `at` is the last change.
+    """
 
     thing: str
     deployment_id: str
     status: str
-    # Seconds since the epoch: the last change.
     at: float
     queued_at: float = 0.0
     number: int = 1
@@ -82,14 +149,14 @@ class JobExecution:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Its place: an execution only ever advances; a failure outweighs a success."""
+        """The place: an execution only advances, and a failure outweighs a success."""
         detail = (bool(self.error_stack), bool(self.reason), self.at, repr(self))
         return (self.number, _RANKS.get(self.status, 0), *detail)
 
 
 @dataclass(frozen=True)
 class InstalledComponent:
-    """What a core device reported about one of its components."""
+    """A component of a core device, as the device reported it."""
 
     thing: str
     component: str
@@ -100,16 +167,16 @@ class InstalledComponent:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Its place among the reports of a component on a thing."""
+        """The place among the reports of a component on a thing."""
         return (self.reported_at, repr(self))
 
 
 @dataclass(frozen=True)
 class Registered:
-    """The thing was a connected core device at least once.
+    """A thing that has been connected as a core device at least once.
 
     Attributes:
-        runtime: the nucleus that it runs: `aws_nucleus_classic` or `aws_nucleus_lite`.
+        runtime: the nucleus of the device: `aws_nucleus_classic` or `aws_nucleus_lite`.
         reported_at: seconds since the epoch: the device's last status update.
     """
 
@@ -119,7 +186,7 @@ class Registered:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Its place among the reports of a thing: a device can be set up with another nucleus."""
+        """The place among the reports of a thing: a device can be set up with another nucleus."""
         return (self.reported_at, self.runtime)
 
 
@@ -128,7 +195,7 @@ Observation = ReceivedHeartbeat | JobExecution | InstalledComponent | Registered
 
 @dataclass(frozen=True)
 class DeviceState:
-    """The newest observation of each kind of one device."""
+    """The latest observation of each kind for one device."""
 
     heartbeat: ReceivedHeartbeat | None = None
     execution: JobExecution | None = None
@@ -140,38 +207,41 @@ class DeviceState:
 def latest_by_device(
     observations: Iterable[Observation], deployment_id: str
 ) -> dict[str, DeviceState]:
-    """Say what is known of each device about one deployment; pure, whatever the order."""
-    newest: dict[tuple[str, str], Observation] = {}
+    """Return the state of each device during one deployment; pure and independent of the order."""
+    latest: dict[tuple[str, str], Observation] = {}
     queued_at: dict[str, float] = {}
-    for one in observations:
-        if isinstance(one, JobExecution):
-            if one.deployment_id != deployment_id or one.status not in _RANKS:
+    for observation in observations:
+        thing = observation.thing
+        if isinstance(observation, JobExecution):
+            if observation.deployment_id != deployment_id or observation.status not in _RANKS:
                 continue
-            queued_at[one.thing] = max(queued_at.get(one.thing, 0.0), one.queued_at)
-        part = one.component if isinstance(one, InstalledComponent) else ""
-        key = (one.thing, f"{type(one).__name__}/{part}")
-        if key not in newest or one.order > newest[key].order:
-            newest[key] = one
-    return _by_thing(newest.values(), queued_at)
+            queued_at[thing] = max(queued_at.get(thing, 0.0), observation.queued_at)
+        part = observation.component if isinstance(observation, InstalledComponent) else ""
+        key = (thing, f"{type(observation).__name__}/{part}")
+        if key not in latest or observation.order > latest[key].order:
+            latest[key] = observation
+    return _states(latest.values(), queued_at)
 
 
-def _by_thing(newest: Iterable[Observation], queued_at: dict[str, float]) -> dict[str, DeviceState]:
-    found: dict[str, dict[str, Any]] = {}
-    for one in newest:
-        device = found.setdefault(one.thing, {"installed": []})
-        match one:
+def _states(latest: Iterable[Observation], queued_at: dict[str, float]) -> dict[str, DeviceState]:
+    states: dict[str, dict[str, Any]] = {}
+    for observation in latest:
+        state = states.setdefault(observation.thing, {"installed": []})
+        match observation:
             case ReceivedHeartbeat():
-                device["heartbeat"] = one
+                state["heartbeat"] = observation
             case JobExecution():
-                device["execution"] = one
+                state["execution"] = observation
             case InstalledComponent():
-                device["installed"].append(one)
+                state["installed"].append(observation)
             case Registered():
-                device["is_registered"], device["runtime"] = True, one.runtime
-    for thing, device in found.items():
-        execution: JobExecution | None = device.get("execution")
+                state["is_registered"], state["runtime"] = True, observation.runtime
+    for thing, state in states.items():
+        execution: JobExecution | None = state.get("execution")
         if execution and execution.queued_at != queued_at[thing]:
             fields = {**vars(execution), "queued_at": queued_at[thing]}
-            device["execution"] = JobExecution(**fields)
-        device["installed"] = tuple(sorted(device["installed"], key=lambda one: one.component))
-    return {thing: DeviceState(**device) for thing, device in found.items()}
+            state["execution"] = JobExecution(**fields)
+        state["installed"] = tuple(
+            sorted(state["installed"], key=lambda installed: installed.component)
+        )
+    return {thing: DeviceState(**state) for thing, state in states.items()}

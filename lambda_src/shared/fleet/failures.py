@@ -1,7 +1,7 @@
-"""A deployment that failed on one device: its reason, and whether a second attempt may help.
+"""Failures of a deployment on one device: the reason, and the value of a second attempt.
 
 Nucleus classic reports a cause and a stack of error codes. Nucleus lite reports neither, so the
-states of the components and the camera's own heartbeat are the reason there.
+reason is derived from the states of the components and the camera's heartbeat.
 """
 
 import re
@@ -67,11 +67,11 @@ class Failure:
 def failure_of(
     execution: JobExecution, device: DeviceState, components: frozenset[tuple[str, str]], now: float
 ) -> Failure:
-    """Explain a failed execution; pure, so the same observations are the same explanation.
+    """Return the reason of a failed execution; pure, so equal observations have equal reasons.
 
     Args:
         execution: of the deployment on this device.
-        device: everything that is known of the device.
+        device: the state of the device.
         components: names and versions of the deployment's components; if empty, any component of
             the device can be the reason.
         now: seconds since the epoch.

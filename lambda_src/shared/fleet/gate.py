@@ -1,8 +1,8 @@
-"""The gate: a pure function from what was observed to whether a release may stay."""
+"""The gate: a pure function from observations of devices to the result of a rollout."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, Self
 
 from shared.fleet.device_state import (
     FAILED,
@@ -16,36 +16,59 @@ from shared.fleet.device_state import (
 from shared.fleet.failures import failure_of
 
 DeviceOutcome = Literal["good", "waiting", "failed", "offline"]
-# "retry": the same set must be deployed once more before there is a result.
+# "retry": the same components must be deployed once more before there is a result.
 GateState = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
-# The heartbeat's frame rate is over so many seconds; before, it says little.
+# The heartbeat contains the frame rate of this time; before, the rate is not reliable.
 _FRAME_RATE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class GateRule:
-    """When a release may stay on the devices that can be reached."""
+    """The condition on the reachable devices under which a release is verified.
+
+    Attributes:
+        success_percent: share of the reachable devices that must run the release.
+        error_percent: share of the reachable devices that may fail; more end the wait immediately.
+        minimum_devices: number of devices that must run the release.
+        offline_after_seconds: time after which a silent device that has not started the deployment
+            is offline.
+        minimum_frames_per_second: lowest frame rate of each device; 0: any.
+        minimum_detections: detections of each device since the start of the release; 0: any.
+    """
 
     success_percent: float = 100.0
-    # More failures than this end the wait at once.
     error_percent: float = 0.0
     minimum_devices: int = 0
-    # A silent core device that does not take the deployment in this time counts as offline.
     offline_after_seconds: float = 20.0
     minimum_frames_per_second: float = 0.0
-    # Since the function started with the release, by each device.
     minimum_detections: int = 0
+
+    @classmethod
+    def of(cls, plan: dict[str, Any]) -> Self:
+        """Read the rule of a rollout plan (`RolloutConfig.to_plan`).
+
+        Deploys, manual rollbacks and promotions use it, so that they apply the same condition.
+        """
+        return cls(**plan["rule"])
 
 
 @dataclass(frozen=True)
 class RolloutTarget:
-    """What devices must report; with no model, that they finished the deployment is enough.
+    """The state that devices must report; without a model, a finished deployment is sufficient.
 
-    Times are seconds since the epoch by the cloud's clock: when the deployment was created, when
-    somebody began to watch, and when patience ends.
+    Times are seconds since the epoch by the cloud's clock.
+
+    Attributes:
+        created_at: creation of the deployment.
+        watched_since: begin of the wait.
+        deadline: end of the wait.
+        absent: components that the deployment removes.
+        components: names and versions of the deployment's components.
+        may_retry: whether the components may be deployed once more for devices without credentials
+            or a connection.
     """
 
     deployment_id: str
@@ -54,11 +77,8 @@ class RolloutTarget:
     deadline: float
     model_digest: str | None = None
     function_arn: str | None = None
-    # Components that must be gone in the end.
     absent: frozenset[str] = frozenset()
-    # Names and versions of the deployment's components.
     components: frozenset[tuple[str, str]] = frozenset()
-    # Whether the set may be deployed once more for devices without credentials or a connection.
     may_retry: bool = False
 
     @property
@@ -96,7 +116,7 @@ class GateResult:
     """The status of each device, and the conclusion for the release.
 
     Attributes:
-        retried: the devices for which the set was deployed a second time, with the first reasons.
+        retried: the devices that got a second attempt, with the reasons of the first one.
     """
 
     state: GateState
@@ -104,17 +124,17 @@ class GateResult:
     retried: tuple[DeviceResult, ...] = ()
 
     def with_outcome(self, outcome: DeviceOutcome) -> list[DeviceResult]:
-        """The devices with a outcome."""
-        return [one for one in self.devices if one.outcome == outcome]
+        """Return the devices with an outcome."""
+        return [device for device in self.devices if device.outcome == outcome]
 
     @property
     def retryable(self) -> tuple[DeviceResult, ...]:
-        """The devices that a second attempt may help."""
+        """The devices that may succeed at a second attempt."""
         return tuple(device for device in self.devices if device.is_retryable)
 
     @property
     def reachable(self) -> int:
-        """How many devices are not offline."""
+        """The number of devices that are not offline."""
         return len(self.devices) - len(self.with_outcome("offline"))
 
 
@@ -125,7 +145,10 @@ def evaluate_gate(
     observations: Iterable[Observation],
     now: float,
 ) -> GateResult:
-    """Judge a deployment on `things`; nothing but the arguments counts, nor does their order."""
+    """Evaluate a deployment on `things`; the result depends only on the arguments.
+
+    The order of the observations does not change it.
+    """
     states = latest_by_device(observations, target.deployment_id)
     devices = tuple(
         _device(target, rule, thing, states.get(thing, DeviceState()), now)
@@ -149,14 +172,14 @@ def _state(
     )
     in_time = now < target.deadline
     retryable = sum(device.is_retryable for device in devices)
-    # Devices that carry the deployment out begin again with the second one: they come first.
+    # A second attempt restarts devices that still carry out the first one, so they finish first.
     if retryable and (retryable == count["waiting"] or now >= target.half_time):
         return "retry"
     if count["waiting"] and in_time:
         return "pending"
     if enough:
         return "passed"
-    # Devices that come back may still make up the number.
+    # Devices that reconnect may still complete the number.
     missing = count["good"] < rule.minimum_devices and count["offline"]
     return "pending" if missing and in_time else "failed"
 
@@ -164,11 +187,11 @@ def _state(
 def _device(
     target: RolloutTarget, rule: GateRule, thing: str, device: DeviceState, now: float
 ) -> DeviceResult:
-    finding = _standing(target, rule, device, now)
+    finding = _finding(target, rule, device, now)
     return DeviceResult(**vars(finding), thing=thing, runtime=device.runtime)
 
 
-def _standing(
+def _finding(
     target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
 ) -> DeviceFinding:
     """Return the first finding about a device that applies."""
@@ -185,7 +208,7 @@ def _standing(
 def _after_failure(
     target: RolloutTarget, device: DeviceState, execution: JobExecution, now: float
 ) -> DeviceFinding:
-    """Return that a device failed, unless its reason is not known yet or may pass."""
+    """Return a failure, unless its reason is not known yet or is transient."""
     failure = failure_of(execution, device, target.components, now)
     can_wait = target.may_retry and now < target.deadline
     is_retryable = can_wait and failure.is_transient
@@ -211,8 +234,8 @@ def _runs_without_finishing(
         return False
     started_after = heartbeat.uptime_seconds > 0 and heartbeat.started_at >= target.created_at - 1
     is_broken = any(
-        one.state == "BROKEN" and one.reported_at >= heartbeat.received_at
-        for one in device.installed
+        installed.state == "BROKEN" and installed.reported_at >= heartbeat.received_at
+        for installed in device.installed
     )
     return (
         target.model_digest is not None
@@ -241,18 +264,18 @@ def _before_success(rule: GateRule, device: DeviceState, now: float) -> Iterator
 def _after_success(
     target: RolloutTarget, rule: GateRule, device: DeviceState, execution: JobExecution, now: float
 ) -> Iterator[DeviceFinding]:
-    """Findings about a device whose deployment says success: COMPLETED is not enough."""
+    """Yield findings about a device whose deployment succeeded, which is not sufficient."""
     heartbeat = device.heartbeat
-    for one in device.installed:
-        if one.reported_at < execution.at - 1:
+    for installed in device.installed:
+        if installed.reported_at < execution.at - 1:
             continue
-        if one.component in target.absent:
-            yield DeviceFinding("waiting", f"still has {one.component}")
-        recovered = heartbeat and heartbeat.received_at > one.reported_at
-        if one.state == "BROKEN" and not recovered:
-            detail = f": {one.detail}" if one.detail else ""
-            reason = f"deployment SUCCEEDED, but {one.component} is BROKEN{detail}"
-            yield DeviceFinding("failed", reason, ("COMPONENT_BROKEN",), one.component)
+        if installed.component in target.absent:
+            yield DeviceFinding("waiting", f"still has {installed.component}")
+        recovered = heartbeat and heartbeat.received_at > installed.reported_at
+        if installed.state == "BROKEN" and not recovered:
+            detail = f": {installed.detail}" if installed.detail else ""
+            reason = f"deployment SUCCEEDED, but {installed.component} is BROKEN{detail}"
+            yield DeviceFinding("failed", reason, ("COMPONENT_BROKEN",), installed.component)
     if target.model_digest is None:
         yield DeviceFinding("good")
     for missing in _missing(target, rule, heartbeat, execution):
@@ -270,18 +293,34 @@ def _missing(
     heartbeat: ReceivedHeartbeat | None,
     execution: JobExecution,
 ) -> Iterator[str]:
-    """Say what the heartbeat does not show yet; nothing when it shows all."""
+    """Yield the conditions that the heartbeat does not meet yet."""
     # A generic camera has no model while its first start installs the runtime.
     if heartbeat is None or heartbeat.status == "installing":
         yield "is installing its Python environment" if heartbeat else "never sent a heartbeat"
         return
-    # One of the process that was replaced says nothing about the release.
+    # A heartbeat of the replaced process does not describe the release.
     if heartbeat.received_at < int(execution.at) and heartbeat.started_at < target.created_at - 1:
         yield "sent no heartbeat since"
-    if heartbeat.model_digest != target.model_digest:
-        yield f"its heartbeat names model {heartbeat.model_digest}, not {target.model_digest}"
-    if heartbeat.function_arn != target.function_arn:
-        yield f"its heartbeat names function {heartbeat.function_arn}, not {target.function_arn}"
+    yield from deviations(heartbeat, rule, target.model_digest, target.function_arn)
+
+
+def deviations(
+    heartbeat: ReceivedHeartbeat, rule: GateRule, model_digest: str | None, function_arn: str | None
+) -> Iterator[str]:
+    """Yield the differences between a heartbeat and a device that runs the release.
+
+    This is the only definition of a device that runs a release.
+
+    Args:
+        heartbeat: the last one of the device.
+        rule: of the environment's rollout.
+        model_digest: of the release's artifact.
+        function_arn: of the release's function version.
+    """
+    if heartbeat.model_digest != model_digest:
+        yield f"its heartbeat names model {heartbeat.model_digest}, not {model_digest}"
+    if heartbeat.function_arn != function_arn:
+        yield f"its heartbeat names function {heartbeat.function_arn}, not {function_arn}"
     if heartbeat.frames == 0 or heartbeat.status != "running":
         frames = f"{heartbeat.frames} frames" if heartbeat.frames else "without a frame"
         yield f"is {heartbeat.status}, {frames}; last error: {heartbeat.last_error}"
@@ -290,11 +329,11 @@ def _missing(
             yield "its frame rate is not known yet"
         if heartbeat.frames_per_second < rule.minimum_frames_per_second:
             yield (
-                f"makes {heartbeat.frames_per_second:g} frames per second, "
-                f"the rule asks for {rule.minimum_frames_per_second:g}"
+                f"processes {heartbeat.frames_per_second:g} frames per second, "
+                f"the rule requires {rule.minimum_frames_per_second:g}"
             )
     if heartbeat.detections < rule.minimum_detections:
         yield (
-            f"found {heartbeat.detections} things on {heartbeat.frames} frames, "
-            f"the rule asks for {rule.minimum_detections}"
+            f"has {heartbeat.detections} detections on {heartbeat.frames} frames, "
+            f"the rule requires {rule.minimum_detections}"
         )

@@ -1,7 +1,8 @@
-"""A release whose gate had nobody to ask: the word of cameras that came later, kept in time.
+"""Verification of the current release, before a new release replaces it.
 
-Only a proven release is one to return to. The first release of a fleet meets no camera; by the time
-that the second one replaces it, its cameras say in their heartbeats whether they run it.
+A rollback restores only a verified release. The first release of a fleet is deployed before any
+camera is connected, so its gate cannot verify it. When the second release replaces it, the cameras
+may report that they run it.
 """
 
 import logging
@@ -37,9 +38,9 @@ logger = logging.getLogger(__name__)
 def verify_outgoing_release(
     fleet: FleetQueries, thing_group: str, target_arn: str, rule: GateRule
 ) -> str:
-    """Return what cameras say of the current deployment, if that proves it now; else nothing.
+    """Return the result of the current deployment if the cameras verify it now; otherwise "".
 
-    A deployment whose gate was closed is never proven by this: only one whose gate met no camera.
+    It applies only to a deployment whose gate passed without a reachable camera.
     """
     try:
         current = deployments.latest(fleet.greengrass, target_arn)
@@ -47,22 +48,24 @@ def verify_outgoing_release(
             return ""
         if {VERIFIED_TAG, STOPPED_TAG} & set(current.tags):
             return ""
-        result = _look(fleet, thing_group, current, rule)
+        result = _evaluate(fleet, thing_group, current, rule)
         if result.state != "passed" or not result.with_outcome("good"):
             return ""
-        proof = deployments.tag_text(summarize(result))
-        deployments.tag(fleet.greengrass, current, {VERIFIED_TAG: proof})
+        verification = deployments.tag_text(summarize(result))
+        deployments.tag(fleet.greengrass, current, {VERIFIED_TAG: verification})
     except (ClientError, BotoCoreError) as error:
-        # It is no part of the new release whether the old one can be returned to.
-        logger.warning("what runs now was not proven before it goes: %s", error)
+        # The new release does not depend on the verification of the current one.
+        logger.warning("the current release was not verified before its replacement: %s", error)
         return ""
-    return proof
+    return verification
 
 
-def _look(fleet: FleetQueries, thing_group: str, current: Deployment, rule: GateRule) -> GateResult:
+def _evaluate(
+    fleet: FleetQueries, thing_group: str, current: Deployment, rule: GateRule
+) -> GateResult:
     things = fleet.things(thing_group)
     observations: list[Observation] = [
-        one for answer in fleet.heartbeats(things).values() for one in answer
+        heartbeat for heartbeats in fleet.heartbeats(things).values() for heartbeat in heartbeats
     ]
     observations += fleet.registered()
     observations += fleet.job_executions(current.job_id, current.id)

@@ -1,4 +1,4 @@
-"""Wait for the devices' own word: observe, judge, say what changed, again."""
+"""Wait for a rollout: query the devices, and evaluate the gate until it has a result."""
 
 import logging
 import random
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# One round for a large fleet is many calls, and the quotas are those of the account.
+# A round of a large fleet has many calls, and quotas apply to the account.
 _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
-# The list of core devices is that of the account, not of the fleet.
-_PAUSE_OF_JOINED_SECONDS = 10.0
-# The name of the query's answers, for all things at once.
-_JOINED = "joined/account"
+# The list of core devices contains all devices of the account.
+_PAUSE_OF_REGISTERED_SECONDS = 10.0
+# The name of the responses about all things.
+_REGISTERED = "registered/account"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class MonitorResult:
     """The result of a wait.
 
     Attributes:
-        stopped: the reason if another operation ended it, otherwise empty.
-        unanswered: the last error of each query about the devices that got no answer.
+        stopped: the reason if another operation ended the wait, otherwise empty.
+        unanswered: the last error of each query about devices that failed.
     """
 
     gate: GateResult
@@ -53,81 +53,82 @@ class MonitorResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the release may stay."""
+        """True if the devices verified the release."""
         return not self.stopped and self.gate.state == "passed"
 
 
 @dataclass
 class RolloutMonitor:
-    """Observes one deployment on the devices of one thing group."""
+    """Monitors one deployment on the devices of one thing group."""
 
     fleet: FleetQueries
     thing_group: str
     deployment: Deployment
-    # Looks the deployment up again.
+    # Returns the current state of the deployment.
     refreshed: Callable[[], Deployment]
-    _answers: dict[str, list[Observation]] = field(default_factory=dict)
-    # When each thing was asked for its heartbeat; seconds since the epoch.
-    _asked_at: dict[str, float] = field(default_factory=dict)
-    # When the account was asked for its core devices; seconds since the epoch.
-    _joined_at: float = 0.0
+    _responses: dict[str, list[Observation]] = field(default_factory=dict)
+    # Times of the queries for heartbeats, by thing; seconds since the epoch.
+    _heartbeat_queried_at: dict[str, float] = field(default_factory=dict)
+    # Time of the last query for core devices; seconds since the epoch.
+    _registered_queried_at: float = 0.0
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
-    # Whether every question was answered at least once: before, nothing is known of anybody.
-    _has_news: bool = False
-    # When the last query began: the result on its answers is for this time, not a later one.
-    _looked_at: float = 0.0
-    # The last error of each query that has had no answer since.
+    # Whether all required queries have succeeded at least once.
+    _has_responses: bool = False
+    # Start of the last round of queries, for which the gate is evaluated.
+    _queried_at: float = 0.0
+    # The last error of each query that has not succeeded since.
     _errors: dict[str, str] = field(default_factory=dict)
 
     def wait(
         self, target: RolloutTarget, rule: GateRule, bake_seconds: float = 0.0
     ) -> MonitorResult:
-        """Look until the result stands, and stands `bake_seconds` longer if it is good."""
+        """Query until the gate has a result; if it passes, it must pass for `bake_seconds` more."""
         pause = _FIRST_PAUSE_SECONDS
         baked_at: float | None = None
-        said = ""
+        logged = ""
         while True:
-            self._looked_at = time.time()
-            if reason := self._observe(is_last=self._looked_at >= target.deadline):
-                return MonitorResult(self._judge(target, rule), reason)
-            if not self._has_news and self._looked_at < target.deadline:
+            self._queried_at = time.time()
+            if reason := self._observe(is_last=self._queried_at >= target.deadline):
+                return MonitorResult(self._evaluate(target, rule), reason)
+            if not self._has_responses and self._queried_at < target.deadline:
                 pause = self._rest(pause, target.deadline)
                 continue
-            result = self._judge(target, rule)
-            if not self._has_news:
+            result = self._evaluate(target, rule)
+            if not self._has_responses:
                 error = self._errors["fleet"]
                 reason = f"AWS did not answer the queries about the fleet in time: {error}"
                 return MonitorResult(result, reason)
-            self._settled = frozenset(one.thing for one in result.with_outcome("good"))
+            self._settled = frozenset(device.thing for device in result.with_outcome("good"))
             sentence = summarize(result)
-            if sentence != said:
+            if sentence != logged:
                 logger.info("%s", sentence)
-                said = sentence
+                logged = sentence
             now = time.time()
             if result.state == "retry":
                 return MonitorResult(result)
             if result.state == "failed":
-                self._ask_why(result)
+                self._query_reasons(result)
                 return MonitorResult(
-                    self._judge(target, rule), unanswered=tuple(sorted(set(self._errors.values())))
+                    self._evaluate(target, rule),
+                    unanswered=tuple(sorted(set(self._errors.values()))),
                 )
             if result.state == "passed":
                 baked_at = baked_at or now + bake_seconds
                 if now >= baked_at:
                     return MonitorResult(result)
-                # While it bakes, devices that were good may cease to be.
+                # During the bake, devices can fail after they ran the release.
                 self._settled = frozenset()
                 pause = self._rest(pause, baked_at)
                 continue
             pause = self._rest(pause, target.deadline)
 
     def _rest(self, pause: float, ends_at: float) -> float:
-        """Sleep until the next round; return the longer pause that follows it.
+        """Sleep until the next round; return the next, longer pause.
 
-        Environments of one account that deploy together must not query it at the same moments.
+        Environments of one account that deploy together must not send queries at the same time.
         """
-        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - it spreads calls, and protects nothing
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - distributes calls; not used for security
         time.sleep(min(pause * jitter, max(ends_at - time.time(), _FIRST_PAUSE_SECONDS)))
         longest = min(
             max(_LONGEST_PAUSE_SECONDS, len(self._things) * _PAUSE_PER_THING_SECONDS),
@@ -135,119 +136,123 @@ class RolloutMonitor:
         )
         return min(pause * 1.5, longest)
 
-    def _judge(self, target: RolloutTarget, rule: GateRule) -> GateResult:
-        everything = [one for answer in self._answers.values() for one in answer]
-        return evaluate_gate(target, rule, self._things, everything, self._looked_at)
+    def _evaluate(self, target: RolloutTarget, rule: GateRule) -> GateResult:
+        observations = [
+            observation for responses in self._responses.values() for observation in responses
+        ]
+        return evaluate_gate(target, rule, self._things, observations, self._queried_at)
 
     def _observe(self, *, is_last: bool) -> str:
-        """Query the status again; return why the deployment was ended, if it was.
+        """Query the status; return the reason if the deployment has ended.
 
-        If a query fails, because of throttling for example, its last answer stays. The last call
-        queries every device that is not good: a device can run the release although its job has
-        not finished.
+        If a query fails, for example because of throttling, its last response is used. The last
+        call queries every device that does not run the release yet: a device can run it although
+        its job has not finished.
         """
         try:
             deployment = self.refreshed()
             if not deployment.is_live:
-                said = deployment.tags.get(STOPPED_TAG, "another deployment took its place")
-                return f"the deployment is {deployment.status}: {said}"
+                reason = deployment.tags.get(STOPPED_TAG, "another deployment replaced it")
+                return f"the deployment is {deployment.status}: {reason}"
             self._things = self.fleet.things(self.thing_group)
             executions = self.fleet.job_executions(deployment.job_id, deployment.id)
-            self._answers["job"] = list(executions)
+            self._responses["job"] = list(executions)
             done = self._done()
             now = time.time()
             unsettled = set(self._things) - self._settled if is_last else set()
             things = [
-                one for one in self._things if one in unsettled or self._needs_news(one, done, now)
+                thing
+                for thing in self._things
+                if thing in unsettled or self._needs_heartbeat(thing, done, now)
             ]
-            for thing, answer in self.fleet.heartbeats(things).items():
-                self._answers[f"heartbeat/{thing}"] = answer
-                self._asked_at[thing] = now
-            self._ask_who_joined(now, is_last=is_last)
-            self._ask_devices(self._worth_asking())
-            self._has_news = True
+            for thing, responses in self.fleet.heartbeats(things).items():
+                self._responses[f"heartbeat/{thing}"] = responses
+                self._heartbeat_queried_at[thing] = now
+            self._query_unregistered(now, is_last=is_last)
+            self._query_devices(self._unclear())
+            self._has_responses = True
             self._errors.pop("fleet", None)
         except (ClientError, BotoCoreError) as error:
             self._errors["fleet"] = str(error)
-            logger.warning("no news: %s", error)
+            logger.warning("a query about the fleet failed: %s", error)
         return ""
 
-    def _needs_news(self, thing: str, done: set[str], now: float) -> bool:
-        """Whether to ask for a heartbeat: often only where the result waits for it.
+    def _needs_heartbeat(self, thing: str, done: set[str], now: float) -> bool:
+        """Return whether to query a heartbeat: often only if the result depends on it.
 
-        Elsewhere it says that the camera is alive, which it does until it would count as silent.
+        Otherwise the last heartbeat is sufficient until the camera would be silent.
         """
         if thing in done and thing not in self._settled:
             return True
-        last = next(iter(self._answers.get(f"heartbeat/{thing}", [])), None)
-        patience = _LONGEST_PAUSE_SECONDS
+        last = next(iter(self._responses.get(f"heartbeat/{thing}", [])), None)
+        pause = _LONGEST_PAUSE_SECONDS
         if isinstance(last, ReceivedHeartbeat):
             if now - last.received_at <= last.silence_seconds / 2:
                 return False
-            patience = min(patience, last.silence_seconds / 2)
-        return now - self._asked_at.get(thing, 0.0) >= patience
+            pause = min(pause, last.silence_seconds / 2)
+        return now - self._heartbeat_queried_at.get(thing, 0.0) >= pause
 
-    def _worth_asking(self) -> list[str]:
-        """Name devices whose own word may differ: done by the job, but not good, or failed."""
+    def _unclear(self) -> list[str]:
+        """Return devices whose job has ended and that do not run the release."""
         return sorted(self._done() & set(self._things) - self._settled)
 
     def _done(self) -> set[str]:
-        """Name devices on which the job ended."""
+        """Return devices whose job has ended."""
         return self._with(SUCCEEDED | FAILED)
 
     def _with(self, statuses: frozenset[str]) -> set[str]:
-        """Name devices whose job has one of the statuses."""
+        """Return devices whose job has one of the statuses."""
         return {
-            one.thing
-            for one in self._answers["job"]
-            if isinstance(one, JobExecution) and one.status in statuses
+            execution.thing
+            for execution in self._responses["job"]
+            if isinstance(execution, JobExecution) and execution.status in statuses
         }
 
-    def _ask_why(self, result: GateResult) -> None:
-        """Query the reasons of failures, and the nuclei; the result does not need them."""
+    def _query_reasons(self, result: GateResult) -> None:
+        """Query the reasons of failures, and the nuclei; the result does not depend on them."""
         things = [
             one.thing for one in (*result.with_outcome("failed"), *result.with_outcome("waiting"))
         ]
-        self._ask_devices(things)
+        self._query_devices(things)
         if set(things) - self._registered():
-            self._ask_nuclei()
+            self._query_nuclei()
 
-    def _ask_who_joined(self, now: float, *, is_last: bool) -> None:
-        """Query core devices while some member has neither sent a heartbeat nor joined.
+    def _query_unregistered(self, now: float, *, is_last: bool) -> None:
+        """Query core devices while a member has not sent a heartbeat and is not registered.
 
-        ListCoreDevices with a thing group lists only devices that a deployment to that group
-        succeeded on, so it does not answer which members were ever connected. Of a member whose
-        deployment failed, the nucleus is a detail that no result requires.
+        ListCoreDevices with a thing group lists only devices on which a deployment to that group
+        succeeded, so it does not list all members that have been connected. The nucleus of a member
+        whose deployment failed is a detail that no result requires.
         """
-        if not is_last and now - self._joined_at < _PAUSE_OF_JOINED_SECONDS:
+        if not is_last and now - self._registered_queried_at < _PAUSE_OF_REGISTERED_SECONDS:
             return
-        silent = {thing for thing in self._things if not self._answers.get(f"heartbeat/{thing}")}
+        silent = {thing for thing in self._things if not self._responses.get(f"heartbeat/{thing}")}
         if silent - self._registered():
-            self._answers[_JOINED] = list(self.fleet.registered())
-            self._joined_at = now
+            self._responses[_REGISTERED] = list(self.fleet.registered())
+            self._registered_queried_at = now
         elif self._with(FAILED) & set(self._things) - self._registered():
-            self._ask_nuclei()
-            self._joined_at = now
+            self._query_nuclei()
+            self._registered_queried_at = now
 
     def _registered(self) -> set[str]:
-        """Name devices that are known as core devices."""
-        return {core.thing for core in self._answers.get(_JOINED, [])}
+        """Return members that are registered as core devices."""
+        return {core.thing for core in self._responses.get(_REGISTERED, [])}
 
-    def _ask_nuclei(self) -> None:
-        self._ask("joined", lambda: {"account": list(self.fleet.registered())})
+    def _query_nuclei(self) -> None:
+        self._query("registered", lambda: {"account": list(self.fleet.registered())})
 
-    def _ask_devices(self, things: list[str]) -> None:
+    def _query_devices(self, things: list[str]) -> None:
         """Query details of devices; each query is independent, and none is required."""
-        self._ask("effective", lambda: self.fleet.effective(things, self.deployment.id))
-        self._ask("installed", lambda: self.fleet.installed(things))
+        self._query("effective", lambda: self.fleet.effective(things, self.deployment.id))
+        self._query("installed", lambda: self.fleet.installed(things))
 
-    def _ask(self, name: str, query: Callable[[], dict[str, list[Observation]]]) -> None:
+    def _query(self, name: str, query: Callable[[], dict[str, list[Observation]]]) -> None:
         try:
-            answers = query()
+            by_thing = query()
         except (ClientError, BotoCoreError) as error:
             self._errors[name] = str(error)
-            logger.warning("no details (%s) of devices: %s", name, error)
+            logger.warning("the query for details (%s) of devices failed: %s", name, error)
             return
         self._errors.pop(name, None)
-        for thing, answer in answers.items():
-            self._answers[f"{name}/{thing}"] = answer
+        for thing, responses in by_thing.items():
+            self._responses[f"{name}/{thing}"] = responses

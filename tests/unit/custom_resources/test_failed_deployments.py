@@ -31,6 +31,7 @@ from testkit.gate_streams import (
     execution,
     heartbeat,
 )
+from testkit.heartbeats import with_changes
 
 CLASSIC = "aws_nucleus_classic"
 STACK = ("DEPLOYMENT_FAILURE", "ARTIFACT_DOWNLOAD_ERROR")
@@ -148,9 +149,9 @@ def test_without_a_cause_the_camera_is_asked() -> None:
     reason = device(*failed_lite(), beat).reason
     assert "no component of it is broken" in reason
     assert reason.endswith("the camera is failing, last error: no camera at /dev/video0")
-    full = replace(beat, disk_free_bytes=12 << 20)
+    full = with_changes(beat, disk_free_bytes=12 << 20)
     assert "; 12 MiB of disk were free; the camera" in device(*failed_lite(), full).reason
-    earlier = replace(beat, received_at=CREATED - 1)
+    earlier = with_changes(beat, received_at=CREATED - 1)
     assert "last error" not in device(*failed_lite(), earlier).reason
 
 

@@ -33,6 +33,7 @@ from testkit.gate_streams import (
     heartbeat,
     story,
 )
+from testkit.heartbeats import with_changes
 
 truths = st.lists(st.sampled_from(TRUTHS), max_size=12)
 rules = st.builds(
@@ -164,13 +165,13 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
     "beat",
     [
         # It started before the deployment or at an unknown time: its digest may be the old one.
-        replace(VERIFIED, uptime_seconds=310.0),
-        replace(VERIFIED, uptime_seconds=0.0),
-        replace(VERIFIED, model_digest=OLD),
-        replace(VERIFIED, function_arn="arn:old:1"),
-        replace(VERIFIED, frames=0),
-        replace(VERIFIED, status="failing"),
-        replace(VERIFIED, received_at=CREATED + 280),
+        with_changes(VERIFIED, uptime_seconds=310.0),
+        with_changes(VERIFIED, uptime_seconds=0.0),
+        with_changes(VERIFIED, model_digest=OLD),
+        with_changes(VERIFIED, function_arn="arn:old:1"),
+        with_changes(VERIFIED, frames=0),
+        with_changes(VERIFIED, status="failing"),
+        with_changes(VERIFIED, received_at=CREATED + 280),
     ],
     ids=["old process", "unknown start", "model", "function", "no frame", "failing", "silent"],
 )
@@ -221,19 +222,19 @@ def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
 def test_half_the_frames_are_not_enough_where_the_rule_says_so() -> None:
     rule = GateRule(minimum_frames_per_second=2.0)
     slow = heartbeat("cam", NOW - 1, 2, uptime_seconds=60.0, frames_per_second=1.0)
-    assert "makes 1 frames per second, the rule asks for 2" in one(DONE, slow, rule=rule)
-    early = replace(slow, uptime_seconds=5.0, frames_per_second=9.0)
+    assert "processes 1 frames per second, the rule requires 2" in one(DONE, slow, rule=rule)
+    early = with_changes(slow, uptime_seconds=5.0, frames_per_second=9.0)
     assert "not known yet" in one(DONE, early, rule=rule)
-    assert one(DONE, replace(slow, frames_per_second=2.0), rule=rule).startswith("passed")
+    assert one(DONE, with_changes(slow, frames_per_second=2.0), rule=rule).startswith("passed")
 
 
 def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says_so() -> None:
     rule = GateRule(minimum_detections=5)
     blind = heartbeat("cam", NOW - 1, 2, frames=400, detections=0)
-    assert "found 0 things on 400 frames, the rule asks for 5" in one(DONE, blind, rule=rule)
+    assert "has 0 detections on 400 frames, the rule requires 5" in one(DONE, blind, rule=rule)
     too_late = replace(GOAL, deadline=NOW - 1)
     assert one(DONE, blind, rule=rule, goal=too_late).startswith("failed")
-    assert one(DONE, replace(blind, detections=5), rule=rule).startswith("passed")
+    assert one(DONE, with_changes(blind, detections=5), rule=rule).startswith("passed")
     assert one(DONE, blind).startswith("passed"), "without the rule an empty scene is no failure"
 
 

@@ -14,11 +14,11 @@ from shared.fleet.device_state import (
     LITE,
     JobExecution,
     Observation,
-    ReceivedHeartbeat,
     Registered,
 )
 from shared.fleet.gate import GateRule, RolloutTarget
 from shared.fleet.monitor import MonitorResult, RolloutMonitor
+from testkit.heartbeats import received_heartbeat
 
 BEGIN = 1_000_000.0
 WAIT_SECONDS = 300.0
@@ -101,8 +101,15 @@ class Cameras:
             return []
         now = self.clock.now
         return [
-            ReceivedHeartbeat(
-                thing, now, int(now), "running", DIGEST, FUNCTION, frames=9, interval_seconds=5
+            received_heartbeat(
+                thing,
+                now,
+                int(now),
+                status="running",
+                model_digest=DIGEST,
+                function_arn=FUNCTION,
+                frames=9,
+                interval_seconds=5,
             )
         ]
 
