@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.exposure import journey
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, DesiredDeployment
 from shared.fleet.gate import GateRule, evaluate_gate
 from shared.fleet.queries import FleetQueries

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.daily.apps import CDK, NODE
 from benchmarks.daily.timing import ROOT, Command
 from deeplens.config import load_environment
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from testkit.checkout import Checkout
 
 _DEV = ROOT / "environments" / "dev.toml"
@@ -39,7 +39,7 @@ def cdk(checkout: Checkout, *arguments: str, folder: Path | None = None) -> Comm
 
 
 def deploy_prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command:
-    """Return the command that `make deploy` runs after its synthesis, for `stacks`."""
+    """Return the command that `deeplens local deploy` runs after its synthesis, for `stacks`."""
     command = cdk(
         checkout, "deploy", *stacks, f"--app={assembly}", "--method=direct", "--concurrency=6"
     )

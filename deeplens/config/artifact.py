@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deeplens.config.base import ConfigError
 from deeplens.config.environment import EnvironmentConfig
-from deeplens.config.errors import ConfigError
 from deeplens.config.model_store import ModelPin
 from deeplens.config.signing import SigningConfig
 from deeplens.config.toml_files import one_line, shown
@@ -57,8 +57,8 @@ def load_artifact(
         built = sorted(file.parent.name for file in (models / pin.name).glob(f"*/{ARTIFACT_NAME}"))
         known = f"built here: {', '.join(built)}" if built else "none is built here"
         raise ConfigError(
-            f"{path}: the pinned artifact is not there ({known}); build it with `make model`, "
-            "or pin one that is there with `model-tools pin`"
+            f"{path}: the pinned artifact is not there ({known}); build it with "
+            "`deeplens model train shapes`, or pin one that is there with `deeplens release pin`"
         )
     digest = _sha256(path, path.stat().st_mtime_ns)
     if digest != pin.digest:
@@ -82,7 +82,7 @@ def load_artifact(
 
 
 @contextmanager
-def hashed_meanwhile(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
+def hash_in_background(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
     """Hash the pinned artifacts, which may be large, beside what is done in this context.
 
     `load_artifact` finds the digests afterwards, and says what is wrong with an artifact.
@@ -99,7 +99,7 @@ def _statement(artifact: Path, signing: SigningConfig) -> str | None:
         if signing.required:
             raise ConfigError(
                 f"{file}: the pinned artifact is not signed, and signing.required says that it "
-                f"must be; `model-tools sign {artifact} --key KEY`"
+                f"must be; `deeplens release sign {artifact} --key KEY`"
             )
         return None
     if file.stat().st_size > _LARGEST_STATEMENT_BYTES:
@@ -109,7 +109,8 @@ def _statement(artifact: Path, signing: SigningConfig) -> str | None:
         json.loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(
-            f"{file}: is no signed statement; `model-tools sign {artifact} --key KEY` writes one"
+            f"{file}: not a signed statement; `deeplens release sign {artifact} --key KEY` writes "
+            "one"
         ) from None
     return text
 

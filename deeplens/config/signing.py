@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import ConfigSection
 
 # SubjectPublicKeyInfo of an uncompressed point on P-256: these bytes, then 64 of the point.
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
@@ -27,14 +27,14 @@ _PublicKey = Annotated[
 _KeyId = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_KEY_ID.pattern}$"})]
 
 
-class SigningConfig(Section):
+class SigningConfig(ConfigSection):
     """Whose signature a release needs; without keys nothing is asked."""
 
     public_keys: Annotated[
         tuple[_PublicKey, ...],
         Field(
             strict=False,
-            description="keys that may sign releases, as `model-tools keys public KEY` prints "
+            description="keys that may sign releases, as `deeplens release keys public KEY` prints "
             "them; several during a key rotation",
             json_schema_extra={"uniqueItems": True},
         ),
@@ -74,7 +74,7 @@ class SigningConfig(Section):
             if len(der) != _P256_BYTES or not der.startswith(_P256):
                 raise ValueError(
                     f"{key[:40]!r} is no ECDSA P-256 public key in base64 (124 characters); "
-                    "`model-tools keys public KEY` prints the line"
+                    "`deeplens release keys public KEY` prints the line"
                 )
         if len(set(value)) != len(value):
             raise ValueError("a key is there twice")
@@ -87,7 +87,7 @@ class SigningConfig(Section):
             if not _KEY_ID.fullmatch(one):
                 raise ValueError(
                     f"{one[:80]!r} is no key's id: 64 lower-case hex digits, as "
-                    "`model-tools keys public KEY` prints it"
+                    "`deeplens release keys public KEY` prints it"
                 )
         return value
 

@@ -22,8 +22,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from deeplens.config import EnvironmentConfig
 from deeplens.releases.cameras import Camera, read_cameras
-from deeplens.releases.environments import Environment
 from model_tools.errors import NoCameraError, RegistryError
 
 _MODEL_TAG = "deeplens:model-digest"
@@ -78,23 +78,23 @@ class AwsAccounts:
     """The accounts of all environments.
 
     Attributes:
-        embedded: `endpoint.json` of an emulator to call instead of AWS, or None.
+        emulator: `endpoint.json` of an emulator to call instead of AWS, or None.
         role: ARN of a role of the environment's account to ask as, or None.
     """
 
-    embedded: Path | None = None
+    emulator: Path | None = None
     role: str | None = None
     _sessions: dict[str, boto3.Session] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def deployments(self, environment: Environment) -> list[Deployed]:
+    def deployments(self, environment: EnvironmentConfig) -> list[Deployed]:
         """Return the fleet's deployments that carry a release, newest first."""
         with aws_errors(environment.name):
             greengrass = self.client(environment, "greengrassv2")
             return list(islice(_deployments(greengrass, environment), _MOST_KEPT))
 
-    def proof(self, environment: Environment, digest: str) -> str:
+    def proof(self, environment: EnvironmentConfig, digest: str) -> str:
         """Return what proves a release: the project's verdict, or each reachable camera's own word.
 
         The project writes its verdict when it deploys. A camera that joined later says in its
@@ -124,16 +124,16 @@ class AwsAccounts:
             )
         return f"{len(alive)} of {len(alive)} reachable cameras say that they run it"
 
-    def cameras(self, environment: Environment) -> list[Camera]:
+    def cameras(self, environment: EnvironmentConfig) -> list[Camera]:
         """Return the last heartbeat of each camera of the fleet."""
         with aws_errors(environment.name):
             return read_cameras(
                 self.client(environment, "iot"),
                 self.client(environment, "iot-data"),
-                environment.thing_group,
+                environment.fleet.thing_group,
             )
 
-    def stack_status(self, environment: Environment) -> str | None:
+    def stack_status(self, environment: EnvironmentConfig) -> str | None:
         """Return the status of the stack that holds the project, None when it is not there."""
         with aws_errors(environment.name):
             client = self.client(environment, "cloudformation")
@@ -147,7 +147,7 @@ class AwsAccounts:
                 raise
             return str(stack["StackStatus"])
 
-    def check_idle(self, environment: Environment) -> None:
+    def check_idle(self, environment: EnvironmentConfig) -> None:
         """Raise `RegistryError` when a deploy or a roll-back of the environment runs."""
         status = self.stack_status(environment)
         if status and status.endswith(_UNDER_WAY):
@@ -157,13 +157,17 @@ class AwsAccounts:
                 f"it with `aws cloudformation cancel-update-stack --stack-name {stack}`"
             )
 
-    def stored_bytes(self, environment: Environment, model: str, digest: str) -> int | None:
+    def stored_bytes(self, environment: EnvironmentConfig, model: str, digest: str) -> int | None:
         """Return the size of an artifact in the environment's model store, None if it is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "s3")
             key = f"components/{model}/{digest}/model.zip"
             try:
-                return int(client.head_object(Bucket=environment.bucket, Key=key)["ContentLength"])
+                return int(
+                    client.head_object(Bucket=environment.model_store.bucket_name, Key=key)[
+                        "ContentLength"
+                    ]
+                )
             except ClientError as error:
                 if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket"}:
                     return None
@@ -172,9 +176,9 @@ class AwsAccounts:
     def client(self, place: Place, service: str) -> Any:
         """Return a client of a service in the account and Region of a place."""
         connect: Any  # its stubs want a literal name
-        if self.embedded:
+        if self.emulator:
             connect = boto3.client
-            url, root_key = _endpoint(self.embedded)
+            url, root_key = _endpoint(self.emulator)
             return connect(
                 service,
                 endpoint_url=url,
@@ -240,27 +244,27 @@ def aws_errors(name: str) -> Iterator[None]:
         raise RegistryError(f"{name}: AWS did not answer: {error}") from None
 
 
-def _endpoint(embedded: Path) -> tuple[str, str]:
+def _endpoint(emulator: Path) -> tuple[str, str]:
     """Return the URL and the root key of the emulator that an `endpoint.json` describes."""
     try:
-        endpoint = json.loads(embedded.read_text(encoding="utf-8"))
+        endpoint = json.loads(emulator.read_text(encoding="utf-8"))
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
-            f"{embedded}: the emulator does not run; start it with `make local-up`"
+            f"{emulator}: the emulator does not run; start it with `deeplens local up`"
         ) from None
 
 
 def _secret(root_key: str, account: str) -> str:
-    """Return an account's secret access key, as docs/embedded-aws.md defines it."""
+    """Return an account's secret access key, as docs/emulator.md defines it."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()
 
 
-def _deployments(greengrass: Any, environment: Environment) -> Iterator[Deployed]:
+def _deployments(greengrass: Any, environment: EnvironmentConfig) -> Iterator[Deployed]:
     partition = greengrass.meta.partition
     target = (
         f"arn:{partition}:iot:{environment.region}:{environment.account}"
-        f":thinggroup/{environment.thing_group}"
+        f":thinggroup/{environment.fleet.thing_group}"
     )
     pages = greengrass.get_paginator("list_deployments").paginate(
         targetArn=target, historyFilter="ALL"

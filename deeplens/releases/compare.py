@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deeplens.config import EnvironmentConfig
 from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.cameras import Camera
-from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
 
 # Larger ones, and NaN, are nonsense.
@@ -36,7 +36,7 @@ _FIGURES: tuple[tuple[str, tuple[str, ...], Callable[[list[float]], float], str]
 
 
 def compare_fleets(
-    cloud: AwsAccounts, champion: Environment, challenger: Environment
+    cloud: AwsAccounts, champion: EnvironmentConfig, challenger: EnvironmentConfig
 ) -> list[ComparedMetric]:
     """Compare two fleets by the last heartbeats of their reachable cameras.
 
@@ -49,17 +49,19 @@ def compare_fleets(
     if both:
         raise RegistryError(
             f"in both fleets: {', '.join(both)}; a camera has one release: "
-            f"`aws iot remove-thing-from-thing-group --thing-group-name {champion.thing_group} "
-            f"--thing-name {both[0]}`"
+            "`aws iot remove-thing-from-thing-group "
+            f"--thing-group-name {champion.fleet.thing_group} --thing-name {both[0]}`"
         )
     alive = [[one for one in fleet if one.is_alive] for fleet in fleets]
     found = [
-        ComparedMetric("release", f"{champion.digest[:12]}…", f"{challenger.digest[:12]}…"),
+        ComparedMetric(
+            "release", f"{champion.model.digest[:12]}…", f"{challenger.model.digest[:12]}…"
+        ),
         ComparedMetric("cameras", *(_count(*pair) for pair in zip(fleets, alive, strict=True))),
         ComparedMetric(
             "run the release",
             *(
-                str(sum(one.digest == rival.digest for one in fleet))
+                str(sum(one.digest == rival.model.digest for one in fleet))
                 for rival, fleet in zip((champion, challenger), alive, strict=True)
             ),
         ),

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deeplens.config import EnvironmentConfig
 from deeplens.releases.aws import AwsAccounts
-from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
 
 _POLL_SECONDS = 15.0
@@ -21,7 +21,7 @@ class Clock:
 
 def check_gate(
     cloud: AwsAccounts,
-    environment: Environment,
+    environment: EnvironmentConfig,
     digest: str,
     *,
     bake_seconds: float,
@@ -50,7 +50,7 @@ def check_gate(
         clock.sleep(min(_POLL_SECONDS, left))
 
 
-def _verdict(cloud: AwsAccounts, environment: Environment, digest: str) -> str:
+def _verdict(cloud: AwsAccounts, environment: EnvironmentConfig, digest: str) -> str:
     try:
         return cloud.proof(environment, digest)
     except RegistryError as error:

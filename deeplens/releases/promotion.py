@@ -7,21 +7,21 @@ changes one environment's pin and adds one line to the trail, or neither.
 import difflib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deeplens.config import EnvironmentConfig, find_environment, load_environments
 from deeplens.releases.artifacts import Release, find_release
-from deeplens.releases.aws import AwsAccounts
-from deeplens.releases.environments import Environment, choose, read_environments
-from deeplens.releases.history import (
+from deeplens.releases.audit_log import (
     NAME,
     Move,
     append,
     is_recorded_in_git,
     read_history,
 )
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.pin import pin_model, pinned, read_exactly
 from deeplens.releases.signature_check import check_signed
 from model_tools.errors import RegistryError, SourceError
@@ -54,7 +54,7 @@ class Registry:
 class PromotionPlan:
     """A move that is allowed, as it would be recorded, and the pin's change as a diff."""
 
-    target: Environment
+    target: EnvironmentConfig
     move: Move
     diff: tuple[str, ...]
 
@@ -71,14 +71,17 @@ def plan_promotion(
         again: why a release that the target was taken back from may come again.
 
     Raises:
-        SourceError: there is no such environment.
+        ConfigError: a file is not valid, or there is no such environment.
         RegistryError: the release may not go there; the text says why, and what would work.
     """
-    environments = read_environments(registry.folder)
-    source, target = choose(environments, source_name), choose(environments, target_name)
+    environments = load_environments(registry.folder)
+    source, target = (
+        find_environment(environments, source_name),
+        find_environment(environments, target_name),
+    )
     _check_way(source, target)
     check_pins(registry.trail, environments)
-    if (source.model, source.digest) == (target.model, target.digest):
+    if (source.model.name, source.model.digest) == (target.model.name, target.model.digest):
         return None
     release = _built(registry, source)
     _check_not_ahead(registry, release, target)
@@ -101,16 +104,18 @@ def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str
         reason: why, for the trail.
 
     Raises:
-        SourceError: there is no such environment.
+        ConfigError: a file is not valid, or there is no such environment.
         RegistryError: no such release was proven there, or a rollout runs.
     """
-    environments = read_environments(registry.folder)
-    target = choose(environments, name)
+    environments = load_environments(registry.folder)
+    target = find_environment(environments, name)
     check_pins(registry.trail, environments)
     registry.cloud.check_idle(target)
     deployed = registry.cloud.deployments(target)
     kept = {one.digest: one for one in reversed(deployed) if one.is_healthy}
-    others = [one.digest for one in deployed if one.digest in kept and one.digest != target.digest]
+    others = [
+        one.digest for one in deployed if one.digest in kept and one.digest != target.model.digest
+    ]
     wanted = [one for one in others if one.startswith(digest or "")]
     if not wanted:
         known = ", ".join(dict.fromkeys(one[:12] for one in others)) or "none"
@@ -129,7 +134,7 @@ def apply(registry: Registry, plan: PromotionPlan) -> Move:
     """
     with _alone(registry.folder):
         before = read_exactly(plan.target.file)
-        if pinned(before, plan.target.model, plan.target.digest) != before:
+        if pinned(before, plan.target.model.name, plan.target.model.digest) != before:
             raise RegistryError(
                 f"{plan.target.file}: its pin changed while this was planned; look, and try again"
             )
@@ -141,27 +146,27 @@ def apply(registry: Registry, plan: PromotionPlan) -> Move:
             raise
 
 
-def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
+def check_pins(trail: Path, environments: Sequence[EnvironmentConfig]) -> None:
     """Check that no pin that a move made was changed by hand since.
 
     Raises:
         RegistryError: one was, or the trail is not whole.
     """
     last = {move.environment: move for move in read_history(trail)}
-    for name, environment in environments.items():
-        move = last.get(name)
-        # The first environment of the way is pinned by hand: `model-tools pin`.
-        if move and environment.promoted_from and environment.digest != move.after:
+    for environment in environments:
+        move = last.get(environment.name)
+        # The first environment is pinned with `deeplens release pin`.
+        if move and environment.promoted_from and environment.model.digest != move.after:
             raise RegistryError(
-                f"{environment.file}: pins {environment.digest[:12]}…, but the last recorded move "
-                f"was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
+                f"{environment.file}: pins {environment.model.digest[:12]}…, but the last recorded "
+                f"move was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
                 + _reconcile(environment.file, trail, move)
             )
 
 
 def _reconcile(file: Path, trail: Path, move: Move) -> str:
     """Return the commands after which a pin is that of its last recorded move again."""
-    pin = f"`model-tools pin {file} {move.after}` pins what was recorded"
+    pin = f"`deeplens release pin {file} {move.after}` pins what was recorded"
     if is_recorded_in_git(trail, move):
         return f"the file was edited manually: {pin}, and so does `git restore {file}`"
     return (
@@ -170,7 +175,7 @@ def _reconcile(file: Path, trail: Path, move: Move) -> str:
     )
 
 
-def _check_way(source: Environment, target: Environment) -> None:
+def _check_way(source: EnvironmentConfig, target: EnvironmentConfig) -> None:
     if source.challenges is not None:
         if source.challenges == target.name:
             return
@@ -186,17 +191,17 @@ def _check_way(source: Environment, target: Environment) -> None:
     if target.promoted_from != source.name:
         raise RegistryError(
             f"{target.name} takes releases from {target.promoted_from}, given {source.name}; "
-            f"`model-tools models promote {target.promoted_from} {target.name}` works"
+            f"`deeplens release promote {target.promoted_from} {target.name}` works"
         )
 
 
-def _built(registry: Registry, source: Environment) -> Release:
-    release = _release(registry, source.digest)
-    if release.manifest.name != source.model:
+def _built(registry: Registry, source: EnvironmentConfig) -> Release:
+    release = _release(registry, source.model.digest)
+    if release.manifest.name != source.model.name:
         raise RegistryError(
-            f"{source.file}: pins {source.digest[:12]}… as model {source.model!r}, the artifact is "
-            f"of {release.manifest.name!r}: name and digest of two models; `model-tools pin "
-            f"{source.file} DIGEST` writes both"
+            f"{source.file}: pins {source.model.digest[:12]}… as model {source.model.name!r}, the "
+            f"artifact is of {release.manifest.name!r}: name and digest of two models; "
+            f"`deeplens release pin {source.file} DIGEST` writes both"
         )
     return release
 
@@ -211,9 +216,9 @@ def _release(registry: Registry, digest: str) -> Release:
         ) from None
 
 
-def _check_not_ahead(registry: Registry, release: Release, target: Environment) -> None:
+def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
     try:
-        current = find_release(registry.models, target.digest)
+        current = find_release(registry.models, target.model.digest)
     except SourceError:
         return
     if current.manifest.name != release.manifest.name or current.version < release.version:
@@ -222,15 +227,15 @@ def _check_not_ahead(registry: Registry, release: Release, target: Environment) 
     if current.version > release.version:
         raise RegistryError(
             f"{target.name} is ahead: it pins version {there}, this is {given}; going back is "
-            f"`model-tools models rollback {target.name}`"
+            f"`deeplens release rollback {target.name}`"
         )
     raise RegistryError(
         f"{target.name} pins other bytes of the same version {there}; give the new model a "
-        "version of its own (`model-tools package --version`)"
+        "version of its own (`deeplens model package --version`)"
     )
 
 
-def _check_not_taken_back(registry: Registry, release: Release, target: Environment) -> None:
+def _check_not_taken_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
     """Check that the target's last experience with the release was not a roll-back."""
     for move in reversed(read_history(registry.trail)):
         if move.environment != target.name:
@@ -244,10 +249,10 @@ def _check_not_taken_back(registry: Registry, release: Release, target: Environm
             )
 
 
-def _proof(cloud: AwsAccounts, source: Environment) -> str:
+def _proof(cloud: AwsAccounts, source: EnvironmentConfig) -> str:
     """Return what proves the release that the source pins."""
     try:
-        return cloud.proof(source, source.digest)
+        return cloud.proof(source, source.model.digest)
     except RegistryError as error:
         raise RegistryError(
             f"{source.name} pins what is not proven there: {error}; deploy it "
@@ -255,9 +260,12 @@ def _proof(cloud: AwsAccounts, source: Environment) -> str:
         ) from None
 
 
-def _check_stored(cloud: AwsAccounts, source: Environment, release: Release) -> None:
-    size, local = cloud.stored_bytes(source, source.model, source.digest), release.path.stat()
-    where = f"s3://{source.bucket}/components/{source.model}/{source.digest}/model.zip"
+def _check_stored(cloud: AwsAccounts, source: EnvironmentConfig, release: Release) -> None:
+    size, local = (
+        cloud.stored_bytes(source, source.model.name, source.model.digest),
+        release.path.stat(),
+    )
+    where = f"s3://{source.model_store.bucket_name}/components/{source.model.name}/{source.model.digest}/model.zip"
     if size is None:
         raise RegistryError(
             f"{where}: the model store of {source.name} has no such object; "
@@ -273,7 +281,7 @@ def _check_stored(cloud: AwsAccounts, source: Environment, release: Release) -> 
 def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
     registry: Registry,
     kind: str,
-    target: Environment,
+    target: EnvironmentConfig,
     release: Release,
     source: str,
     evidence: str,
@@ -288,7 +296,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
         kind="promote" if kind == "promote" else "rollback",
         environment=target.name,
         model=name,
-        before=target.digest,
+        before=target.model.digest,
         after=digest,
         source=source,
         evidence=evidence,

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+from deeplens.config import EnvironmentConfig
 from deeplens.releases.artifacts import Release, find_release
-from deeplens.releases.environments import Environment
 from deeplens.releases.signing.trust import check_release
 from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import RegistryError
 from shared.signatures import Expected, SignatureRefused, Statement
 
 
-def check_signed(environment: Environment, release: Release, *, models: Path) -> Statement | None:
+def check_signed(
+    environment: EnvironmentConfig, release: Release, *, models: Path
+) -> Statement | None:
     """Check that the environment's keys signed it, and nothing newer; None if nobody must have.
 
     Args:
@@ -21,9 +23,9 @@ def check_signed(environment: Environment, release: Release, *, models: Path) ->
     Raises:
         RegistryError: it would be refused at deploy; the text names the attack.
     """
-    before = models / environment.model / environment.digest / ARTIFACT_NAME
+    before = models / environment.model.name / environment.model.digest / ARTIFACT_NAME
     expected = Expected(release.manifest.name, release.digest)
-    same_model = environment.model == release.manifest.name
+    same_model = environment.model.name == release.manifest.name
     try:
         return check_release(
             environment.signing, release.path, expected, before if same_model else None
@@ -32,8 +34,8 @@ def check_signed(environment: Environment, release: Release, *, models: Path) ->
         raise RegistryError(f"{environment.name} would refuse it: {refusal}") from None
 
 
-def check_signed_pin(environment: Environment, models: Path) -> Statement | None:
+def check_signed_pin(environment: EnvironmentConfig, models: Path) -> Statement | None:
     """Check what the environment pins; raise as `check_signed` does."""
     if not environment.signing.is_on:
         return None
-    return check_signed(environment, find_release(models, environment.digest), models=models)
+    return check_signed(environment, find_release(models, environment.model.digest), models=models)

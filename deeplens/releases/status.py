@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from deeplens.config import EnvironmentConfig, load_environments
 from deeplens.releases.artifacts import find_release
 from deeplens.releases.aws import Deployed
-from deeplens.releases.environments import Environment, read_environments
 from deeplens.releases.promotion import Registry
 from model_tools.errors import ModelToolsError, NoCameraError, RegistryError, SourceError
 
@@ -48,8 +48,9 @@ def environment_statuses(registry: Registry, *, offline: bool = False) -> list[E
 
     An environment whose account cannot be asked says so, and the others are asked all the same.
     """
-    environments = read_environments(registry.folder)
-    ordered = sorted(environments.values(), key=lambda one: (_place(one, environments), one.name))
+    environments = load_environments(registry.folder)
+    by_name = {environment.name: environment for environment in environments}
+    ordered = sorted(environments, key=lambda one: (_place(one, by_name), one.name))
     challenged = {one.challenges for one in ordered}
     return [_standing(registry, one, _alias(one, challenged), offline=offline) for one in ordered]
 
@@ -58,9 +59,9 @@ def release_card(registry: Registry, digest: str) -> dict[str, str]:
     """Return what a release says of itself, and which environments pin it."""
     release = find_release(registry.models, digest)
     pinned_by = [
-        name
-        for name, one in read_environments(registry.folder).items()
-        if one.digest == release.digest
+        environment.name
+        for environment in load_environments(registry.folder)
+        if environment.model.digest == release.digest
     ]
     flat = dict(_flat(release.document))
     flat = {name: value for name, value in flat.items() if not name.startswith("files.")}
@@ -84,11 +85,13 @@ def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, l
 
 def digest_of(registry: Registry, named: str) -> str:
     """Return what an environment pins, if `named` is one; else `named`, a digest already."""
-    environment = read_environments(registry.folder).get(named)
-    return environment.digest if environment else named
+    for environment in load_environments(registry.folder):
+        if environment.name == named:
+            return environment.model.digest
+    return named
 
 
-def _place(environment: Environment, environments: dict[str, Environment]) -> int:
+def _place(environment: EnvironmentConfig, environments: dict[str, EnvironmentConfig]) -> int:
     """How many promotions away from the first environment it is."""
     steps, source, seen = 0, environment.promoted_from, {environment.name}
     while source in environments and source not in seen:
@@ -97,14 +100,14 @@ def _place(environment: Environment, environments: dict[str, Environment]) -> in
     return steps
 
 
-def _alias(environment: Environment, challenged: set[str | None]) -> str:
+def _alias(environment: EnvironmentConfig, challenged: set[str | None]) -> str:
     if environment.challenges is not None:
         return "challenger"
     return "champion" if environment.name in challenged else ""
 
 
 def _standing(
-    registry: Registry, environment: Environment, alias: str, *, offline: bool
+    registry: Registry, environment: EnvironmentConfig, alias: str, *, offline: bool
 ) -> EnvironmentStatus:
     deployed: Deployed | None = None
     healthy: bool | None = None
@@ -120,7 +123,7 @@ def _standing(
             failure = str(error)
             said = f"not known: {failure}"
     try:
-        version = find_release(registry.models, environment.digest).manifest.version
+        version = find_release(registry.models, environment.model.digest).manifest.version
     except SourceError:
         version = "? (not built here)"
     return EnvironmentStatus(
@@ -128,9 +131,9 @@ def _standing(
         alias=alias,
         account=environment.account,
         region=environment.region,
-        model=environment.model,
+        model=environment.model.name,
         version=version,
-        pinned=environment.digest,
+        pinned=environment.model.digest,
         deployed=deployed.digest if deployed else None,
         healthy=healthy,
         function=deployed.function if deployed else None,
@@ -139,7 +142,9 @@ def _standing(
     )
 
 
-def _proof(registry: Registry, environment: Environment, deployed: Deployed) -> tuple[bool, str]:
+def _proof(
+    registry: Registry, environment: EnvironmentConfig, deployed: Deployed
+) -> tuple[bool, str]:
     """Return whether what is deployed is proven now, and what says so."""
     try:
         return True, f"healthy: {registry.cloud.proof(environment, deployed.digest)}"
@@ -149,8 +154,8 @@ def _proof(registry: Registry, environment: Environment, deployed: Deployed) -> 
         return False, f"NOT healthy: {error}"
 
 
-def _sentence(environment: Environment, deployed: Deployed, proof: str) -> str:
-    what = "what is pinned" if deployed.digest == environment.digest else "NOT what is pinned"
+def _sentence(environment: EnvironmentConfig, deployed: Deployed, proof: str) -> str:
+    what = "what is pinned" if deployed.digest == environment.model.digest else "NOT what is pinned"
     age = datetime.now(UTC).timestamp() - deployed.created_at
     return f"{deployed.digest[:12]}… ({what}), since {_age(age)}, {proof}"
 

@@ -14,7 +14,7 @@ from awscrt.exceptions import AwsCrtError
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
 
 from local_aws.core_device.layout import Layout
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class OutageLog:
         self._is_reported = True
         logger.warning(
             "%s for %.0f s (%s: %s); the device reconnects when the emulator runs again "
-            "(`make local-up`)",
+            "(`deeplens local up`)",
             LOST,
             self._seconds,
             self._address,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.pipeline.definition import read_pipeline
-from local_aws.pipeline.execution import Execution
+from deeplens.local.pipeline.definition import read_pipeline
+from deeplens.local.pipeline.execution import Execution
 from testkit.account_keys import secret
 from testkit.releases import blind_model, good_model
 from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, wait_until_running
@@ -39,7 +39,7 @@ def pin(site: Site, name: str, digest: str) -> None:
 
 def code_of(output: str) -> str:
     """Return the code that approves a waiting execution."""
-    match = re.search(r"APPROVE=(production=[0-9a-f]+)`", output)
+    match = re.search(r"--approve (production=[0-9a-f]+)`", output)
     assert match, output
     return match[1]
 

@@ -1,4 +1,4 @@
-"""A registry on a real embedded AWS: fleets with deployments, stores with artifacts."""
+"""A registry on a real emulator: fleets with deployments, stores with artifacts."""
 
 import contextlib
 import hashlib
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.config import EnvironmentConfig, find_environment, load_environments
 from deeplens.releases.aws import AwsAccounts
-from deeplens.releases.environments import Environment, read_environments
 from deeplens.releases.promotion import Registry
 from testkit.account_keys import client
 from testkit.pinned import pinned_artifact
@@ -29,7 +29,7 @@ _STACK = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`endpoint.json` of an embedded AWS of this run's own."""
+    """`endpoint.json` of a separate emulator."""
     state = tmp_path_factory.mktemp("promotion") / "aws"
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "--state", str(state)]
     subprocess.run([*command, "up"], cwd=ROOT, check=True, capture_output=True, timeout=300)
@@ -63,8 +63,8 @@ class World:
             lambda: "2026-01-01T00:00:00Z",
         )
 
-    def environment(self, name: str) -> Environment:
-        return read_environments(self.environments)[name]
+    def environment(self, name: str) -> EnvironmentConfig:
+        return find_environment(load_environments(self.environments), name)
 
     def client(self, name: str, service: str) -> Any:
         return client(service, self.endpoint, self.environment(name).account, REGION)
@@ -90,7 +90,7 @@ class World:
         """Edit an environment file by hand."""
         file = self.environments / f"{name}.toml"
         text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace(self.environment(name).digest, digest), encoding="utf-8")
+        file.write_text(text.replace(self.environment(name).model.digest, digest), encoding="utf-8")
 
     def deploy(self, name: str, *, proven: bool = True, stopped: str = "") -> None:
         """Do what a deploy leaves in an account: the artifact, the deployment, the stack."""
@@ -98,14 +98,15 @@ class World:
         s3 = self.client(name, "s3")
         with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
             s3.create_bucket(
-                Bucket=one.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+                Bucket=one.model_store.bucket_name,
+                CreateBucketConfiguration={"LocationConstraint": REGION},
             )
-        (artifact,) = self.models.glob(f"*/{one.digest}/model.zip")
-        key = f"components/{one.model}/{one.digest}/model.zip"
-        s3.put_object(Bucket=one.bucket, Key=key, Body=artifact.read_bytes())
-        group = self.client(name, "iot").create_thing_group(thingGroupName=one.thing_group)
+        (artifact,) = self.models.glob(f"*/{one.model.digest}/model.zip")
+        key = f"components/{one.model.name}/{one.model.digest}/model.zip"
+        s3.put_object(Bucket=one.model_store.bucket_name, Key=key, Body=artifact.read_bytes())
+        group = self.client(name, "iot").create_thing_group(thingGroupName=one.fleet.thing_group)
         tags = {
-            "deeplens:model-digest": one.digest,
+            "deeplens:model-digest": one.model.digest,
             "deeplens:function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
         }
         if proven:
@@ -125,10 +126,10 @@ class World:
         one = self.environment(name)
         iot = self.client(name, "iot")
         iot.create_thing(thingName=thing)
-        iot.add_thing_to_thing_group(thingGroupName=one.thing_group, thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=one.fleet.thing_group, thingName=thing)
         reported = {
             "status": status,
-            "model": {"digest": digest or one.digest},
+            "model": {"digest": digest or one.model.digest},
             "function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
             "frames": 9,
             "heartbeat_at": "2026-01-01T00:00:00Z",
@@ -158,13 +159,13 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
     for place, file in enumerate(sorted(made.environments.glob("*.toml"))):
         old = made.environment(file.stem)
         account = f"{place + 1}{number:011d}"
-        text = file.read_text(encoding="utf-8").replace(old.digest, first)
+        text = file.read_text(encoding="utf-8").replace(old.model.digest, first)
         file.write_text(text.replace(old.account, account), encoding="utf-8")
     return made
 
 
 def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command where `.local/aws/endpoint.json` leads to the embedded AWS."""
+    """Run the command where `.local/aws/endpoint.json` leads to the emulator."""
     local = world.folder / ".local" / "aws"
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())

@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
-from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.config import (
+    ConfigError,
+    find_challenger,
+    find_environment,
+    load_delivery,
+    load_environments,
+)
+from deeplens.releases.audit_log import read_history
 from deeplens.releases.compare import compare_fleets
-from deeplens.releases.environments import challenger_of, read_environments
-from deeplens.releases.history import read_history
 from deeplens.releases.promotion import apply, plan_promotion
 from deeplens.releases.status import environment_statuses
-from model_tools.errors import RegistryError, SourceError
+from model_tools.errors import RegistryError
 from tests.promotion.conftest import World, models, output_of
 
 pytestmark = pytest.mark.emulator
@@ -45,9 +50,11 @@ def promote(world: World, source: str, target: str) -> Any:
 
 
 def compared(world: World) -> dict[str, tuple[str, str]]:
-    known = read_environments(world.environments)
+    known = load_environments(world.environments)
     found = compare_fleets(
-        world.registry.cloud, known["production"], challenger_of(known, "production")
+        world.registry.cloud,
+        find_environment(known, "production"),
+        find_challenger(known, "production"),
     )
     return {one.name: (one.champion, one.challenger) for one in found}
 
@@ -61,8 +68,7 @@ def test_a_challenger_is_an_environment_that_synthesizes_beside_its_champion(
 
 
 def test_who_is_champion_and_who_challenges_is_said(rivalry: World) -> None:
-    statuses = environment_statuses(rivalry.registry, offline=True)
-    assert {status.environment: status.alias for status in statuses} == {
+    assert {one.environment: one.alias for one in environment_statuses(rivalry.registry, offline=True)} == {
         "dev": "", "staging": "", "production": "champion", RIVAL: "challenger",
     }  # fmt: skip
 
@@ -99,7 +105,7 @@ def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
     rivalry: World,
 ) -> None:
     promote(rivalry, RIVAL, "production")
-    assert rivalry.environment("production").digest == rivalry.environment(RIVAL).digest
+    assert rivalry.environment("production").model.digest == rivalry.environment(RIVAL).model.digest
     last = read_history(rivalry.registry.trail)[-1]
     assert (last.source, last.environment) == (RIVAL, "production")
     assert plan_promotion(rivalry.registry, RIVAL, "production") is None
@@ -135,8 +141,8 @@ def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
 def test_a_challenger_passes_releases_to_its_champion_only(rivalry: World) -> None:
     with pytest.raises(RegistryError, match=r"challenges production, .* `deeplens release promote"):
         plan_promotion(rivalry.registry, RIVAL, "staging")
-    with pytest.raises(SourceError, match="no environment challenges it; one whose file says"):
-        challenger_of(read_environments(rivalry.environments), "staging")
+    with pytest.raises(ConfigError, match=r'challenges it; .*challenges = "staging"'):
+        find_challenger(load_environments(rivalry.environments), "staging")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Bake:
 def gate(world: World, bake: Bake, bake_seconds: float = 40.0) -> str:
     dev = world.environment("dev")
     return check_gate(
-        world.registry.cloud, dev, dev.digest, bake_seconds=bake_seconds, clock=bake.clock()
+        world.registry.cloud, dev, dev.model.digest, bake_seconds=bake_seconds, clock=bake.clock()
     )
 
 
@@ -73,14 +73,14 @@ def test_another_release_in_its_place_does_not_pass(world: World) -> None:
         check_gate(
             world.registry.cloud,
             dev,
-            dev.digest,
+            dev.model.digest,
             bake_seconds=40,
             clock=Bake(overtaken).clock(),
         )
 
 
 def test_what_no_camera_proved_and_what_never_came_do_not_pass(world: World) -> None:
-    digest = re.escape(world.environment("dev").digest[:12])
+    digest = re.escape(world.environment("dev").model.digest[:12])
     with pytest.raises(RegistryError, match=f"{digest}… was never deployed there"):
         gate(world, Bake())
     world.deploy("dev", proven=False)

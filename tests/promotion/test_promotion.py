@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.releases.history import read_history
+from deeplens.config import ConfigError
+from deeplens.releases.audit_log import read_history
 from deeplens.releases.promotion import apply, plan_promotion, plan_rollback
 from model_tools.errors import RegistryError, SourceError
 from tests.promotion.conftest import WHO, World
@@ -31,7 +32,7 @@ def proven(world: World) -> World:
 
 def refused(world: World, source: str = "dev", target: str = "staging") -> str:
     before = [file.read_bytes() for file in sorted(world.environments.iterdir())]
-    with pytest.raises((RegistryError, SourceError)) as told:
+    with pytest.raises((ConfigError, RegistryError, SourceError)) as told:
         plan_promotion(world.registry, source, target)
     assert [file.read_bytes() for file in sorted(world.environments.iterdir())] == before
     return str(told.value)
@@ -51,7 +52,7 @@ def test_a_promotion_changes_one_line_keeps_comments_and_is_recorded_with_its_pr
     ]
     assert len(changed) == 2
     assert all("digest" in line for line in changed)
-    assert proven.environment("staging").digest == proven.environment("dev").digest
+    assert proven.environment("staging").model.digest == proven.environment("dev").model.digest
     assert read_history(proven.registry.trail) == [move]
     assert move.who == WHO
     assert "2 of 2 reachable devices run the release" in move.evidence
@@ -112,7 +113,9 @@ def test_a_pin_that_the_fleet_does_not_have_stays(proven: World) -> None:
 def test_the_way_is_the_one_that_the_files_say(proven: World) -> None:
     assert "takes releases from staging, given dev" in refused(proven, "dev", "production")
     assert "has no 'promoted_from'" in refused(proven, "staging", "dev")
-    assert "no such environment; there are: dev, production, staging" in refused(proven, "x", "dev")
+    assert "no environment is called 'x'; there are: dev, production, staging" in refused(
+        proven, "x", "dev"
+    )
 
 
 def test_an_environment_that_is_ahead_is_not_taken_back(proven: World) -> None:
@@ -136,14 +139,17 @@ def test_a_digest_that_nobody_built_is_refused(proven: World) -> None:
 
 
 def test_an_artifact_that_was_changed_after_it_was_packaged_is_refused(proven: World) -> None:
-    (artifact,) = proven.models.glob(f"*/{proven.environment('dev').digest}/model.zip")
+    (artifact,) = proven.models.glob(f"*/{proven.environment('dev').model.digest}/model.zip")
     artifact.write_bytes(artifact.read_bytes() + b"x")
     assert "it was changed after it was packaged" in refused(proven)
 
 
 def test_an_object_that_the_model_store_lost_or_changed_is_refused(proven: World) -> None:
     dev = proven.environment("dev")
-    at = {"Bucket": dev.bucket, "Key": f"components/shapes/{dev.digest}/model.zip"}
+    at = {
+        "Bucket": dev.model_store.bucket_name,
+        "Key": f"components/shapes/{dev.model.digest}/model.zip",
+    }
     proven.client("dev", "s3").put_object(**at, Body=b"other bytes")
     assert "somebody changed the model store" in refused(proven)
     proven.client("dev", "s3").delete_object(**at)
@@ -182,12 +188,12 @@ def test_a_trail_that_cannot_be_written_leaves_the_pin(proven: World) -> None:
 
 
 def test_a_rollback_pins_what_the_fleet_proved_before(proven: World) -> None:
-    first = proven.environment("staging").digest
+    first = proven.environment("staging").model.digest
     proven.deploy("staging")
     promote(proven, "dev", "staging")
     proven.deploy("staging")
     apply(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
-    assert proven.environment("staging").digest == first
+    assert proven.environment("staging").model.digest == first
     last = read_history(proven.registry.trail)[-1]
     assert (last.kind, last.reason) == ("rollback", "it sees ghosts")
 
@@ -198,7 +204,10 @@ def test_what_was_taken_back_comes_again_only_with_a_reason_for_the_trail(proven
     proven.deploy("staging")
     apply(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
     told = refused(proven)
-    assert f"staging was taken back from {proven.environment('dev').digest[:12]}… by {WHO}" in told
+    assert (
+        f"staging was taken back from {proven.environment('dev').model.digest[:12]}… by {WHO}"
+        in told
+    )
     assert "it sees ghosts; `--again WHY` promotes it all the same" in told
     plan = plan_promotion(proven.registry, "dev", "staging", again="the lens was dirty")
     assert plan is not None

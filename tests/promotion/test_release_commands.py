@@ -1,4 +1,4 @@
-"""`model-tools models` from a user's side: what it prints, and its exit codes."""
+"""`deeplens release` from a user's side: what it prints, and its exit codes."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def test_a_release_goes_all_the_way_and_back(world: World) -> None:
         world.deploy(source)
         dry = output_of(models(world, "promote", source, target, "--local", "--dry-run"))
         assert "dry run: nothing was changed" in dry
-        assert world.environment(target).digest != new
+        assert world.environment(target).model.digest != new
         done = output_of(models(world, "promote", source, target, "--local"))
         assert f'+digest = "{new}"' in done
         assert f"cdk deploy '{target}/*'" in done
@@ -27,7 +27,7 @@ def test_a_release_goes_all_the_way_and_back(world: World) -> None:
     listed = output_of(models(world, "list", "--local"))
     assert listed.count("healthy: 2026-01-01T00:00:00Z 2 of 2") == 3
     output_of(models(world, "rollback", "production", "--local", "--reason", "it sees ghosts"))
-    assert world.environment("production").digest != new
+    assert world.environment("production").model.digest != new
 
     history = output_of(models(world, "history"))
     assert "3 moves; the trail is whole, and every pin is its last move's" in history
@@ -46,7 +46,9 @@ def test_a_refusal_is_one_line_and_exit_code_1(world: World) -> None:
 
 
 def test_wrong_input_is_exit_code_2(world: World) -> None:
-    assert "no such environment" in output_of(models(world, "promote", "dev", "qa", "--local"), 2)
+    assert "no environment is called 'qa'" in output_of(
+        models(world, "promote", "dev", "qa", "--local"), 2
+    )
     assert "no artifact is built here" in output_of(models(world, "show", "abcdef"), 2)
     assert "Missing option '--reason'" in output_of(models(world, "rollback", "dev", "--local"), 2)
 
@@ -59,7 +61,7 @@ def test_accounts_that_cannot_be_queried_are_exit_code_1_and_the_pins_are_shown(
     assert "no AWS credentials" in output_of(models(world, "rollback", "dev", "--reason", "x"), 1)
 
 
-def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
+def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
     models(world, "list", "--offline")
     (tmp_path / ".local/aws/endpoint.json").unlink()
     result = subprocess.run(
@@ -69,7 +71,7 @@ def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path
         text=True,
         check=False,
     )
-    assert "the emulator does not run; start it with `make local-up`" in output_of(result, 1)
+    assert "the emulator does not run; start it with `deeplens local up`" in output_of(result, 1)
 
 
 def test_two_releases_are_compared_by_what_differs(world: World) -> None:

@@ -61,11 +61,11 @@ def promote(
 
     Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
     """
-    from deeplens.releases.environments import challenger_of, read_environments
+    from deeplens.config import find_challenger, load_environments
     from deeplens.releases.promotion import plan_promotion
 
     if challenger:
-        target = challenger_of(read_environments(registry.folder), target).name
+        target = find_challenger(load_environments(registry.folder), target).name
     plan = plan_promotion(registry, source, target, again=(again or "").strip())
     if plan is None:
         click.echo(f"{target} pins what {source} pins already; nothing to do")
@@ -135,7 +135,7 @@ def _deploy_stored(
     from shared.fleet.deployments import MODEL_TAG
     from shared.fleet.explanation import summarize
 
-    site = open_session(registry.folder, environment, local=registry.cloud.embedded is not None)
+    site = open_session(registry.folder, environment, local=registry.cloud.emulator is not None)
     current = site.current()
     chosen = choose_release(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"

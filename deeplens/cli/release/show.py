@@ -89,15 +89,11 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @json_option
 def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    from deeplens.config import find_challenger, find_environment, load_environments
     from deeplens.releases.compare import compare_fleets
-    from deeplens.releases.environments import (
-        challenger_of,
-        choose,
-        read_environments,
-    )
 
-    environments = read_environments(registry.folder)
-    pair = (choose(environments, champion), challenger_of(environments, champion))
+    environments = load_environments(registry.folder)
+    pair = (find_environment(environments, champion), find_challenger(environments, champion))
     found = compare_fleets(registry.cloud, *pair)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
@@ -130,17 +126,17 @@ def check(
 
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """
-    from deeplens.releases.environments import choose, read_environments
+    from deeplens.config import find_environment, load_environments
     from deeplens.releases.gate_check import check_gate
     from deeplens.releases.signature_check import check_signed_pin
 
-    chosen = choose(read_environments(registry.folder), environment)
+    chosen = find_environment(load_environments(registry.folder), environment)
     if signed := check_signed_pin(chosen, registry.models):
         click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
     cloud = replace(registry.cloud, role=assume_role)
     if bake_minutes:
         click.echo(f"baking {environment} for {bake_minutes:g} minutes")
-    proof = check_gate(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
+    proof = check_gate(cloud, chosen, digest or chosen.model.digest, bake_seconds=bake_minutes * 60)
     click.echo(f"{environment}: verified: {proof}")
 
 
@@ -150,12 +146,12 @@ def check(
 @json_option
 def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
     """Print every move and verify the trail: its chain, the pins, and git's REF if given."""
-    from deeplens.releases.environments import read_environments
-    from deeplens.releases.history import check_grows_from, read_history
+    from deeplens.config import load_environments
+    from deeplens.releases.audit_log import check_grows_from, read_history
     from deeplens.releases.promotion import check_pins
 
     moves = read_history(registry.trail)
-    check_pins(registry.trail, read_environments(registry.folder))
+    check_pins(registry.trail, load_environments(registry.folder))
     if against is not None:
         check_grows_from(registry.trail, against)
     if as_json:
@@ -180,10 +176,12 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     """Print what the pipeline did: who approved what, when, and how each execution ended."""
     from deeplens.releases.executions import RECORD, ask_pipeline, read_record
 
-    if registry.cloud.embedded:
+    if registry.cloud.emulator:
         found = read_record(RECORD)
     else:
-        found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")
+        found = ask_pipeline(
+            registry.cloud, registry.folder.parent / "delivery.toml", registry.folder
+        )
     shown = found[-last:] if last else found
     if as_json:
         click.echo(json.dumps([asdict(one) for one in shown], indent=2))

@@ -16,7 +16,7 @@ _ADMINISTRATOR = "AdministratorAccess"
 def identity(patient: Patient) -> Iterator[Finding]:
     """Name the caller; that its account is the environment's was verified with the session."""
     client: Any = patient.site.session.client("sts")
-    place = patient.site.environment.place
+    place = patient.site.environment.aws_environment
     text = f"{client.get_caller_identity()['Arn']} in account {place.account}"
     yield Finding("identity", Outcome.OK, text)
 
@@ -42,7 +42,7 @@ def region(patient: Patient) -> Iterator[Finding]:
 def bootstrap(patient: Patient) -> Iterator[Finding]:
     """Check that `cdk bootstrap` ran with this project's qualifier, in a recent version."""
     client: Any = patient.site.session.client("ssm")
-    repair = toolkit.bootstrap_command(patient.site.environment.place)
+    repair = toolkit.bootstrap_command(patient.site.environment.aws_environment)
     name = toolkit.VERSION_PARAMETER
     try:
         version = client.get_parameter(Name=name)["Parameter"]["Value"]
@@ -63,7 +63,7 @@ def deploy_role(patient: Patient) -> Iterator[Finding]:
     client: Any = patient.site.session.client("sts")
     refused = []
     for purpose in ("deploy", "file-publishing"):
-        arn = toolkit.role_arn(patient.site.environment.place, purpose)
+        arn = toolkit.role_arn(patient.site.environment.aws_environment, purpose)
         try:
             client.assume_role(
                 RoleArn=arn, RoleSessionName="fleet-doctor", DurationSeconds=_SESSION_SECONDS
@@ -84,12 +84,12 @@ def deploy_role(patient: Patient) -> Iterator[Finding]:
 def execution_role(patient: Patient) -> Iterator[Finding]:
     """Check that CloudFormation's role exists, and that it is not an administrator's."""
     client: Any = patient.site.session.client("iam")
-    arn = toolkit.role_arn(patient.site.environment.place, "cfn-exec")
+    arn = toolkit.role_arn(patient.site.environment.aws_environment, "cfn-exec")
     name = arn.rpartition("/")[2]
     try:
         pages = list(client.get_paginator("list_attached_role_policies").paginate(RoleName=name))
     except client.exceptions.NoSuchEntityException:
-        repair = toolkit.bootstrap_command(patient.site.environment.place)
+        repair = toolkit.bootstrap_command(patient.site.environment.aws_environment)
         text = f"the role {name} does not exist"
         yield Finding("CloudFormation role", Outcome.BLOCKED, text, repair)
         return
@@ -100,7 +100,7 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
         if policy["PolicyName"]
     ]
     repair = (
-        f"{toolkit.bootstrap_command(patient.site.environment.place)} "
+        f"{toolkit.bootstrap_command(patient.site.environment.aws_environment)} "
         "--cloudformation-execution-policies ARNS, as in docs/policies.md"
     )
     if not attached:
@@ -116,7 +116,10 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
 
 def boundary(patient: Patient) -> Iterator[Finding]:
     """Check that the permissions boundary of the environment file exists."""
-    policy, place = patient.site.environment.permissions_boundary, patient.site.environment.place
+    policy, place = (
+        patient.site.environment.permissions_boundary,
+        patient.site.environment.aws_environment,
+    )
     if policy is None:
         text = f"{patient.name}.toml sets no permissions_boundary"
         repair = f'set permissions_boundary = "DeepLensBoundary" in {patient.name}.toml'

@@ -15,7 +15,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
         text = "nucleus lite takes none: a deployment contains this project's components only"
         yield Finding("public components", Outcome.OK, text)
         return
-    client, place = patient.site.greengrass, environment.place
+    client, place = patient.site.greengrass, environment.aws_environment
     absent, pinned = [], versions_to_pin(environment.component)
     for name, version in sorted(pinned.items()):
         arn = (
@@ -50,7 +50,7 @@ def pinned_release(patient: Patient) -> Iterator[Finding]:
         yield Finding("release", Outcome.OK, text)
     elif artifact.statement is None:
         text = f"{release} is not signed, and signing.required is false"
-        repair = f"model-tools sign {artifact.path} --key KEY"
+        repair = f"deeplens release sign {artifact.path} --key KEY"
         yield Finding("release", Outcome.WARNING, text, repair)
     else:
         text = f"{release} has a signed statement; {keys} trusted public key(s)"

@@ -149,7 +149,7 @@ def _delete_logs(site: FleetSession, names: tuple[str, ...], report: Callable[[s
 
 
 def _toolkit(site: FleetSession) -> str:
-    place = site.environment.place
+    place = site.environment.aws_environment
     return (
         f"the stack {toolkit.STACK} and its bucket: if no other environment is in account "
         f"{place.account} and {place.region}, `aws cloudformation delete-stack --stack-name "

@@ -106,11 +106,11 @@ class SignedRelease:
     @contextlib.contextmanager
     def rejections() -> Iterator[None]:
         """Convert each rejection to the reason that CloudFormation shows."""
-        from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
+        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
 
         try:
             yield
-        except VisionError as error:
+        except ArtifactError as error:
             raise ResourceFailed(f"{error}; nothing was deployed") from None
 
 
@@ -147,7 +147,7 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
 
 def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
     """Return the release before this update, if its statement can be verified."""
-    from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
+    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
 
     old = request.old_properties
@@ -155,6 +155,6 @@ def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | Non
         return None
     try:
         return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
-    except VisionError:
+    except ArtifactError:
         # The key is no longer trusted, so its counter no longer applies.
         return None

@@ -11,7 +11,7 @@ from camera.errors import DeviceError
 from camera.heartbeat import HeartbeatReporter
 from camera.messages import error_message, error_report
 from camera.outbox import Outbox
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 if TYPE_CHECKING:
     from shared.messages.heartbeat import ModelIdentity
@@ -75,5 +75,5 @@ def _log(error: Exception, count: int) -> None:
             error,
             count,
             # Messages of expected errors are complete; other errors need the traceback.
-            exc_info=None if isinstance(error, DeviceError | VisionError) else error,
+            exc_info=None if isinstance(error, DeviceError | ArtifactError) else error,
         )

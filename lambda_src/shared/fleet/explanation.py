@@ -21,7 +21,7 @@ _SUGGESTIONS = {
         "exists, and that the device has a network connection and free disk space"
     ),
     "DISK_SPACE_CRITICAL": (
-        "free disk space on the device: `fleet status ENV --wide` lists it for each camera"
+        "free disk space on the device: `deeplens fleet status ENV --wide` lists it for each camera"
     ),
     "NO_AVAILABLE_COMPONENT_VERSION": (
         "another thing group or component requires another version: list the device's effective "
@@ -29,7 +29,8 @@ _SUGGESTIONS = {
     ),
     **dict.fromkeys(
         TRANSIENT_CODES - {"ARTIFACT_DOWNLOAD_ERROR"},
-        "check the device's network, clock and certificate: `fleet doctor ENV --device THING`",
+        "check the device's network, clock and certificate: "
+        "`deeplens fleet doctor ENV --device THING`",
     ),
 }
 # The cause is in the log of a component.
@@ -75,7 +76,10 @@ def suggest(result: GateResult) -> str:
                 return f"Try: {_SUGGESTIONS[code]}"
     if failed or waiting:
         logs = _logs([*failed, *waiting])
-        return f"Try: read the heartbeat's last error: `fleet status`; then {logs} on the device"
+        return (
+            "Try: read the heartbeat's last error: `deeplens fleet status`; "
+            f"then {logs} on the device"
+        )
     return ""
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from testkit.simulated_fleet.fault_model import FaultRates
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.forked_deeplens import run_deeplens
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT
 
 pytestmark = pytest.mark.emulator
 
@@ -77,7 +77,7 @@ def test_status_stop_and_roll_back(
         assert "stopped" in fleet("stop", "--reason", "it detects nothing")
         first, *_ = fleet("status").splitlines()
         assert "the release is stopped: " in first
-        assert "it detects nothing; `fleet resume site`" in first
+        assert "it detects nothing; `deeplens fleet resume site`" in first
         refused = bring(cloudformation, site, 2)
         assert refused["Status"] == "FAILED"
         assert "it detects nothing" in refused["Reason"]

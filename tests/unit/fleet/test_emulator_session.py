@@ -8,7 +8,7 @@ import pytest
 from deeplens.config import load_environment
 from deeplens.fleet.emulator import emulator_session
 from deeplens.fleet.errors import FleetError
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 
 ROOT = Path(__file__).parents[3]
 DEV = load_environment(ROOT / "environments" / "dev.toml")
@@ -39,5 +39,5 @@ def test_an_emulator_that_is_not_running_names_what_starts_it(
     endpoint = tmp_path / "endpoint.json"
     if content is not None:
         endpoint.write_text(content, encoding="utf-8")
-    with pytest.raises(FleetError, match="the emulator is not running; `make local-up` starts it"):
+    with pytest.raises(FleetError, match="not running; `deeplens local up` starts it"):
         emulator_session(DEV, endpoint)

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 import shared.artifact
 from deeplens.cli.main import main
 from deeplens.cli.release.move import differences
+from deeplens.releases.audit_log import read_history
 from deeplens.releases.aws import aws_errors
-from deeplens.releases.history import read_history
 from model_tools.cli.manifest_types import NAME, VERSION
 from model_tools.errors import RegistryError
 
