@@ -1,4 +1,4 @@
-"""The releases that are kept: the fleet's deployments, and what each proved."""
+"""The stored releases of a fleet: its deployments, and the result of each."""
 
 import time
 from dataclasses import dataclass
@@ -8,18 +8,15 @@ from deeplens.fleet.session import FleetSession
 from shared.fleet import deployments
 from shared.fleet.deployments import (
     MANUAL_TAG,
-    MODEL_TAG,
     RETRY_TAG,
     ROLLED_BACK_TAG,
-    STOPPED_TAG,
-    VERIFIED_TAG,
     Deployment,
 )
 
 
 @dataclass(frozen=True)
 class KeptRelease:
-    """One deployment of the fleet, for people; times are ISO 8601 in UTC."""
+    """A deployment of the fleet; the fields are the keys of `--json`, times are ISO 8601 in UTC."""
 
     id: str
     created: str
@@ -32,56 +29,68 @@ class KeptRelease:
     retry: str | None
 
 
-def kept_releases(site: FleetSession) -> list[KeptRelease]:
+def kept_releases(session: FleetSession) -> list[KeptRelease]:
     """Return the fleet's deployments, newest first."""
     return [
         KeptRelease(
-            id=one.id,
-            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.created_at)),
-            status=one.status,
-            model_digest=one.tags.get(MODEL_TAG),
-            proven=one.tags.get(VERIFIED_TAG),
-            stopped=one.tags.get(STOPPED_TAG),
-            by_hand=one.tags.get(MANUAL_TAG),
-            rolled_back=one.tags.get(ROLLED_BACK_TAG),
-            retry=one.tags.get(RETRY_TAG),
+            id=deployment.id,
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(deployment.created_at)),
+            status=deployment.status,
+            model_digest=deployment.model_digest,
+            proven=deployment.verification,
+            stopped=deployment.stopped,
+            by_hand=deployment.tags.get(MANUAL_TAG),
+            rolled_back=deployment.tags.get(ROLLED_BACK_TAG),
+            retry=deployment.tags.get(RETRY_TAG),
         )
-        for one in deployments.history(site.greengrass, site.target_arn)
+        for deployment in deployments.history(session.greengrass, session.target_arn)
     ]
 
 
-def choose_release(site: FleetSession, current: Deployment, wanted: str | None) -> Deployment:
-    """Find a kept release by its deployment's id or the beginning of its model's digest.
+def choose_release(session: FleetSession, current: Deployment, name: str | None) -> Deployment:
+    """Return a stored release.
 
-    Without either it is the last proven one before the current.
+    Args:
+        session: of the fleet.
+        current: the current deployment.
+        name: the id of a deployment, or the first characters of a model's digest; None: the last
+            verified release before the current one.
 
     Raises:
-        FleetError: there is none; the text names those that there are.
+        FleetError: there is no such release; the message contains the verified ones.
     """
-    # One without components is what the deletion of a project left.
-    everything = [
-        one for one in deployments.history(site.greengrass, site.target_arn) if one.components
+    # The deletion of a project leaves a deployment without components.
+    stored = [
+        deployment
+        for deployment in deployments.history(session.greengrass, session.target_arn)
+        if deployment.components
     ]
-    proven = [one for one in everything if VERIFIED_TAG in one.tags and STOPPED_TAG not in one.tags]
-    if wanted is None:
-        # While waves are ahead of it, the fleet's own deployment is what they left.
-        ahead = deployments.waves_since(site.greengrass, current)
-        found = [one for one in proven if ahead or one.components != current.components]
-    else:
-        found = [
-            one
-            for one in everything
-            if one.id == wanted or one.tags.get(MODEL_TAG, "").startswith(wanted)
+    verified = [deployment for deployment in stored if deployment.is_verified]
+    if name is None:
+        # During waves, the current deployment of the fleet is the release before them.
+        has_waves = deployments.waves_since(session.greengrass, current)
+        candidates = [
+            deployment
+            for deployment in verified
+            if has_waves or deployment.components != current.components
         ]
-        found.sort(key=lambda one: VERIFIED_TAG not in one.tags)
-    if not found:
-        known = ", ".join(f"{one.id} ({one.tags.get(MODEL_TAG, '')[:12]})" for one in proven)
-        what = f"no kept release is {wanted!r}" if wanted else "no other proven release is kept"
-        raise FleetError(f"{what}; proven ones: {known or 'none'}")
-    digests = {one.tags.get(MODEL_TAG) for one in found}
-    if wanted and len(digests) > 1:
-        names = ", ".join(sorted(str(one) for one in digests))
-        raise FleetError(
-            f"{wanted!r} is the beginning of several digests: {names}; give more of it"
+    else:
+        candidates = [
+            deployment
+            for deployment in stored
+            if deployment.id == name or (deployment.model_digest or "").startswith(name)
+        ]
+        candidates.sort(key=lambda deployment: deployment.verification is None)
+    if not candidates:
+        names = ", ".join(
+            f"{deployment.id} ({(deployment.model_digest or '')[:12]})" for deployment in verified
         )
-    return found[0]
+        problem = (
+            f"{name!r} is not a stored release" if name else "no other verified release is stored"
+        )
+        raise FleetError(f"{problem}; verified releases: {names or 'none'}")
+    digests = {deployment.model_digest for deployment in candidates}
+    if name and len(digests) > 1:
+        names = ", ".join(sorted(map(str, digests)))
+        raise FleetError(f"{name!r} matches several digests: {names}; give more characters")
+    return candidates[0]

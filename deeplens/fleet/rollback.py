@@ -1,10 +1,9 @@
-"""A kept release comes back to the whole fleet, and proves it."""
+"""Rollback of a fleet to a stored release, without CloudFormation."""
 
 import uuid
 
 from deeplens.fleet.errors import FleetError
 from deeplens.fleet.session import FleetSession
-from deeplens.fleet.stop import tag_text
 from shared.fleet.deployments import (
     FUNCTION_TAG,
     MANUAL_TAG,
@@ -12,6 +11,7 @@ from shared.fleet.deployments import (
     OWNER_TAG,
     Deployment,
     DesiredDeployment,
+    tag_text,
 )
 from shared.fleet.errors import DeploymentError
 from shared.fleet.gate import GateResult
@@ -19,30 +19,34 @@ from shared.fleet.rollout import GateClosed, Rollout
 
 
 def deploy_release(
-    site: FleetSession, current: Deployment, chosen: Deployment, reason: str
+    session: FleetSession, current: Deployment, release: Deployment, reason: str
 ) -> GateResult:
-    """Deploy a kept release to the whole fleet at once, and wait until cameras run it.
+    """Deploy a stored release to all devices at once, and wait until they run it.
+
+    The rule of the environment's rollout applies, as for a deploy.
 
     Raises:
-        FleetError: they do not, within the environment's `wait_seconds`.
+        FleetError: the devices do not run it within the environment's `wait_seconds`.
     """
-    wanted = DesiredDeployment(
-        target_arn=site.target_arn,
-        name=site.deployment_name,
-        components=chosen.components,
-        policies=chosen.policies,
-        job=chosen.job,
+    desired = DesiredDeployment(
+        target_arn=session.target_arn,
+        name=session.deployment_name,
+        components=release.components,
+        policies=release.policies,
+        job=release.job,
         tags={
-            # The stack that owns the fleet goes on owning it.
+            # The owner of the fleet remains the stack.
             OWNER_TAG: current.tags.get(OWNER_TAG, ""),
-            MODEL_TAG: chosen.tags.get(MODEL_TAG, ""),
-            FUNCTION_TAG: chosen.tags.get(FUNCTION_TAG, ""),
-            MANUAL_TAG: tag_text(f"roll-back: {reason}"),
+            MODEL_TAG: release.tags.get(MODEL_TAG, ""),
+            FUNCTION_TAG: release.tags.get(FUNCTION_TAG, ""),
+            MANUAL_TAG: tag_text(f"rollback: {reason}"),
         },
     )
-    plan = site.plan.at_once()
-    rollout = Rollout(site.fleet, site.thing_group, uuid.uuid4().hex, lambda: plan.wait_seconds)
+    plan = session.plan.at_once()
+    rollout = Rollout(
+        session.fleet, session.thing_group, uuid.uuid4().hex, lambda: plan.wait_seconds
+    )
     try:
-        return rollout.run(wanted, plan)
+        return rollout.run(desired, plan)
     except (GateClosed, DeploymentError) as failure:
         raise FleetError(str(failure)) from None

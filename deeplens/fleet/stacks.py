@@ -55,9 +55,9 @@ def possible_stack_names(environment: EnvironmentConfig) -> list[str]:
     return [f"{environment.name}-{part}" for part in _PARTS]
 
 
-def find_stack(site: FleetSession, name: str) -> DeployedStack | None:
+def find_stack(session: FleetSession, name: str) -> DeployedStack | None:
     """Return the stack of that name; None if it does not exist."""
-    client: Any = site.session.client("cloudformation")
+    client: Any = session.boto_session.client("cloudformation")
     try:
         (description,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -74,9 +74,9 @@ def find_stack(site: FleetSession, name: str) -> DeployedStack | None:
     )
 
 
-def resources(site: FleetSession, stack: str) -> Iterator[tuple[str, str]]:
+def resources(session: FleetSession, stack: str) -> Iterator[tuple[str, str]]:
     """Yield the type and the physical id of each resource of a stack; none if it is absent."""
-    client: Any = site.session.client("cloudformation")
+    client: Any = session.boto_session.client("cloudformation")
     try:
         for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
             for resource in page["StackResourceSummaries"]:

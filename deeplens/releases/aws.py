@@ -1,16 +1,16 @@
-"""What AWS knows about an environment's release; asked, never changed.
+"""Queries about an environment's release on AWS; nothing is changed.
 
-A project's verdict is on its deployments: `Custom::DeepLensProject` tags what passed the gate with
-`deeplens:proven`, and what somebody stopped with `deeplens:stopped`.
+Tags of a deployment contain its state: `Custom::DeepLensProject` tags a verified deployment, and
+`deeplens fleet stop` tags a stopped one (`shared.fleet.deployments`).
 """
 
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,54 +23,30 @@ from botocore.exceptions import (
 )
 
 from deeplens.config import EnvironmentConfig
-from deeplens.releases.cameras import Camera, read_cameras
 from model_tools.errors import NoCameraError, RegistryError
+from shared.fleet import deployments
+from shared.fleet.deployments import Deployment
+from shared.fleet.device_state import ReceivedHeartbeat
+from shared.fleet.gate import GateRule, deviations
+from shared.fleet.queries import FleetQueries
 
-_MODEL_TAG = "deeplens:model-digest"
-_FUNCTION_TAG = "deeplens:function"
-_PROVEN_TAG = "deeplens:proven"
-_STOPPED_TAG = "deeplens:stopped"
-
-# How far back a release counts as kept.
-_MOST_KEPT = 50
-_UNDER_WAY = "_IN_PROGRESS"
+_IN_PROGRESS = "_IN_PROGRESS"
 
 
-class Place(Protocol):
-    """An account and a Region, under the name that its profile has."""
+class AccountAndRegion(Protocol):
+    """An account and a Region, with the name of the AWS profile."""
 
     @property
     def name(self) -> str:
-        """As in `deeplens-<name>`."""
+        """The name in the profile `deeplens-<name>`."""
 
     @property
     def account(self) -> str:
-        """Twelve digits."""
+        """The account's twelve digits."""
 
     @property
     def region(self) -> str:
-        """An AWS Region."""
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """One deployment of a fleet.
-
-    Attributes:
-        proven: the project's verdict when its gate passed, with the time; None if it never did.
-        stopped: why somebody stopped it, or None.
-    """
-
-    digest: str
-    function: str
-    created_at: float
-    proven: str | None
-    stopped: str | None
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether its gate passed and nobody stopped it."""
-        return self.proven is not None and self.stopped is None
+        """The AWS Region."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +55,7 @@ class AwsAccounts:
 
     Attributes:
         emulator: `endpoint.json` of an emulator to call instead of AWS, or None.
-        role: ARN of a role of the environment's account to ask as, or None.
+        role: ARN of a role of the environment's account to assume, or None.
     """
 
     emulator: Path | None = None
@@ -88,53 +64,80 @@ class AwsAccounts:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def deployments(self, environment: EnvironmentConfig) -> list[Deployed]:
-        """Return the fleet's deployments that carry a release, newest first."""
+    def deployments(self, environment: EnvironmentConfig) -> list[Deployment]:
+        """Return the fleet's deployments that contain a release, newest first."""
         with aws_errors(environment.name):
             greengrass = self.client(environment, "greengrassv2")
-            return list(islice(_deployments(greengrass, environment), _MOST_KEPT))
+            target_arn = (
+                f"arn:{greengrass.meta.partition}:iot:{environment.region}:{environment.account}"
+                f":thinggroup/{environment.fleet.thing_group}"
+            )
+            return [
+                deployment
+                for deployment in deployments.history(greengrass, target_arn)
+                if deployment.model_digest
+            ]
 
-    def proof(self, environment: EnvironmentConfig, digest: str) -> str:
-        """Return what proves a release: the project's verdict, or each reachable camera's own word.
+    def verification(self, environment: EnvironmentConfig, digest: str) -> str:
+        """Return a sentence that verifies a release: the result of its gate, or reports of cameras.
 
-        The project writes its verdict when it deploys. A camera that joined later says in its
-        heartbeat what it runs; and one that runs something else now outweighs any verdict.
+        The deploy stores the result of its gate. A camera that was connected later reports its
+        release in its heartbeat. A camera that reports another release outweighs the stored result.
 
         Raises:
-            RegistryError: the release is not proven there now; the text begins with its digest.
+            RegistryError: the release is not verified now; the message starts with its digest.
         """
-        deployed, what = self.deployments(environment), f"{digest[:12]}…"
-        if not deployed:
-            raise RegistryError(f"{what} was never deployed there")
-        current = deployed[0]
-        if current.digest != digest:
-            raise RegistryError(f"{what} is not what the fleet has, that is {current.digest[:12]}…")
+        releases, label = self.deployments(environment), f"{digest[:12]}…"
+        if not releases:
+            raise RegistryError(f"{label} was never deployed there")
+        current = releases[0]
+        if current.model_digest != digest:
+            raise RegistryError(
+                f"{label} is not the release of the fleet, which is "
+                f"{(current.model_digest or '')[:12]}…"
+            )
         if current.stopped is not None:
-            raise RegistryError(f"{what} was stopped there: {current.stopped}")
-        alive = [one for one in self.cameras(environment) if one.is_alive]
-        complaints = [text for one in alive if (text := one.complaint(digest, current.function))]
-        if complaints:
-            raise RegistryError(f"{what} does not run on every camera: {'; '.join(complaints)}")
-        if current.proven is not None:
-            return current.proven
+            raise RegistryError(f"{label} was stopped there: {current.stopped}")
+        now = time.time()
+        rule = GateRule.of(environment.rollout.to_plan())
+        alive = [camera for camera in self.heartbeats(environment) if camera.is_alive(now)]
+        problems = [
+            f"{camera.thing}: {deviation}"
+            for camera in alive
+            if (deviation := next(deviations(camera, rule, digest, current.function_arn), ""))
+        ]
+        if problems:
+            raise RegistryError(f"{label} does not run on every camera: {'; '.join(problems)}")
+        if current.verification is not None:
+            return current.verification
         if not alive:
             raise NoCameraError(
-                f"{what} has not been verified by a camera: no camera is connected now, and none "
+                f"{label} has not been verified by a camera: no camera is connected now, and none "
                 "was when it was deployed"
             )
-        return f"{len(alive)} of {len(alive)} reachable cameras say that they run it"
+        return f"{len(alive)} of {len(alive)} reachable cameras report that they run it"
 
-    def cameras(self, environment: EnvironmentConfig) -> list[Camera]:
-        """Return the last heartbeat of each camera of the fleet."""
+    def heartbeats(self, environment: EnvironmentConfig) -> list[ReceivedHeartbeat]:
+        """Return the last heartbeat of each camera of the fleet that has sent one."""
         with aws_errors(environment.name):
-            return read_cameras(
-                self.client(environment, "iot"),
-                self.client(environment, "iot-data"),
-                environment.fleet.thing_group,
+            fleet = FleetQueries(
+                iot=self.client(environment, "iot"),
+                iot_data=self.client(environment, "iot-data"),
+                greengrass=None,
             )
+            try:
+                things = fleet.things(environment.fleet.thing_group)
+            except fleet.iot.exceptions.ResourceNotFoundException:
+                return []
+            # One after the other: a failed query is an error and not a missing camera.
+            return [
+                heartbeat
+                for thing in things
+                if (heartbeat := fleet.last_heartbeat(thing)) is not None
+            ]
 
     def stack_status(self, environment: EnvironmentConfig) -> str | None:
-        """Return the status of the stack that holds the project, None when it is not there."""
+        """Return the status of the stack that contains the project, or None if it is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "cloudformation")
             try:
@@ -148,17 +151,18 @@ class AwsAccounts:
             return str(stack["StackStatus"])
 
     def check_idle(self, environment: EnvironmentConfig) -> None:
-        """Raise `RegistryError` when a deploy or a roll-back of the environment runs."""
+        """Raise `RegistryError` during a deploy or a rollback of the environment."""
         status = self.stack_status(environment)
-        if status and status.endswith(_UNDER_WAY):
+        if status and status.endswith(_IN_PROGRESS):
             stack = f"{environment.name}-Inference"
             raise RegistryError(
-                f"{environment.name}: a rollout runs ({stack} is {status}); wait for it, or end "
-                f"it with `aws cloudformation cancel-update-stack --stack-name {stack}`"
+                f"{environment.name}: a rollout is in progress ({stack} is {status}); wait "
+                "for it, or end it with `aws cloudformation cancel-update-stack --stack-name "
+                f"{stack}`"
             )
 
     def stored_bytes(self, environment: EnvironmentConfig, model: str, digest: str) -> int | None:
-        """Return the size of an artifact in the environment's model store, None if it is absent."""
+        """Return the size of an artifact in the model store in bytes, or None if it is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "s3")
             key = f"components/{model}/{digest}/model.zip"
@@ -173,9 +177,9 @@ class AwsAccounts:
                     return None
                 raise
 
-    def client(self, place: Place, service: str) -> Any:
-        """Return a client of a service in the account and Region of a place."""
-        connect: Any  # its stubs want a literal name
+    def client(self, place: AccountAndRegion, service: str) -> Any:
+        """Return a client of a service in an account and Region."""
+        connect: Any  # the stubs of boto3 require a literal name
         if self.emulator:
             connect = boto3.client
             url, root_key = _endpoint(self.emulator)
@@ -189,55 +193,55 @@ class AwsAccounts:
         connect = self._session(place).client
         return connect(service)
 
-    def _session(self, place: Place) -> boto3.Session:
-        """Connect to a place's account, once."""
+    def _session(self, place: AccountAndRegion) -> boto3.Session:
+        """Return the session of an account; it is created once."""
         if self.role:
-            # Its credentials end after an hour, and a gate may wait for longer.
+            # The credentials of a role expire after an hour, and a gate can wait longer.
             return self._connect(place)
         if place.name not in self._sessions:
             self._sessions[place.name] = self._connect(place)
         return self._sessions[place.name]
 
-    def _connect(self, place: Place) -> boto3.Session:
-        """Take a place's profile `deeplens-<name>`, else the usual credentials."""
+    def _connect(self, place: AccountAndRegion) -> boto3.Session:
+        """Use the profile `deeplens-<name>` if it exists, otherwise the default credentials."""
         profile = f"deeplens-{place.name}"
-        known = boto3.Session().available_profiles
+        profiles = boto3.Session().available_profiles
         session = boto3.Session(
-            profile_name=profile if profile in known else None, region_name=place.region
+            profile_name=profile if profile in profiles else None, region_name=place.region
         )
         if self.role:
-            answer = session.client("sts").assume_role(
+            response = session.client("sts").assume_role(
                 RoleArn=self.role, RoleSessionName="deeplens-registry"
             )
-            given = answer["Credentials"]
+            credentials = response["Credentials"]
             session = boto3.Session(
-                given["AccessKeyId"],
-                given["SecretAccessKey"],
-                given["SessionToken"],
+                credentials["AccessKeyId"],
+                credentials["SecretAccessKey"],
+                credentials["SessionToken"],
                 region_name=place.region,
             )
         account = session.client("sts").get_caller_identity()["Account"]
         if account != place.account:
             raise RegistryError(
-                f"{place.name}: the credentials are of account {account}, it is "
-                f"in {place.account}; give it a profile '{profile}', or set AWS_PROFILE"
+                f"{place.name}: the credentials are of account {account}, expected "
+                f"{place.account}; create the profile '{profile}', or set AWS_PROFILE"
             )
         return session
 
 
 @contextmanager
 def aws_errors(name: str) -> Iterator[None]:
-    """Turn what AWS, or the way to it, refuses into one line with the environment's name."""
+    """Convert errors of AWS and of the connection to one line with the environment's name."""
     try:
         yield
     except ClientError as error:
         problem = error.response["Error"]
         raise RegistryError(
-            f"{name}: AWS refused {error.operation_name}: {problem['Code']}: {problem['Message']}"
+            f"{name}: AWS rejected {error.operation_name}: {problem['Code']}: {problem['Message']}"
         ) from None
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise RegistryError(
-            f"{name}: no AWS credentials ({error}); set AWS_PROFILE or make a profile "
+            f"{name}: no AWS credentials ({error}); set AWS_PROFILE or create a profile "
             f"'deeplens-{name}', or add --local to use the emulator of this checkout"
         ) from None
     except BotoCoreError as error:
@@ -251,33 +255,10 @@ def _endpoint(emulator: Path) -> tuple[str, str]:
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
-            f"{emulator}: the emulator does not run; start it with `deeplens local up`"
+            f"{emulator}: the emulator is not running; start it with `deeplens local up`"
         ) from None
 
 
 def _secret(root_key: str, account: str) -> str:
     """Return an account's secret access key, as docs/emulator.md defines it."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()
-
-
-def _deployments(greengrass: Any, environment: EnvironmentConfig) -> Iterator[Deployed]:
-    partition = greengrass.meta.partition
-    target = (
-        f"arn:{partition}:iot:{environment.region}:{environment.account}"
-        f":thinggroup/{environment.fleet.thing_group}"
-    )
-    pages = greengrass.get_paginator("list_deployments").paginate(
-        targetArn=target, historyFilter="ALL"
-    )
-    for page in pages:
-        for summary in page["deployments"]:
-            found = greengrass.get_deployment(deploymentId=summary["deploymentId"])
-            tags = found.get("tags") or {}
-            if _MODEL_TAG in tags:
-                yield Deployed(
-                    digest=tags[_MODEL_TAG],
-                    function=tags.get(_FUNCTION_TAG, ""),
-                    created_at=found["creationTimestamp"].timestamp(),
-                    proven=tags.get(_PROVEN_TAG),
-                    stopped=tags.get(_STOPPED_TAG),
-                )

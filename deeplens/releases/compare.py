@@ -1,59 +1,89 @@
-"""A champion and its challenger: what the cameras of both say of themselves, side by side."""
+"""Comparison of a champion and its challenger by the heartbeats of their cameras."""
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from deeplens.config import EnvironmentConfig
 from deeplens.releases.aws import AwsAccounts
-from deeplens.releases.cameras import Camera
 from model_tools.errors import RegistryError
-
-# Larger ones, and NaN, are nonsense.
-_LARGEST_NUMBER = 2.0**53
+from shared.fleet.device_state import ReceivedHeartbeat
+from shared.messages.heartbeat import Heartbeat
 
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """One figure of both fleets, as text; a dash where no reachable camera reports it."""
+    """A metric of both fleets, as text; a dash if no reachable camera reports it."""
 
     name: str
     champion: str
     challenger: str
 
 
-# Of every reachable camera that reports it: how it is read, and what stands for the fleet.
-_FIGURES: tuple[tuple[str, tuple[str, ...], Callable[[list[float]], float], str], ...] = (
-    ("frames/s, median", ("frames_per_second",), statistics.median, "{:.2f}"),
-    ("latency p50, ms", ("latency_ms", "p50"), statistics.median, "{:.1f}"),
-    ("latency p95, ms", ("latency_ms", "p95"), max, "{:.1f}"),
-    ("frames", ("frames",), sum, "{:.0f}"),
-    ("errors", ("errors",), sum, "{:.0f}"),
-    ("detections", ("detections",), sum, "{:.0f}"),
-    ("drift, largest", ("drift", "score"), max, "{:.3f}"),
+@dataclass(frozen=True)
+class _FleetMetric:
+    """A metric of a camera, and the function that aggregates it for a fleet."""
+
+    name: str
+    value: Callable[[Heartbeat], float | None]
+    aggregate: Callable[[list[float]], float]
+    format: str
+
+
+_METRICS = (
+    _FleetMetric(
+        "frames/s, median",
+        lambda heartbeat: heartbeat.frames_per_second,
+        statistics.median,
+        "{:.2f}",
+    ),
+    _FleetMetric(
+        "latency p50, ms",
+        lambda heartbeat: heartbeat.latency_ms.p50 if heartbeat.latency_ms else None,
+        statistics.median,
+        "{:.1f}",
+    ),
+    _FleetMetric(
+        "latency p95, ms",
+        lambda heartbeat: heartbeat.latency_ms.p95 if heartbeat.latency_ms else None,
+        max,
+        "{:.1f}",
+    ),
+    _FleetMetric("frames", lambda heartbeat: heartbeat.frames, sum, "{:.0f}"),
+    _FleetMetric("errors", lambda heartbeat: heartbeat.errors, sum, "{:.0f}"),
+    _FleetMetric("detections", lambda heartbeat: heartbeat.detections, sum, "{:.0f}"),
+    _FleetMetric(
+        "drift, largest",
+        lambda heartbeat: heartbeat.drift.score if heartbeat.drift else None,
+        max,
+        "{:.3f}",
+    ),
 )
 
 
 def compare_fleets(
-    cloud: AwsAccounts, champion: EnvironmentConfig, challenger: EnvironmentConfig
+    accounts: AwsAccounts, champion: EnvironmentConfig, challenger: EnvironmentConfig
 ) -> list[ComparedMetric]:
     """Compare two fleets by the last heartbeats of their reachable cameras.
 
     Raises:
-        RegistryError: a camera is in both fleets: it runs both releases, and its figures are of
-            neither.
+        RegistryError: a camera is in both fleets, so its metrics belong to neither release.
     """
-    fleets = [cloud.cameras(one) for one in (champion, challenger)]
-    both = sorted({one.thing for one in fleets[0]} & {one.thing for one in fleets[1]})
-    if both:
+    environments = (champion, challenger)
+    fleets = [accounts.heartbeats(environment) for environment in environments]
+    champion_things, challenger_things = (
+        {heartbeat.thing for heartbeat in fleet} for fleet in fleets
+    )
+    if both := sorted(champion_things & challenger_things):
         raise RegistryError(
             f"in both fleets: {', '.join(both)}; a camera has one release: "
             "`aws iot remove-thing-from-thing-group "
             f"--thing-group-name {champion.fleet.thing_group} --thing-name {both[0]}`"
         )
-    alive = [[one for one in fleet if one.is_alive] for fleet in fleets]
-    found = [
+    now = time.time()
+    alive = [[heartbeat for heartbeat in fleet if heartbeat.is_alive(now)] for fleet in fleets]
+    compared = [
         ComparedMetric(
             "release", f"{champion.model.digest[:12]}…", f"{challenger.model.digest[:12]}…"
         ),
@@ -61,33 +91,28 @@ def compare_fleets(
         ComparedMetric(
             "run the release",
             *(
-                str(sum(one.digest == rival.model.digest for one in fleet))
-                for rival, fleet in zip((champion, challenger), alive, strict=True)
+                str(sum(heartbeat.model_digest == environment.model.digest for heartbeat in fleet))
+                for environment, fleet in zip(environments, alive, strict=True)
             ),
         ),
     ]
-    for name, path, total, form in _FIGURES:
+    for metric in _METRICS:
         values = [
-            [value for one in fleet if (value := _at(one.figures, path)) is not None]
+            [
+                value
+                for heartbeat in fleet
+                if (value := metric.value(heartbeat.reported)) is not None
+            ]
             for fleet in alive
         ]
         if any(values):
-            found.append(
-                ComparedMetric(
-                    name, *(form.format(total(each)) if each else "-" for each in values)
-                )
-            )
-    return found
+            compared.append(ComparedMetric(metric.name, *(_text(metric, each) for each in values)))
+    return compared
 
 
-def _count(fleet: list[Camera], alive: list[Camera]) -> str:
+def _count(fleet: list[ReceivedHeartbeat], alive: list[ReceivedHeartbeat]) -> str:
     return f"{len(alive)} of {len(fleet)} reachable"
 
 
-def _at(reported: dict[str, Any], path: tuple[str, ...]) -> float | None:
-    """Return the number at a path of keys, None if there is none."""
-    value: Any = reported
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and abs(value) < _LARGEST_NUMBER else None
+def _text(metric: _FleetMetric, values: list[float]) -> str:
+    return metric.format.format(metric.aggregate(values)) if values else "-"

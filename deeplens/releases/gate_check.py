@@ -1,4 +1,4 @@
-"""The gate behind an environment: its release is proven, and stays so while it bakes."""
+"""The gate after an environment: its release is verified for the time of the bake."""
 
 import time
 from collections.abc import Callable
@@ -13,45 +13,45 @@ _POLL_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, as a gate sees it."""
+    """The clock of a gate; tests replace it."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
 def check_gate(
-    cloud: AwsAccounts,
+    accounts: AwsAccounts,
     environment: EnvironmentConfig,
     digest: str,
     *,
     bake_seconds: float,
     clock: Clock | None = None,
 ) -> str:
-    """Wait until the release has been proven for `bake_seconds`; return what proves it.
+    """Wait until the release has been verified for `bake_seconds`; return the verification.
 
     Args:
-        cloud: whom to ask.
-        environment: whose project.
+        accounts: the AWS accounts.
+        environment: the environment of the project.
         digest: the release that the pipeline delivered.
-        bake_seconds: how long it must stay proven; 0 asks once.
-        clock: for tests.
+        bake_seconds: time for which the release must stay verified; 0: one query.
+        clock: the clock of a test.
 
     Raises:
-        RegistryError: it is not proven, was stopped, another one took its place, or a camera that
-            can be reached runs something else.
+        RegistryError: the release is not verified, was stopped or replaced, or a reachable camera
+            does not run it.
     """
     clock = clock or Clock()
-    until = clock.now() + bake_seconds
+    ends_at = clock.now() + bake_seconds
     while True:
-        proof = _verdict(cloud, environment, digest)
-        left = until - clock.now()
-        if left <= 0:
-            return proof
-        clock.sleep(min(_POLL_SECONDS, left))
+        verification = _verification(accounts, environment, digest)
+        remaining = ends_at - clock.now()
+        if remaining <= 0:
+            return verification
+        clock.sleep(min(_POLL_SECONDS, remaining))
 
 
-def _verdict(cloud: AwsAccounts, environment: EnvironmentConfig, digest: str) -> str:
+def _verification(accounts: AwsAccounts, environment: EnvironmentConfig, digest: str) -> str:
     try:
-        return cloud.proof(environment, digest)
+        return accounts.verification(environment, digest)
     except RegistryError as error:
         raise RegistryError(f"gate of {environment.name}: {error}") from None

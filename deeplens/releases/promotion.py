@@ -1,7 +1,7 @@
-"""Which moves of a release are allowed, and carrying one out.
+"""Promotions and rollbacks: the conditions, the plan, and its application.
 
-A plan is made from what is known now and says everything that would happen; carrying it out
-changes one environment's pin and adds one line to the trail, or neither.
+A plan contains each change. Its application changes the pin of one environment and appends one line
+to the audit log, or neither.
 """
 
 import difflib
@@ -29,30 +29,31 @@ from model_tools.errors import RegistryError, SourceError
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that a move is decided from.
+    """The sources of the facts on which promotions depend.
 
     Attributes:
-        folder: where environment files and the trail are.
-        models: where artifacts are.
-        who: tells the name under which moves are recorded.
-        now: tells the time, ISO 8601 in UTC.
+        folder: of the environment files and the audit log.
+        models: folder of the artifacts.
+        accounts: the AWS accounts.
+        who: returns the name of the person, for the audit log.
+        now: returns the time, ISO 8601 in UTC.
     """
 
     folder: Path
     models: Path
-    cloud: AwsAccounts
+    accounts: AwsAccounts
     who: Callable[[], str]
     now: Callable[[], str]
 
     @property
-    def trail(self) -> Path:
-        """The file of every move."""
+    def audit_log(self) -> Path:
+        """The file of the audit log."""
         return self.folder / NAME
 
 
 @dataclass(frozen=True)
 class PromotionPlan:
-    """A move that is allowed, as it would be recorded, and the pin's change as a diff."""
+    """A permitted promotion or rollback: its line in the audit log, and the diff of the pin."""
 
     target: EnvironmentConfig
     move: Move
@@ -62,135 +63,143 @@ class PromotionPlan:
 def plan_promotion(
     registry: Registry, source_name: str, target_name: str, *, again: str = ""
 ) -> PromotionPlan | None:
-    """Plan that `target` pins what `source` proved; None when it does already.
+    """Plan that `target` pins the release that `source` verified; None if it pins it already.
 
     Args:
-        registry: what is known.
-        source_name: the environment whose cameras proved the release.
-        target_name: the environment that gets it.
-        again: why a release that the target was taken back from may come again.
+        registry: the environments, artifacts and accounts.
+        source_name: the environment whose cameras verified the release.
+        target_name: the environment that gets the release.
+        again: the reason for a release that the target was rolled back from.
 
     Raises:
         ConfigError: a file is not valid, or there is no such environment.
-        RegistryError: the release may not go there; the text says why, and what would work.
+        RegistryError: the promotion is not permitted; the message contains the reason.
     """
     environments = load_environments(registry.folder)
     source, target = (
         find_environment(environments, source_name),
         find_environment(environments, target_name),
     )
-    _check_way(source, target)
-    check_pins(registry.trail, environments)
+    _check_order(source, target)
+    check_pins(registry.audit_log, environments)
     if (source.model.name, source.model.digest) == (target.model.name, target.model.digest):
         return None
     release = _built(registry, source)
     _check_not_ahead(registry, release, target)
     if not again:
-        _check_not_taken_back(registry, release, target)
-    registry.cloud.check_idle(source)
-    proof = _proof(registry.cloud, source)
-    _check_stored(registry.cloud, source, release)
-    registry.cloud.check_idle(target)
-    return _plan(registry, "promote", target, release, source.name, proof, again)
+        _check_not_rolled_back(registry, release, target)
+    registry.accounts.check_idle(source)
+    verification = _verification(registry.accounts, source)
+    _check_stored(registry.accounts, source, release)
+    registry.accounts.check_idle(target)
+    return _plan(registry, "promote", target, release, source.name, verification, again)
 
 
 def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str) -> PromotionPlan:
-    """Plan that an environment pins a release again that its own fleet proved before.
+    """Plan that an environment pins a release that its fleet verified before.
 
     Args:
-        registry: what is known.
+        registry: the environments, artifacts and accounts.
         name: the environment.
-        digest: the release's digest or its beginning; the last proven other one if None.
-        reason: why, for the trail.
+        digest: the release's digest or its first characters; None: the last other verified one.
+        reason: for the audit log.
 
     Raises:
         ConfigError: a file is not valid, or there is no such environment.
-        RegistryError: no such release was proven there, or a rollout runs.
+        RegistryError: no such release was verified there, or a rollout is in progress.
     """
     environments = load_environments(registry.folder)
     target = find_environment(environments, name)
-    check_pins(registry.trail, environments)
-    registry.cloud.check_idle(target)
-    deployed = registry.cloud.deployments(target)
-    kept = {one.digest: one for one in reversed(deployed) if one.is_healthy}
+    check_pins(registry.audit_log, environments)
+    registry.accounts.check_idle(target)
+    deployed = registry.accounts.deployments(target)
+    verified = {
+        deployment.model_digest or "": deployment
+        for deployment in reversed(deployed)
+        if deployment.is_verified
+    }
     others = [
-        one.digest for one in deployed if one.digest in kept and one.digest != target.model.digest
+        deployment.model_digest or ""
+        for deployment in deployed
+        if deployment.model_digest in verified and deployment.model_digest != target.model.digest
     ]
-    wanted = [one for one in others if one.startswith(digest or "")]
-    if not wanted:
-        known = ", ".join(dict.fromkeys(one[:12] for one in others)) or "none"
-        asked = f"{digest!r} was never healthy there" if digest else "there is nothing to return to"
-        raise RegistryError(f"{name}: {asked}; proven there, beside what is pinned: {known}")
-    release = _release(registry, wanted[0])
-    proof = kept[wanted[0]].proven or ""
-    return _plan(registry, "rollback", target, release, target.name, proof, reason)
+    candidates = [other for other in others if other.startswith(digest or "")]
+    if not candidates:
+        names = ", ".join(dict.fromkeys(other[:12] for other in others)) or "none"
+        problem = f"{digest!r} was never verified there" if digest else "no release to roll back to"
+        raise RegistryError(f"{name}: {problem}; other verified releases there: {names}")
+    release = _release(registry, candidates[0])
+    verification = verified[candidates[0]].verification or ""
+    return _plan(registry, "rollback", target, release, target.name, verification, reason)
 
 
 def apply(registry: Registry, plan: PromotionPlan) -> Move:
-    """Change the pin and add to the trail; return the move as it was recorded.
+    """Change the pin and append to the audit log; return the appended entry.
 
     Raises:
-        RegistryError: another move runs, or the pin is not what it was when this was planned.
+        RegistryError: another promotion runs, or the pin has changed since the plan.
     """
-    with _alone(registry.folder):
+    with _locked(registry.folder):
         before = read_exactly(plan.target.file)
         if pinned(before, plan.target.model.name, plan.target.model.digest) != before:
             raise RegistryError(
-                f"{plan.target.file}: its pin changed while this was planned; look, and try again"
+                f"{plan.target.file}: its pin has changed since the plan was made; check it, and "
+                "try again"
             )
         pin_model(plan.target.file, plan.move.model, plan.move.after)
         try:
-            return append(registry.trail, plan.move)
+            return append(registry.audit_log, plan.move)
         except BaseException:
             plan.target.file.write_bytes(before.encode())
             raise
 
 
-def check_pins(trail: Path, environments: Sequence[EnvironmentConfig]) -> None:
-    """Check that no pin that a move made was changed by hand since.
+def check_pins(audit_log: Path, environments: Sequence[EnvironmentConfig]) -> None:
+    """Check that each pin is the one of its last entry in the audit log.
 
     Raises:
-        RegistryError: one was, or the trail is not whole.
+        RegistryError: a pin differs, or the audit log is not complete.
     """
-    last = {move.environment: move for move in read_history(trail)}
+    last = {move.environment: move for move in read_history(audit_log)}
     for environment in environments:
         move = last.get(environment.name)
         # The first environment is pinned with `deeplens release pin`.
         if move and environment.promoted_from and environment.model.digest != move.after:
             raise RegistryError(
                 f"{environment.file}: pins {environment.model.digest[:12]}…, but the last recorded "
-                f"move was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
-                + _reconcile(environment.file, trail, move)
+                f"promotion was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
+                + _reconcile(environment.file, audit_log, move)
             )
 
 
-def _reconcile(file: Path, trail: Path, move: Move) -> str:
-    """Return the commands after which a pin is that of its last recorded move again."""
-    pin = f"`deeplens release pin {file} {move.after}` pins what was recorded"
-    if is_recorded_in_git(trail, move):
+def _reconcile(file: Path, audit_log: Path, move: Move) -> str:
+    """Return the commands that restore the pin of the last entry."""
+    pin = f"`deeplens release pin {file} {move.after}` pins the recorded release"
+    if is_recorded_in_git(audit_log, move):
         return f"the file was edited manually: {pin}, and so does `git restore {file}`"
     return (
-        f"git does not have that move. If you restored {file} to undo it, remove its line from "
-        f"{trail} (`git restore {trail}`, or `rm {trail}` if git has no such file); otherwise {pin}"
+        f"git does not contain that entry. If you restored {file} to undo it, remove its line from "
+        f"{audit_log} (`git restore {audit_log}`, or `rm {audit_log}` if git has no such file); "
+        f"otherwise {pin}"
     )
 
 
-def _check_way(source: EnvironmentConfig, target: EnvironmentConfig) -> None:
+def _check_order(source: EnvironmentConfig, target: EnvironmentConfig) -> None:
     if source.challenges is not None:
         if source.challenges == target.name:
             return
         raise RegistryError(
-            f"{source.name} challenges {source.challenges}, and passes releases to no other; "
+            f"{source.name} challenges {source.challenges}, and can be promoted only to it; "
             f"`deeplens release promote {source.name} {source.challenges}` works"
         )
     if target.promoted_from is None:
         raise RegistryError(
-            f"{target.file}: has no 'promoted_from', so nothing is promoted to it; with "
-            f'promoted_from = "{source.name}" it takes releases from there'
+            f"{target.file}: has no 'promoted_from', so releases cannot be promoted to it; with "
+            f'promoted_from = "{source.name}" it gets releases from there'
         )
     if target.promoted_from != source.name:
         raise RegistryError(
-            f"{target.name} takes releases from {target.promoted_from}, given {source.name}; "
+            f"{target.name} gets releases from {target.promoted_from}, given {source.name}; "
             f"`deeplens release promote {target.promoted_from} {target.name}` works"
         )
 
@@ -211,7 +220,7 @@ def _release(registry: Registry, digest: str) -> Release:
         return find_release(registry.models, digest)
     except SourceError as error:
         raise RegistryError(
-            f"{error}; nobody built it here: build it, or copy it from the model store to "
+            f"{error}; it is not built here: build it, or copy it from the model store to "
             f"{registry.models}/NAME/{digest}/model.zip"
         ) from None
 
@@ -223,49 +232,50 @@ def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentCo
         return
     if current.manifest.name != release.manifest.name or current.version < release.version:
         return
-    given, there = release.manifest.version, current.manifest.version
+    new, pinned_version = release.manifest.version, current.manifest.version
     if current.version > release.version:
         raise RegistryError(
-            f"{target.name} is ahead: it pins version {there}, this is {given}; going back is "
-            f"`deeplens release rollback {target.name}`"
+            f"{target.name} is ahead: it pins version {pinned_version}, this is {new}; to roll "
+            f"back, use `deeplens release rollback {target.name}`"
         )
     raise RegistryError(
-        f"{target.name} pins other bytes of the same version {there}; give the new model a "
-        "version of its own (`deeplens model package --version`)"
+        f"{target.name} pins other bytes of the same version {pinned_version}; give the new "
+        "model another version (`deeplens model package --version`)"
     )
 
 
-def _check_not_taken_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
-    """Check that the target's last experience with the release was not a roll-back."""
-    for move in reversed(read_history(registry.trail)):
+def _check_not_rolled_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
+    """Check that the target's last entry about the release is not a rollback."""
+    for move in reversed(read_history(registry.audit_log)):
         if move.environment != target.name:
             continue
         if move.after == release.digest:
             return
         if move.kind == "rollback" and move.before == release.digest:
             raise RegistryError(
-                f"{target.name} was taken back from {release.digest[:12]}… by {move.who}, "
-                f"{move.at}: {move.reason}; `--again WHY` promotes it all the same"
+                f"{target.name} was rolled back from {release.digest[:12]}… by {move.who}, "
+                f"{move.at}: {move.reason}; `--again REASON` promotes it nevertheless"
             )
 
 
-def _proof(cloud: AwsAccounts, source: EnvironmentConfig) -> str:
-    """Return what proves the release that the source pins."""
+def _verification(accounts: AwsAccounts, source: EnvironmentConfig) -> str:
+    """Return the verification of the release that the source pins."""
     try:
-        return cloud.proof(source, source.model.digest)
+        return accounts.verification(source, source.model.digest)
     except RegistryError as error:
         raise RegistryError(
-            f"{source.name} pins what is not proven there: {error}; deploy it "
-            f"(`cdk deploy '{source.name}/*'`) with a camera that can be reached"
+            f"{source.name} pins a release that is not verified there: {error}; deploy it "
+            f"(`cdk deploy '{source.name}/*'`) with a reachable camera"
         ) from None
 
 
-def _check_stored(cloud: AwsAccounts, source: EnvironmentConfig, release: Release) -> None:
+def _check_stored(accounts: AwsAccounts, source: EnvironmentConfig, release: Release) -> None:
     size, local = (
-        cloud.stored_bytes(source, source.model.name, source.model.digest),
+        accounts.stored_bytes(source, source.model.name, source.model.digest),
         release.path.stat(),
     )
-    where = f"s3://{source.model_store.bucket_name}/components/{source.model.name}/{source.model.digest}/model.zip"
+    key = f"components/{source.model.name}/{source.model.digest}/model.zip"
+    where = f"s3://{source.model_store.bucket_name}/{key}"
     if size is None:
         raise RegistryError(
             f"{where}: the model store of {source.name} has no such object; "
@@ -273,12 +283,12 @@ def _check_stored(cloud: AwsAccounts, source: EnvironmentConfig, release: Releas
         )
     if size != local.st_size:
         raise RegistryError(
-            f"{where}: has {size} bytes, the artifact here has {local.st_size}: somebody changed "
-            "the model store; do not promote before it is known who"
+            f"{where}: has {size} bytes, the artifact here has {local.st_size}: the model store "
+            "was changed; find out who changed it before you promote"
         )
 
 
-def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
+def _plan(  # noqa: PLR0913, PLR0917 - the parts of an entry
     registry: Registry,
     kind: str,
     target: EnvironmentConfig,
@@ -314,13 +324,13 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder, so that two moves on one machine never mix; git holds two machines."""
-    held = os.open(folder, os.O_RDONLY)
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second promotion on this machine; git detects other machines."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise RegistryError(f"{folder}: another promotion or roll-back runs; wait for it") from None
+        raise RegistryError(f"{folder}: another promotion or rollback runs; wait for it") from None
     finally:
-        os.close(held)
+        os.close(descriptor)

@@ -52,7 +52,7 @@ def promote(world: World, source: str, target: str) -> Any:
 def compared(world: World) -> dict[str, tuple[str, str]]:
     known = load_environments(world.environments)
     found = compare_fleets(
-        world.registry.cloud,
+        world.registry.accounts,
         find_environment(known, "production"),
         find_challenger(known, "production"),
     )
@@ -68,7 +68,8 @@ def test_a_challenger_is_an_environment_that_synthesizes_beside_its_champion(
 
 
 def test_who_is_champion_and_who_challenges_is_said(rivalry: World) -> None:
-    assert {one.environment: one.alias for one in environment_statuses(rivalry.registry, offline=True)} == {
+    statuses = environment_statuses(rivalry.registry, offline=True)
+    assert {status.environment: status.alias for status in statuses} == {
         "dev": "", "staging": "", "production": "champion", RIVAL: "challenger",
     }  # fmt: skip
 
@@ -106,7 +107,7 @@ def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
 ) -> None:
     promote(rivalry, RIVAL, "production")
     assert rivalry.environment("production").model.digest == rivalry.environment(RIVAL).model.digest
-    last = read_history(rivalry.registry.trail)[-1]
+    last = read_history(rivalry.registry.audit_log)[-1]
     assert (last.source, last.environment) == (RIVAL, "production")
     assert plan_promotion(rivalry.registry, RIVAL, "production") is None
 
@@ -134,7 +135,9 @@ def test_the_commands_compare_and_crown(rivalry: World) -> None:
 
 def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
     rivalry.heartbeat(RIVAL, "new-1", status="failing")
-    with pytest.raises(RegistryError, match=f"{RIVAL} pins what is not proven there: .* failing"):
+    with pytest.raises(
+        RegistryError, match=f"{RIVAL} pins a release that is not verified there: .* failing"
+    ):
         plan_promotion(rivalry.registry, RIVAL, "production")
 
 

@@ -80,7 +80,7 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
     forward = check_signed(pinning(one), release(two), models=models)
     assert forward is not None
     assert forward.release == 2
-    with pytest.raises(RegistryError, match=r"dev would refuse it: rollback: .*--again"):
+    with pytest.raises(RegistryError, match=r"dev would reject it: rollback: .*--again"):
         check_signed(pinning(two), release(one), models=models)
     with pytest.raises(RegistryError, match="arbitrary software installation: "):
         check_signed(pinning(one), release(stranger), models=models)

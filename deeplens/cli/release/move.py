@@ -135,7 +135,7 @@ def _deploy_stored(
     from shared.fleet.deployments import MODEL_TAG
     from shared.fleet.explanation import summarize
 
-    site = open_session(registry.folder, environment, local=registry.cloud.emulator is not None)
+    site = open_session(registry.folder, environment, local=registry.accounts.emulator is not None)
     current = site.current()
     chosen = choose_release(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"
@@ -162,7 +162,7 @@ def _carry_out(
         click.echo("dry run: nothing was changed")
         return
     move = apply(registry, plan)
-    click.echo(f"recorded in {registry.trail} as {move.hash[:12]}…")
+    click.echo(f"recorded in {registry.audit_log} as {move.hash[:12]}…")
     click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
 
 

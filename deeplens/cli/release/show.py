@@ -28,12 +28,12 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 
     found = environment_statuses(registry, offline=offline)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        click.echo(json.dumps([one.to_document() for one in found], indent=2))
     for one in found if not as_json else ():
         alias = f", {one.alias}" if one.alias else ""
         click.echo(f"{one.environment} ({one.account}, {one.region}{alias})")
         click.echo(f"  pins   {one.model} {one.version}  {one.pinned[:12]}…")
-        click.echo(f"  fleet  {one.said}")
+        click.echo(f"  fleet  {one.summary}")
     if any(one.error for one in found):
         sys.exit(1)
 
@@ -94,7 +94,7 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
 
     environments = load_environments(registry.folder)
     pair = (find_environment(environments, champion), find_challenger(environments, champion))
-    found = compare_fleets(registry.cloud, *pair)
+    found = compare_fleets(registry.accounts, *pair)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
@@ -133,7 +133,7 @@ def check(
     chosen = find_environment(load_environments(registry.folder), environment)
     if signed := check_signed_pin(chosen, registry.models):
         click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
-    cloud = replace(registry.cloud, role=assume_role)
+    cloud = replace(registry.accounts, role=assume_role)
     if bake_minutes:
         click.echo(f"baking {environment} for {bake_minutes:g} minutes")
     proof = check_gate(cloud, chosen, digest or chosen.model.digest, bake_seconds=bake_minutes * 60)
@@ -150,10 +150,10 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     from deeplens.releases.audit_log import check_grows_from, read_history
     from deeplens.releases.promotion import check_pins
 
-    moves = read_history(registry.trail)
-    check_pins(registry.trail, load_environments(registry.folder))
+    moves = read_history(registry.audit_log)
+    check_pins(registry.audit_log, load_environments(registry.folder))
     if against is not None:
-        check_grows_from(registry.trail, against)
+        check_grows_from(registry.audit_log, against)
     if as_json:
         click.echo(json.dumps([asdict(move) for move in moves], indent=2))
         return
@@ -176,11 +176,11 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     """Print what the pipeline did: who approved what, when, and how each execution ended."""
     from deeplens.releases.executions import RECORD, ask_pipeline, read_record
 
-    if registry.cloud.emulator:
+    if registry.accounts.emulator:
         found = read_record(RECORD)
     else:
         found = ask_pipeline(
-            registry.cloud, registry.folder.parent / "delivery.toml", registry.folder
+            registry.accounts, registry.folder.parent / "delivery.toml", registry.folder
         )
     shown = found[-last:] if last else found
     if as_json:

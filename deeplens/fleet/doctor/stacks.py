@@ -27,8 +27,8 @@ def states(patient: Patient) -> Iterator[Finding]:
     """Yield one finding for each stack of the environment, or one if none exists."""
     existing = [
         stack
-        for name in stack_names(patient.site.environment)
-        if (stack := find_stack(patient.site, name))
+        for name in stack_names(patient.session.environment)
+        if (stack := find_stack(patient.session, name))
     ]
     if not existing:
         text = f"no stack of {patient.name} exists yet"

@@ -22,12 +22,12 @@ class StackDeletion:
     """Deletes stacks.
 
     Attributes:
-        site: the environment's account and Region.
+        session: the environment's account and Region.
         report: prints a line of progress.
         sleep: waits for a number of seconds.
     """
 
-    site: FleetSession
+    session: FleetSession
     report: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
 
@@ -39,7 +39,7 @@ class StackDeletion:
         Raises:
             FleetError: CloudFormation could not delete it; with the resources and their reasons.
         """
-        client: Any = self.site.session.client("cloudformation")
+        client: Any = self.session.boto_session.client("cloudformation")
         # A deleted stack can be described by its id only.
         stack_id = client.describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
         if stack.protected:

@@ -13,8 +13,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.fleet import deployments
 from shared.fleet.deployments import (
-    FUNCTION_TAG,
-    MODEL_TAG,
     STOPPED_TAG,
     UNVERIFIED_TAG,
     VERIFIED_TAG,
@@ -64,18 +62,30 @@ def _evaluate(
     fleet: FleetQueries, thing_group: str, current: Deployment, rule: GateRule
 ) -> GateResult:
     things = fleet.things(thing_group)
+    observations = query_devices(fleet, things, current)
+    now = time.time()
+    return evaluate_gate(target_of(current, now), rule, things, observations, now)
+
+
+def query_devices(
+    fleet: FleetQueries, things: list[str], current: Deployment
+) -> "list[Observation]":
+    """Return the current observations of devices during a deployment."""
     observations: list[Observation] = [
         heartbeat for heartbeats in fleet.heartbeats(things).values() for heartbeat in heartbeats
     ]
     observations += fleet.registered()
     observations += fleet.job_executions(current.job_id, current.id)
-    now = time.time()
-    target = RolloutTarget(
+    return observations
+
+
+def target_of(current: Deployment, now: float) -> RolloutTarget:
+    """Return the state that devices with a deployment must report at `now`, without a wait."""
+    return RolloutTarget(
         deployment_id=current.id,
         created_at=current.created_at,
         watched_since=now,
         deadline=now,
-        model_digest=current.tags.get(MODEL_TAG),
-        function_arn=current.tags.get(FUNCTION_TAG),
+        model_digest=current.model_digest,
+        function_arn=current.function_arn,
     )
-    return evaluate_gate(target, rule, things, observations, now)

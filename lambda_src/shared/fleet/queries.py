@@ -73,7 +73,7 @@ class FleetQueries:
 
     def heartbeats(self, things: Iterable[str]) -> dict[str, list[Observation]]:
         """Return, by thing, the last heartbeat of each camera that has sent one."""
-        return self._each(self.heartbeat, things)
+        return self._each(self._heartbeat, things)
 
     def effective(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
         """Return, by thing, the deployment's status that Greengrass reports, and its reason."""
@@ -83,25 +83,28 @@ class FleetQueries:
         """Return, by thing, the components that the core device reported."""
         return self._each(self._installed, things)
 
-    def heartbeat(self, thing: str) -> list[Observation]:
+    def last_heartbeat(self, thing: str) -> ReceivedHeartbeat | None:
         """Return the camera's last heartbeat, if it has sent one."""
         try:
-            answer = self.iot_data.get_thing_shadow(thingName=thing, shadowName=SHADOW)
+            response = self.iot_data.get_thing_shadow(thingName=thing, shadowName=SHADOW)
         except self.iot_data.exceptions.ResourceNotFoundException:
-            return []
-        document = json.loads(answer["payload"].read())
-        heartbeat = ReceivedHeartbeat.from_shadow(thing, document)
+            return None
+        document = json.loads(response["payload"].read())
+        return ReceivedHeartbeat.from_shadow(thing, document)
+
+    def _heartbeat(self, thing: str) -> list[Observation]:
+        heartbeat = self.last_heartbeat(thing)
         return [heartbeat] if heartbeat else []
 
     def _effective(self, thing: str, deployment_id: str) -> list[Observation]:
         client = self.greengrass
         try:
-            answer = client.list_effective_deployments(coreDeviceThingName=thing)
+            response = client.list_effective_deployments(coreDeviceThingName=thing)
         except client.exceptions.ResourceNotFoundException:
             return []
         return [
             _execution(thing, item)
-            for item in answer["effectiveDeployments"]
+            for item in response["effectiveDeployments"]
             if item["deploymentId"] == deployment_id
         ]
 
@@ -117,32 +120,32 @@ class FleetQueries:
         return [_installed(thing, item) for item in items]
 
     def _each(
-        self, ask: Callable[[str], list[Observation]], things: Iterable[str]
+        self, query: Callable[[str], list[Observation]], things: Iterable[str]
     ) -> dict[str, list[Observation]]:
         """Query things in parallel; omit those whose query fails, and raise if all fail."""
         names = list(things)
-        answers: dict[str, list[Observation]] = {}
+        responses: dict[str, list[Observation]] = {}
         failure: Exception | None = None
         with ThreadPoolExecutor(_MAX_PARALLEL_QUERIES) as pool:
-            for name, answer in zip(names, pool.map(partial(_try, ask), names), strict=True):
-                if isinstance(answer, Exception):
-                    failure = answer
+            for name, response in zip(names, pool.map(partial(_try, query), names), strict=True):
+                if isinstance(response, Exception):
+                    failure = response
                 else:
-                    answers[name] = answer
-        if failure and not answers:
+                    responses[name] = response
+        if failure and not responses:
             raise failure
         if failure:
             logger.warning(
-                "%d of %d queries failed: %s", len(names) - len(answers), len(names), failure
+                "%d of %d queries failed: %s", len(names) - len(responses), len(names), failure
             )
-        return answers
+        return responses
 
 
 def _try(
-    ask: Callable[[str], list[Observation]], thing: str
+    query: Callable[[str], list[Observation]], thing: str
 ) -> list[Observation] | ClientError | BotoCoreError:
     try:
-        return ask(thing)
+        return query(thing)
     except (ClientError, BotoCoreError) as error:
         return error
 

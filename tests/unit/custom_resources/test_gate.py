@@ -65,7 +65,7 @@ def test_missing_repeated_and_reordered_news_change_no_verdict(
 
 @given(truths, st.randoms(use_true_random=False))
 def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
-    """What is known is a maximum: taking the maximum of maxima changes nothing."""
+    """The state is a maximum, and the maximum of maxima is the same."""
     news = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
     cut = random_.randrange(len(news) + 1)
     assert latest_by_device(news, "d-1") == latest_by_device(
@@ -235,7 +235,7 @@ def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says
     too_late = replace(GOAL, deadline=NOW - 1)
     assert one(DONE, blind, rule=rule, goal=too_late).startswith("failed")
     assert one(DONE, with_changes(blind, detections=5), rule=rule).startswith("passed")
-    assert one(DONE, blind).startswith("passed"), "without the rule an empty scene is no failure"
+    assert one(DONE, blind).startswith("passed"), "an empty scene is not a failure"
 
 
 def test_removal_is_done_when_the_component_is_gone() -> None:
@@ -247,7 +247,7 @@ def test_removal_is_done_when_the_component_is_gone() -> None:
 
 def test_a_failure_names_devices_component_stack_and_what_to_try() -> None:
     stack = ("DEPLOYMENT_FAILURE", "ARTIFACT_CHECKSUM_MISMATCH")
-    reason = "model 1.0.0: downloaded SHA-256 0, its recipe says 1"
+    reason = "model 1.0.0: downloaded SHA-256 0, its recipe has 1"
     news = [
         execution(thing, "FAILED", NOW, reason=reason, error_stack=stack)
         for thing in ("cam-1", "cam-2")

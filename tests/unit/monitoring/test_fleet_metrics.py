@@ -1,4 +1,4 @@
-"""What a camera said becomes metrics that CloudWatch takes, whatever it said."""
+"""Messages of a camera become metrics that CloudWatch accepts, whatever they contain."""
 
 import json
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def test_detections_that_a_message_had_no_room_for_are_counted() -> None:
     assert circles["Detections"] == 2
 
 
-def test_a_message_that_waited_counts_when_the_picture_was_taken() -> None:
+def test_a_message_that_waited_has_the_time_of_its_frame() -> None:
     assert rendered(MESSAGE)[0]["_aws"]["Timestamp"] == 1_763_697_600_000
 
 
