@@ -107,13 +107,13 @@ def _is_right(seed: int) -> bool:
         minimum_devices=drawn.randrange(5),
     )
     late = drawn.random() < 0.5
-    goal = replace(gate_streams.GOAL, deadline=gate_streams.NOW) if late else gate_streams.GOAL
+    goal = replace(gate_streams.TARGET, deadline=gate_streams.NOW) if late else gate_streams.TARGET
     verdict = evaluate_gate(
         goal, rule, [story.thing for story in stories],
         gate_streams.disturbed(stories, drawn), gate_streams.NOW,
     )  # fmt: skip
     standings = [device.outcome for device in verdict.devices]
-    expected = gate_streams.LATE_STANDINGS if late else gate_streams.STANDINGS
+    expected = gate_streams.LATE_OUTCOMES if late else gate_streams.OUTCOMES
     return (
         standings == [expected[truth] for truth in truths]
         and verdict.state == gate_streams.expected_state(truths, rule, late=late)

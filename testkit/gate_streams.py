@@ -18,7 +18,7 @@ NEW, OLD = "a" * 64, "b" * 64
 FUNCTION, OLD_FUNCTION = "arn:aws:lambda:r:1:function:f:2", "arn:aws:lambda:r:1:function:f:1"
 CREATED = 1_000_000.0
 NOW = CREATED + 100.0
-GOAL = RolloutTarget("d-1", CREATED, CREATED, CREATED + 300.0, NEW, FUNCTION)
+TARGET = RolloutTarget("d-1", CREATED, CREATED, CREATED + 300.0, NEW, FUNCTION)
 LATE = CREATED + 301.0
 
 Truth = Literal[
@@ -28,7 +28,7 @@ TRUTHS: tuple[Truth, ...] = (
     "good", "no frames", "old model", "failed", "crashed", "installing", "unfinished", "off", "new",
 )  # fmt: skip
 # The expected result of the gate for each truth, before the deadline.
-STANDINGS = {
+OUTCOMES = {
     "good": "good",
     "no frames": "waiting",
     "old model": "waiting",
@@ -40,7 +40,7 @@ STANDINGS = {
     "new": "offline",
 }
 # After the deadline, the camera's report takes precedence over an unfinished job.
-LATE_STANDINGS = {**STANDINGS, "unfinished": "good"}
+LATE_OUTCOMES = {**OUTCOMES, "unfinished": "good"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]
 
 def expected_state(truths: list[Truth], rule: GateRule, *, late: bool) -> str:
     """Return the state of the release that follows from the truths."""
-    count = [(LATE_STANDINGS if late else STANDINGS)[truth] for truth in truths].count
+    count = [(LATE_OUTCOMES if late else OUTCOMES)[truth] for truth in truths].count
     reachable = len(truths) - count("offline")
     if reachable and count("failed") / reachable > rule.error_percent / 100:
         return "failed"

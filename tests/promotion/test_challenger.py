@@ -162,10 +162,10 @@ def test_a_challenge_that_cannot_be_is_one_clear_line(
 ) -> None:
     file = rivalry.environments / f"{RIVAL}.toml"
     file.write_text(file.read_text("utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as output:
         load_environments(rivalry.environments)
-    assert said in str(told.value)
-    assert f"{RIVAL}.toml: challenges: given" in str(told.value)
+    assert said in str(output.value)
+    assert f"{RIVAL}.toml: challenges: given" in str(output.value)
 
 
 def test_a_pipeline_delivers_a_challenger_after_where_its_releases_come_from(

@@ -32,10 +32,10 @@ def proven(world: World) -> World:
 
 def refused(world: World, source: str = "dev", target: str = "staging") -> str:
     before = [file.read_bytes() for file in sorted(world.environments.iterdir())]
-    with pytest.raises((ConfigError, RegistryError, SourceError)) as told:
+    with pytest.raises((ConfigError, RegistryError, SourceError)) as output:
         plan_promotion(world.registry, source, target)
     assert [file.read_bytes() for file in sorted(world.environments.iterdir())] == before
-    return str(told.value)
+    return str(output.value)
 
 
 def test_a_promotion_changes_one_line_keeps_comments_and_is_recorded_with_its_proof(
@@ -217,12 +217,12 @@ def test_what_was_taken_back_comes_again_only_with_a_reason_for_the_trail(proven
     promote(proven, "dev", "staging")
     proven.deploy("staging")
     apply(proven.registry, plan_rollback(proven.registry, "staging", None, "false detections"))
-    told = refused(proven)
+    output = refused(proven)
     assert (
         f"staging was rolled back from {proven.environment('dev').model.digest[:12]}… by {WHO}"
-        in told
+        in output
     )
-    assert "false detections; `--again REASON` promotes it nevertheless" in told
+    assert "false detections; `--again REASON` promotes it nevertheless" in output
     plan = plan_promotion(proven.registry, "dev", "staging", again="the lens was dirty")
     assert plan is not None
     apply(proven.registry, plan)

@@ -55,12 +55,12 @@ def take_inventory(session: FleetSession) -> Inventory:
     Raises:
         FleetError: a stack has the name of one of the environment's, but another description.
     """
-    found = list(_stacks(session))
-    owned = {stack.name: list(resources(session, stack.name)) for stack in found}
+    stacks = list(_stacks(session))
+    owned = {stack.name: list(resources(session, stack.name)) for stack in stacks}
     buckets = _buckets(session, owned)
     return Inventory(
         devices=tuple(session.things_of(session.thing_group)),
-        stacks=tuple(reversed(found)),
+        stacks=tuple(reversed(stacks)),
         wave_groups=tuple(_wave_groups(session)),
         components=tuple(_components(session)),
         buckets=buckets,

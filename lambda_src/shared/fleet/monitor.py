@@ -211,7 +211,8 @@ class RolloutMonitor:
     def _query_reasons(self, result: GateResult) -> None:
         """Query the reasons of failures, and the nuclei; the result does not depend on them."""
         things = [
-            one.thing for one in (*result.with_outcome("failed"), *result.with_outcome("waiting"))
+            device.thing
+            for device in (*result.with_outcome("failed"), *result.with_outcome("waiting"))
         ]
         self._query_devices(things)
         if set(things) - self._registered():

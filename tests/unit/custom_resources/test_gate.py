@@ -19,12 +19,12 @@ from shared.fleet.gate import GateRule, RolloutTarget, evaluate_gate
 from shared.fleet.rollout import RolloutPlan
 from testkit.gate_streams import (
     CREATED,
-    GOAL,
     LATE,
-    LATE_STANDINGS,
+    LATE_OUTCOMES,
     NOW,
     OLD,
-    STANDINGS,
+    OUTCOMES,
+    TARGET,
     TRUTHS,
     Truth,
     disturbed,
@@ -51,61 +51,71 @@ def test_missing_repeated_and_reordered_news_change_no_verdict(
     late = when == "late"
     stories = [story(f"cam-{number:02d}", truth) for number, truth in enumerate(found)]
     things = [one.thing for one in stories]
-    goal = replace(GOAL, deadline=NOW) if late else GOAL
+    target = replace(TARGET, deadline=NOW) if late else TARGET
 
-    verdict = evaluate_gate(goal, rule, things, disturbed(stories, random_), NOW)
+    result = evaluate_gate(target, rule, things, disturbed(stories, random_), NOW)
 
-    assert {one.thing: one.outcome for one in verdict.devices} == {
-        one.thing: (LATE_STANDINGS if late else STANDINGS)[one.truth] for one in stories
+    assert {one.thing: one.outcome for one in result.devices} == {
+        one.thing: (LATE_OUTCOMES if late else OUTCOMES)[one.truth] for one in stories
     }
-    assert verdict.state == expected_state(found, rule, late=late)
-    in_order = [news for one in stories for news in (*one.passing, *one.needed)]
-    assert evaluate_gate(goal, rule, things, in_order, NOW) == verdict
+    assert result.state == expected_state(found, rule, late=late)
+    in_order = [observations for one in stories for observations in (*one.passing, *one.needed)]
+    assert evaluate_gate(target, rule, things, in_order, NOW) == result
 
 
 @given(truths, st.randoms(use_true_random=False))
 def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
     """The state is a maximum, and the maximum of maxima is the same."""
-    news = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
-    cut = random_.randrange(len(news) + 1)
-    assert latest_by_device(news, "d-1") == latest_by_device(
-        [*news[cut:], *news[:cut], *news], "d-1"
+    observations = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
+    cut = random_.randrange(len(observations) + 1)
+    assert latest_by_device(observations, "d-1") == latest_by_device(
+        [*observations[cut:], *observations[:cut], *observations], "d-1"
     )
 
 
 @given(truths)
 def test_news_of_another_deployment_is_no_news(found: list[Truth]) -> None:
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
-    news = [one for each in stories for one in (*each.passing, *each.needed)]
-    verdict = evaluate_gate(
-        replace(GOAL, deployment_id="d-2"), GateRule(), [s.thing for s in stories], news, NOW
+    observations = [one for each in stories for one in (*each.passing, *each.needed)]
+    result = evaluate_gate(
+        replace(TARGET, deployment_id="d-2"),
+        GateRule(),
+        [s.thing for s in stories],
+        observations,
+        NOW,
     )
-    assert not verdict.with_outcome("good")
-    assert not verdict.with_outcome("failed")
+    assert not result.with_outcome("good")
+    assert not result.with_outcome("failed")
 
 
 @given(truths, rules)
 def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: GateRule) -> None:
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
-    news = [one for each in stories for one in (*each.passing, *each.needed)]
-    assert evaluate_gate(GOAL, rule, [s.thing for s in stories], news, LATE).state != "pending"
+    observations = [one for each in stories for one in (*each.passing, *each.needed)]
+    assert (
+        evaluate_gate(TARGET, rule, [s.thing for s in stories], observations, LATE).state
+        != "pending"
+    )
 
 
 @given(truths)
 def test_no_rule_passes_a_release_that_no_reachable_device_runs(found: list[Truth]) -> None:
-    bad = [truth for truth in found if LATE_STANDINGS[truth] != "good"]
+    bad = [truth for truth in found if LATE_OUTCOMES[truth] != "good"]
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(bad)]
-    news = [one for each in stories for one in (*each.passing, *each.needed)]
-    verdict = evaluate_gate(GOAL, GateRule(), [one.thing for one in stories], news, NOW)
-    assert verdict.state != "passed" or not verdict.reachable
+    observations = [one for each in stories for one in (*each.passing, *each.needed)]
+    result = evaluate_gate(TARGET, GateRule(), [one.thing for one in stories], observations, NOW)
+    assert result.state != "passed" or not result.reachable
 
 
 def one(
-    *news: object, goal: RolloutTarget = GOAL, rule: GateRule | None = None, now: float = NOW
+    *observations: object,
+    target: RolloutTarget = TARGET,
+    rule: GateRule | None = None,
+    now: float = NOW,
 ) -> str:
-    verdict = evaluate_gate(goal, rule or GateRule(), ["cam"], news, now)  # type: ignore[arg-type]
-    [device] = verdict.devices
-    return f"{verdict.state}, {device.outcome}: {device.reason}"
+    result = evaluate_gate(target, rule or GateRule(), ["cam"], observations, now)  # type: ignore[arg-type]
+    [device] = result.devices
+    return f"{result.state}, {device.outcome}: {device.reason}"
 
 
 DONE = execution("cam", "SUCCEEDED", CREATED + 9)
@@ -137,7 +147,7 @@ def test_a_core_that_takes_nothing_in_time_is_offline_and_fails_nothing() -> Non
 def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> None:
     beat = heartbeat("cam", NOW - 1, 2, **fields)
     assert expected in one(DONE, beat)
-    assert one(DONE, beat, goal=replace(GOAL, deadline=NOW)).startswith("failed")
+    assert one(DONE, beat, target=replace(TARGET, deadline=NOW)).startswith("failed")
 
 
 def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
@@ -155,8 +165,8 @@ VERIFIED = heartbeat("cam", CREATED + 299, 9, uptime_seconds=200.0)
 def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished() -> None:
     assert one(BUSY, VERIFIED, now=CREATED + 299).startswith("pending, waiting: is carrying")
     assert one(BUSY, VERIFIED, now=CREATED + 300) == "passed, good: the job did not finish"
-    verdict = evaluate_gate(GOAL, GateRule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
-    assert summarize(verdict) == (
+    result = evaluate_gate(TARGET, GateRule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
+    assert summarize(result) == (
         "1 of 1 reachable devices run the release; 1 of these (cam): the job did not finish"
     )
 
@@ -205,8 +215,8 @@ def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
 def test_a_camera_that_falls_silent_under_the_gates_eyes_is_not_good() -> None:
     beat = heartbeat("cam", CREATED + 10, 3)
     assert one(DONE, beat, now=CREATED + 60).startswith("pending, waiting: ran the release, and")
-    earlier = replace(GOAL, watched_since=CREATED + 1000, deadline=CREATED + 1300)
-    assert one(DONE, beat, goal=earlier, now=CREATED + 1001).startswith("passed, offline: ran")
+    earlier = replace(TARGET, watched_since=CREATED + 1000, deadline=CREATED + 1300)
+    assert one(DONE, beat, target=earlier, now=CREATED + 1001).startswith("passed, offline: ran")
 
 
 def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
@@ -232,35 +242,35 @@ def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says
     rule = GateRule(minimum_detections=5)
     blind = heartbeat("cam", NOW - 1, 2, frames=400, detections=0)
     assert "has 0 detections on 400 frames, the rule requires 5" in one(DONE, blind, rule=rule)
-    too_late = replace(GOAL, deadline=NOW - 1)
-    assert one(DONE, blind, rule=rule, goal=too_late).startswith("failed")
+    too_late = replace(TARGET, deadline=NOW - 1)
+    assert one(DONE, blind, rule=rule, target=too_late).startswith("failed")
     assert one(DONE, with_changes(blind, detections=5), rule=rule).startswith("passed")
     assert one(DONE, blind).startswith("passed"), "an empty scene is not a failure"
 
 
 def test_removal_is_done_when_the_component_is_gone() -> None:
-    goal = replace(GOAL, model_digest=None, function_arn=None, absent=frozenset({"app"}))
+    target = replace(TARGET, model_digest=None, function_arn=None, absent=frozenset({"app"}))
     still = InstalledComponent("cam", "app", "2", "RUNNING", NOW)
-    assert one(DONE, still, goal=goal).startswith("pending, waiting: still has app")
-    assert one(DONE, goal=goal).startswith("passed, good")
+    assert one(DONE, still, target=target).startswith("pending, waiting: still has app")
+    assert one(DONE, target=target).startswith("passed, good")
 
 
 def test_a_failure_names_devices_component_stack_and_what_to_try() -> None:
     stack = ("DEPLOYMENT_FAILURE", "ARTIFACT_CHECKSUM_MISMATCH")
     reason = "model 1.0.0: downloaded SHA-256 0, its recipe has 1"
-    news = [
+    observations = [
         execution(thing, "FAILED", NOW, reason=reason, error_stack=stack)
         for thing in ("cam-1", "cam-2")
     ]
-    verdict = evaluate_gate(GOAL, GateRule(), ["cam-1", "cam-2"], news, NOW)
-    assert summarize(verdict) == (
+    result = evaluate_gate(TARGET, GateRule(), ["cam-1", "cam-2"], observations, NOW)
+    assert summarize(result) == (
         "0 of 2 reachable devices run the release; 2 failed (cam-1, cam-2): deployment FAILED: "
         f"{reason} [DEPLOYMENT_FAILURE > ARTIFACT_CHECKSUM_MISMATCH]"
     )
-    assert "publish the artifact again" in suggest(verdict)
+    assert "publish the artifact again" in suggest(result)
 
 
 def test_a_fleet_without_devices_is_no_failure() -> None:
-    verdict = evaluate_gate(GOAL, GateRule(), [], [], NOW)
-    assert verdict.state == "passed"
-    assert "no device yet" in summarize(verdict)
+    result = evaluate_gate(TARGET, GateRule(), [], [], NOW)
+    assert result.state == "passed"
+    assert "no device yet" in summarize(result)

@@ -126,10 +126,12 @@ def outcome(cameras: Any, *, may_retry: bool = False) -> MonitorResult:
         "d-1", "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras", "ACTIVE", "job", BEGIN,
         {}, {}, {}, {},
     )  # fmt: skip
-    goal = RolloutTarget(
+    target = RolloutTarget(
         "d-1", BEGIN, BEGIN, BEGIN + WAIT_SECONDS, DIGEST, FUNCTION, may_retry=may_retry
     )
-    return RolloutMonitor(cameras, "cameras", deployment, lambda: deployment).wait(goal, GateRule())
+    return RolloutMonitor(cameras, "cameras", deployment, lambda: deployment).wait(
+        target, GateRule()
+    )
 
 
 def test_the_accounts_core_devices_are_not_listed_when_each_member_has_reported(

@@ -71,23 +71,23 @@ def environment(text: str = "", tmp_path: Path | None = None) -> EnvironmentConf
 
 
 def deletion(cloudformation: CloudFormation) -> tuple[StackDeletion, list[str], list[float]]:
-    said: list[str] = []
+    output: list[str] = []
     slept: list[float] = []
     session: Any = cloudformation
     return (
-        StackDeletion(FleetSession(environment(), session), said.append, slept.append),
-        said,
+        StackDeletion(FleetSession(environment(), session), output.append, slept.append),
+        output,
         slept,
     )
 
 
 def test_a_policy_that_aws_iot_releases_late_is_deleted_by_a_later_attempt() -> None:
     cloudformation = CloudFormation(3, "AWS::IoT::Policy")
-    deleting, said, slept = deletion(cloudformation)
+    deleting, output, slept = deletion(cloudformation)
     deleting.delete(DeployedStack("dev-Devices", "CREATE_COMPLETE", protected=False))
     assert cloudformation.attempts == 4
     assert slept == [60.0] * 3
-    assert len(said) == 3
+    assert len(output) == 3
     assert cloudformation.protected is None
 
 
