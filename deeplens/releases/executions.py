@@ -11,7 +11,7 @@ from typing import Any
 
 from deeplens.config import load_delivery, load_environments
 from deeplens.releases.audit_log import AuditLog
-from deeplens.releases.cloud import Cloud, asking
+from deeplens.releases.aws import AwsAccounts, aws_errors
 from model_tools.errors import RegistryError
 from shared.printable import printable
 
@@ -80,7 +80,7 @@ def read_record(file: Path) -> list[Execution]:
     return executions
 
 
-def ask_pipeline(cloud: Cloud, delivery: Path, environments: Path) -> list[Execution]:
+def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list[Execution]:
     """Return the last executions that CodePipeline has, oldest first.
 
     Args:
@@ -93,7 +93,7 @@ def ask_pipeline(cloud: Cloud, delivery: Path, environments: Path) -> list[Execu
         RegistryError: there is no pipeline, its stack is not deployed, or AWS rejects the call.
     """
     place = _account(delivery, environments)
-    with asking(place.name):
+    with aws_errors(place.name):
         stacks = cloud.client(place, "cloudformation")
         resources = stacks.describe_stack_resources(StackName=STACK)["StackResources"]
         pipeline = next(

@@ -159,7 +159,9 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
     before = deployments(site, "production")
     with ThreadPoolExecutor(1) as pool:
         delivery = pool.submit(site.deliver, code=1)
-        assert "staging: a rollout runs" in refused_while_it_rolls_out(site, "staging", delivery)
+        assert "staging: a rollout is in progress" in refused_while_it_rolls_out(
+            site, "staging", delivery
+        )
         stopped = delivery.result()
     assert "stopped at staging/Inference.Deploy" in stopped
     assert "UPDATE_ROLLBACK_COMPLETE" in stopped

@@ -22,7 +22,7 @@ from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
 from camera.inference import RunnableModel
 from camera.live_view import LiveView
-from camera.messages import ModelIdentity
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.detections import Box, Detection
 from testkit.waiting import HANG_SECONDS
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser

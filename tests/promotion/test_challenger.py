@@ -13,9 +13,9 @@ from deeplens.config import (
     load_environments,
 )
 from deeplens.releases.audit_log import read_history
-from deeplens.releases.moves import carry_out, plan_promotion
-from deeplens.releases.rivals import rivals
-from deeplens.releases.standing import standings
+from deeplens.releases.compare import compare_fleets
+from deeplens.releases.promotion import apply, plan_promotion
+from deeplens.releases.status import environment_statuses
 from model_tools.errors import RegistryError
 from tests.promotion.conftest import World, models, output_of
 
@@ -46,13 +46,13 @@ _CHALLENGES = 'promoted_from = "staging"\nchallenges = "production"'
 def promote(world: World, source: str, target: str) -> Any:
     plan = plan_promotion(world.registry, source, target)
     assert plan is not None
-    return carry_out(world.registry, plan)
+    return apply(world.registry, plan)
 
 
 def compared(world: World) -> dict[str, tuple[str, str]]:
     known = load_environments(world.environments)
-    found = rivals(
-        world.registry.cloud,
+    found = compare_fleets(
+        world.registry.accounts,
         find_environment(known, "production"),
         find_challenger(known, "production"),
     )
@@ -68,7 +68,8 @@ def test_a_challenger_is_an_environment_that_synthesizes_beside_its_champion(
 
 
 def test_who_is_champion_and_who_challenges_is_said(rivalry: World) -> None:
-    assert {one.environment: one.alias for one in standings(rivalry.registry, offline=True)} == {
+    statuses = environment_statuses(rivalry.registry, offline=True)
+    assert {status.environment: status.alias for status in statuses} == {
         "dev": "", "staging": "", "production": "champion", RIVAL: "challenger",
     }  # fmt: skip
 
@@ -106,7 +107,7 @@ def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
 ) -> None:
     promote(rivalry, RIVAL, "production")
     assert rivalry.environment("production").model.digest == rivalry.environment(RIVAL).model.digest
-    last = read_history(rivalry.registry.trail)[-1]
+    last = read_history(rivalry.registry.audit_log)[-1]
     assert (last.source, last.environment) == (RIVAL, "production")
     assert plan_promotion(rivalry.registry, RIVAL, "production") is None
 
@@ -134,7 +135,9 @@ def test_the_commands_compare_and_crown(rivalry: World) -> None:
 
 def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
     rivalry.heartbeat(RIVAL, "new-1", status="failing")
-    with pytest.raises(RegistryError, match=f"{RIVAL} pins what is not proven there: .* failing"):
+    with pytest.raises(
+        RegistryError, match=f"{RIVAL} pins a release that is not verified there: .* failing"
+    ):
         plan_promotion(rivalry.registry, RIVAL, "production")
 
 
@@ -159,10 +162,10 @@ def test_a_challenge_that_cannot_be_is_one_clear_line(
 ) -> None:
     file = rivalry.environments / f"{RIVAL}.toml"
     file.write_text(file.read_text("utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as output:
         load_environments(rivalry.environments)
-    assert said in str(told.value)
-    assert f"{RIVAL}.toml: challenges: given" in str(told.value)
+    assert said in str(output.value)
+    assert f"{RIVAL}.toml: challenges: given" in str(output.value)
 
 
 def test_a_pipeline_delivers_a_challenger_after_where_its_releases_come_from(

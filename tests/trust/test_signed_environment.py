@@ -11,9 +11,9 @@ import pytest
 from deeplens.assembly import by_environment, read_assembly, text
 from deeplens.config import ConfigError, EnvironmentConfig, load_artifact, load_environment
 from deeplens.policy import violations
+from deeplens.releases.artifacts import find_release
 from deeplens.releases.code_signing import code_objects, profile_of
-from deeplens.releases.releases import find_release
-from deeplens.releases.signed import check_signed, check_signed_pin
+from deeplens.releases.signature_check import check_signed, check_signed_pin
 from model_tools.errors import RegistryError
 from tests.synth.synthesis import synthesize
 from tests.trust.conftest import ROOT, Team
@@ -80,7 +80,7 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
     forward = check_signed(pinning(one), release(two), models=models)
     assert forward is not None
     assert forward.release == 2
-    with pytest.raises(RegistryError, match=r"dev would refuse it: rollback: .*--again"):
+    with pytest.raises(RegistryError, match=r"dev would reject it: rollback: .*--again"):
         check_signed(pinning(two), release(one), models=models)
     with pytest.raises(RegistryError, match="arbitrary software installation: "):
         check_signed(pinning(one), release(stranger), models=models)

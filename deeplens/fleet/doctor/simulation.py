@@ -12,8 +12,8 @@ _CHECK = "CloudFormation's rights"
 
 def rights(patient: Patient) -> Iterator[Finding]:
     """Simulate actions of creating, updating and deleting resources by CloudFormation's role."""
-    client: Any = patient.site.session.client("iam")
-    environment = patient.site.environment
+    client: Any = patient.session.boto_session.client("iam")
+    environment = patient.session.environment
     role = toolkit.role_arn(environment.aws_environment, "cfn-exec")
     denied, number = [], 0
     try:

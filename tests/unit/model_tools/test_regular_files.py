@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deeplens.config import ConfigError, load_environments
+from deeplens.releases.artifacts import sha256_of as artifact_digest
 from deeplens.releases.pin import PinError, pin_model
-from deeplens.releases.releases import sha256_of as artifact_digest
 from model_tools.artifact.infer import read_training
 from model_tools.artifact.labels import read_labels
 from model_tools.errors import SourceError

@@ -1,7 +1,7 @@
-"""A release whose statement is verified before a byte of it is copied.
+"""Verification of a release's statement before its bytes are copied.
 
-The reader of signatures is the camera's own. It is in a layer, which functions have only where an
-environment trusts keys: it is imported when there is something to verify.
+The reader of signatures is the one of the camera. It is in a layer, which a function has only if
+the environment trusts keys. It is therefore imported only to verify a statement.
 """
 
 import base64
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-from cloudformation import Request, ResourceFailed, rolls_back
+from cloudformation import ResourceFailed, ResourceRequest, is_rolling_back
 
 if TYPE_CHECKING:
     from shared.signatures import Accepted, Statement, TrustedKeys
@@ -25,13 +25,13 @@ _ABSENT = 404
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """Does not read the content of a redirect, which may have no end; urllib reads it whole."""
+    """Ignores the content of a redirect, which urllib would read without a limit."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
         return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
-    # As in urllib, where each of them is the same function.
+    # urllib also uses the same function for each code.
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
@@ -40,27 +40,27 @@ _OPENER = urllib.request.build_opener(_Redirect)
 
 @dataclass(frozen=True)
 class SignedRelease:
-    """What a trusted key said, and the bytes in which it said so."""
+    """A statement that a trusted key signed, and its bytes."""
 
     statement: "Statement"
     content: bytes
 
     def check(self, s3: Any, bucket: str, key: str) -> str:
-        """Read an object as far as was signed; return its ETag when it is the signed artifact.
+        """Read an object within the signed limits; return its ETag if it is the signed artifact.
 
         Raises:
-            SignatureRefused: it is absent, endless, too slow, or has other bytes.
+            SignatureRefused: the object is absent, too large, too slow, or has other bytes.
         """
         from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - see the module
 
-        found = self.digest_of(s3, bucket, key)
-        if found is None:
+        digest_and_etag = self.digest_of(s3, bucket, key)
+        if digest_and_etag is None:
             raise SignatureRefused(
                 Attack.MALICIOUS_MIRROR,
-                f"s3://{bucket}/{key}: release {self.statement.release} is signed, and the store "
-                "does not have it; deploy with the CDK CLI, which uploads it",
+                f"s3://{bucket}/{key}: release {self.statement.release} is signed, but the store "
+                "does not contain it; deploy with the CDK CLI, which uploads it",
             )
-        digest, etag = found
+        digest, etag = digest_and_etag
         if digest != self.statement.artifact.digest:
             raise SignatureRefused(
                 Attack.ARBITRARY_SOFTWARE,
@@ -70,7 +70,7 @@ class SignedRelease:
         return etag
 
     def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
-        """SHA-256 (hex) and ETag of an object, read within the signed limits; None if absent."""
+        """Read an object within the signed limits; return its SHA-256 (hex) and ETag, or None."""
         from shared.signatures import (  # noqa: PLC0415 - see the module
             Attack,
             Limits,
@@ -81,31 +81,31 @@ class SignedRelease:
         uri, limits = f"s3://{bucket}/{key}", Limits.of(self.statement.artifact)
         address = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
         try:
-            # boto3's own reader waits until a chunk is full, however slowly it fills.
-            with _OPENER.open(address, timeout=limits.begin_seconds) as found:
-                chunks = iter(lambda: found.read1(_CHUNK_BYTES), b"")
-                return read_digest(chunks, limits, uri), found.headers["ETag"]
+            # The reader of boto3 waits for a full chunk, without a limit of the time.
+            with _OPENER.open(address, timeout=limits.begin_seconds) as response:
+                chunks = iter(lambda: response.read1(_CHUNK_BYTES), b"")
+                return read_digest(chunks, limits, uri), response.headers["ETag"]
         except urllib.error.HTTPError as error:
-            # The error is the answer, and holds its connection open.
+            # The error is the response, and its connection is open.
             error.close()
             if error.code == _ABSENT:
                 return None
             raise SignatureRefused(
-                Attack.MALICIOUS_MIRROR, f"{uri}: the store does not give it: {error}"
+                Attack.MALICIOUS_MIRROR, f"{uri}: the store does not return it: {error}"
             ) from None
         except TimeoutError:
             raise SignatureRefused(
-                Attack.SLOW_RETRIEVAL, f"{uri}: nothing came for {limits.begin_seconds:g} s"
+                Attack.SLOW_RETRIEVAL, f"{uri}: no data for {limits.begin_seconds:g} s"
             ) from None
         except (OSError, HTTPException) as error:
             raise SignatureRefused(
-                Attack.MALICIOUS_MIRROR, f"{uri}: the store does not give it: {error!r}"
+                Attack.MALICIOUS_MIRROR, f"{uri}: the store does not return it: {error!r}"
             ) from None
 
     @staticmethod
     @contextlib.contextmanager
-    def refusals() -> Iterator[None]:
-        """Make every refusal CloudFormation's reason."""
+    def rejections() -> Iterator[None]:
+        """Convert each rejection to the reason that CloudFormation shows."""
         from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
 
         try:
@@ -114,11 +114,11 @@ class SignedRelease:
             raise ResourceFailed(f"{error}; nothing was deployed") from None
 
 
-def accept(request: Request) -> SignedRelease | None:
-    """Verify the statement of a request; None where nobody must have signed, and nobody did.
+def verify(request: ResourceRequest) -> SignedRelease | None:
+    """Verify the statement of a request; None if a signature is neither required nor present.
 
     Raises:
-        ResourceFailed: the release may not be deployed; the text names the attack.
+        ResourceFailed: the release must not be deployed; the message contains the attack.
     """
     properties = request.properties
     if "TrustedKeys" not in properties:
@@ -134,19 +134,19 @@ def accept(request: Request) -> SignedRelease | None:
         open_bundle,
     )
 
-    with SignedRelease.refusals():
+    with SignedRelease.rejections():
         trusted = TrustedKeys.from_text(properties["TrustedKeys"], properties["RevokedKeys"])
         statement = open_bundle(content, trusted)
         check_expected(statement, Expected(properties["Model"], properties["Sha256"]))
         before = _before(request, trusted)
-        goes_back = before is not None and before.release > statement.release
-        if not (goes_back and rolls_back(request)):
+        is_older = before is not None and before.release > statement.release
+        if not (is_older and is_rolling_back(request)):
             check_newer(statement, before, trusted, datetime.now(UTC))
     return SignedRelease(statement, content)
 
 
-def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
-    """What the stack had before this update, if it can still be verified."""
+def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
+    """Return the release before this update, if its statement can be verified."""
     from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
 
@@ -156,5 +156,5 @@ def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
     try:
         return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
     except ArtifactError:
-        # By a key that is not trusted any more: what it counted holds no longer.
+        # The key is no longer trusted, so its counter no longer applies.
         return None

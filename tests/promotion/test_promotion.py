@@ -9,7 +9,7 @@ import pytest
 
 from deeplens.config import ConfigError
 from deeplens.releases.audit_log import read_history
-from deeplens.releases.moves import carry_out, plan_promotion, plan_rollback
+from deeplens.releases.promotion import apply, plan_promotion, plan_rollback
 from model_tools.errors import RegistryError, SourceError
 from tests.promotion.conftest import WHO, World
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.emulator
 def promote(world: World, source: str, target: str) -> Any:
     plan = plan_promotion(world.registry, source, target)
     assert plan is not None
-    return carry_out(world.registry, plan)
+    return apply(world.registry, plan)
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def proven(world: World) -> World:
 
 def refused(world: World, source: str = "dev", target: str = "staging") -> str:
     before = [file.read_bytes() for file in sorted(world.environments.iterdir())]
-    with pytest.raises((ConfigError, RegistryError, SourceError)) as told:
+    with pytest.raises((ConfigError, RegistryError, SourceError)) as output:
         plan_promotion(world.registry, source, target)
     assert [file.read_bytes() for file in sorted(world.environments.iterdir())] == before
-    return str(told.value)
+    return str(output.value)
 
 
 def test_a_promotion_changes_one_line_keeps_comments_and_is_recorded_with_its_proof(
@@ -53,7 +53,7 @@ def test_a_promotion_changes_one_line_keeps_comments_and_is_recorded_with_its_pr
     assert len(changed) == 2
     assert all("digest" in line for line in changed)
     assert proven.environment("staging").model.digest == proven.environment("dev").model.digest
-    assert read_history(proven.registry.trail) == [move]
+    assert read_history(proven.registry.audit_log) == [move]
     assert move.who == WHO
     assert "2 of 2 reachable devices run the release" in move.evidence
 
@@ -62,7 +62,7 @@ def test_a_plan_alone_changes_nothing_and_says_the_line(proven: World) -> None:
     plan = plan_promotion(proven.registry, "dev", "staging")
     assert plan is not None
     assert any(line.startswith('+digest = "') for line in plan.diff)
-    assert not proven.registry.trail.exists()
+    assert not proven.registry.audit_log.exists()
 
 
 def test_what_is_there_already_is_no_move(proven: World) -> None:
@@ -85,33 +85,47 @@ def test_the_word_of_a_camera_that_joined_later_is_proof_enough(world: World) ->
     world.pin("dev", world.build("1.1.0"))
     world.deploy("dev", proven=False)
     world.heartbeat("dev", "late-camera")
-    assert "1 of 1 reachable cameras say" in promote(world, "dev", "staging").evidence
+    assert "1 of 1 reachable cameras report" in promote(world, "dev", "staging").evidence
 
 
 def test_a_camera_that_runs_something_else_now_outweighs_the_verdict(proven: World) -> None:
     proven.heartbeat("dev", "good-camera")
     proven.heartbeat("dev", "old-camera", digest="b" * 64)
-    assert "does not run on every camera: old-camera runs bbbbbbbbbbbb…" in refused(proven)
+    assert (
+        "does not run on every camera: old-camera: its heartbeat names model bbbbbbbbbbbb"
+        in refused(proven)
+    )
     proven.heartbeat("dev", "old-camera", status="failing")
-    assert "old-camera is failing" in refused(proven)
-    # Who cannot be reached is not asked.
+    assert "old-camera: is failing" in refused(proven)
+    # A camera that is not reachable is ignored.
     proven.heartbeat("dev", "old-camera", status="stopped")
     assert plan_promotion(proven.registry, "dev", "staging")
 
 
 def test_what_was_stopped_stays_and_says_why(world: World) -> None:
     world.pin("dev", world.build("1.1.0"))
-    world.deploy("dev", stopped="it sees ghosts")
-    assert "was stopped there: it sees ghosts" in refused(world)
+    world.deploy("dev", stopped="false detections")
+    assert "was stopped there: false detections" in refused(world)
+
+
+def test_a_promotion_requires_the_rule_of_the_sources_rollout(proven: World) -> None:
+    file = proven.environments / "dev.toml"
+    text = file.read_text(encoding="utf-8")
+    assert "[rollout]\n" in text
+    file.write_text(text.replace("[rollout]\n", "[rollout]\nminimum_detections = 5\n"))
+    proven.heartbeat("dev", "camera", detections=4)
+    assert "camera: has 4 detections on 9 frames, the rule requires 5" in refused(proven)
+    proven.heartbeat("dev", "camera", detections=5)
+    assert plan_promotion(proven.registry, "dev", "staging")
 
 
 def test_a_pin_that_the_fleet_does_not_have_stays(proven: World) -> None:
     proven.pin("dev", proven.build("1.2.0"))
-    assert "is not what the fleet has" in refused(proven)
+    assert "is not the release of the fleet" in refused(proven)
 
 
 def test_the_way_is_the_one_that_the_files_say(proven: World) -> None:
-    assert "takes releases from staging, given dev" in refused(proven, "dev", "production")
+    assert "gets releases from staging, given dev" in refused(proven, "dev", "production")
     assert "has no 'promoted_from'" in refused(proven, "staging", "dev")
     assert "no environment is called 'x'; there are: dev, production, staging" in refused(
         proven, "x", "dev"
@@ -135,7 +149,7 @@ def test_name_and_digest_of_two_models_are_refused(proven: World) -> None:
 
 def test_a_digest_that_nobody_built_is_refused(proven: World) -> None:
     proven.pin("dev", "a" * 64)
-    assert "nobody built it here" in refused(proven)
+    assert "it is not built here" in refused(proven)
 
 
 def test_an_artifact_that_was_changed_after_it_was_packaged_is_refused(proven: World) -> None:
@@ -151,7 +165,7 @@ def test_an_object_that_the_model_store_lost_or_changed_is_refused(proven: World
         "Key": f"components/shapes/{dev.model.digest}/model.zip",
     }
     proven.client("dev", "s3").put_object(**at, Body=b"other bytes")
-    assert "somebody changed the model store" in refused(proven)
+    assert "the model store was changed" in refused(proven)
     proven.client("dev", "s3").delete_object(**at)
     assert "has no such object" in refused(proven)
 
@@ -159,7 +173,7 @@ def test_an_object_that_the_model_store_lost_or_changed_is_refused(proven: World
 def test_a_pin_that_was_edited_by_hand_stops_every_move(proven: World) -> None:
     promote(proven, "dev", "staging")
     proven.pin("staging", proven.build("7.0.0"))
-    assert "git does not have that move" in refused(proven)
+    assert "git does not contain that entry" in refused(proven)
 
 
 def test_two_promotions_at_once_are_one(proven: World) -> None:
@@ -168,22 +182,22 @@ def test_two_promotions_at_once_are_one(proven: World) -> None:
     assert plans[1] is not None
     held = os.open(proven.environments, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
-    with pytest.raises(RegistryError, match="another promotion or roll-back runs"):
-        carry_out(proven.registry, plans[0])
+    with pytest.raises(RegistryError, match="another promotion or rollback runs"):
+        apply(proven.registry, plans[0])
     os.close(held)
-    carry_out(proven.registry, plans[0])
-    with pytest.raises(RegistryError, match="its pin changed while this was planned"):
-        carry_out(proven.registry, plans[1])
-    assert len(read_history(proven.registry.trail)) == 1
+    apply(proven.registry, plans[0])
+    with pytest.raises(RegistryError, match="its pin has changed since the plan"):
+        apply(proven.registry, plans[1])
+    assert len(read_history(proven.registry.audit_log)) == 1
 
 
 def test_a_trail_that_cannot_be_written_leaves_the_pin(proven: World) -> None:
     plan = plan_promotion(proven.registry, "dev", "staging")
     assert plan is not None
     before = (proven.environments / "staging.toml").read_bytes()
-    proven.registry.trail.write_text("not a move\n", encoding="utf-8")
+    proven.registry.audit_log.write_text("not a move\n", encoding="utf-8")
     with pytest.raises(RegistryError, match="line 1: not a move"):
-        carry_out(proven.registry, plan)
+        apply(proven.registry, plan)
     assert (proven.environments / "staging.toml").read_bytes() == before
 
 
@@ -192,45 +206,47 @@ def test_a_rollback_pins_what_the_fleet_proved_before(proven: World) -> None:
     proven.deploy("staging")
     promote(proven, "dev", "staging")
     proven.deploy("staging")
-    carry_out(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
+    apply(proven.registry, plan_rollback(proven.registry, "staging", None, "false detections"))
     assert proven.environment("staging").model.digest == first
-    last = read_history(proven.registry.trail)[-1]
-    assert (last.kind, last.reason) == ("rollback", "it sees ghosts")
+    last = read_history(proven.registry.audit_log)[-1]
+    assert (last.kind, last.reason) == ("rollback", "false detections")
 
 
 def test_what_was_taken_back_comes_again_only_with_a_reason_for_the_trail(proven: World) -> None:
     proven.deploy("staging")
     promote(proven, "dev", "staging")
     proven.deploy("staging")
-    carry_out(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
-    told = refused(proven)
+    apply(proven.registry, plan_rollback(proven.registry, "staging", None, "false detections"))
+    output = refused(proven)
     assert (
-        f"staging was taken back from {proven.environment('dev').model.digest[:12]}… by {WHO}"
-        in told
+        f"staging was rolled back from {proven.environment('dev').model.digest[:12]}… by {WHO}"
+        in output
     )
-    assert "it sees ghosts; `--again WHY` promotes it all the same" in told
+    assert "false detections; `--again REASON` promotes it nevertheless" in output
     plan = plan_promotion(proven.registry, "dev", "staging", again="the lens was dirty")
     assert plan is not None
-    carry_out(proven.registry, plan)
-    assert read_history(proven.registry.trail)[-1].reason == "the lens was dirty"
+    apply(proven.registry, plan)
+    assert read_history(proven.registry.audit_log)[-1].reason == "the lens was dirty"
 
 
 def test_a_rollback_to_what_was_never_healthy_there_names_what_was(proven: World) -> None:
     proven.deploy("staging", proven=False)
-    with pytest.raises(RegistryError, match=r"nothing to return to; proven there.*: none"):
+    with pytest.raises(
+        RegistryError, match=r"no release to roll back to; other verified releases there: none"
+    ):
         plan_rollback(proven.registry, "staging", None, "x")
-    with pytest.raises(RegistryError, match="'abc' was never healthy there"):
+    with pytest.raises(RegistryError, match="'abc' was never verified there"):
         plan_rollback(proven.registry, "staging", "abc", "x")
 
 
 def test_nothing_moves_while_a_rollout_runs(proven: World, monkeypatch: pytest.MonkeyPatch) -> None:
     proven.stack("staging")
-    status = type(proven.registry.cloud).stack_status
-    assert status(proven.registry.cloud, proven.environment("staging")) == "CREATE_COMPLETE"
+    status = type(proven.registry.accounts).stack_status
+    assert status(proven.registry.accounts, proven.environment("staging")) == "CREATE_COMPLETE"
     # An update that takes long enough to be seen would make this test as slow.
     monkeypatch.setattr(
-        type(proven.registry.cloud), "stack_status", lambda *_: "UPDATE_IN_PROGRESS"
+        type(proven.registry.accounts), "stack_status", lambda *_: "UPDATE_IN_PROGRESS"
     )
-    assert "a rollout runs (dev-Inference is UPDATE_IN_PROGRESS)" in refused(proven)
+    assert "a rollout is in progress (dev-Inference is UPDATE_IN_PROGRESS)" in refused(proven)
     with pytest.raises(RegistryError, match="cancel-update-stack --stack-name staging-Inference"):
         plan_rollback(proven.registry, "staging", None, "x")

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.fleet import waiting
+from shared.fleet import monitor
 from shared.fleet.deployments import Deployment
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     LITE,
-    Execution,
-    Heartbeat,
-    Joined,
+    JobExecution,
     Observation,
+    Registered,
 )
-from shared.fleet.verdict import Goal, Rule
-from shared.fleet.waiting import Outcome, Watch
+from shared.fleet.gate import GateRule, RolloutTarget
+from shared.fleet.monitor import MonitorResult, RolloutMonitor
+from testkit.heartbeats import received_heartbeat
 
 BEGIN = 1_000_000.0
 WAIT_SECONDS = 300.0
@@ -50,18 +50,18 @@ class Cameras:
     denied: frozenset[str] = frozenset()
     status: str = "SUCCEEDED"
     codes: tuple[str, ...] = ()
-    joined_at: list[float] = field(default_factory=list)
+    registered_queries_at: list[float] = field(default_factory=list)
 
     def things(self, _group: str) -> list[str]:
         return [f"camera-{number:04d}" for number in range(self.count)]
 
-    def joined(self) -> list[Joined]:
-        self.joined_at.append(self.clock.now)
-        return [Joined(thing) for thing in self.things("") if thing not in self.silent]
+    def registered(self) -> list[Registered]:
+        self.registered_queries_at.append(self.clock.now)
+        return [Registered(thing) for thing in self.things("") if thing not in self.silent]
 
-    def job_executions(self, _job: str, deployment: str) -> Iterator[Execution]:
+    def job_executions(self, _job: str, deployment: str) -> Iterator[JobExecution]:
         for thing in self.things(""):
-            yield Execution(
+            yield JobExecution(
                 thing, deployment, self._status_of(thing), self.clock.now, queued_at=BEGIN
             )
 
@@ -75,7 +75,7 @@ class Cameras:
             raise DENIED
         return {
             thing: [
-                Execution(
+                JobExecution(
                     thing,
                     deployment,
                     self._status_of(thing),
@@ -101,8 +101,15 @@ class Cameras:
             return []
         now = self.clock.now
         return [
-            Heartbeat(
-                thing, now, int(now), "running", DIGEST, FUNCTION, frames=9, interval_seconds=5
+            received_heartbeat(
+                thing,
+                now,
+                int(now),
+                status="running",
+                model_digest=DIGEST,
+                function_arn=FUNCTION,
+                frames=9,
+                interval_seconds=5,
             )
         ]
 
@@ -110,17 +117,21 @@ class Cameras:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(waiting, "time", made)
+    monkeypatch.setattr(monitor, "time", made)
     return made
 
 
-def outcome(cameras: Any, *, may_retry: bool = False) -> Outcome:
+def outcome(cameras: Any, *, may_retry: bool = False) -> MonitorResult:
     deployment = Deployment(
         "d-1", "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras", "ACTIVE", "job", BEGIN,
         {}, {}, {}, {},
     )  # fmt: skip
-    goal = Goal("d-1", BEGIN, BEGIN, BEGIN + WAIT_SECONDS, DIGEST, FUNCTION, may_retry=may_retry)
-    return Watch(cameras, "cameras", deployment, lambda: deployment).wait(goal, Rule())
+    target = RolloutTarget(
+        "d-1", BEGIN, BEGIN, BEGIN + WAIT_SECONDS, DIGEST, FUNCTION, may_retry=may_retry
+    )
+    return RolloutMonitor(cameras, "cameras", deployment, lambda: deployment).wait(
+        target, GateRule()
+    )
 
 
 def test_the_accounts_core_devices_are_not_listed_when_each_member_has_reported(
@@ -128,7 +139,7 @@ def test_the_accounts_core_devices_are_not_listed_when_each_member_has_reported(
 ) -> None:
     cameras = Cameras(clock, 3, done_at=BEGIN + 100)
     assert outcome(cameras).passed
-    assert cameras.joined_at == []
+    assert cameras.registered_queries_at == []
 
 
 def test_they_are_listed_at_most_every_ten_seconds_for_a_member_that_never_reported(
@@ -137,8 +148,8 @@ def test_they_are_listed_at_most_every_ten_seconds_for_a_member_that_never_repor
     cameras = Cameras(clock, 3, done_at=BEGIN + 100, silent=frozenset({"camera-0001"}))
     result = outcome(cameras)
     assert result.passed
-    assert [one.thing for one in result.verdict.of("offline")] == ["camera-0001"]
-    times = cameras.joined_at
+    assert [one.thing for one in result.gate.with_outcome("offline")] == ["camera-0001"]
+    times = cameras.registered_queries_at
     assert times
     assert all(later - earlier >= 10 for earlier, later in pairwise(times))
 
@@ -166,10 +177,10 @@ def test_details_that_are_denied_change_no_verdict(clock: Clock, denied: str) ->
     clock.now = BEGIN
     bad = Cameras(clock, 3, done_at=BEGIN + 10, denied=frozenset({denied}), status="FAILED")
     result = outcome(bad)
-    verdict = result.verdict
+    verdict = result.gate
     assert verdict.state == "failed"
     assert result.unanswered == (str(DENIED),)
-    reasons = {one.reason for one in verdict.of("failed")}
+    reasons = {one.reason for one in verdict.with_outcome("failed")}
     assert reasons == {
         "deployment FAILED: " + ("no disk" if denied == "installed" else "no reason given")
     }
@@ -186,20 +197,20 @@ def test_a_fleet_that_may_not_be_read_is_named_at_the_deadline(clock: Clock) -> 
 def test_the_nucleus_of_a_failed_device_is_asked_for_and_not_required(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, *, denied: bool
 ) -> None:
-    def joined(cameras: Cameras) -> list[Joined]:
+    def registered(cameras: Cameras) -> list[Registered]:
         if denied:
             raise DENIED
-        return [Joined(thing, LITE) for thing in cameras.things("")]
+        return [Registered(thing, LITE) for thing in cameras.things("")]
 
-    monkeypatch.setattr(Cameras, "joined", joined)
+    monkeypatch.setattr(Cameras, "registered", registered)
     result = outcome(Cameras(clock, 3, done_at=BEGIN + 10, status="FAILED"))
-    assert {one.runtime for one in result.verdict.of("failed")} == {"" if denied else LITE}
+    assert {one.runtime for one in result.gate.with_outcome("failed")} == {"" if denied else LITE}
     assert result.unanswered == ((str(DENIED),) if denied else ())
 
 
 def test_a_wait_ends_when_another_attempt_can_help(clock: Clock) -> None:
     cameras = Cameras(clock, 3, done_at=BEGIN + 10, status="FAILED", codes=("NETWORK_ERROR",))
     result = outcome(cameras, may_retry=True)
-    assert (result.verdict.state, len(result.verdict.retryable)) == ("retry", 3)
+    assert (result.gate.state, len(result.gate.retryable)) == ("retry", 3)
     assert not result.passed
     assert clock.now < BEGIN + 30

@@ -1,4 +1,4 @@
-"""Artifacts below the models folder, by digest: their bytes checked, and what they say."""
+"""Artifacts in the models folder, by digest, with checked bytes and manifests."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SHORTEST_DIGEST = 6
 
 @dataclass(frozen=True)
 class Release:
-    """One artifact: its bytes are those of its digest, its manifest was checked."""
+    """An artifact whose bytes match its digest and whose manifest is valid."""
 
     path: Path
     digest: str
@@ -26,33 +26,33 @@ class Release:
 
     @property
     def version(self) -> semantic_version.Version:
-        """The model's version, to compare."""
+        """The model's version, for comparisons."""
         return semantic_version.Version.coerce(self.manifest.version)
 
 
 def find_release(models: Path, digest: str) -> Release:
-    """Return the artifact whose digest is, or uniquely begins with, `digest`.
+    """Return the only artifact whose digest starts with `digest`.
 
     Raises:
         SourceError: no artifact, or more than one, has that digest.
-        RegistryError: its bytes are not those of its digest.
+        RegistryError: its bytes do not match its digest.
     """
     built = {file.parent.name: file for file in sorted(models.glob("*/*/model.zip"))}
     long_enough = len(digest) >= _SHORTEST_DIGEST
-    matching = [one for one in built if long_enough and one.startswith(digest)]
+    matching = [name for name in built if long_enough and name.startswith(digest)]
     if len(matching) != 1:
-        known = ", ".join(one[:12] for one in built) or "none"
-        problem = "several artifacts begin" if matching else "no artifact is built here"
-        raise SourceError(f"{digest!r}: {problem} with this digest; there are: {known}")
+        known = ", ".join(name[:12] for name in built) or "none"
+        problem = "several artifacts start" if matching else "no artifact is built here"
+        raise SourceError(f"{digest!r}: {problem} with this digest; available: {known}")
     return open_release(built[matching[0]])
 
 
 def document_of(models: Path, digest: str, name: str) -> str:
-    """Return a text that belongs to a release: its provenance, or its bill of materials.
+    """Return a document of a release: its provenance, or its bill of materials.
 
     Raises:
-        SourceError: there is no such release, or it has no such document.
-        RegistryError: its bytes are not those of its digest.
+        SourceError: the release or its document is absent.
+        RegistryError: its bytes do not match its digest.
     """
     file = find_release(models, digest).path.with_name(name)
     if not file.is_file():
@@ -64,17 +64,17 @@ def document_of(models: Path, digest: str, name: str) -> str:
 
 
 def open_release(path: Path) -> Release:
-    """Open an artifact that lies in the folder of its digest.
+    """Open an artifact in the folder of its digest.
 
     Raises:
-        RegistryError: its bytes are not those of its digest, or it is no artifact.
+        RegistryError: its bytes do not match its digest, or it is not a valid artifact.
     """
     digest = path.parent.name
-    found = sha256_of(path)
-    if found != digest:
+    actual = sha256_of(path)
+    if actual != digest:
         raise RegistryError(
-            f"{path}: its SHA-256 is {found}, its folder says {digest}: it was changed after it "
-            "was packaged; package it again, or take it from the model store"
+            f"{path}: its SHA-256 is {actual}, its folder is {digest}: it was changed after it "
+            "was packaged; package it again, or copy it from the model store"
         )
     try:
         text = packed_manifest(path)

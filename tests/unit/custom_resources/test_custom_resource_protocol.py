@@ -39,7 +39,7 @@ def test_an_answer_that_is_refused_is_sent_again_and_its_connection_closed(
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     monkeypatch.setattr(time, "sleep", pauses.append)
-    cloudformation._answer(EVENT, "SUCCESS", cloudformation.Result("a-model"))  # noqa: SLF001 - what every handler ends with
+    cloudformation._respond(EVENT, "SUCCESS", cloudformation.ResourceResult("a-model"))  # noqa: SLF001 - what every handler ends with
     assert [answer["PhysicalResourceId"] for answer in answers] == ["a-model"]
     assert len(pauses) == 2
     assert all(refusal.fp.closed for refusal in refusals)
@@ -58,10 +58,10 @@ def test_a_response_is_never_longer_than_cloudformation_accepts(
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     text = "camera-é…" * 2000
-    result = cloudformation.Result("a-model", {"DeploymentId": "d-1", "Status": ""})
+    result = cloudformation.ResourceResult("a-model", {"DeploymentId": "d-1", "Status": ""})
     if where == "status":
         result.attributes["Status"] = text
-    cloudformation._answer(EVENT, "SUCCESS", result, text if where == "reason" else "")  # noqa: SLF001 - as above
+    cloudformation._respond(EVENT, "SUCCESS", result, text if where == "reason" else "")  # noqa: SLF001 - as above
     (body,) = sent
     assert 3000 < len(body) <= 4096
     answer = json.loads(body)

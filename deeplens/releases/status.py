@@ -1,15 +1,15 @@
-"""What is where: pins beside what fleets have, and one release's card."""
+"""Status of environments: the pinned release and the fleet's; and the content of a release."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from deeplens.config import EnvironmentConfig, load_environments
-from deeplens.releases.cloud import Deployed
-from deeplens.releases.moves import Registry
-from deeplens.releases.releases import find_release
+from deeplens.releases.artifacts import find_release
+from deeplens.releases.promotion import Registry
 from model_tools.errors import ModelToolsError, NoCameraError, RegistryError, SourceError
+from shared.fleet.deployments import Deployment
 
 _DAY_SECONDS = 86_400
 _HOUR_SECONDS = 3600
@@ -17,16 +17,16 @@ _MINUTE_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One environment: its pinned release, and the release of its fleet.
+class EnvironmentStatus:
+    """The pinned release of an environment, and the release of its fleet.
 
     Attributes:
-        alias: `champion` or `challenger` where two releases are compared, else empty.
+        alias: `champion` or `challenger` if two releases are compared, otherwise empty.
         version: of the pinned model; `?` if it was not built in this checkout.
         deployed: the digest of the deployment; None if there is none or it was not queried.
         healthy: whether the release is verified: the gate passed, or all reachable cameras run it.
-        said: all of this in one sentence, for a person.
-        error: why the account could not be queried, else None.
+        summary: the status of the fleet in one sentence.
+        error: the reason if the account could not be queried, otherwise None.
     """
 
     environment: str
@@ -39,24 +39,33 @@ class Standing:
     deployed: str | None
     healthy: bool | None
     function: str | None
-    said: str
+    summary: str
     error: str | None
 
+    def to_document(self) -> dict[str, Any]:
+        """Return the status as `--json` prints it."""
+        document = asdict(self)
+        error = document.pop("error")
+        return document | {"said": document.pop("summary"), "error": error}
 
-def standings(registry: Registry, *, offline: bool = False) -> list[Standing]:
-    """Say where every environment stands, in the order in which a release goes.
 
-    An environment whose account cannot be asked says so, and the others are asked all the same.
+def environment_statuses(registry: Registry, *, offline: bool = False) -> list[EnvironmentStatus]:
+    """Return the status of every environment, in the order of promotions.
+
+    If an account cannot be queried, its status contains the error, and the others are queried.
     """
     environments = load_environments(registry.folder)
     by_name = {environment.name: environment for environment in environments}
-    ordered = sorted(environments, key=lambda one: (_place(one, by_name), one.name))
-    challenged = {one.challenges for one in ordered}
-    return [_standing(registry, one, _alias(one, challenged), offline=offline) for one in ordered]
+    ordered = sorted(environments, key=lambda item: (_promotions_before(item, by_name), item.name))
+    challenged = {environment.challenges for environment in ordered}
+    return [
+        _status(registry, environment, _alias(environment, challenged), offline=offline)
+        for environment in ordered
+    ]
 
 
-def card(registry: Registry, digest: str) -> dict[str, str]:
-    """Return what a release says of itself, and which environments pin it."""
+def release_card(registry: Registry, digest: str) -> dict[str, str]:
+    """Return the values of a release's manifest, and the environments that pin the release."""
     release = find_release(registry.models, digest)
     pinned_by = [
         environment.name
@@ -74,8 +83,8 @@ def card(registry: Registry, digest: str) -> dict[str, str]:
     }
 
 
-def differing(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
-    """Return what two cards say differently: before and after, by name."""
+def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
+    """Return the differences of two releases: the old and the new value, by name."""
     return {
         name: [old.get(name), new.get(name)]
         for name in dict.fromkeys([*old, *new])
@@ -83,16 +92,18 @@ def differing(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | 
     }
 
 
-def digest_of(registry: Registry, named: str) -> str:
-    """Return what an environment pins, if `named` is one; else `named`, a digest already."""
+def digest_of(registry: Registry, name: str) -> str:
+    """Return the digest that the environment `name` pins; otherwise `name`, which is a digest."""
     for environment in load_environments(registry.folder):
-        if environment.name == named:
+        if environment.name == name:
             return environment.model.digest
-    return named
+    return name
 
 
-def _place(environment: EnvironmentConfig, environments: dict[str, EnvironmentConfig]) -> int:
-    """How many promotions away from the first environment it is."""
+def _promotions_before(
+    environment: EnvironmentConfig, environments: dict[str, EnvironmentConfig]
+) -> int:
+    """Return the number of promotions from the first environment to this one."""
     steps, source, seen = 0, environment.promoted_from, {environment.name}
     while source in environments and source not in seen:
         seen.add(source)
@@ -106,27 +117,27 @@ def _alias(environment: EnvironmentConfig, challenged: set[str | None]) -> str:
     return "champion" if environment.name in challenged else ""
 
 
-def _standing(
+def _status(
     registry: Registry, environment: EnvironmentConfig, alias: str, *, offline: bool
-) -> Standing:
-    deployed: Deployed | None = None
+) -> EnvironmentStatus:
+    deployed: Deployment | None = None
     healthy: bool | None = None
-    said, failure = "not asked", None
+    summary, failure = "not queried", None
     if not offline:
         try:
-            deployed = next(iter(registry.cloud.deployments(environment)), None)
-            said = "nothing was deployed"
+            deployed = next(iter(registry.accounts.deployments(environment)), None)
+            summary = "nothing was deployed"
             if deployed is not None:
-                healthy, proof = _proof(registry, environment, deployed)
-                said = _sentence(environment, deployed, proof)
+                healthy, verification = _verification(registry, environment, deployed)
+                summary = _sentence(environment, deployed, verification)
         except ModelToolsError as error:
             failure = str(error)
-            said = f"not known: {failure}"
+            summary = f"not known: {failure}"
     try:
         version = find_release(registry.models, environment.model.digest).manifest.version
     except SourceError:
         version = "? (not built here)"
-    return Standing(
+    return EnvironmentStatus(
         environment=environment.name,
         alias=alias,
         account=environment.account,
@@ -134,30 +145,34 @@ def _standing(
         model=environment.model.name,
         version=version,
         pinned=environment.model.digest,
-        deployed=deployed.digest if deployed else None,
+        deployed=deployed.model_digest if deployed else None,
         healthy=healthy,
-        function=deployed.function if deployed else None,
-        said=said,
+        function=(deployed.function_arn or "") if deployed else None,
+        summary=summary,
         error=failure,
     )
 
 
-def _proof(
-    registry: Registry, environment: EnvironmentConfig, deployed: Deployed
+def _verification(
+    registry: Registry, environment: EnvironmentConfig, deployed: Deployment
 ) -> tuple[bool, str]:
-    """Return whether what is deployed is proven now, and what says so."""
+    """Return whether the deployed release is verified now, and the reason."""
     try:
-        return True, f"healthy: {registry.cloud.proof(environment, deployed.digest)}"
+        return (
+            True,
+            f"healthy: {registry.accounts.verification(environment, deployed.model_digest or '')}",
+        )
     except NoCameraError as error:
         return False, f"not verified: {error}"
     except RegistryError as error:
         return False, f"NOT healthy: {error}"
 
 
-def _sentence(environment: EnvironmentConfig, deployed: Deployed, proof: str) -> str:
-    what = "what is pinned" if deployed.digest == environment.model.digest else "NOT what is pinned"
+def _sentence(environment: EnvironmentConfig, deployed: Deployment, verification: str) -> str:
+    digest = deployed.model_digest or ""
+    relation = "pinned" if digest == environment.model.digest else "NOT the pinned release"
     age = datetime.now(UTC).timestamp() - deployed.created_at
-    return f"{deployed.digest[:12]}… ({what}), since {_age(age)}, {proof}"
+    return f"{digest[:12]}… ({relation}), since {_age(age)}, {verification}"
 
 
 def _age(seconds: float) -> str:

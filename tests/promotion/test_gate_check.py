@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deeplens.releases.gate import Clock, hold
+from deeplens.releases.gate_check import Clock, check_gate
 from model_tools.errors import RegistryError
 from tests.promotion.conftest import World
 
@@ -32,8 +32,12 @@ class Bake:
 
 def gate(world: World, bake: Bake, bake_seconds: float = 40.0) -> str:
     dev = world.environment("dev")
-    return hold(
-        world.registry.cloud, dev, dev.model.digest, bake_seconds=bake_seconds, clock=bake.clock()
+    return check_gate(
+        world.registry.accounts,
+        dev,
+        dev.model.digest,
+        bake_seconds=bake_seconds,
+        clock=bake.clock(),
     )
 
 
@@ -46,8 +50,8 @@ def test_a_release_that_stays_proven_passes_after_its_whole_bake(world: World) -
 
 def test_a_release_that_is_stopped_while_it_bakes_does_not_pass(world: World) -> None:
     world.deploy("dev")
-    bake = Bake(lambda: world.deploy("dev", stopped="it sees ghosts"))
-    with pytest.raises(RegistryError, match="was stopped there: it sees ghosts"):
+    bake = Bake(lambda: world.deploy("dev", stopped="false detections"))
+    with pytest.raises(RegistryError, match="was stopped there: false detections"):
         gate(world, bake)
     assert bake.slept == [15.0]
 
@@ -56,7 +60,7 @@ def test_a_camera_that_fails_while_it_bakes_closes_the_gate(world: World) -> Non
     world.deploy("dev")
     world.heartbeat("dev", "camera")
     bake = Bake(lambda: world.heartbeat("dev", "camera", status="failing"))
-    with pytest.raises(RegistryError, match=r"gate of dev: .*camera is failing"):
+    with pytest.raises(RegistryError, match=r"gate of dev: .*camera: is failing"):
         gate(world, bake)
     assert bake.slept == [15.0]
 
@@ -69,9 +73,9 @@ def test_another_release_in_its_place_does_not_pass(world: World) -> None:
         world.pin("dev", world.build("2.0.0"))
         world.deploy("dev")
 
-    with pytest.raises(RegistryError, match="is not what the fleet has"):
-        hold(
-            world.registry.cloud,
+    with pytest.raises(RegistryError, match="is not the release of the fleet"):
+        check_gate(
+            world.registry.accounts,
             dev,
             dev.model.digest,
             bake_seconds=40,

@@ -26,12 +26,12 @@ def test_a_release_goes_all_the_way_and_back(world: World) -> None:
     world.deploy("production")
     listed = output_of(models(world, "list", "--local"))
     assert listed.count("healthy: 2026-01-01T00:00:00Z 2 of 2") == 3
-    output_of(models(world, "rollback", "production", "--local", "--reason", "it sees ghosts"))
+    output_of(models(world, "rollback", "production", "--local", "--reason", "false detections"))
     assert world.environment("production").model.digest != new
 
     history = output_of(models(world, "history"))
     assert "3 moves; the trail is whole, and every pin is its last move's" in history
-    assert "because: it sees ghosts" in history
+    assert "because: false detections" in history
     assert history.count("by A Person <person@example.com>") == 3
     standing = json.loads(output_of(models(world, "list", "--local", "--json")))
     assert [one["environment"] for one in standing] == ["dev", "staging", "production"]
@@ -71,7 +71,7 @@ def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) ->
         text=True,
         check=False,
     )
-    assert "the emulator does not run; start it with `deeplens local up`" in output_of(result, 1)
+    assert "the emulator is not running; start it with `deeplens local up`" in output_of(result, 1)
 
 
 def test_two_releases_are_compared_by_what_differs(world: World) -> None:

@@ -1,4 +1,4 @@
-"""One environment's fleet, as its file, its deployed stack and AWS know it."""
+"""The fleet of an environment: its file, its deployed stack, and clients of AWS."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +18,13 @@ from deeplens.fleet.emulator import emulator_session
 from deeplens.fleet.errors import FleetError
 from shared.fleet import deployments
 from shared.fleet.deployments import Deployment
-from shared.fleet.fleet import Fleet
-from shared.fleet.rollout import Plan, wave_group
+from shared.fleet.queries import FleetQueries
+from shared.fleet.rollout import RolloutPlan, wave_group
 
 
 @dataclass(frozen=True)
 class DeviceNames:
-    """What a device of the fleet must be told, by the names in the Devices stack's outputs."""
+    """The values that a device requires, from the outputs of the Devices stack."""
 
     policy: str
     role_alias: str
@@ -32,27 +32,27 @@ class DeviceNames:
 
 
 @dataclass(frozen=True)
-class Site:
+class FleetSession:
     """An environment, and the clients of its account and Region."""
 
     environment: EnvironmentConfig
-    session: boto3.Session
+    boto_session: boto3.Session
 
     @cached_property
     def iot(self) -> Any:
         """The IoT client."""
-        return self.session.client("iot")
+        return self.boto_session.client("iot")
 
     @cached_property
     def greengrass(self) -> Any:
         """The Greengrass client."""
-        return self.session.client("greengrassv2")
+        return self.boto_session.client("greengrassv2")
 
     @cached_property
-    def fleet(self) -> Fleet:
-        """What the cloud can be asked about each camera."""
-        return Fleet(
-            iot=self.iot, iot_data=self.session.client("iot-data"), greengrass=self.greengrass
+    def fleet(self) -> FleetQueries:
+        """Queries about the devices."""
+        return FleetQueries(
+            iot=self.iot, iot_data=self.boto_session.client("iot-data"), greengrass=self.greengrass
         )
 
     @property
@@ -74,55 +74,60 @@ class Site:
         )
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RolloutPlan:
         """The rollout of the environment's file, as the deploy reads it."""
-        return Plan.from_document(self.environment.rollout.to_plan())
+        return RolloutPlan.from_document(self.environment.rollout.to_plan())
 
     @property
     def target_arn(self) -> str:
-        """What the project's deployments are for."""
-        one = self.environment
-        partition = self.session.get_partition_for_region(one.region)
-        return f"arn:{partition}:iot:{one.region}:{one.account}:thinggroup/{self.thing_group}"
+        """The ARN of the thing group that is the target of the project's deployments."""
+        environment = self.environment
+        partition = self.boto_session.get_partition_for_region(environment.region)
+        return (
+            f"arn:{partition}:iot:{environment.region}:{environment.account}"
+            f":thinggroup/{self.thing_group}"
+        )
 
     def things(self) -> list[str]:
-        """Names of the fleet's members; raise `FleetError` when there is no such group."""
+        """Return the names of the fleet's devices; raise `FleetError` if the group is absent."""
         try:
             return self.fleet.things(self.thing_group)
         except self.iot.exceptions.ResourceNotFoundException:
             raise FleetError(
-                f"there is no thing group {self.thing_group}; {self._deploy('Devices')} makes it"
+                f"there is no thing group {self.thing_group}; {self._deploy('Devices')} creates it"
             ) from None
 
     def things_of(self, wave: str) -> list[str]:
-        """Names of a wave's members; none when the group is not there yet."""
+        """Return the names of a wave's devices; none if the group is absent."""
         try:
             return self.fleet.things(wave)
         except self.iot.exceptions.ResourceNotFoundException:
             return []
 
     def current(self) -> Deployment:
-        """Return the fleet's current deployment; raise `FleetError` when there is none."""
-        found = deployments.latest(self.greengrass, self.target_arn)
-        if found is None:
+        """Return the fleet's current deployment; raise `FleetError` if there is none."""
+        current = deployments.latest(self.greengrass, self.target_arn)
+        if current is None:
             raise FleetError(
-                f"{self.thing_group} has no deployment yet; {self._deploy('*')} makes one"
+                f"{self.thing_group} has no deployment yet; {self._deploy('*')} creates one"
             )
-        return found
+        return current
 
     def device_names(self) -> DeviceNames:
-        """Read the Devices stack; raise `FleetError` when it is not deployed, or an old one."""
+        """Read the Devices stack; raise `FleetError` if it is absent or of an older release."""
         stack = f"{self.environment.name}-Devices"
-        client: Any = self.session.client("cloudformation")
+        client: Any = self.boto_session.client("cloudformation")
         try:
-            (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+            (description,) = client.describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             raise FleetError(
                 f"the stack {stack} is not deployed; {self._deploy('Devices')} first"
             ) from None
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+        outputs = {
+            output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])
+        }
         try:
             return DeviceNames(
                 policy=outputs["CoreDevicePolicyName"],
@@ -131,7 +136,7 @@ class Site:
             )
         except KeyError as missing:
             raise FleetError(
-                f"the stack {stack} has no output {missing}: {found['StackStatus']}; "
+                f"the stack {stack} has no output {missing}: {description['StackStatus']}; "
                 f"{self._deploy('Devices')} again"
             ) from None
 
@@ -139,12 +144,12 @@ class Site:
         return f"`cdk deploy '{self.environment.name}/{stack}'`"
 
 
-def open_site(environments: Path, name: str, *, local: bool = False) -> Site:
+def open_session(environments: Path, name: str, *, local: bool = False) -> FleetSession:
     """Connect to an environment's account, on AWS or on the emulator of this checkout.
 
     Raises:
-        ConfigError: the environment file is missing or wrong.
-        FleetError: the credentials are of another account, or there are none.
+        ConfigError: the environment file is absent or invalid.
+        FleetError: there are no credentials, or they are of another account.
     """
     environment = load_environment(environments / f"{name}.toml")
     session = (
@@ -162,4 +167,4 @@ def open_site(environments: Path, name: str, *, local: bool = False) -> Site:
             f"the credentials are of account {account}, {name} is in {environment.account}; "
             "choose another profile (AWS_PROFILE), or add --local to use the emulator"
         )
-    return Site(environment, session)
+    return FleetSession(environment, session)
