@@ -27,7 +27,6 @@ PENDING: tuple[str, ...] = (
     "docs/",
     "deeplens/cli/",
     "deeplens/local/",
-    "deeplens/releases/",
     "lambda_src/runtime_installer/",
     "model_tools/cli/",
     # Their findings are in strings of the golden templates.
