@@ -111,7 +111,7 @@ def test_a_pipeline_does_not_deliver_what_it_cannot_sign(team: Team) -> None:
         ),
         encoding="utf-8",
     )
-    with pytest.raises(ConfigError, match="the pipeline signs no code"):
+    with pytest.raises(ConfigError, match="the pipeline does not sign code"):
         load_delivery(file, [one])
 
 
