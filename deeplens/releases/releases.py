@@ -57,8 +57,8 @@ def document_of(models: Path, digest: str, name: str) -> str:
     file = find_release(models, digest).path.with_name(name)
     if not file.is_file():
         raise SourceError(
-            f"{file}: is not there; whatever packages the artifact again (`model-tools package`) "
-            "writes it"
+            f"{file}: the file is not there; package the artifact again with "
+            "`deeplens model package`"
         )
     return file.read_text(encoding="utf-8")
 

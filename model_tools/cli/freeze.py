@@ -1,4 +1,4 @@
-"""`model-tools freeze`."""
+"""`deeplens model freeze`."""
 
 import json
 from dataclasses import asdict, replace

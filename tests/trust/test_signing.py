@@ -1,4 +1,4 @@
-"""`model-tools keys`, `sign` and `verify-signature`, and the format that they write."""
+"""`deeplens release keys`, `sign` and `verify-signature`, and the format that they write."""
 
 import base64
 import json

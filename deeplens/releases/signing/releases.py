@@ -100,7 +100,7 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
     except OSError:
         raise SignatureRefused(
             Attack.ARBITRARY_SOFTWARE,
-            f"{file} is not there: nobody signed this artifact; `model-tools sign {artifact}`",
+            f"{file} is not there: nobody signed this artifact; `deeplens release sign {artifact}`",
         ) from None
     statement = open_bundle(content, trusted)
     manifest = _manifest(artifact)
@@ -112,7 +112,7 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
         raise SignatureRefused(
             Attack.EXTRANEOUS_DEPENDENCIES,
             f"{', '.join(sorted(unsigned))} lies beside the artifact and is not signed; "
-            f"`model-tools sign {artifact} --again` signs all",
+            f"`deeplens release sign {artifact} --again` signs all",
         )
     return statement
 

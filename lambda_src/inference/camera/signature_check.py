@@ -190,7 +190,7 @@ class SignatureVerifier:
                 return None
             raise SignatureRefused(
                 Attack.ARBITRARY_SOFTWARE,
-                f"{file} does not exist: this release is not signed; run `model-tools sign`",
+                f"{file} does not exist: this release is not signed; run `deeplens release sign`",
             ) from None
         statement = open_bundle(content, self._trusted)
         check_expected(statement, Expected(self._settings.model, digest))

@@ -72,7 +72,7 @@ def check_newer(
             Attack.INDEFINITE_FREEZE,
             f"release {statement.release} of {statement.model} was valid until "
             f"{statement.expires:%Y-%m-%d %H:%M} UTC; use a newer release, or sign it again "
-            "(`model-tools sign --again`)",
+            "(`deeplens release sign --again`)",
         )
     if accepted is None:
         return
@@ -81,7 +81,7 @@ def check_newer(
             Attack.ROLLBACK,
             f"release {statement.release} of {statement.model} is older than release "
             f"{accepted.release}, which was accepted; to deploy the older artifact, sign it "
-            "again (`model-tools sign --again`)",
+            "again (`deeplens release sign --again`)",
         )
     if statement.release == accepted.release and statement.artifact.digest != accepted.digest:
         raise SignatureRefused(

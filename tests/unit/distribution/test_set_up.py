@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 # The commands that need only requirements/project.txt.
 PACKAGES = ("deeplens", "model_tools", "stacks")
-# `make review` installs the requirements for development before.
+# `deeplens review` installs the requirements for development before.
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
 REVIEW = "deeplens.review."

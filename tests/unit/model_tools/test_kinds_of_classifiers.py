@@ -259,8 +259,8 @@ def test_a_package_ends_with_the_next_steps(
 ) -> None:
     result = package(trained("sigmoid").frozen, tmp_path, "negative\npositive\n")
     artifact = only_artifact(tmp_path)
-    assert f"next: model-tools verify {artifact}" in result.output
-    assert f"model-tools pin environments/dev.toml {artifact.parent.name}" in result.output
+    assert f"next: deeplens model verify {artifact}" in result.output
+    assert f"deeplens release pin environments/dev.toml {artifact.parent.name}" in result.output
 
 
 def test_a_graph_that_openvino_cannot_load_names_the_op_and_the_engine(tmp_path: Path) -> None:
