@@ -46,7 +46,6 @@ PENDING: tuple[str, ...] = (
     "stacks/constructs/service_role.py",
     "tests/delivery/",
     "tests/docs/test_fleet_page.py",
-    "tests/docs/test_readme.py",
     "tests/emulator/fleet/",
     "tests/local/",
     "tests/promotion/",
