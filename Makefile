@@ -319,6 +319,6 @@ BUSY_EMULATOR = \
 UNDER_LOAD = $(PYTHON) -m tools.busy_loops --loops 8
 .PHONY: test-busy
 test-busy: setup-development ## [Test] Run tests of every kind while eight busy processes run (about 10 min)
-	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
+	@printf 'while eight busy processes run:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
 	@$(UNDER_LOAD) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY_EMULATOR)
 	@$(UNDER_LOAD) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY)
