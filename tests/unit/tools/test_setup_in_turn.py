@@ -65,6 +65,7 @@ def test_each_step_runs_once_and_alone(checkout: Path) -> None:
             "cdk",
             "development",
             "checkov",
+            "docs",
         )
     )
     again = subprocess.run(
