@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.exposure import journey
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
 from shared.fleet.fleet import Fleet
 from shared.fleet.rollout import Plan, Rollout, Wave

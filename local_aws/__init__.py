@@ -1,1 +1,1 @@
-"""The embedded AWS: ministack, our Greengrass V2 on top of it, and a virtual core device."""
+"""The local emulator: ministack, Greengrass V2 and other services, and a virtual core device."""

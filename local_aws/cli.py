@@ -16,24 +16,24 @@ from typing import Any
 import click
 
 from local_aws.authorization.trace import Trace
-from local_aws.device_access import (
+from local_aws.devices.access import (
     DEFAULT_HOST,
     STANDARD,
     DeviceAccess,
     DeviceAccessError,
     device_access,
 )
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import DEFAULT_STATE, StatePaths
-from local_aws.ports import LOOPBACK
-from local_aws.processes import is_alive, stop
-from local_aws.saved_state import discard
-from local_aws.snapshots import newest, taken_at
+from local_aws.process.child_processes import is_alive, stop
+from local_aws.process.endpoint import Endpoint, running
+from local_aws.process.ports import LOOPBACK
+from local_aws.state.paths import DEFAULT_STATE, StatePaths
+from local_aws.state.recovery import discard
+from local_aws.state.snapshots import newest, taken_at
 
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# On a busy machine a start takes ten times as long, and a kill loses the state.
+# Long limits: a busy machine starts ten times slower, and a kill loses the state.
 _START_SECONDS = 300
 _STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
@@ -43,7 +43,7 @@ _LOG_LINES = 20
 _LONGEST_DELAY_SECONDS = 600.0
 
 
-# Commands that are imported when they are asked for.
+# Commands that are imported on use.
 _LAZY = {
     "core": "local_aws.core_device.cli",
     "deliver": "local_aws.pipeline.cli",
@@ -52,9 +52,9 @@ _LAZY = {
 
 
 class _LazyGroup(click.Group):
-    """A group that imports some of its commands when they run.
+    """A group that imports some of its commands on use.
 
-    An error of the system, such as a read-only disk, is one sentence and exit code 1.
+    System errors, such as a read-only disk, are reported in one line with exit code 1.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -86,20 +86,24 @@ class _LazyGroup(click.Group):
 )
 @click.pass_context
 def main(context: click.Context, state: Path) -> None:
-    """Run an AWS with Greengrass V2 on this machine, without an account."""
+    """Run the local emulator: AWS services with Greengrass V2, without an AWS account."""
     context.obj = StatePaths(state.resolve())
     os.environ["LOCAL_AWS_STATE"] = str(context.obj.root)
 
 
 @main.command()
-@click.option("--foreground", is_flag=True, help="Run here, until stopped or the parent ends.")
-@click.option("--daemon", is_flag=True, hidden=True, help="Run here, whatever the parent does.")
+@click.option(
+    "--foreground", is_flag=True, help="Run in this process, until the parent process ends."
+)
+@click.option(
+    "--daemon", is_flag=True, hidden=True, help="Run in this process, independently of the parent."
+)
 @click.option(
     "--ends-with",
     type=int,
     metavar="PID",
     envvar="LOCAL_AWS_ENDS_WITH",
-    help="End when this process has ended, as tests need it.",
+    help="End when this process ends, for tests.",
 )
 @click.option(
     "--trace-authorization",
@@ -107,7 +111,7 @@ def main(context: click.Context, state: Path) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     envvar="LOCAL_AWS_TRACE_AUTHORIZATION",
-    help="Append every authorization decision to FILE, one JSON object a line.",
+    help="Append authorization decisions to FILE, one JSON object per line.",
 )
 @click.option(
     "--delays",
@@ -116,7 +120,7 @@ def main(context: click.Context, state: Path) -> None:
     show_default=True,
     metavar="SECONDS",
     envvar="LOCAL_AWS_DELAYS",
-    help="Let asynchronous operations take effect this long after their response.",
+    help="Delay the effects of asynchronous operations after their response.",
 )
 @click.option(
     "--device-ports",
@@ -124,7 +128,7 @@ def main(context: click.Context, state: Path) -> None:
     flag_value="1",
     metavar="[MQTT,HTTPS,S3]",
     envvar="LOCAL_AWS_DEVICE_PORTS",
-    help=f"Serve real devices, on fixed ports.  [default with the option: {STANDARD}]",
+    help=f"Serve real devices on fixed ports.  [default with the option: {STANDARD}]",
 )
 @click.option(
     "--device-host",
@@ -156,15 +160,19 @@ def up(  # noqa: PLR0913 - one parameter per option
     endpoint = running(paths)
     if endpoint is not None:
         _require_same_access(endpoint, access)
-        click.echo(f"local-aws: runs already at {endpoint.endpoint_url} (process {endpoint.pid})")
+        click.echo(
+            f"local-aws: already running at {endpoint.endpoint_url} (process {endpoint.pid})"
+        )
         return
     if not math.isfinite(delays):
-        raise click.BadParameter(f"{delays} is not a number of seconds", param_hint="--delays")
+        raise click.BadParameter(
+            f"{delays} is not a finite number of seconds", param_hint="--delays"
+        )
     if trace_file is not None:
-        # Before the state is touched.
+        # Check the file before the state is changed.
         Trace(trace_file)
     if foreground or daemon:
-        server: Any = importlib.import_module("local_aws.server")
+        server: Any = importlib.import_module("local_aws.process.server")
         ends_with = os.getppid() if foreground else ends_with
         server.run(paths, server.Options(ends_with, trace_file, delays, access))
     options = [f"--delays={delays}"]
@@ -184,7 +192,7 @@ def down(paths: StatePaths) -> None:
     """Stop the emulator and keep its state."""
     endpoint = running(paths)
     if endpoint is None:
-        # The file of a killed server does no harm: its process is not running.
+        # The file of a killed server is harmless, because its process does not run.
         with suppress(OSError):
             paths.endpoint.unlink()
         click.echo("local-aws: does not run")
@@ -209,10 +217,10 @@ def down(paths: StatePaths) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print endpoint.json without its secret.")
+@click.option("--json", "as_json", is_flag=True, help="Print endpoint.json without the root key.")
 @click.pass_obj
 def status(paths: StatePaths, *, as_json: bool) -> None:
-    """Print whether the emulator runs, and its addresses."""
+    """Print the state of the emulator and its addresses."""
     endpoint = _running_or_exit(paths)
     if as_json:
         public = {name: value for name, value in asdict(endpoint).items() if name != "root_key"}
@@ -232,7 +240,7 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
 @click.option("--region", default=DEFAULT_REGION, show_default=True, help="The AWS Region.")
 @click.pass_obj
 def env(paths: StatePaths, account: str, region: str) -> None:
-    """Print what a shell must export to use it: eval "$(… env)"."""
+    """Print exports for a shell that uses the emulator: eval "$(… env)"."""
     if len(account) != len(DEFAULT_ACCOUNT) or not (account.isascii() and account.isdigit()):
         raise click.BadParameter(f"{account!r} is not 12 digits", param_hint="--account")
     endpoint = _running_or_exit(paths)
@@ -253,7 +261,7 @@ def env(paths: StatePaths, account: str, region: str) -> None:
 @main.command()
 @click.pass_obj
 def reset(paths: StatePaths) -> None:
-    """Remove the state, with the cores that belong to it."""
+    """Remove the state and its cores."""
     endpoint = running(paths)
     if endpoint is not None:
         click.echo(f"local-aws: runs (process {endpoint.pid}); stop it with `down` first", err=True)
@@ -277,7 +285,7 @@ def _device_access(ports: str | None, host: str | None, address: str | None) -> 
 
 
 def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> None:
-    """Raise an error if devices were to be served and the running emulator does not serve them."""
+    """Raise an error if the running emulator does not serve devices as requested."""
     if access is None:
         return
     served = (
@@ -289,7 +297,7 @@ def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> Non
     )
     if served != astuple(access):
         raise click.ClickException(
-            f"local-aws: runs already (process {endpoint.pid}) without these ports of devices; "
+            f"local-aws: already running (process {endpoint.pid}) without these device ports; "
             "stop it with `down`, then repeat this command"
         )
 
@@ -297,10 +305,10 @@ def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> Non
 def _start(paths: StatePaths, options: list[str]) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("local-aws: starting")
-    words = [sys.executable, "-m", "local_aws"]
+    command = [sys.executable, "-m", "local_aws"]
     with paths.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this package, by this interpreter
-            [*words, "--state", str(paths.root), "up", "--daemon", *options],
+            [*command, "--state", str(paths.root), "up", "--daemon", *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -308,7 +316,7 @@ def _start(paths: StatePaths, options: list[str]) -> None:
             cwd=Path(__file__).parents[1],
         )
     began = time.monotonic()
-    told = began
+    reported = began
     while (endpoint := running(paths)) is None:
         elapsed = time.monotonic() - began
         if process.poll() is not None or elapsed > _START_SECONDS:
@@ -316,8 +324,8 @@ def _start(paths: StatePaths, options: list[str]) -> None:
             if endpoint is not None:
                 break
             _fail_to_start(paths, process)
-        if time.monotonic() - told > _PROGRESS_SECONDS:
-            told = time.monotonic()
+        if time.monotonic() - reported > _PROGRESS_SECONDS:
+            reported = time.monotonic()
             click.echo(f"local-aws: starting ({elapsed:.0f} s)")
         time.sleep(_POLL_SECONDS)
     for line in paths.log.read_text(errors="replace").splitlines():

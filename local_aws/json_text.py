@@ -1,4 +1,4 @@
-"""JSON from clients, whose nesting is limited: Python's parser and writer recurse."""
+"""JSON of clients with limited nesting, because Python's parser and encoder recurse."""
 
 import json
 import re
@@ -13,7 +13,7 @@ class TooDeepError(ValueError):
 
 
 def depth(text: bytes) -> int:
-    """Return how deeply arrays and objects are nested; 0 if they cannot exceed the limit."""
+    """Return the nesting depth of arrays and objects; 0 if it cannot exceed the limit."""
     if text.count(b"[") + text.count(b"{") <= DEEPEST:
         return 0
     current = deepest = 0
@@ -31,8 +31,8 @@ def parse(text: bytes | str) -> Any:
     """Parse a JSON text.
 
     Raises:
-        TooDeepError: it is nested more than ``DEEPEST`` levels deep.
-        ValueError: it is not JSON.
+        TooDeepError: the text is nested more than ``DEEPEST`` levels deep.
+        ValueError: the text is not JSON.
     """
     if depth(text.encode() if isinstance(text, str) else text) > DEEPEST:
         raise TooDeepError(f"nested more than {DEEPEST} levels deep")

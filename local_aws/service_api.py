@@ -1,14 +1,14 @@
-"""The API of one service: requests are parsed, authorized and answered by botocore's model."""
+"""The API of a service: botocore's model defines the requests, authorization and responses."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from local_aws.account_region import Scope
 from local_aws.authorization.checks import Authorize, Subjects, checks
-from local_aws.constraints import Shape
 from local_aws.errors import ServiceError
-from local_aws.scope import Scope
-from local_aws.wire import Call, Request, Response, Wire
+from local_aws.input_validation.constraints import Shape
+from local_aws.service_protocol import Call, Request, Response, ServiceProtocol
 
 Params = dict[str, Any]
 Operations = Mapping[str, Callable[[Scope, Params], Params]]
@@ -20,7 +20,7 @@ class ServiceApi:
 
     Args:
         service: botocore's name of the service, which is also the prefix of its IAM actions.
-        operations: by their names in the model; each raises `ServiceError`.
+        operations: the functions by operation name; each raises `ServiceError`.
         subjects: returns the resources and condition keys of a call, for its authorization.
         invalid_code: the service's error code for an invalid input.
     """
@@ -39,14 +39,14 @@ class ServiceApi:
         self._invalid_code = invalid_code
 
     @cached_property
-    def _wire(self) -> Wire:
-        # Models are large, so only the first use of a service reads its model.
-        return Wire(self._service, self._operations)
+    def _protocol(self) -> ServiceProtocol:
+        # Models are large, so a model is loaded when its service is first used.
+        return ServiceProtocol(self._service, self._operations)
 
-    def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and Region, if its caller is authorized."""
+    def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Respond to an HTTP request of an account and Region, if its caller is authorized."""
         try:
-            call = self._wire.read(request)
+            call = self._protocol.read(request)
             subjects = self._subjects(scope, call.params)
             for check in checks(f"{self._service}:{call.operation}", subjects):
                 authorize(check)
@@ -54,19 +54,19 @@ class ServiceApi:
         except ServiceError as error:
             if error.code == _INVALID != self._invalid_code:
                 error = ServiceError(self._invalid_code, error.message)
-            return self._wire.write_error(error)
-        return self._wire.write(call.operation, result)
+            return self._protocol.write_error(error)
+        return self._protocol.write(call.operation, result)
 
     def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Call an operation for CloudFormation, which authorizes its steps itself.
+        """Call an operation for CloudFormation, which authorizes its steps separately.
 
         Raises:
             ServiceError: the API rejects these parameters.
         """
-        self._wire.check(Call(operation, params))
+        self._protocol.check(Call(operation, params))
         return self._operations[operation](scope, params)
 
     def input_shape(self, operation: str) -> Shape:
         """Return the model of an operation's input."""
-        shape: Shape = self._wire.model.operation_model(operation).input_shape
+        shape: Shape = self._protocol.model.operation_model(operation).input_shape
         return shape

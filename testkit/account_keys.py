@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 
 
 def secret(endpoint: Path, account: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 
 import click
 
-from local_aws.processes import ends_with_parent
+from local_aws.process.child_processes import ends_with_parent
 
 # Standard input is a pipe that the parent holds open and never writes to. The system closes it when
 # the parent ends, also by SIGKILL.

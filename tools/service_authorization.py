@@ -16,8 +16,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from local_aws.authorization.documented import DOCUMENTED_DEPENDENT_ACTIONS
-from local_aws.authorization.served import served_actions
+from local_aws.authorization.reference import DOCUMENTED_DEPENDENT_ACTIONS
+from local_aws.authorization.served_actions import served_actions
 from tools.lock import REQUIREMENTS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.daily.apps import CDK, NODE
 from benchmarks.daily.timing import ROOT, Command
 from deeplens.config import load_environment
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from testkit.checkout import Checkout
 
 _DEV = ROOT / "environments" / "dev.toml"

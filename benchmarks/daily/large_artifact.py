@@ -15,7 +15,7 @@ from benchmarks.daily.command_line import deploy_prebuilt, synthesize
 from benchmarks.daily.results import Row, Section, bounded_row
 from benchmarks.daily.timing import ROOT, Log, interleaved, median_seconds, ratio
 from deeplens.config import ARTIFACT_NAME, load_environment
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from testkit.checkout import Checkout, fresh_checkout
 
 _MIB = 1 << 20

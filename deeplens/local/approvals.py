@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from deeplens.local.embedded import LOCAL
+from deeplens.local.emulator import LOCAL
 from deeplens.local.processes import CommandFailed
-from local_aws.pipeline import PipelineError, record
+from local_aws.pipeline import PipelineError, execution_log
 from local_aws.pipeline.approval import check_code, stage_and_code
 
 RECORD = LOCAL / "deliver" / "executions.jsonl"
@@ -26,7 +26,7 @@ def check_answers(answers: tuple[str, ...], executions: Path) -> None:
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--approve") from None
         try:
-            asked = check_code(code, record.read(executions), time.time())
+            asked = check_code(code, execution_log.read(executions), time.time())
         except PipelineError as error:
             raise CommandFailed(str(error)) from None
         if asked.stage != stage:

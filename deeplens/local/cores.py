@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deeplens.config import EnvironmentConfig
-from deeplens.local import embedded
-from deeplens.local.embedded import LOGS, Endpoint
+from deeplens.local import emulator
+from deeplens.local.emulator import LOGS, Endpoint
 from deeplens.local.processes import CommandFailed, running
 from deeplens.local.status import status_line
 from local_aws.core_device.connection import BACK, LOST
@@ -86,7 +86,7 @@ class RunningCore:
 
 def check_free(thing: str) -> None:
     """Raise `CommandFailed` if a core device with this name is running."""
-    process = running_process(embedded.core_files(thing))
+    process = running_process(emulator.core_files(thing))
     if process is not None:
         raise CommandFailed(
             f"{thing} is already running (process {process}): stop it, or start a camera with "
@@ -101,13 +101,13 @@ def running_core(environment: EnvironmentConfig, thing: str, images: Path) -> It
     Raises:
         CommandFailed: it does not start or join.
     """
-    component, files = embedded.inference_component(environment), embedded.core_files(thing)
+    component, files = emulator.inference_component(environment), emulator.core_files(thing)
     address = files.work(component) / "state" / "live-view.url"
     # A device that was killed leaves the address of a live view that is closed.
     address.unlink(missing_ok=True)
     log = LOGS / f"{thing}.log"
     began_at, function_began_at = _size(log), _size(files.log(component))
-    with running(embedded.core_command(thing, images), log) as process:
+    with running(emulator.core_command(thing, images), log) as process:
         core = RunningCore(
             thing, process, log, began_at, files.log(component), function_began_at, address
         )
@@ -171,7 +171,7 @@ def stay(
     while not ended(_STAY_SECONDS):
         core.check_running()
         position = _pass_on_outages(core.log, position, outage)
-        found = embedded.read_endpoint()
+        found = emulator.read_endpoint()
         if found != endpoint and outage is None:
             raise CommandFailed(EMULATOR_ENDED)
         if found is not None and found.address != endpoint.address:

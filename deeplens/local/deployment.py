@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deeplens.config import EnvironmentConfig
-from deeplens.local.embedded import (
+from deeplens.local.emulator import (
     LOGS,
     ROOT,
     Endpoint,

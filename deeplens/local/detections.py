@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deeplens.config import EnvironmentConfig
-from deeplens.local import embedded
+from deeplens.local import emulator
 from deeplens.local.cores import RunningCore
-from deeplens.local.embedded import LOCAL, LOGS, Endpoint
+from deeplens.local.emulator import LOCAL, LOGS, Endpoint
 from deeplens.local.processes import CommandFailed
 from deeplens.local.status import status_line
 
@@ -32,11 +32,11 @@ def subscribed(
     environment: EnvironmentConfig, endpoint: Endpoint
 ) -> Iterator["queue.Queue[Message]"]:
     """Yield a queue that gets the messages of the environment's cameras."""
-    from local_aws.watch import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
+    from local_aws.devices.mqtt_subscription import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
 
     identity = ensure_identity(
         LOCAL / "cores" / f"watch-{environment.name}",
-        embedded.session(environment, endpoint),
+        emulator.session(environment, endpoint),
         endpoint.url,
     )
     messages: queue.Queue[Message] = queue.Queue()

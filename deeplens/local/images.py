@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deeplens.local.embedded import LOCAL, LOGS, ROOT
+from deeplens.local.emulator import LOCAL, LOGS, ROOT
 from deeplens.local.processes import run
 from deeplens.local.status import status_line
 from shared.artifact.errors import ImageError

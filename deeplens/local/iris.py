@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deeplens.config import EnvironmentConfig, load_environment
 from deeplens.local.deployment import CDK, NODE, bootstrap
-from deeplens.local.embedded import (
+from deeplens.local.emulator import (
     LOCAL,
     LOGS,
     ROOT,

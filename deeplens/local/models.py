@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from deeplens.local.embedded import LOGS, ROOT
+from deeplens.local.emulator import LOGS, ROOT
 from deeplens.local.processes import run
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"

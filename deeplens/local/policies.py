@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from deeplens.local.embedded import ROOT
+from deeplens.local.emulator import ROOT
 from deeplens.local.processes import CommandFailed
 
 if TYPE_CHECKING:

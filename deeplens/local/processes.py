@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deeplens.local.status import status_line
-from local_aws.processes import ends_with_parent
+from local_aws.process.child_processes import ends_with_parent
 
 WRONG_INPUT = 2
 _GRACE_SECONDS = 12.0

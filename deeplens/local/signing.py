@@ -13,7 +13,7 @@ import click
 
 from deeplens.config import STATEMENT_NAME, EnvironmentConfig
 from deeplens.local.cores import RunningCore, wait_until
-from deeplens.local.embedded import LOCAL, LOGS, ROOT
+from deeplens.local.emulator import LOCAL, LOGS, ROOT
 from deeplens.local.processes import CommandFailed, run
 
 ENVIRONMENTS = LOCAL / "demo" / "environments"

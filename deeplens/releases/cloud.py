@@ -78,11 +78,11 @@ class Cloud:
     """The accounts of all environments.
 
     Attributes:
-        embedded: `endpoint.json` of an emulator to call instead of AWS, or None.
+        emulator: `endpoint.json` of an emulator to call instead of AWS, or None.
         role: ARN of a role of the environment's account to ask as, or None.
     """
 
-    embedded: Path | None = None
+    emulator: Path | None = None
     role: str | None = None
     _sessions: dict[str, boto3.Session] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -172,9 +172,9 @@ class Cloud:
     def client(self, place: Place, service: str) -> Any:
         """Return a client of a service in the account and Region of a place."""
         connect: Any  # its stubs want a literal name
-        if self.embedded:
+        if self.emulator:
             connect = boto3.client
-            url, root_key = _endpoint(self.embedded)
+            url, root_key = _endpoint(self.emulator)
             return connect(
                 service,
                 endpoint_url=url,
@@ -240,19 +240,19 @@ def asking(name: str) -> Iterator[None]:
         raise RegistryError(f"{name}: AWS did not answer: {error}") from None
 
 
-def _endpoint(embedded: Path) -> tuple[str, str]:
+def _endpoint(emulator: Path) -> tuple[str, str]:
     """Return the URL and the root key of the emulator that an `endpoint.json` describes."""
     try:
-        endpoint = json.loads(embedded.read_text(encoding="utf-8"))
+        endpoint = json.loads(emulator.read_text(encoding="utf-8"))
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
-            f"{embedded}: the emulator does not run; start it with `make local-up`"
+            f"{emulator}: the emulator does not run; start it with `make local-up`"
         ) from None
 
 
 def _secret(root_key: str, account: str) -> str:
-    """Return an account's secret access key, as docs/embedded-aws.md defines it."""
+    """Return an account's secret access key, as docs/emulator.md defines it."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""The authorization of calls: the checks that an operation needs, and a trace of decisions."""
+"""Authorization: the caller, the checks of each operation, and a trace of decisions."""

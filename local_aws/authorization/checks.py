@@ -1,4 +1,4 @@
-"""The checks that one call needs: its own action and the actions on which that depends."""
+"""The authorization checks of a call and its dependent actions, and the text of a denial."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """The resources of one call, and what its conditions can compare.
+    """The resources of one call, and the values that conditions of policies compare.
 
     ``resources`` maps resource types (``service:type``) to ARNs. ``tags`` are those that the call
-    sets, and ``tag_keys`` the keys that it removes; ``own_tags`` those of its own resource.
+    sets, and ``tag_keys`` the keys that it removes; ``own_tags`` those of its resource.
     ``keys`` contains further condition keys, such as a service's own. ``passed_to`` is the service
     to which the call passes a role.
     """
@@ -40,7 +40,7 @@ class Subjects:
     passed_to: str = ""
 
 
-# Asks the evaluator; raises ServiceError (AccessDeniedException) for a denial.
+# Evaluates the policies; raises ServiceError (AccessDeniedException) for a denial.
 Authorize = Callable[[Check], None]
 
 
@@ -48,8 +48,8 @@ def checks(action: str, subjects: Subjects) -> Iterator[Check]:
     """Return the checks of a call, its own action first.
 
     An action without resource types is checked on ``*``, as the Service Authorization Reference
-    demands. A dependent action is checked on those resources of the call that have one of its
-    types; on a call without such a resource, the service has no reason to ask.
+    requires. A dependent action is checked on the resources of the call that have one of its
+    types. If a call has no such resource, the dependent action is not checked.
     """
     own = reference.action(action)
     context = _request_context(subjects)
@@ -84,3 +84,22 @@ def _dependent_context(name: str, subjects: Subjects) -> dict[str, Any]:
     if name == "iam:PassRole":
         return {"iam:PassedToService": subjects.passed_to}
     return _request_context(Subjects(tags=subjects.tags)) if name in _TAGGING else {}
+
+
+def denial_message(
+    action: str, principal: str, resource: str, *, explicit: bool, of_resource: bool
+) -> str:
+    """Return the message that denies a principal an action on a resource.
+
+    ``explicit`` is true for a matching Deny, and false if no statement allows the action.
+    ``of_resource`` is true if the resource-based policy denied it.
+    """
+    article, kind = ("a", "resource-based") if of_resource else ("an", "identity-based")
+    reason = (
+        f"with an explicit deny in {article} {kind} policy"
+        if explicit
+        else f"because no {kind} policy allows the {action} action"
+    )
+    return (
+        f"User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}"
+    )

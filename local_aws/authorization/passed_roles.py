@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from local_aws.authorization.checks import Check
-from local_aws.wire import Call
+from local_aws.service_protocol import Call
 
-# Of each service, in botocore's words: the principal that uses the role, and the operations.
+# By botocore's name of the service: the principal that uses the role, and the operations.
 _PASSING = {
     "cloudformation": (
         "cloudformation.amazonaws.com",

@@ -1,4 +1,4 @@
-"""A record of authorization decisions, one JSON object a line."""
+"""A trace of authorization decisions, with one JSON object per line."""
 
 import errno
 import json
@@ -32,7 +32,7 @@ class Decision:
 
 
 class Trace:
-    """A JSON-lines file that only its owner can read; decisions are appended."""
+    """A JSON-lines file that only its owner can read; each decision is one line."""
 
     def __init__(self, file: Path) -> None:
         """Open the file, and create it with its folder if it is missing.

@@ -21,8 +21,8 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Kind
 from local_aws.core_device.provisioning import provision as provision_identity
 from local_aws.core_device.running_lock import exclusive
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import DEFAULT_STATE, StatePaths
+from local_aws.process.endpoint import Endpoint, running
+from local_aws.state.paths import DEFAULT_STATE, StatePaths
 
 CORES = Path(".local") / "cores"
 DEVICE_PYTHON = Path(".venv-device") / "bin" / "python"

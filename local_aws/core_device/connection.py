@@ -14,7 +14,7 @@ from awscrt.exceptions import AwsCrtError
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
 
 from local_aws.core_device.layout import Layout
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from local_aws.core_device.errors import (
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Nucleus
 from local_aws.core_device.recipe import architecture
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 
 _TIMEOUT_SECONDS = 30
 _S3_CODES = {403: (S3, S3_DENIED), 404: (S3, S3_ABSENT)}

@@ -29,7 +29,7 @@ from local_aws.core_device.mqtt_proxy import PUBLISH, SUBSCRIBE, Subscriptions, 
 from local_aws.core_device.nucleus import Kind, Nucleus, Pauses
 from local_aws.core_device.thing_deployments import ShadowQueue
 from local_aws.core_device.token_exchange import TokenExchangeService
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_aws.core_device.connection import Connection
 from local_aws.core_device.nucleus import Nucleus
-from local_aws.job_topics import NEXT, job_topic, next_job_topic
+from local_aws.devices.job_topics import NEXT, job_topic, next_job_topic
 
 _OPEN = {"QUEUED", "IN_PROGRESS"}
 

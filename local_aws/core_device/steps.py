@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_aws.processes import ends_with_parent
+from local_aws.process.child_processes import ends_with_parent
 
 _DEFAULT_TIMEOUT_SECONDS = {
     "bootstrap": 120,

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from local_aws.connection_log import CONNECTIONS
 from local_aws.core_device.data_plane import DataPlane
 from local_aws.core_device.errors import DeploymentFailed
+from local_aws.devices.connection_log import CONNECTIONS
 
 _PATH = "/2016-11-01/credentialprovider/"
 

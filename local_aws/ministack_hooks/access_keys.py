@@ -1,4 +1,4 @@
-"""The access keys that the emulator issued: of accounts, of sessions, of Lambda functions."""
+"""The access keys that the emulator issues to accounts, sessions and Lambda functions."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import re
@@ -7,17 +7,17 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc, s3, sts
 
-from local_aws.credentials import secret_access_key
-from local_aws.gate import Directory
+from local_aws.gateway.request_filter import Directory
+from local_aws.gateway.signature_v4 import AccessKey
 from local_aws.ministack_hooks.identity import issue_credentials, role_id
-from local_aws.signatures import AccessKey
+from local_aws.process.endpoint import secret_access_key
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _LONGEST_SESSION_NAME = 64
 
 
 def directory(root_key: str) -> Directory:
-    """Look keys and buckets up in the services."""
+    """Return the lookups of access keys and buckets in the services."""
 
     def access_key(access_key_id: str) -> AccessKey | None:
         if _ACCOUNT.fullmatch(access_key_id):
@@ -28,36 +28,36 @@ def directory(root_key: str) -> Directory:
     return Directory(access_key, _bucket_exists)
 
 
-def give_functions_sessions_of_their_roles() -> None:
-    """Give each Lambda function a session of its execution role instead of its account's key."""
+def issue_role_sessions_to_functions() -> None:
+    """Issue each Lambda function a session of its execution role instead of the account's key."""
     issued: dict[tuple[str, str], dict[str, str]] = {}
 
     def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
         function, role = config["FunctionArn"], config.get("Role", "")
         account, name = function.split(":")[4], config["FunctionName"]
-        own = function, role_id(account, role.rsplit("/", 1)[-1])
-        if own not in issued:
-            made = issue_credentials(
+        key = function, role_id(account, role.rsplit("/", 1)[-1])
+        if key not in issued:
+            session = issue_credentials(
                 account, role.rsplit("/", 1)[-1], name[:_LONGEST_SESSION_NAME], None
             )
-            issued[own] = {
-                "AWS_ACCESS_KEY_ID": made["accessKeyId"],
-                "AWS_SECRET_ACCESS_KEY": made["secretAccessKey"],
-                "AWS_SESSION_TOKEN": made["sessionToken"],
+            issued[key] = {
+                "AWS_ACCESS_KEY_ID": session["accessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": session["secretAccessKey"],
+                "AWS_SESSION_TOKEN": session["sessionToken"],
             }
-        return issued[own]
+        return issued[key]
 
     lambda_runtime.execution_credentials = execution_credentials
     lambda_svc.execution_credentials = execution_credentials
 
 
 def _bucket_exists(name: str) -> bool:
-    """Return whether a bucket exists in any account: their names are global."""
+    """Return whether a bucket exists in any account, because bucket names are global."""
     return any(bucket == name for _account, bucket in s3._buckets._data)
 
 
-def leave_signatures_to_the_gate() -> None:
-    """Turn off ministack's check of presigned URLs, which does not use the accounts' keys."""
+def disable_presigned_url_checks() -> None:
+    """Disable ministack's check of presigned URLs, which does not use the accounts' keys."""
     s3._verify_presigned_sigv4 = lambda *_: None
 
 

@@ -1,9 +1,10 @@
-"""ministack's authorization of every request, with the repairs that it needs here.
+"""ministack's authorization of every request, with corrections where AWS differs.
 
 ministack evaluates identity policies, permissions boundaries, session policies and the policies of
 buckets, keys, topics, queues and functions when it is imported with ``AUTH=true``, which the server
 sets.
 """
+
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import functools
@@ -17,25 +18,23 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region
-from ministack.services import iam
+from ministack.services import cloudformation, iam
 
-from local_aws.authorization.checks import Check
-from local_aws.authorization.denials import denial_message
+from local_aws.authorization.caller import current_caller
+from local_aws.authorization.checks import Check, denial_message
 from local_aws.authorization.trace import Decision, Trace
-from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.stack_resources import logical_ids
 
 DENIED = "AccessDeniedException"
 _PARSED_POLICIES = 1024
-_NOT_IN_THE_TABLE = "OperationWithoutAction"
+_UNLISTED = "OperationWithoutAction"
 _self_authorizing: list[Callable[[str, str], bool]] = []
 _ENFORCE = inspect.signature(iam_evaluator.enforce)
 # The resource of the last check that was denied.
 _denied_resource: ContextVar[str] = ContextVar("denied_resource", default="*")
-# The evaluations of the decision under way, if decisions are traced: context and result of each.
+# The context and result of each evaluation of the current decision, if decisions are traced.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
-# Source: Amazon S3 API Reference, DeleteBucketPolicy: the owner's root can do this despite a Deny.
+# The owner's root can do this despite a Deny. Source: Amazon S3 API Reference, DeleteBucketPolicy.
 _OF_THE_OWNERS_ROOT = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
     {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
@@ -43,26 +42,30 @@ _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
 
 
 def authorize_every_caller() -> None:
-    """Repair ministack's authorization where AWS differs, or where the gate has done its part."""
-    _leave_signatures_to_the_gate()
+    """Correct ministack's authorization where AWS differs, and use the filter's verified caller."""
+    _use_verified_caller()
     _trust_loopback_as_secure()
     _name_the_role_of_a_session()
-    _hold_root_to_resource_policies()
-    _deny_what_is_not_in_the_table()
+    _apply_resource_policies_to_root()
+    _deny_unlisted_operations()
     _name_the_resource_of_a_denial()
     _parse_each_policy_once()
 
 
-def leave_to_the_service(is_its_own: Callable[[str, str], bool]) -> None:
-    """Let a service authorize the requests of which a function of service and path is true."""
-    _self_authorizing.append(is_its_own)
+def exempt_service(authorizes_itself: Callable[[str, str], bool]) -> None:
+    """Exempt requests that their service authorizes.
+
+    Args:
+        authorizes_itself: returns true for the service and path of such a request.
+    """
+    _self_authorizing.append(authorizes_itself)
 
 
 def authorize_caller(check: Check) -> None:
     """Check the caller of the current request (``authorization.checks.Authorize``).
 
     Raises:
-        ServiceError: the caller may not do this, or there is none.
+        ServiceError: the caller is not authorized, or the request is not signed.
     """
     caller = current_caller()
     if caller is None:
@@ -74,7 +77,7 @@ def authorize_key(access_key_id: str, check: Check) -> None:
     """Check the principal of an access key, in the current account and Region.
 
     Raises:
-        ServiceError: the principal may not do this.
+        ServiceError: the principal is not authorized.
     """
     denial = iam_evaluator.enforce(
         access_key_id,
@@ -103,7 +106,7 @@ def authorize_key(access_key_id: str, check: Check) -> None:
 def denial(
     service: str, error: ServiceError, headers: dict[str, str]
 ) -> tuple[int, dict[str, str], bytes]:
-    """Return the response to a denied request, in the protocol of a service of ministack's."""
+    """Return the response to a denied request, in the protocol of a service of ministack."""
     response: tuple[int, dict[str, str], bytes] = iam_actions.access_denied_response(
         service, "", "", str(uuid.uuid4()), message=error.message, headers=headers
     )
@@ -114,11 +117,11 @@ def trace_decisions(trace: Trace) -> None:
     """Record every decision about a signed request."""
     evaluate, enforce = iam_evaluator.evaluate, iam_evaluator.enforce
 
-    def evaluate_and_remember(context: Any, *policies: Any) -> Any:
+    def evaluate_and_collect(context: Any, *policies: Any) -> Any:
         result = evaluate(context, *policies)
-        under_way = _evaluations.get()
-        if under_way is not None:
-            under_way.append((context, result))
+        collected = _evaluations.get()
+        if collected is not None:
+            collected.append((context, result))
         return result
 
     def enforce_and_record(*args: Any, **options: Any) -> Any:
@@ -132,7 +135,7 @@ def trace_decisions(trace: Trace) -> None:
             trace.record(_decision(evaluations, denial))
         return denial
 
-    iam_evaluator.evaluate, iam_evaluator.enforce = evaluate_and_remember, enforce_and_record
+    iam_evaluator.evaluate, iam_evaluator.enforce = evaluate_and_collect, enforce_and_record
 
 
 def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
@@ -162,18 +165,18 @@ def _principal(context: Any) -> str:
     return _role_arn(context.principal_arn) if is_session else str(context.principal_arn)
 
 
-def _leave_signatures_to_the_gate() -> None:
-    """Take the caller from the gate: ministack would verify signatures with other secrets."""
+def _use_verified_caller() -> None:
+    """Take the caller from the request filter: ministack verifies signatures with other secrets."""
 
-    def take_the_gates_caller(*_args: object, **_options: object) -> None:
+    def set_verified_key(*_args: object, **_options: object) -> None:
         caller = current_caller()
         iam_evaluator._verified_key.set(caller.access_key_id if caller else "")
 
-    app.pin_signed_request = take_the_gates_caller
+    app.pin_signed_request = set_verified_key
 
 
 def _trust_loopback_as_secure() -> None:
-    """Set ``aws:SecureTransport``: the emulator serves plain HTTP, which no other machine reads."""
+    """Set ``aws:SecureTransport``: the emulator serves HTTP on loopback, without TLS."""
 
     def pin(source_ip: str, _secure_transport: bool) -> None:  # noqa: FBT001 - ministack's signature
         iam_evaluator.pin_request_origin(source_ip, True)  # noqa: FBT003 - as above
@@ -195,8 +198,8 @@ def _name_the_role_of_a_session() -> None:
     iam_evaluator._resolve_condition_key = resolve_key
 
 
-def _hold_root_to_resource_policies() -> None:
-    """Evaluate resource policies for an account's root, which ministack allows everything.
+def _apply_resource_policies_to_root() -> None:
+    """Evaluate resource policies for an account's root; ministack allows root everything.
 
     On AWS, a Deny in the policy of a bucket, key or topic applies to root as well, and root of
     another account needs an Allow in it.
@@ -227,32 +230,32 @@ def _hold_root_to_resource_policies() -> None:
     iam_evaluator.combine_resource_policy = combine_with_resource_policy
 
 
-def _deny_what_is_not_in_the_table() -> None:
-    """Give requests for which ministack finds no IAM action one that no policy names.
+def _deny_unlisted_operations() -> None:
+    """Use an action that no policy names for requests without an IAM action in ministack's table.
 
-    ministack serves such requests to every caller. Here, only policies that allow everything of
-    the service do.
+    ministack serves such requests to every caller. Here, only policies that allow all actions of
+    the service allow them.
     """
     extract = iam_actions.extract_iam_action
 
     def extract_iam_action(service: str, method: str, path: str, *more: Any) -> str | None:
-        if any(is_its_own(service, path) for is_its_own in _self_authorizing):
+        if any(authorizes_itself(service, path) for authorizes_itself in _self_authorizing):
             return None
         found: str | None = extract(service, method, path, *more)
         namespace = iam_actions.SERVICE_TO_IAM_NAMESPACE.get(service, service)
-        return found or f"{namespace}:{_NOT_IN_THE_TABLE}"
+        return found or f"{namespace}:{_UNLISTED}"
 
     iam_actions.extract_iam_action = extract_iam_action
 
 
 def _name_the_resource_of_a_denial() -> None:
-    """Name the resource in each denial, and the kind of policy that decided.
+    """Name the resource in each denial, and the kind of policy that denied the request.
 
-    ministack names it for a few services only, and that of the first of several checks.
+    ministack names the resource for a few services only; of several checks, that of the first.
     """
     respond, enforce = iam_actions.access_denied_response, iam_evaluator.enforce
 
-    def enforce_and_remember(*args: Any, **options: Any) -> Any:
+    def enforce_and_store(*args: Any, **options: Any) -> Any:
         denial = enforce(*args, **options)
         if denial is not None:
             bound = _ENFORCE.bind(*args, **options)
@@ -279,12 +282,12 @@ def _name_the_resource_of_a_denial() -> None:
             )
         return respond(service, action, principal, request_id, message=message, **more)
 
-    iam_evaluator.enforce = enforce_and_remember
+    iam_evaluator.enforce = enforce_and_store
     iam_actions.access_denied_response = access_denied_response
 
 
 def _parse_each_policy_once() -> None:
-    """Keep parsed policies: ministack parses every policy of the caller for each check."""
+    """Cache parsed policies: ministack parses every policy of the caller for each check."""
     parse = iam_evaluator.parse_policy_document
     parse_text = functools.lru_cache(_PARSED_POLICIES)(parse)
 
@@ -300,3 +303,14 @@ def _role_arn(session_arn: str) -> str:
     name = resource.split("/")[1]
     role = iam._roles.get_scoped(account, None, name) or {}
     return str(role.get("Arn", f"arn:aws:iam::{account}:role/{name}"))
+
+
+def logical_ids(account: str) -> dict[str, str]:
+    """Return `stack/logical id` by physical id, for every stack of an account."""
+    return {
+        resource["PhysicalResourceId"]: f"{stack['StackName']}/{logical_id}"
+        for (owner, _region, _name), stack in list(cloudformation._stacks._data.items())
+        if owner == account
+        for logical_id, resource in list(stack.get("_resources", {}).items())
+        if resource.get("PhysicalResourceId")
+    }

@@ -1,4 +1,4 @@
-"""S3, Lambda and IoT, as Greengrass asks them, in process."""
+"""The operations of S3, Lambda and IoT that Greengrass uses, called in process."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import copy
@@ -9,24 +9,24 @@ import boto3
 from botocore.config import Config
 from ministack.services import eventbridge, iot, lambda_svc, s3
 
+from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
-from local_aws.greengrass.ports import FunctionVersion, JobState, ShadowState
 from local_aws.ministack_hooks.identity import issue_service_credentials
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.ministack_hooks.registration import within
+from local_aws.services.greengrass.ports import FunctionVersion, JobState, ShadowState
 
 GREENGRASS_ACCOUNT = "099999999999"
 ARTIFACT_URL_SECONDS = 3600
 
 
 class MinistackCloud:
-    """The rest of the cloud, asked in process (``greengrass.cloud.Cloud``)."""
+    """The services that Greengrass uses, called in process (``greengrass.cloud.Cloud``)."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Read an S3 object of the account in the region."""
+        """Read an S3 object of the account in the Region."""
         with within(scope):
             if s3.bucket_region(bucket) != scope.region:
                 return None
@@ -47,17 +47,17 @@ class MinistackCloud:
         )
 
     def store_artifact(self, scope: Scope, key: str, content: bytes) -> None:
-        """Keep Greengrass's own copy in a bucket of an account that stands for AWS's own."""
+        """Store Greengrass' copy of an artifact in a bucket of the account that represents AWS."""
         bucket = _artifact_bucket(scope)
         with within(Scope(GREENGRASS_ACCOUNT, scope.region)):
             if s3.bucket_region(bucket) is None:
                 s3._create_bucket(bucket, b"", {})
-            answer = s3._put_object(bucket, key, content, {})
-        if answer[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
-            raise ServiceError("InternalServerException", f"Cannot keep {key}: {answer[2]!r}")
+            response = s3._put_object(bucket, key, content, {})
+        if response[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+            raise ServiceError("InternalServerException", f"Cannot store {key}: {response[2]!r}")
 
     def artifact_url(self, scope: Scope, key: str) -> str:
-        """Sign a URL that reads a kept artifact for an hour."""
+        """Return a presigned URL that reads a stored artifact for one hour."""
         bucket = _artifact_bucket(scope)
         only_this_object = {
             "Effect": "Allow",
@@ -85,12 +85,12 @@ class MinistackCloud:
         )
 
     def target_exists(self, scope: Scope, arn: str) -> bool:
-        """Tell whether a thing or thing group exists."""
+        """Return whether a thing or thing group exists."""
         with within(scope):
             return iot._job_target_resolve(arn) is not None
 
     def thing_groups(self, scope: Scope, thing: str) -> dict[str, str]:
-        """Map the names of the groups a thing is in to their ARNs."""
+        """Return the ARNs of the groups of a thing by their names."""
         with within(scope):
             names = (iot._things.get(thing) or {}).get("thingGroupNames", [])
             return {name: iot._thing_group_arn(name) for name in names if name in iot._thing_groups}
@@ -98,28 +98,28 @@ class MinistackCloud:
     async def create_job(self, scope: Scope, job_id: str, request: dict[str, Any]) -> None:
         """Create an IoT job."""
         with within(scope):
-            answer = await iot._create_job(job_id, request)
-        if answer[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
-            message = json.loads(answer[2]).get("message", answer[2].decode())
+            response = await iot._create_job(job_id, request)
+        if response[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+            message = json.loads(response[2]).get("message", response[2].decode())
             raise ServiceError(
-                "ValidationException", f"IoT refused the deployment's job: {message}"
+                "ValidationException", f"IoT rejected the deployment's job: {message}"
             )
 
     async def cancel_job(self, scope: Scope, job_id: str) -> None:
-        """Cancel a job, with the executions under way."""
+        """Cancel a job and its executions in progress."""
         with within(scope):
             job = iot._jobs.get(job_id)
             if job is not None and job["status"] == "IN_PROGRESS":
                 await iot._cancel_job(job_id, {}, {"force": "true"})
 
     def job(self, scope: Scope, job_id: str) -> JobState | None:
-        """Look a job up."""
+        """Return a job, or None if it does not exist."""
         with within(scope):
             record = iot._jobs.get(job_id)
             return None if record is None else JobState(record["status"], record["jobArn"])
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
-        """Look up how a job went on a thing."""
+        """Return the execution of a job on a thing, or None."""
         with within(scope):
             execution: dict[str, Any] | None = iot.jobs_describe_execution(thing, job_id)
             return execution
@@ -127,34 +127,38 @@ class MinistackCloud:
     async def update_shadow(
         self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
     ) -> None:
-        """Change a shadow as UpdateThingShadow does."""
+        """Update a shadow as UpdateThingShadow does."""
         with within(scope):
             before = copy.deepcopy(iot.get_thing_shadow(thing, shadow))
-            status, answer = iot.update_thing_shadow(thing, shadow, {"state": {"desired": desired}})
+            status, response = iot.update_thing_shadow(
+                thing, shadow, {"state": {"desired": desired}}
+            )
             after = copy.deepcopy(iot.get_thing_shadow(thing, shadow))
         if status >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
             raise ServiceError(
                 "ValidationException",
-                f"IoT rejected the deployment's shadow: {answer.get('message', answer)}",
+                f"IoT rejected the deployment's shadow: {response.get('message', response)}",
             )
         base = f"$aws/things/{thing}/shadow/name/{shadow}"
         await iot.shadow_emit_update_responses(
-            scope.account, scope.region, base, answer, *before, *after, None
+            scope.account, scope.region, base, response, *before, *after, None
         )
 
     def shadow(self, scope: Scope, thing: str, shadow: str) -> ShadowState:
-        """Look a named shadow up."""
+        """Return a named shadow."""
         with within(scope):
-            status, found = iot.get_thing_shadow(thing, shadow)
+            status, document = iot.get_thing_shadow(thing, shadow)
             if status >= 400:  # noqa: PLR2004 - as above
                 return ShadowState({}, 0)
-            reported = found["metadata"].get("reported", {}).get("status", {})
-            return ShadowState(copy.deepcopy(found["state"]), reported.get("timestamp", 0) * 1000)
+            reported = document["metadata"].get("reported", {}).get("status", {})
+            return ShadowState(
+                copy.deepcopy(document["state"]), reported.get("timestamp", 0) * 1000
+            )
 
     def put_event(
         self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]
     ) -> None:
-        """Put an event of Greengrass' on the account's default event bus."""
+        """Put an event of Greengrass on the default event bus of the account."""
         entry = {
             "Source": "aws.greengrass",
             "DetailType": detail_type,

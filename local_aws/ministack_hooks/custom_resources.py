@@ -1,4 +1,4 @@
-"""Custom resources as CloudFormation treats them: limited answers, retries, failed creations."""
+"""Custom resources: the size of responses, retries of functions, and failed creations."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import json
@@ -10,12 +10,12 @@ from ministack import app
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import custom_resource, handlers, stacks
 
-from local_aws.asynchronous_calls import call_with_retries
-from local_aws.ministack_hooks.services import Handled
+from local_aws.ministack_hooks.registration import Handled
+from local_aws.services.lambda_retries import call_with_retries
 
 # Source: CloudFormation user guide, "Custom resource response objects".
-LARGEST_ANSWER_BYTES = 4_096
-_ANSWERS = "/_ministack/cfn-response/"
+LARGEST_RESPONSE_BYTES = 4_096
+_RESPONSES = "/_ministack/cfn-response/"
 _SUFFIX_CHARACTERS = 12
 _FAILURES = (RuntimeError, TimeoutError)
 
@@ -25,28 +25,28 @@ _failed: dict[tuple[str, str], str] = {}
 
 
 def complete_custom_resources() -> None:
-    """Limit answers, retry functions that fail, and delete what could not be created."""
-    _limit_answers()
+    """Limit responses, retry failed functions, and delete resources whose creation failed."""
+    _limit_responses()
     _retry_functions()
-    _remember_failed_creations()
+    _record_failed_creations()
     _delete_failed_creations()
 
 
-def _limit_answers() -> None:
-    """Fail a resource whose answer is too large.
+def _limit_responses() -> None:
+    """Fail a resource whose response is too large.
 
-    Only the request has the answer's size; ministack's callback receives it parsed.
+    Only the HTTP request has the size: ministack's callback receives the parsed response.
     """
-    answer = app._handle_post_body_shortcuts
+    respond = app._handle_post_body_shortcuts
 
     async def limited(
         method: str, path: str, headers: dict[str, str], body: bytes, *more: Any
     ) -> Handled | None:
-        if path.startswith(_ANSWERS) and len(body) > LARGEST_ANSWER_BYTES:
+        if path.startswith(_RESPONSES) and len(body) > LARGEST_RESPONSE_BYTES:
             body = json.dumps(
                 {**_identity(body), "Status": "FAILED", "Reason": "Response object is too long."}
             ).encode()
-        handled: Handled | None = await answer(method, path, headers, body, *more)
+        handled: Handled | None = await respond(method, path, headers, body, *more)
         return handled
 
     app._handle_post_body_shortcuts = limited
@@ -54,15 +54,15 @@ def _limit_answers() -> None:
 
 def _identity(body: bytes) -> dict[str, Any]:
     try:
-        given = json.loads(body)
+        response = json.loads(body)
     except ValueError:
         return {}
     members = ("PhysicalResourceId", "StackId", "LogicalResourceId", "RequestId")
-    return {name: given[name] for name in members if name in given}
+    return {name: response[name] for name in members if name in response}
 
 
 def _retry_functions() -> None:
-    """Call a function again that failed without an answer: CloudFormation calls asynchronously."""
+    """Retry a function that failed without a response: CloudFormation invokes asynchronously."""
     execute = lambda_svc._execute_function_with_config_scope
 
     def execute_and_retry(record: dict[str, Any], event: Any) -> dict[str, Any]:
@@ -81,17 +81,17 @@ def _retry_functions() -> None:
     lambda_svc._execute_function_with_config_scope = execute_and_retry
 
 
-def _remember_failed_creations() -> None:
+def _record_failed_creations() -> None:
     invoke, deliver = custom_resource.invoke_custom_resource, custom_resource.deliver_response
 
-    def deliver_and_remember(token: str, response: Any) -> bool:
+    def deliver_and_record(token: str, response: Any) -> bool:
         if isinstance(response, dict) and response.get("Status") == "FAILED":
             key = (response.get("StackId", ""), response.get("LogicalResourceId", ""))
             _failed[key] = response.get("PhysicalResourceId") or _new_id(key[1])
         delivered: bool = deliver(token, response)
         return delivered
 
-    def invoke_and_remember(
+    def invoke_and_record(
         request: str, logical_id: str, props: Any, stack: str, stack_id: str, *more: Any,
         **named: Any,
     ) -> Any:  # fmt: skip
@@ -106,20 +106,20 @@ def _remember_failed_creations() -> None:
         finally:
             _is_invoking.reset(token)
 
-    custom_resource.invoke_custom_resource = invoke_and_remember
-    custom_resource.deliver_response = deliver_and_remember
+    custom_resource.invoke_custom_resource = invoke_and_record
+    custom_resource.deliver_response = deliver_and_record
 
 
 def _new_id(logical_id: str) -> str:
-    """Identify a resource as CloudFormation does whose function gives it no identifier."""
+    """Return the physical id that CloudFormation generates if the function returns none."""
     return f"{logical_id}-{uuid.uuid4().hex[:_SUFFIX_CHARACTERS].upper()}"
 
 
 def _delete_failed_creations() -> None:
-    """Let a rollback delete the custom resource whose creation failed, too.
+    """Delete the custom resource whose creation failed in the rollback.
 
-    Its function may have created something before it failed. ministack deletes only what was
-    created.
+    Its function may have created something before it failed. ministack deletes only resources
+    whose creation succeeded.
     """
     roll_back = stacks._roll_back_operation
 

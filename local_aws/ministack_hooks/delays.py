@@ -1,4 +1,4 @@
-"""Operations that end after their response on AWS: with a delay, they do so here.
+"""Delays of operations that take effect after their response on AWS.
 
 Sources: botocore's `iot` model, ``DetachThingPrincipal`` and ``DetachPolicy``; IAM user guide,
 "Changes that I make are not always immediately visible".
@@ -15,13 +15,13 @@ from ministack import app
 from ministack.core.responses import error_response_json
 from ministack.services import iam, iot
 
-from local_aws.caller import current_caller
+from local_aws.authorization.caller import current_caller
 from local_aws.errors import ServiceError
-from local_aws.inputs import Inputs
-from local_aws.ministack_hooks.services import Handled, current_scope
-from local_aws.wire import Call, Request
+from local_aws.input_validation.requests import Inputs
+from local_aws.ministack_hooks.registration import Handled, current_scope
+from local_aws.service_protocol import Call, Request
 
-_DONE_LATER: Handled = (200, {"Content-Type": "application/json"}, b"{}")
+_ACCEPTED: Handled = (200, {"Content-Type": "application/json"}, b"{}")
 _MEMBERSHIP = frozenset({"AddThingToThingGroup", "RemoveThingFromThingGroup"})
 # The operations that assume a role, with the member that names it.
 _ROLES = {("lambda", "CreateFunction"): "Role", ("sts", "AssumeRole"): "RoleArn"}
@@ -29,7 +29,7 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def delay_operations(seconds: float) -> None:
-    """Let detachments, memberships, new roles and jobs take effect after some seconds."""
+    """Delay the effects of detachments, memberships, new roles and jobs."""
     _delay_things(seconds)
     _delay_deletions_of_policies(seconds)
     for service in ("lambda", "sts"):
@@ -38,7 +38,7 @@ def delay_operations(seconds: float) -> None:
 
 
 def _delay_things(seconds: float) -> None:
-    """Answer at once, and act later."""
+    """Respond immediately, and apply the operation after the delay."""
     handle, inputs = app.SERVICE_HANDLERS["iot"], Inputs("iot")
 
     async def handle_later(
@@ -48,10 +48,10 @@ def _delay_things(seconds: float) -> None:
             await asyncio.sleep(seconds)
             await handle(method, path, headers, body, query)
 
-        call = inputs.read(Request(method, path, headers, body, query))
+        call = inputs.parse(Request(method, path, headers, body, query))
         if call is not None and _can_be_delayed(call):
             _start(act())
-            return _DONE_LATER
+            return _ACCEPTED
         handled: Handled = await handle(method, path, headers, body, query)
         return handled
 
@@ -59,7 +59,7 @@ def _delay_things(seconds: float) -> None:
 
 
 def _can_be_delayed(call: Call) -> bool:
-    """Return whether a call is delayed and cannot fail: others are rejected at once."""
+    """Return whether a call can be delayed: a call that can fail must fail in its response."""
     thing = call.params.get("thingName")
     if thing not in iot._things:
         return False
@@ -69,11 +69,11 @@ def _can_be_delayed(call: Call) -> bool:
 
 
 def _delay_deletions_of_policies(seconds: float) -> None:
-    """Reject the deletion of a policy that was detached a moment ago."""
+    """Reject the deletion of a policy within the delay after its detachment."""
     change, delete = iot._change_policy_target, iot._delete_policy
     detached: dict[tuple[str, str], float] = {}
 
-    def change_and_note(name: str, target: str | None, *, attach: bool, **named: Any) -> Any:
+    def change_and_record(name: str, target: str | None, *, attach: bool, **named: Any) -> Any:
         if not attach and target in (iot._policies.get(name) or {}).get("targets", []):
             detached[str(current_scope()), name] = time.monotonic()
         return change(name, target, attach=attach, **named)
@@ -89,18 +89,18 @@ def _delay_deletions_of_policies(seconds: float) -> None:
             )
         return delete(name)
 
-    iot._change_policy_target, iot._delete_policy = change_and_note, delete_if_detached
+    iot._change_policy_target, iot._delete_policy = change_and_record, delete_if_detached
 
 
 def _delay_roles(service: str, seconds: float) -> None:
-    """Reject calls that assume a role which was created a moment ago."""
+    """Reject calls that assume a role within the delay after its creation."""
     handle, inputs = app.SERVICE_HANDLERS[service], Inputs(service)
 
     async def handle_known(
         method: str, path: str, headers: dict[str, str], body: bytes, query: Any
     ) -> Handled:
         request = Request(method, path, headers, body, query)
-        call = inputs.read(request)
+        call = inputs.parse(request)
         member = None if call is None else _ROLES.get((service, call.operation))
         if call is not None and member is not None and _is_new(call.params.get(member), seconds):
             fault = _unknown_role(service, call.params[member])
@@ -113,7 +113,7 @@ def _delay_roles(service: str, seconds: float) -> None:
 
 
 def _unknown_role(service: str, role_arn: str) -> ServiceError:
-    """Return the error of a service that does not find a role yet."""
+    """Return the error of a service to which a new role is not visible yet."""
     if service == "lambda":
         return ServiceError(
             "InvalidParameterValueException",
@@ -136,12 +136,12 @@ def _is_new(role_arn: Any, seconds: float) -> bool:
 
 
 def _delay_jobs(seconds: float) -> None:
-    """Create the executions of a job some seconds after the job, and notify devices then."""
+    """Create the executions of a job after the delay, and then notify its devices."""
     create, materialize = iot._create_job, iot._jobs_materialize_executions
 
     async def create_and_release(job_id: str, payload: dict[str, Any]) -> Handled:
         created: Handled = await create(job_id, payload)
-        if created[0] == _DONE_LATER[0]:
+        if created[0] == _ACCEPTED[0]:
             _start(_release(job_id, seconds))
         return created
 
@@ -162,7 +162,7 @@ async def _release(job_id: str, seconds: float) -> None:
 
 
 def _start(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run in the account and region of the current request; the event loop keeps no reference."""
+    """Start a task in the context of the current request, and store it: asyncio does not."""
     task = asyncio.create_task(coroutine)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

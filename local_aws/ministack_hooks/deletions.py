@@ -1,7 +1,7 @@
-"""The resources that a failed deletion leaves: the failed one, and those that it depends on.
+"""Failed deletions of resources, which retain the resources that they depend on.
 
-ministack deletes a custom resource's function although the resource's deletion failed, so no later
-deletion can succeed. CloudFormation keeps what a failed resource depends on.
+ministack deletes the function of a custom resource although the deletion of the resource failed, so
+no later deletion can succeed. CloudFormation retains the dependencies of a failed resource.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
@@ -17,27 +17,27 @@ Records = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Deletion:
-    """A deletion under way: the stack's resources before it, and those that it keeps."""
+    """A deletion in progress: the resources before it, and those that are retained."""
 
     stack: str
     definitions: dict[str, Any]
     resources: Records
     failed: dict[str, str] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
+    retained: set[str] = field(default_factory=set)
 
-    def keeps(self, stack: str | None, logical_id: str) -> bool:
-        return stack == self.stack and logical_id in self.kept
+    def retains(self, stack: str | None, logical_id: str) -> bool:
+        return stack == self.stack and logical_id in self.retained
 
     def fail(self, logical_id: str, reason: str) -> None:
         self.failed[logical_id] = reason
         needed = stacks._with_dependencies([logical_id], self.definitions, set(self.resources))
-        self.kept.update(needed - set(self.failed))
+        self.retained.update(needed - set(self.failed))
 
     def restore(self, stack: dict[str, Any]) -> None:
-        """Put what still exists back into the stack, in the order of its creation."""
+        """Add the remaining resources to the stack again, in the order of their creation."""
         remaining = stack["_resources"]
         for logical_id, record in self.resources.items():
-            if logical_id in self.kept or logical_id in self.failed:
+            if logical_id in self.retained or logical_id in self.failed:
                 remaining[logical_id] = record
         for logical_id, reason in self.failed.items():
             self.resources[logical_id].update(
@@ -53,15 +53,15 @@ class _Deletion:
 _current: ContextVar[_Deletion | None] = ContextVar("deletion", default=None)
 
 
-def keep_what_failed_resources_need() -> None:
-    """Skip the deletion of what a resource depends on that could not be deleted."""
+def retain_dependencies_of_failed_deletions() -> None:
+    """Skip the deletion of the dependencies of a resource whose deletion failed."""
     delete, add_event = stacks._delete_resource, stacks._add_event
 
-    def delete_unless_needed(
+    def delete_unless_retained(
         type_: str, physical_id: str, props: Any, stack: str | None = None, logical_id: Any = None
     ) -> None:
         deletion = _current.get()
-        if deletion is not None and deletion.keeps(stack, logical_id):
+        if deletion is not None and deletion.retains(stack, logical_id):
             return
         try:
             delete(type_, physical_id, props, stack, logical_id)
@@ -70,14 +70,14 @@ def keep_what_failed_resources_need() -> None:
                 deletion.fail(logical_id, str(error))
             raise
 
-    def add_event_unless_kept(
+    def add_event_unless_retained(
         stack_id: str, stack: str, logical_id: str, *more: Any, **named: Any
     ) -> None:
         deletion = _current.get()
-        if deletion is None or not deletion.keeps(stack, logical_id):
+        if deletion is None or not deletion.retains(stack, logical_id):
             add_event(stack_id, stack, logical_id, *more, **named)
 
-    stacks._delete_resource, stacks._add_event = delete_unless_needed, add_event_unless_kept
+    stacks._delete_resource, stacks._add_event = delete_unless_retained, add_event_unless_retained
     _watch_deletions()
     _watch_rollbacks()
 
@@ -85,10 +85,10 @@ def keep_what_failed_resources_need() -> None:
 def _watch_deletions() -> None:
     delete_stack = stacks._delete_stack_async
 
-    async def delete_and_keep(name: str, stack_id: str, *retained: Any, **mode: Any) -> None:
+    async def delete_and_retain(name: str, stack_id: str, *retained: Any, **mode: Any) -> None:
         stack = cloudformation._stacks.get(name)
         if stack is None or mode.get("force"):
-            # A forced deletion retains these resources outside of the stack.
+            # A forced deletion removes the stack, so these resources remain outside of it.
             await delete_stack(name, stack_id, *retained, **mode)
             return
         definitions = (stack.get("_template") or {}).get("Resources", {})
@@ -101,13 +101,13 @@ def _watch_deletions() -> None:
         if deletion.failed:
             deletion.restore(stack)
 
-    stacks._delete_stack_async = handlers._delete_stack_async = delete_and_keep
+    stacks._delete_stack_async = handlers._delete_stack_async = delete_and_retain
 
 
 def _watch_rollbacks() -> None:
     roll_back = stacks._roll_back_operation
 
-    async def roll_back_and_keep(
+    async def roll_back_and_retain(
         name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], *more: Any
     ) -> None:
         if operation.get("is_update"):
@@ -122,7 +122,7 @@ def _watch_rollbacks() -> None:
             _current.reset(token)
         if deletion.failed:
             deletion.restore(stack)
-            # The deletion of the stack reads what depends on what from here.
+            # A later deletion of the stack reads the dependencies from its template.
             stack["_template"] = operation.get("template") or {}
 
-    stacks._roll_back_operation = handlers._roll_back_operation = roll_back_and_keep
+    stacks._roll_back_operation = handlers._roll_back_operation = roll_back_and_retain

@@ -1,4 +1,4 @@
-"""The MQTT traffic of devices that are followed, as the broker receives and delivers it."""
+"""The MQTT traffic of followed devices, as the broker receives and delivers it."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from ministack.services import iot
 
 from local_aws import json_text
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
 from local_aws.transcripts.traffic import Traffic
 
 
 def report_mqtt(traffic: Traffic) -> None:
-    """Report connections, subscriptions and messages of devices.
+    """Report the connections, subscriptions and messages of devices.
 
-    The client id of a device is the name of its thing; further connections add ``#`` and a number.
+    The client id of a device is its thing name; further connections add ``#`` and a number.
     """
     register = iot._register_client
     subscribe = iot.broker_subscribe
@@ -72,7 +72,7 @@ def report_mqtt(traffic: Traffic) -> None:
 
 
 def _receivers(scope: Scope, topic: str) -> set[str]:
-    """Return the devices that have a subscription to a topic."""
+    """Return the devices that are subscribed to a topic."""
     subscriptions = [
         subscription for group in iot._subscriptions.values() for subscription in group
     ]
@@ -92,7 +92,7 @@ def _thing(client_id: str) -> str:
 
 
 def _value(payload: bytes) -> Any:
-    """Return a payload as JSON; a text that is not JSON as it is, without invalid characters."""
+    """Return the JSON value of a payload, or its text with invalid characters replaced."""
     try:
         return json_text.parse(payload)
     except ValueError:

@@ -1,8 +1,8 @@
 """Certificates that are attached to one thing exclusively.
 
-ministack ignores the type of the relation between a thing and its principal, and fills thing policy
-variables only if the client id is the thing's name. For an exclusive thing AWS IoT fills them
-whatever the client id is.
+ministack ignores the type of the relation between a thing and its principal, and resolves thing
+policy variables only if the client id is the thing name. For an exclusive thing, AWS IoT resolves
+them for any client id.
 
 Source: AWS IoT Developer Guide, "Thing policy variables" and "Associate an AWS IoT thing to an MQTT
 client connection"; botocore's model of `AttachThingPrincipal`.
@@ -15,12 +15,12 @@ from ministack.core.responses import error_response_json, request_scope
 from ministack.services import iot
 
 _EXCLUSIVE = "EXCLUSIVE_THING"
-# In ministack's record of a certificate.
-_KEY = "exclusiveThing"
+# The member in ministack's record of a certificate.
+_MEMBER = "exclusiveThing"
 
 
 def support_exclusive_things() -> None:
-    """Record exclusive relations, reject a second one, and fill policy variables from them."""
+    """Store exclusive relations, reject a second one, and resolve policy variables with them."""
     handle, context = iot._handle_thing_principals, iot._mqtt_policy_context
 
     def handle_principals(
@@ -31,8 +31,8 @@ def support_exclusive_things() -> None:
         if method == "PUT" and certificate is not None:
             kind = query.get("thingPrincipalType", "NON_EXCLUSIVE_THING")
             others = set(_things(certificate)) - {thing}
-            # AWS documents the exclusion, not the error's text.
-            if others and (kind == _EXCLUSIVE or certificate.get(_KEY)):
+            # AWS documents the exclusion, but not the error message.
+            if others and (kind == _EXCLUSIVE or certificate.get(_MEMBER)):
                 return error_response_json(
                     "InvalidRequestException",
                     f"The principal is attached to {', '.join(sorted(others))}; it cannot be "
@@ -42,22 +42,22 @@ def support_exclusive_things() -> None:
         response = handle(method, path, headers, body, query)
         if certificate is not None:
             if method == "PUT" and query.get("thingPrincipalType") == _EXCLUSIVE:
-                certificate[_KEY] = thing
-            elif method == "DELETE" and certificate.get(_KEY) == thing:
-                del certificate[_KEY]
+                certificate[_MEMBER] = thing
+            elif method == "DELETE" and certificate.get(_MEMBER) == thing:
+                del certificate[_MEMBER]
         return response
 
     def policy_context(
         account: str, region: str, certificate_id: str, client_id: str
     ) -> dict[str, str]:
-        found: dict[str, str] = context(account, region, certificate_id, client_id)
+        variables: dict[str, str] = context(account, region, certificate_id, client_id)
         with request_scope(account, region):
             certificate = iot._certificates.get(certificate_id) or {}
-            thing = certificate.get(_KEY)
+            thing = certificate.get(_MEMBER)
             if thing in _things(certificate):
-                found["iot:connection.thing.thingname"] = thing
-                found["iot:connection.thing.isattached"] = "true"
-        return found
+                variables["iot:connection.thing.thingname"] = thing
+                variables["iot:connection.thing.isattached"] = "true"
+        return variables
 
     iot._handle_thing_principals = handle_principals
     iot._mqtt_policy_context = policy_context

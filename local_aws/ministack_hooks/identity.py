@@ -1,4 +1,4 @@
-"""Who a device certificate stands for, and the temporary credentials of a role."""
+"""The device that a client certificate identifies, and the temporary credentials of a role."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import hashlib
@@ -10,31 +10,31 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import iam, iot, sts
 
+from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
-from local_aws.role_aliases import CREDENTIALS_PROVIDER
-from local_aws.scope import Scope
+from local_aws.services.role_aliases import CREDENTIALS_PROVIDER
 
 # The access key of each service's session, by the role's id and session name.
 _service_sessions: dict[tuple[str, str], str] = {}
-# 9999-12-31, the last day that ISO 8601 writes in four digits of a year.
+# 9999-12-31, the last day with a four-digit year in ISO 8601.
 _FAR_FUTURE = 253402214400.0
 
 
 class Device:
-    """Who a client certificate stands for."""
+    """The device that a client certificate identifies."""
 
     def __init__(self, certificate: bytes) -> None:
-        """Look a certificate (DER) up in the registry.
+        """Find a certificate (DER) in the registry.
 
         Raises:
-            ServiceError: it is not registered, or not ACTIVE, in exactly one account.
+            ServiceError: it is not registered and ACTIVE in exactly one account.
         """
         self.certificate_id = hashlib.sha256(certificate).hexdigest()
         active = iot._mtls_active_registrations(self.certificate_id)
         if len(active) != 1:
             raise ServiceError(
                 "AccessDeniedException",
-                f"The certificate {self.certificate_id} is refused:"
+                f"The certificate {self.certificate_id} is rejected:"
                 f" {iot._mtls_refusal_reason(self.certificate_id)}.",
             )
         account, region, record = active[0]
@@ -42,7 +42,7 @@ class Device:
         self.things = [arn.rsplit("/", 1)[-1] for arn in record.get("attachedThings", [])]
 
     def allows(self, action: str, resource: str, thing: str) -> bool:
-        """Tell whether the policies on the certificate allow an action on an IoT resource."""
+        """Return whether the policies of the certificate allow an action on an IoT resource."""
         context = iot._mqtt_policy_context(
             self.scope.account, self.scope.region, self.certificate_id, thing
         )
@@ -55,10 +55,10 @@ class Device:
 
 
 def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) -> dict[str, str]:
-    """Issue the credentials of a role to IoT's credentials provider, for a role alias.
+    """Issue credentials of a role for a role alias of IoT's credentials provider.
 
     Raises:
-        ServiceError: the role does not exist, or its trust policy does not allow it.
+        ServiceError: the role does not exist, or does not trust the service.
     """
     _check_trust(role_arn, CREDENTIALS_PROVIDER, alias_arn)
     account, name = _account_and_name(role_arn)
@@ -66,23 +66,23 @@ def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) 
 
 
 def service_session(role_arn: str, service: str, source_arn: str, session_name: str) -> str:
-    """Return the access key of a service's session of a role, for one of the service's resources.
+    """Return the access key of a service's session of a role, for a resource of the service.
 
     Raises:
-        ServiceError: the role does not exist, or its trust policy does not allow it.
+        ServiceError: the role does not exist, or does not trust the service.
     """
     _check_trust(role_arn, service, source_arn)
     account, name = _account_and_name(role_arn)
-    own = role_id(account, name), session_name
-    key = _service_sessions.get(own, "")
+    owner = role_id(account, name), session_name
+    key = _service_sessions.get(owner, "")
     if key not in sts._sessions:
         key = issue_credentials(account, name, session_name, None)["accessKeyId"]
-        _service_sessions[own] = key
+        _service_sessions[owner] = key
     return key
 
 
 def role_id(account: str, name: str) -> str:
-    """Return the id of a role, which no other role of the same name has; empty if it is absent."""
+    """Return the unique id of a role, which differs after it is created again; empty if absent."""
     return str((iam._roles.get_scoped(account, None, name) or {}).get("RoleId", ""))
 
 
@@ -114,9 +114,9 @@ def _account_and_name(role_arn: str) -> tuple[str, str]:
 def issue_credentials(
     account: str, role_name: str, session_name: str, seconds: int | None
 ) -> dict[str, str]:
-    """Issue temporary credentials of a role, as STS gives them; ``expiration`` is ISO 8601.
+    """Issue temporary credentials of a role as STS does; ``expiration`` is ISO 8601.
 
-    Without ``seconds`` they are valid until the emulator ends.
+    If ``seconds`` is None, they are valid until the emulator ends.
     """
     return _issue(
         account,
@@ -129,7 +129,7 @@ def issue_credentials(
 def issue_service_credentials(
     account: str, name: str, statement: dict[str, str], seconds: int
 ) -> dict[str, str]:
-    """Issue temporary credentials of a service in its own account, for one statement only."""
+    """Issue temporary credentials in a service's account that one policy statement limits."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     return _issue(
         account,

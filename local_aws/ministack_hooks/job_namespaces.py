@@ -1,7 +1,7 @@
-"""Namespaces of IoT jobs: ministack stores a job's namespace and ignores it.
+"""Namespaces of IoT jobs, which ministack stores and ignores.
 
 A thing has one queue of pending jobs for each namespace, and one for jobs without a namespace. The
-device's topics name the namespace; the topics without one deliver jobs without a namespace only.
+device's topics contain the namespace; topics without one deliver only jobs without a namespace.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
@@ -14,26 +14,32 @@ from typing import Any
 
 from ministack.services import iot
 
-from local_aws.job_topics import NEXT, JobRequest, in_namespace, is_from_cloud, parse_request
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
+from local_aws.devices.job_topics import (
+    NEXT,
+    JobRequest,
+    in_namespace,
+    is_from_cloud,
+    parse_request,
+)
+from local_aws.ministack_hooks.registration import within
 
 logger = logging.getLogger(__name__)
 
 # The ids of the pending jobs of a thing, oldest first, by namespace.
 _Queues = dict[str | None, list[str]]
-# The namespace whose jobs ministack's functions about a thing's pending jobs concern.
+# The namespace to which ministack's functions for pending jobs apply.
 _current: ContextVar[str | None] = ContextVar("job_namespace", default=None)
 
 
 def support_job_namespaces() -> None:
-    """Give each namespace of jobs its own queues, topics and notifications."""
+    """Separate the queues, topics and notifications of jobs by namespace."""
     _support_queues()
     _support_topics()
 
 
 def _support_queues() -> None:
-    """Divide the pending jobs of a thing, and the notifications about them, by namespace."""
+    """Separate the pending jobs of a thing, and their notifications, by namespace."""
     pending = iot.jobs_pending_for_thing
     notify = iot.jobs_notify_thing
 
@@ -47,7 +53,7 @@ def _support_queues() -> None:
         return ids
 
     async def notify_each(account: str, region: str, thing: str, before: _Queues | None) -> None:
-        """Notify the thing in each namespace whose queue has changed."""
+        """Notify the thing in each namespace with a changed queue."""
         earlier = before or {}
         with within(Scope(account, region)):
             now = queues(thing)
@@ -58,13 +64,13 @@ def _support_queues() -> None:
                     await notify(account, region, thing, queue[0] if queue else None)
 
     iot.jobs_pending_for_thing = pending_in_namespace
-    # ministack only passes this result on to the notification.
+    # ministack uses this result only as an argument of the notification.
     iot.jobs_first_pending_job_id = queues
     iot.jobs_notify_thing = notify_each
 
 
 def _support_topics() -> None:
-    """Serve requests on the topics of a namespace, and reply there."""
+    """Serve requests on the topics of a namespace, and reply on its topics."""
     handle = iot._handle_jobs_publish
     publish = iot.broker_publish
     may_publish = iot._reserved_topic_publish_allowed
@@ -87,9 +93,9 @@ def _support_topics() -> None:
         account: str, region: str, topic: str, payload: bytes, *args: Any, **kwargs: Any
     ) -> None:
         namespace = _current.get()
-        named = topic if namespace is None else in_namespace(topic, namespace)
+        full_topic = topic if namespace is None else in_namespace(topic, namespace)
         with _acting_in(None):
-            await publish(account, region, named, payload, *args, **kwargs)
+            await publish(account, region, full_topic, payload, *args, **kwargs)
         request = parse_request(topic)
         if request is not None:
             with _acting_in(request.namespace):
@@ -110,7 +116,7 @@ async def _serve(account: str, region: str, request: JobRequest, payload: bytes)
                 account, region, request.thing, request.verb, request.job_id, payload
             )
     except Exception:
-        # As in ministack's own handling, a request does not end its connection.
+        # As in ministack, a failed request does not end its connection.
         logger.exception("the request %s failed", request)
 
 
@@ -124,7 +130,7 @@ def _acting_in(namespace: str | None) -> Iterator[None]:
 
 
 def _namespace_of(job_id: str | None) -> str | None:
-    """Return a job's namespace in the current account and region."""
+    """Return the namespace of a job in the current account and Region."""
     namespace: str | None = (iot._jobs.get(job_id) or {}).get("namespaceId")
     return namespace
 

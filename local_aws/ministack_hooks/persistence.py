@@ -1,4 +1,4 @@
-"""The state of the services at any time, in the form that ministack writes when it ends."""
+"""The current state of the services, in the format that ministack writes when it ends."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import json
@@ -7,11 +7,11 @@ from ministack import app
 from ministack.core import persistence
 from ministack.services import cloudformation
 
-from local_aws.saved_state import is_unfinished
+from local_aws.state.recovery import is_unfinished
 
 
 def serialized_states() -> dict[str, str]:
-    """Return, by service, the text of its state file."""
+    """Return the content of each service's state file, by service."""
     states = {name: get_state() for name, get_state in app._build_persistence_save_dict().items()}
     return {
         name: json.dumps(
@@ -26,8 +26,8 @@ def serialized_states() -> dict[str, str]:
     }
 
 
-def are_stacks_at_rest() -> bool:
-    """Return whether no stack is in the middle of an operation."""
+def are_stacks_idle() -> bool:
+    """Return whether no stack operation is in progress."""
     return not any(
         is_unfinished(str(stack.get("StackStatus", "")))
         for stack in list(cloudformation._stacks._data.values())

@@ -1,7 +1,7 @@
-"""Elements of IAM policies that ministack does not evaluate, or not as AWS does.
+"""Elements of IAM policies that ministack ignores, or evaluates differently from AWS.
 
 Sources: IAM User Guide, "IAM policy elements: Variables and tags", "NotPrincipal", and "Unique
-identifiers" (a role that is deleted and created again is another role).
+identifiers" (a role that is deleted and created again has another identifier).
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
@@ -16,7 +16,7 @@ from ministack.core import iam_evaluator
 from ministack.services import iam, sts
 
 _VARIABLE = re.compile(r"\$\{\s*(?P<key>[^,}]*?)\s*(?:,\s*'(?P<default>[^']*)'\s*)?\}")
-# `${*}` is a star, not a wildcard; and so is a star in the value of a variable.
+# `${*}` is a literal star, as is a star in the value of a variable.
 _LITERAL = {"*": "\ue000", "?": "\ue001", "$": "$"}
 _ORIGINAL = {literal: letter for letter, literal in _LITERAL.items()}
 _WITH_WILDCARDS = ("like", "arnequals", "arnnotequals")
@@ -24,7 +24,7 @@ _PATTERNS = 4096
 
 
 class _AbsentError(Exception):
-    """A variable has no value in this request."""
+    """A variable without a value in this request."""
 
 
 def evaluate_all_elements() -> None:
@@ -37,7 +37,7 @@ def evaluate_all_elements() -> None:
 
 @functools.lru_cache(_PATTERNS)
 def _pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:  # noqa: FBT001 - ministack's signature
-    """Compile a pattern; ministack's wildcards do not match line breaks, which keys can contain."""
+    """Compile a pattern with wildcards that match line breaks, unlike those of ministack."""
     wildcards = {"*": ".*", "?": "."}
     text = "".join(
         wildcards.get(letter) or re.escape(_ORIGINAL.get(letter, letter)) for letter in pattern
@@ -64,10 +64,10 @@ def _replace_variables() -> None:
 
 
 def _replaced(statement: Any, context: Any) -> Any:
-    """Return a statement with the values of its variables.
+    """Return a statement with its variables replaced by their values.
 
     Raises:
-        _AbsentError: a variable has no value, so the statement matches nothing.
+        _AbsentError: a variable has no value, so the statement does not match.
     """
     if not _has_variables(statement):
         return statement
@@ -80,13 +80,13 @@ def _replaced(statement: Any, context: Any) -> Any:
 
     return replace(
         statement,
-        resources=[literal(one) for one in statement.resources],
-        not_resources=[literal(one) for one in statement.not_resources],
+        resources=[literal(resource) for resource in statement.resources],
+        not_resources=[literal(resource) for resource in statement.not_resources],
         conditions={
             operator: {
                 key: _each(
                     values,
-                    literal if any(one in operator.lower() for one in _WITH_WILDCARDS) else plain,
+                    literal if any(name in operator.lower() for name in _WITH_WILDCARDS) else plain,
                 )
                 for key, values in block.items()
             }
@@ -96,7 +96,7 @@ def _replaced(statement: Any, context: Any) -> Any:
 
 
 def _has_variables(statement: Any) -> bool:
-    """Return whether a statement has a variable; most have none, and are evaluated often."""
+    """Return whether a statement has a variable; the result is cached with the statement."""
     if not hasattr(statement, "has_variables"):
         elements = (statement.resources, statement.not_resources, statement.conditions)
         statement.has_variables = "${" in repr(elements)
@@ -105,7 +105,7 @@ def _has_variables(statement: Any) -> bool:
 
 def _each(values: Any, change: Callable[[str], str]) -> Any:
     if isinstance(values, list):
-        return [_each(one, change) for one in values]
+        return [_each(value, change) for value in values]
     return change(values) if isinstance(values, str) else values
 
 
@@ -124,7 +124,7 @@ def _filled(text: str, context: Any, write: Callable[[str], str]) -> str:
 
 
 def _apply_not_principal() -> None:
-    """Apply a Deny with NotPrincipal to all but the principals that it names."""
+    """Apply a Deny with NotPrincipal to all principals except those that it names."""
     evaluate = iam_evaluator.evaluate_resource_policy
 
     def evaluate_with_not_principal(document: Any, context: Any, *args: Any, **options: Any) -> Any:
@@ -133,7 +133,10 @@ def _apply_not_principal() -> None:
         if isinstance(document, dict) and "NotPrincipal" in json.dumps(document, default=str):
             statements = document["Statement"]
             listed = statements if isinstance(statements, list) else [statements]
-            document = {**document, "Statement": [_denying(one, context) for one in listed]}
+            document = {
+                **document,
+                "Statement": [_denying(statement, context) for statement in listed],
+            }
         return evaluate(document, context, *args, **options)
 
     iam_evaluator.evaluate_resource_policy = evaluate_with_not_principal
@@ -142,17 +145,17 @@ def _apply_not_principal() -> None:
 def _denying(statement: dict[str, Any], context: Any) -> dict[str, Any]:
     if "NotPrincipal" not in statement or statement.get("Effect") != "Deny":
         return statement
-    spared = statement["NotPrincipal"]
+    exempt = statement["NotPrincipal"]
     is_root = context.principal_type == "Root"
     matches = iam_evaluator._principal_matches if is_root else iam_evaluator._names_caller
-    if matches(spared, context.principal_arn):
+    if matches(exempt, context.principal_arn):
         return statement
-    rest = {name: value for name, value in statement.items() if name != "NotPrincipal"}
-    return {**rest, "Principal": "*"}
+    others = {name: value for name, value in statement.items() if name != "NotPrincipal"}
+    return {**others, "Principal": "*"}
 
 
 def _end_sessions_with_their_roles() -> None:
-    """Take the rights of a session whose role was deleted, also if its name is used again."""
+    """Remove the permissions of sessions of a deleted role, even if its name is used again."""
     resolve = iam_evaluator.resolve_principal
 
     def resolve_principal(access_key: str, *args: Any, **options: Any) -> Any:
@@ -163,7 +166,7 @@ def _end_sessions_with_their_roles() -> None:
             session = sts._sessions.get(access_key) or {}
             if role.get("RoleId") != str(session.get("UserId", "")).partition(":")[0]:
                 principal.policies = []
-                # Nor does the policy of a resource that names the role.
+                # A resource-based policy that names the role does not apply either.
                 principal.limits = [[]]
         return principal
 

@@ -1,36 +1,76 @@
-"""CDK's command line hears of the end of a stack's deploy when it ends."""
+"""Stacks in ministack's CloudFormation: long polls, limits of templates, and generated names."""
+
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import re
 from typing import Any
 
 from ministack import app
+from ministack.services.cloudformation import engine, provisioners
 
-from local_aws.held_answers import at_the_end
-from local_aws.ministack_hooks.services import Handled
+from local_aws.ministack_hooks.registration import Handled
+from local_aws.services.cloudformation.long_poll import poll_until_done
 
 _WAIT_SECONDS = 4.0
-_ASKED = b"Action=DescribeStacks"
-# A stack in review waits for somebody, not for its resources.
-_UNDER_WAY = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackStatus>")
+_LONGEST_LOG_GROUP = 512
+_DESCRIBE_STACKS = b"Action=DescribeStacks"
+# A stack in review waits for a person, not for its resources.
+_IN_PROGRESS = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackStatus>")
 
 
-def answer_at_the_end() -> None:
-    """Hold back what `DescribeStacks` says of a stack under way, for seconds at most.
+def long_poll_describe_stacks() -> None:
+    """Delay CDK's `DescribeStacks` of a stack in progress until it is done, for 4 s at most.
 
-    The command line asks again only after five seconds, and most stacks are done here after one.
-    Nobody else's questions are held back: a function of a stack may ask for that stack.
+    CDK's command line polls every five seconds, and most stacks here take one second. Calls of
+    other clients are not delayed: a function of a stack may describe that stack.
     """
     describe = app.SERVICE_HANDLERS["cloudformation"]
 
     async def handle(
         method: str, path: str, headers: dict[str, str], body: bytes, query: Any
     ) -> Handled:
-        async def ask() -> Handled:
+        async def call() -> Handled:
             handled: Handled = await describe(method, path, headers, body, query)
             return handled
 
-        if _ASKED not in body or "aws-cdk/" not in headers.get("user-agent", ""):
-            return await ask()
-        return await at_the_end(ask, lambda one: _UNDER_WAY.search(one[2]), _WAIT_SECONDS)
+        if _DESCRIBE_STACKS not in body or "aws-cdk/" not in headers.get("user-agent", ""):
+            return await call()
+        return await poll_until_done(
+            call, lambda response: _IN_PROGRESS.search(response[2]), _WAIT_SECONDS
+        )
 
     app.SERVICE_HANDLERS["cloudformation"] = handle
+
+
+def limit_templates() -> None:
+    """Reject YAML aliases, as AWS does: a short template with aliases can expand to gigabytes."""
+    compose = engine.CfnLoader.compose_node
+
+    def compose_node(loader: Any, parent: Any, index: Any) -> Any:
+        if loader.check_event(engine.yaml.AliasEvent):
+            raise ValueError("YAML aliases are not allowed in CloudFormation templates")
+        return compose(loader, parent, index)
+
+    engine.CfnLoader.compose_node = compose_node
+
+
+def name_log_groups_by_their_stacks() -> None:
+    """Name log groups `<stack>-<logical id>-<random>`, because policies match these names.
+
+    ministack names them `/aws/cloudformation/…`.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
+    create, update = handlers["create"], handlers["update"]
+
+    def create_named(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        name = provisioners._physical_name(stack, logical_id, max_len=_LONGEST_LOG_GROUP)
+        return create(logical_id, {"LogGroupName": name, **props}, stack)
+
+    def update_named(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], *more: Any, **named: Any
+    ) -> Any:
+        if "LogGroupName" not in old and "LogGroupName" not in new:
+            old, new = ({"LogGroupName": physical_id, **props} for props in (old, new))
+        return update(physical_id, old, new, *more, **named)
+
+    handlers["create"], handlers["update"] = create_named, update_named

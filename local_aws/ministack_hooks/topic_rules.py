@@ -1,4 +1,4 @@
-"""IoT rules in ministack: calls that may fail, and the action that writes to CloudWatch Logs."""
+"""IoT rules: permissions and metrics of Lambda actions, and the `cloudwatchLogs` action."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import json
@@ -9,12 +9,12 @@ from typing import Any
 
 from ministack.services import cloudwatch_logs, iot, lambda_svc
 
-from local_aws.asynchronous_calls import call_with_retries
+from local_aws.account_region import Scope
 from local_aws.authorization.checks import Check
 from local_aws.ministack_hooks.authorization import authorize_key
 from local_aws.ministack_hooks.identity import service_session
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.ministack_hooks.registration import within
+from local_aws.services.lambda_retries import call_with_retries
 
 _CONCURRENT_CALLS = 2
 _LONGEST_SESSION_NAME = 64
@@ -22,7 +22,7 @@ _calls = ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="topic-rule")
 
 
 def complete_rule_actions() -> None:
-    """Make Lambda actions need a permission and be measured; add the `cloudwatchLogs` action."""
+    """Authorize and measure Lambda actions, and add the `cloudwatchLogs` action."""
     dispatch = iot._dispatch_rule_action
 
     async def dispatch_more(
@@ -40,17 +40,17 @@ def complete_rule_actions() -> None:
 
 
 def _call(scope: Scope, function_arn: str, rule: str, event: Any) -> None:
-    """Call a function as IoT does, without waiting for it.
+    """Invoke a function asynchronously, as IoT does.
 
     Raises:
-        RuntimeError: there is no such function, or it does not let this rule call it.
+        RuntimeError: the function does not exist, or its policy does not allow this rule.
     """
     with within(scope):
         function, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
     if function is None or config is None:
         raise RuntimeError(f"Function {function_arn} does not exist")
     arn = f"arn:aws:iot:{scope.region}:{scope.account}:rule/{rule}"
-    if not any(_allows(one, arn) for one in function["policy"]["Statement"]):
+    if not any(_allows(statement, arn) for statement in function["policy"]["Statement"]):
         raise RuntimeError(f"{arn} is not authorized to perform lambda:InvokeFunction")
     record = lambda_svc._execution_record_for_config(function, config)
     _calls.submit(_run, scope, config["FunctionName"], record, event)
@@ -84,7 +84,7 @@ def _allows(statement: dict[str, Any], rule_arn: str) -> bool:
 
 
 def _check_writer(scope: Scope, role_arn: str, group: str, rule: str) -> None:
-    """Check a role's rights on the stream (IoT Developer Guide, "CloudWatch Logs" action)."""
+    """Check a role's permissions on the stream (IoT Developer Guide, "CloudWatch Logs" action)."""
     rule_arn = f"arn:aws:iot:{scope.region}:{scope.account}:rule/{rule}"
     stream = f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{group}:log-stream:{rule}"
     key = service_session(role_arn, "iot.amazonaws.com", rule_arn, rule[:_LONGEST_SESSION_NAME])
@@ -93,11 +93,11 @@ def _check_writer(scope: Scope, role_arn: str, group: str, rule: str) -> None:
 
 
 def _write_log(scope: Scope, action: dict[str, Any], rule: str, event: Any) -> None:
-    """Write one log event to the stream that is named after the rule, as the action's role.
+    """Write one log event to the stream with the name of the rule, as the role of the action.
 
     Raises:
-        RuntimeError: there is no such log group.
-        ServiceError: the role does not trust IoT for this rule, or may not write there.
+        RuntimeError: the log group does not exist.
+        ServiceError: the role does not trust IoT for this rule, or is not authorized to write.
     """
     group = action["logGroupName"]
     with within(scope):

@@ -1,10 +1,11 @@
-"""Executes a synthesized CodePipeline on the embedded AWS: the definition, not a copy of it.
+"""Executes a synthesized CodePipeline on the emulator from its definition.
 
-Read from a cloud assembly (`definition`): stages, actions and build projects of the template with
-an `AWS::CodePipeline::Pipeline`. What CodePipeline would do, `execution` does: publish assets
-(`assets`), deploy by change set (`change_sets`), run build commands in the checkout, ask a person.
+`definition` reads the stages, actions and build projects of the template with an
+`AWS::CodePipeline::Pipeline` from a cloud assembly. `execution` runs the actions as CodePipeline
+does: publish assets (`assets`), deploy by change set (`change_sets`), run build commands in the
+checkout, and request approvals (`approval`).
 """
 
 
 class PipelineError(Exception):
-    """The pipeline stops; the text says where, why, and what would work."""
+    """The pipeline stops; the message contains the place, the reason and a solution."""

@@ -1,8 +1,8 @@
-"""An approval: of what was shown, once, and for as long as the pipeline's definition says.
+"""Approvals, which are valid once, for the requested content, until they expire.
 
-An execution that waits asks by a `Request` with a code. Who answers with the code later approves
-what was asked then: the text with the digest, the assembly, and the review page. When any of them
-is another one now, the answer is for something else, and counts for nothing.
+An execution that waits creates an `ApprovalRequest` with a code. An answer with this code approves
+the content of the request: the text with the digest, the assembly, and the review page. If any of
+them differs later, the answer is rejected.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ _CODE_LENGTH = 12
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person is asked.
+class ApprovalRequest:
+    """The request of an approval.
 
     Attributes:
-        text: of the pipeline's approval action; it names the model and its SHA-256.
-        assembly: SHA-256 of everything that was synthesized.
-        page: path of the review page, empty if nobody made one.
-        page_digest: SHA-256 of the page, empty without one.
-        asked_at: seconds since the epoch.
-        valid_minutes: how long an answer counts.
-        code: names this request, and no other.
+        text: the text of the pipeline's approval action, with the model and its SHA-256.
+        assembly: SHA-256 of all synthesized files.
+        page: path of the review page, empty if there is none.
+        page_digest: SHA-256 of the page, empty if there is none.
+        asked_at: time of the request, in seconds since the epoch.
+        valid_minutes: validity of an answer, in minutes.
+        code: the unique code of the request.
     """
 
     stage: str
@@ -43,26 +43,26 @@ class Request:
 
     @property
     def expires_at(self) -> float:
-        """When an answer comes too late, in seconds since the epoch."""
+        """The time at which the request expires, in seconds since the epoch."""
         return self.asked_at + 60.0 * self.valid_minutes
 
     def shown(self) -> str:
-        """Say to a person what is asked, and until when."""
-        page = "none; `make deliver BASE=main` makes one"
+        """Return the request and its expiry for the person who approves."""
+        page = "none; `make deliver BASE=main` creates one"
         if self.page:
             page = f"{self.page} (SHA-256 {self.page_digest[:_CODE_LENGTH]}…)"
         return f"{self.text}\n  review page: {page}\n  valid until {stamp(self.expires_at)}"
 
     def check_in_time(self, now: float) -> None:
-        """Raise `PipelineError` when an answer at `now` comes too late."""
+        """Raise `PipelineError` if the request has expired at `now`."""
         if now > self.expires_at:
             raise PipelineError(
-                f"the approval expired: it was asked for at {stamp(self.asked_at)} and counted "
-                f"until {stamp(self.expires_at)}; run the pipeline again, and read what it asks"
+                f"the approval expired: it was requested at {stamp(self.asked_at)} and valid until "
+                f"{stamp(self.expires_at)}; run the pipeline again, and read its request"
             )
 
 
-def ask(  # noqa: PLR0913 - what is asked, what it is bound to, and until when
+def request_approval(  # noqa: PLR0913 - the content of the request, and its validity
     *,
     stage: str,
     text: str,
@@ -70,51 +70,51 @@ def ask(  # noqa: PLR0913 - what is asked, what it is bound to, and until when
     page: Path,
     asked_at: float,
     valid_minutes: int,
-) -> Request:
-    """Make the request of one approval action; `assembly` has the SHA-256 of each of its files."""
-    there = page.is_file()
-    request = Request(
+) -> ApprovalRequest:
+    """Create the request of an approval action; `assembly` contains the SHA-256 of each file."""
+    exists = page.is_file()
+    request = ApprovalRequest(
         stage=stage,
         text=text,
         assembly=_sha256(json.dumps(assembly, sort_keys=True).encode()),
-        page=str(page) if there else "",
-        page_digest=_sha256(page.read_bytes()) if there else "",
+        page=str(page) if exists else "",
+        page_digest=_sha256(page.read_bytes()) if exists else "",
         asked_at=asked_at,
         valid_minutes=valid_minutes,
     )
     code = _sha256(json.dumps(asdict(request), sort_keys=True).encode())[:_CODE_LENGTH]
-    return Request(**{**asdict(request), "code": code})
+    return ApprovalRequest(**{**asdict(request), "code": code})
 
 
 def check_answer(
-    code: str, asked: Request, executions: Sequence[dict[str, Any]], now: float
-) -> Request:
-    """Return the request that a code answers, if it is for what is asked now.
+    code: str, asked: ApprovalRequest, executions: Sequence[dict[str, Any]], now: float
+) -> ApprovalRequest:
+    """Return the request of a code, if its content is that of the current request.
 
     Args:
-        code: as the person gave it.
-        asked: what this execution asks.
-        executions: the record of those before, which has what was asked then.
+        code: the code of the answer.
+        asked: the request of this execution.
+        executions: the previous executions with their requests.
         now: seconds since the epoch.
 
     Raises:
-        PipelineError: nobody asked for that, it was used, it expired, or it is for something else.
+        PipelineError: the code is unknown, used, expired, or for another request.
     """
     before = check_code(code, executions, now)
     others = [
-        f"{what}: then {then}, now {today}"
-        for what, then, today in (
+        f"{member}: then {then}, now {now_}"
+        for member, then, now_ in (
             ("stage", before.stage, asked.stage),
             ("text", before.text, asked.text),
             ("assembly", before.assembly[:_CODE_LENGTH], asked.assembly[:_CODE_LENGTH]),
             ("review page", before.page_digest[:_CODE_LENGTH], asked.page_digest[:_CODE_LENGTH]),
         )
-        if then != today
+        if then != now_
     ]
     if others:
         raise PipelineError(
-            f"the approval {code} is for something else ({'; '.join(others)}); run the pipeline "
-            "without an answer, and read what it asks"
+            f"the approval {code} is for another request ({'; '.join(others)}); run the pipeline "
+            "without an answer, and read its request"
         )
     return before
 
@@ -123,54 +123,56 @@ def stage_and_code(text: str) -> tuple[str, str]:
     """Split an answer STAGE=CODE.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the text does not have this form.
     """
     stage, equals, code = text.partition("=")
     if not (stage and equals and code):
         raise ValueError(
-            f"{text!r} is not a valid answer: expected STAGE=CODE; a run without it prints the "
-            "code of what it asks"
+            f"{text!r} is not a valid answer: expected STAGE=CODE; a run without an answer prints "
+            "the code of its request"
         )
     return stage, code
 
 
-def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> Request:
-    """Return the request that a code answers, from the record alone.
+def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> ApprovalRequest:
+    """Return the unused request of a code from the previous executions.
 
     Args:
-        code: as the person gave it.
-        executions: the record of those before.
+        code: the code of the answer.
+        executions: the previous executions.
         now: seconds since the epoch.
 
     Raises:
-        PipelineError: nobody asked for that, it was used, or it expired.
+        PipelineError: the code is unknown, used or expired.
     """
-    waited = [Request(**one["waits"]) for one in executions if one.get("waits")]
-    before = next((one for one in reversed(waited) if one.code == code), None)
+    waited = [
+        ApprovalRequest(**execution["waits"]) for execution in executions if execution.get("waits")
+    ]
+    before = next((request for request in reversed(waited) if request.code == code), None)
     if before is None:
         raise PipelineError(
-            f"the approval {code!r} was never asked for; a run without an answer prints the code"
+            f"the approval {code!r} was never requested; a run without an answer prints the code"
         )
     used = next(
         (
             execution["ended_at"]
             for execution in executions
-            for one in execution["approvals"]
-            if one["code"] == code
+            for approval in execution["approvals"]
+            if approval["code"] == code
         ),
         None,
     )
     if used is not None:
         raise PipelineError(
-            f"the approval {code} was used by the execution that ended at {used}; each counts "
-            "once: run the pipeline without an answer, and read what it asks"
+            f"the approval {code} was used by the execution that ended at {used}; it is valid "
+            "once: run the pipeline without an answer, and read its request"
         )
     before.check_in_time(now)
     return before
 
 
 def stamp(seconds: float) -> str:
-    """Return a time in UTC for people."""
+    """Return a time in UTC, in ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 

@@ -1,4 +1,4 @@
-"""Publishes file assets to the buckets of `cdk bootstrap`, as cdk-assets does."""
+"""Publication of file assets to the buckets of `cdk bootstrap`, as cdk-assets does."""
 
 import io
 import json
@@ -16,29 +16,31 @@ _PUBLISH = re.compile(r'cdk-assets --path "([^"]+)" .*publish "([0-9a-f]+):([^"]
 
 
 def publish(assembly: Path, command: str, client: Callable[[str, str], Any]) -> str:
-    """Do what a `cdk-assets publish` command of the pipeline says; return what was done.
+    """Execute a `cdk-assets publish` command of the pipeline; return a description of the result.
 
     Args:
-        assembly: the folder that the command runs in.
-        command: as in the build specification.
-        client: gives the S3 client of a role, in a Region.
+        assembly: the working directory of the command.
+        command: the command in the build specification.
+        client: returns the S3 client of a role in a Region.
 
     Raises:
-        PipelineError: the command is none that is known, or the asset cannot be published.
+        PipelineError: the command is not supported, or the asset cannot be published.
     """
-    found = _PUBLISH.fullmatch(command)
-    if not found:
-        raise PipelineError(f"assets: given {command!r}, expected `cdk-assets … publish …`")
-    manifest = json.loads((assembly / found[1]).read_text(encoding="utf-8"))
-    asset = manifest["files"][found[2]]
-    destination = asset["destinations"][found[3]]
+    match = _PUBLISH.fullmatch(command)
+    if not match:
+        raise PipelineError(
+            f"assets: {command!r} is not supported: expected `cdk-assets … publish …`"
+        )
+    manifest = json.loads((assembly / match[1]).read_text(encoding="utf-8"))
+    asset = manifest["files"][match[2]]
+    destination = asset["destinations"][match[3]]
     bucket, key = destination["bucketName"], destination["objectKey"]
     role = destination["assumeRoleArn"].replace("${AWS::Partition}", "aws")
     s3 = client(role, destination["region"])
     try:
-        if _is_there(s3, bucket, key):
-            return f"{bucket}/{key[:12]}… is there"
-        content = _content((assembly / found[1]).parent / asset["source"]["path"], asset)
+        if _exists(s3, bucket, key):
+            return f"{bucket}/{key[:12]}… exists"
+        content = _content((assembly / match[1]).parent / asset["source"]["path"], asset)
         s3.put_object(Bucket=bucket, Key=key, Body=content)
     except ClientError as error:
         raise PipelineError(
@@ -47,7 +49,7 @@ def publish(assembly: Path, command: str, client: Callable[[str, str], Any]) -> 
     return f"{bucket}/{key[:12]}… published, {len(content)} bytes"
 
 
-def _is_there(s3: Any, bucket: str, key: str) -> bool:
+def _exists(s3: Any, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:

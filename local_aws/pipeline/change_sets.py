@@ -16,7 +16,7 @@ _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 def prepare(pipeline: Pipeline, action: Action, client: Any) -> str:
-    """Make the change set that the action describes, in the place of one of that name."""
+    """Create the change set of an action, and replace one of the same name."""
     stack, name = action.configuration["StackName"], action.configuration["ChangeSetName"]
     status = _status(client, stack)
     created = status is not None and status != "REVIEW_IN_PROGRESS"
@@ -30,17 +30,17 @@ def prepare(pipeline: Pipeline, action: Action, client: Any) -> str:
         Capabilities=action.configuration["Capabilities"].split(","),
         RoleARN=action.configuration["RoleArn"],
     )
-    answer = _settled(lambda: _described(client, stack, name), "Status")
-    if answer["Status"] == "FAILED":
-        reason = answer.get("StatusReason", "")
+    change_set = _wait(lambda: _described(client, stack, name), "Status")
+    if change_set["Status"] == "FAILED":
+        reason = change_set.get("StatusReason", "")
         if not any(text in reason for text in _NO_CHANGES):
-            raise PipelineError(f"{stack}: no change set was made: {reason}")
+            raise PipelineError(f"{stack}: the change set was not created: {reason}")
         return "no changes"
-    return f"{len(answer.get('Changes', []))} resources change"
+    return f"{len(change_set.get('Changes', []))} resources change"
 
 
 def is_deployed(pipeline: Pipeline, action: Action, client: Any) -> bool:
-    """Return whether the stack of an action has the template of the assembly already."""
+    """Return whether the stack of an action already has the template of the assembly."""
     stack = action.configuration["StackName"]
     if _status(client, stack) not in _GOOD:
         return False
@@ -51,10 +51,10 @@ def is_deployed(pipeline: Pipeline, action: Action, client: Any) -> bool:
 
 
 def execute(action: Action, client: Any) -> str:
-    """Execute the change set, and wait until the stack is what it says.
+    """Execute the change set, and wait until the stack operation has ended.
 
     Raises:
-        PipelineError: the stack failed; the text has the first resource's reason.
+        PipelineError: the stack failed; the message contains the reason of the first resource.
     """
     stack, name = action.configuration["StackName"], action.configuration["ChangeSetName"]
     if _described(client, stack, name)["Status"] == "FAILED":
@@ -63,10 +63,10 @@ def execute(action: Action, client: Any) -> str:
     client.execute_change_set(StackName=stack, ChangeSetName=name)
 
     def described() -> dict[str, Any]:
-        found: dict[str, Any] = client.describe_stacks(StackName=stack)["Stacks"][0]
-        return found
+        description: dict[str, Any] = client.describe_stacks(StackName=stack)["Stacks"][0]
+        return description
 
-    status = str(_settled(described, "StackStatus")["StackStatus"])
+    status = str(_wait(described, "StackStatus")["StackStatus"])
     if status not in _GOOD:
         raise PipelineError(f"{stack}: {status}: {_first_failure(client, stack, began)}")
     return status
@@ -80,28 +80,29 @@ def _status(client: Any, stack: str) -> str | None:
 
 
 def _described(client: Any, stack: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = client.describe_change_set(StackName=stack, ChangeSetName=name)
-    return found
+    description: dict[str, Any] = client.describe_change_set(StackName=stack, ChangeSetName=name)
+    return description
 
 
-def _settled(ask: Callable[[], dict[str, Any]], key: str) -> dict[str, Any]:
-    """Ask until what is asked is no longer under way."""
+def _wait(describe: Callable[[], dict[str, Any]], key: str) -> dict[str, Any]:
+    """Poll a description until its operation has ended; return the last description."""
     while True:
-        answer = ask()
-        status = str(answer[key])
+        description = describe()
+        status = str(description[key])
         if not status.endswith(("_IN_PROGRESS", "_PENDING")):
-            return answer
+            return description
         time.sleep(_POLL_SECONDS)
 
 
 def _first_failure(client: Any, stack: str, began: float) -> str:
     events = client.describe_stack_events(StackName=stack)["StackEvents"]
     failures = [
-        one
-        for one in reversed(events)
-        if one["ResourceStatus"].endswith("_FAILED") and one["Timestamp"].timestamp() >= began - 1
+        event
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("_FAILED")
+        and event["Timestamp"].timestamp() >= began - 1
     ]
     if not failures:
-        return "no event says why"
+        return "no event contains a reason"
     first = failures[0]
-    return f"{first['LogicalResourceId']}: {first.get('ResourceStatusReason', 'no reason given')}"
+    return f"{first['LogicalResourceId']}: {first.get('ResourceStatusReason', 'no reason')}"

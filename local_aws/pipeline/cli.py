@@ -1,4 +1,4 @@
-"""`python -m local_aws deliver`: run a synthesized pipeline on the running embedded AWS."""
+"""`python -m local_aws deliver`: run a synthesized pipeline on the running emulator."""
 
 import getpass
 import sys
@@ -8,46 +8,53 @@ from pathlib import Path
 
 import click
 
-from local_aws.endpoint import running
-from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, record
-from local_aws.pipeline.approval import Request, check_answer, stage_and_code
+from local_aws.pipeline import PipelineError, execution_log
+from local_aws.pipeline.approval import ApprovalRequest, check_answer, stage_and_code
 from local_aws.pipeline.definition import read_pipeline
 from local_aws.pipeline.execution import ApprovalMissingError, Execution
+from local_aws.process.endpoint import running
+from local_aws.state.paths import StatePaths
 
 STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
 
-Answer = Callable[[Request], tuple[str, Request] | None]
+Answer = Callable[[ApprovalRequest], tuple[str, ApprovalRequest] | None]
 
 
-@click.command(short_help="Run the synthesized pipeline.")
+@click.command(
+    short_help="Run the synthesized pipeline.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--assembly",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("cdk.out"),
     show_default=True,
-    help="The cloud assembly that defines the pipeline and everything that it deploys.",
+    help="The cloud assembly that contains the pipeline and the stacks that it deploys.",
 )
 @click.option(
     "--approve",
     multiple=True,
     metavar="STAGE=CODE",
-    help="Approve what an execution before this one asked, by its code.",
+    help="Approve the request of a previous execution by its code.",
 )
-@click.option("--as", "person", default="", help="Who approves, for the record; else the user.")
-@click.option("--synth", is_flag=True, help="Run the commands of the synthesis, too.")
+@click.option(
+    "--as", "person", default="", help="Name of the person who approves.  [default: the user]"
+)
+@click.option(
+    "--synth", is_flag=True, help="Run the commands of the synthesis, which are skipped by default."
+)
 @click.pass_obj
 def deliver(
     paths: StatePaths, assembly: Path, approve: tuple[str, ...], person: str, *, synth: bool
 ) -> None:
-    """Carry out the pipeline of ASSEMBLY here, stage by stage, and stop where it should.
+    """Run the pipeline of ASSEMBLY stage by stage.
 
-    Without an answer the execution prints a code. --approve with that code is valid for the same
-    digest, assembly and review page, once, until it expires.
-    A review page that was made from another assembly stops the execution.
+    At an approval without an answer, the execution prints a code and stops. --approve with this
+    code is valid once, for the same digest, assembly and review page, until it expires. A review
+    page of another assembly stops the execution.
 
-    Exit codes: 0 delivered, 1 an action stopped it, 2 wrong usage, 3 the emulator does not
-    run, 4 it waits for a person.
+    Exit codes: 0 delivered, 1 an action failed, 2 wrong usage, 3 the emulator does not
+    run, 4 waiting for an approval.
     """
     try:
         codes = dict(stage_and_code(text) for text in approve)
@@ -57,54 +64,54 @@ def deliver(
     if endpoint is None:
         click.echo("local-aws: does not run; start it with `up`", err=True)
         sys.exit(NOT_RUNNING)
-    trail = paths.root.parent / "deliver" / "executions.jsonl"
+    log = paths.root.parent / "deliver" / "executions.jsonl"
     try:
-        with record.alone(trail):
+        with execution_log.exclusive(log):
             pipeline = read_pipeline(assembly.resolve())
             execution = Execution(
                 pipeline,
                 Path.cwd(),
                 endpoint.endpoint_url,
                 endpoint.secret_access_key(pipeline.account),
-                _answer(codes, person, trail),
+                _answer(codes, person, log),
                 click.echo,
                 run_synth=synth,
             )
-            _run(execution, trail)
+            _run(execution, log)
     except PipelineError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"delivered; every execution is in {trail}")
+    click.echo(f"delivered; every execution is in {log}")
 
 
-def _run(execution: Execution, trail: Path) -> None:
-    """Run it and record how it ended; an end that is none of the good ones ends this process."""
-    record.read(trail)
+def _run(execution: Execution, log: Path) -> None:
+    """Run the execution and log its outcome; exit if it was not delivered."""
+    execution_log.read(log)
     try:
         execution.run()
     except ApprovalMissingError as error:
-        execution.record(trail, str(error))
+        execution.record(log, str(error))
         waits = execution.waits
         click.echo(f"deliver: {error}", err=True)
         if waits:
             click.echo(
-                f"to approve this, and nothing else: `make deliver APPROVE={waits.stage}="
-                f"{waits.code}`; what is done stays",
+                f"to approve exactly this request: `make deliver APPROVE={waits.stage}="
+                f"{waits.code}`; completed actions remain",
                 err=True,
             )
         sys.exit(WAITS)
     except PipelineError as error:
-        execution.record(trail, str(error))
+        execution.record(log, str(error))
         click.echo(f"deliver: stopped at {error}", err=True)
         sys.exit(STOPPED)
-    execution.record(trail, "delivered")
+    execution.record(log, "delivered")
 
 
-def _answer(codes: dict[str, str], person: str, trail: Path) -> Answer:
-    def answer(asked: Request) -> tuple[str, Request] | None:
+def _answer(codes: dict[str, str], person: str, log: Path) -> Answer:
+    def answer(asked: ApprovalRequest) -> tuple[str, ApprovalRequest] | None:
         if asked.stage in codes:
-            executions = record.read(trail)
-            given = check_answer(codes[asked.stage], asked, executions, time.time())
-            return person or _user(), given
+            executions = execution_log.read(log)
+            approved = check_answer(codes[asked.stage], asked, executions, time.time())
+            return person or _user(), approved
         if not sys.stdin.isatty():
             return None
         click.echo(f"  {asked.shown()}")
@@ -117,4 +124,6 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, ImportError, OSError):
-        raise PipelineError("this user has no name here; `--as NAME` says who approves") from None
+        raise PipelineError(
+            "the name of the current user is not available: use `--as NAME`"
+        ) from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from local_aws.pipeline import PipelineError
 
-# How long CodePipeline waits for an approval unless its action says another time: seven days.
+# CodePipeline's default timeout of an approval: seven days.
 APPROVAL_MINUTES = 7 * 24 * 60
 
 
@@ -18,11 +18,11 @@ class Action:
     """One action of a stage.
 
     Attributes:
-        provider: CodePipeline's name of who carries it out, for example `CloudFormation`.
-        order: actions of a stage run by it, lowest first.
-        role_arn: the role that acts, empty for the pipeline's own.
-        commands: of a CodeBuild project.
-        timeout_minutes: how long an approval counts.
+        provider: CodePipeline's name of the action provider, for example `CloudFormation`.
+        order: the position within the stage, lowest first.
+        role_arn: the role of the action, empty for the role of the pipeline.
+        commands: the build commands of a CodeBuild project.
+        timeout_minutes: validity of an approval.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: its actions in the order in which they run."""
+    """A stage with its actions in the order of their execution."""
 
     name: str
     actions: tuple[Action, ...]
@@ -44,7 +44,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The pipeline, the assembly that defines it, and where it would be."""
+    """A pipeline, the assembly that contains it, and its account and Region."""
 
     assembly: Path
     account: str
@@ -52,7 +52,7 @@ class Pipeline:
     stages: tuple[Stage, ...]
 
     def template(self, action: Action) -> Path:
-        """The template that a deploy action names, in the one assembly."""
+        """Return the template of a deploy action."""
         return self.assembly / str(action.configuration["TemplatePath"]).partition("::")[2]
 
 
@@ -60,12 +60,14 @@ def read_pipeline(assembly: Path) -> Pipeline:
     """Read the only pipeline of a cloud assembly.
 
     Raises:
-        PipelineError: there is no assembly, or no pipeline in it.
+        PipelineError: there is no assembly, or it contains no pipeline.
     """
     try:
         manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PipelineError(f"{assembly}: no cloud assembly; `cdk synth` makes one") from None
+        raise PipelineError(
+            f"{assembly} is not a cloud assembly; `cdk synth` creates one"
+        ) from None
     for artifact in manifest["artifacts"].values():
         if artifact["type"] != "aws:cloudformation:stack":
             continue
@@ -78,11 +80,13 @@ def read_pipeline(assembly: Path) -> Pipeline:
                     _stage(assembly, resources, stage) for stage in resource["Properties"]["Stages"]
                 )
                 return Pipeline(assembly, account, region, stages)
-    raise PipelineError(f"{assembly}: defines no pipeline; a delivery.toml makes one")
+    raise PipelineError(
+        f"{assembly} contains no pipeline; add environments/delivery.toml, then run `cdk synth`"
+    )
 
 
 def fingerprint(assembly: Path) -> dict[str, str]:
-    """SHA-256 of each file of the assembly, by its path: what every stage must find again."""
+    """Return the SHA-256 of each file of the assembly by its path, to detect changes."""
     return {
         file.relative_to(assembly).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(assembly.rglob("*"))
@@ -113,7 +117,7 @@ def _template_digests(folder: Path, *, is_environment: bool) -> Iterator[tuple[s
 
 def _stage(assembly: Path, resources: dict[str, Any], stage: dict[str, Any]) -> Stage:
     actions = [_action(assembly, resources, action) for action in stage["Actions"]]
-    return Stage(stage["Name"], tuple(sorted(actions, key=lambda one: one.order)))
+    return Stage(stage["Name"], tuple(sorted(actions, key=lambda action: action.order)))
 
 
 def _action(assembly: Path, resources: dict[str, Any], action: dict[str, Any]) -> Action:

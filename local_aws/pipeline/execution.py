@@ -1,4 +1,4 @@
-"""One execution of a pipeline: action after action, until one of them stops it."""
+"""An execution of a pipeline, which runs the actions in order until one of them fails."""
 
 import os
 import re
@@ -12,34 +12,28 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
-from local_aws.pipeline.approval import Request
-from local_aws.pipeline.definition import (
-    Action,
-    Pipeline,
-    Stage,
-    environments_id,
-    fingerprint,
-)
+from local_aws.pipeline import PipelineError, approval, assets, change_sets, execution_log
+from local_aws.pipeline.approval import ApprovalRequest
+from local_aws.pipeline.definition import Action, Pipeline, Stage, environments_id, fingerprint
 
 _SHOWN_LINES = 12
-# Lines that make prints about itself, such as "make: Nothing to be done for 'setup'."
-_OF_MAKE = re.compile(r"make(\[\d+\])?: ")
+# Messages of make, such as "make: Nothing to be done for 'setup'."
+_MAKE_MESSAGE = re.compile(r"make(\[\d+\])?: ")
 # The prefix of an error in every command of this project.
 _ERROR = "Error: "
-# A command of a build that runs make is not part of the make that started this process.
-_OF_AN_OUTER_MAKE = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
-# Where `make review` writes what a person reads before approving.
+# A make in a build command is independent of the make that started this process.
+_OUTER_MAKE_VARIABLES = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
+# The page of `make review`, which a person reads before the approval.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
 
 
 class ApprovalMissingError(PipelineError):
-    """A person has to decide; nothing further happens before."""
+    """The execution waits for the approval of a person."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """Who approved what, and when (ISO 8601, UTC)."""
+    """An approval, with the person and the time (ISO 8601, UTC)."""
 
     stage: str
     who: str
@@ -50,8 +44,8 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class Done:
-    """One action that was carried out, for the record of the execution."""
+class CompletedAction:
+    """A completed action, for the log of the execution."""
 
     stage: str
     action: str
@@ -61,81 +55,80 @@ class Done:
 
 @dataclass
 class Execution:
-    """Carries a pipeline out on the emulator.
+    """An execution of a pipeline on the emulator.
 
     Attributes:
-        root: the checkout, which is the source and where build commands run.
-        endpoint_url: of the emulator.
-        secret_access_key: of the pipeline's account.
-        approve: asks a person; returns who approved, and by which request, or None.
-        say: takes lines for a terminal.
-        run_synth: whether the commands of the synthesis run, too; else its assembly is taken as
-            it is.
+        root: the checkout, which is the source and the working directory of build commands.
+        endpoint_url: the URL of the emulator.
+        secret_access_key: the secret of the pipeline's account.
+        approve: requests an approval; returns the person and the approved request, or None.
+        report: prints a line.
+        run_synth: run the commands of the synthesis; if false, the existing assembly is used.
     """
 
     pipeline: Pipeline
     root: Path
     endpoint_url: str
     secret_access_key: str = field(repr=False)
-    approve: Callable[[Request], tuple[str, Request] | None]
-    say: Callable[[str], None]
+    approve: Callable[[ApprovalRequest], tuple[str, ApprovalRequest] | None]
+    report: Callable[[str], None]
     run_synth: bool = False
-    done: list[Done] = field(default_factory=list)
+    done: list[CompletedAction] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
-    waits: Request | None = None
+    waits: ApprovalRequest | None = None
 
     def run(self) -> None:
-        """Run every stage in its order.
+        """Run the stages in order.
 
         Raises:
-            ApprovalMissingError: nobody approved.
+            ApprovalMissingError: an approval is missing.
             PipelineError: an action failed, or the assembly changed between stages.
         """
-        found = fingerprint(self.pipeline.assembly)
+        initial = fingerprint(self.pipeline.assembly)
         for stage in self.pipeline.stages:
-            self._check_unchanged(stage, found)
+            self._check_unchanged(stage, initial)
             for action in stage.actions:
-                self._carry_out(stage, action)
+                self._run_action(stage, action)
 
     def record(self, file: Path, outcome: str) -> None:
-        """Add what this execution did, and how it ended, to a file: one JSON line."""
+        """Append the actions and the outcome of this execution to a file, as one JSON line."""
         line = {
             "ended_at": approval.stamp(time.time()),
             "outcome": outcome,
-            "actions": [asdict(one) for one in self.done],
-            "approvals": [asdict(one) for one in self.approvals],
+            "actions": [asdict(action) for action in self.done],
+            "approvals": [asdict(approved) for approved in self.approvals],
             "waits": asdict(self.waits) if self.waits else None,
         }
-        record.append(file, line)
+        execution_log.append(file, line)
 
-    def _check_unchanged(self, stage: Stage, found: dict[str, str]) -> None:
+    def _check_unchanged(self, stage: Stage, initial: dict[str, str]) -> None:
         now = fingerprint(self.pipeline.assembly)
-        changed = sorted({name for name, _ in now.items() ^ found.items()})
+        changed = sorted({name for name, _ in now.items() ^ initial.items()})
         if changed:
             raise PipelineError(
-                f"{stage.name}: the assembly changed since the execution began: "
+                f"{stage.name}: the assembly changed after the start of the execution: "
                 f"{', '.join(changed)}; synthesize, and start again"
             )
 
-    def _carry_out(self, stage: Stage, action: Action) -> None:
-        self.say(f"▸ {stage.name}: {action.name} …")
+    def _run_action(self, stage: Stage, action: Action) -> None:
+        self.report(f"▸ {stage.name}: {action.name} …")
         began = time.monotonic()
         try:
-            what = "; ".join(self._do(stage, action))
+            result = "; ".join(self._results(stage, action))
         except PipelineError as error:
             kind = type(error)
             raise kind(f"{stage.name}/{action.name}: {error}") from None
         seconds = time.monotonic() - began
-        self.say(f"  {what} ({seconds:.1f} s)")
-        self.done.append(Done(stage.name, action.name, what, round(seconds, 1)))
+        self.report(f"  {result} ({seconds:.1f} s)")
+        self.done.append(CompletedAction(stage.name, action.name, result, round(seconds, 1)))
 
-    def _do(self, stage: Stage, action: Action) -> Iterator[str]:
+    def _results(self, stage: Stage, action: Action) -> Iterator[str]:
         configuration = action.configuration
         match action.provider:
             case "CodeStarSourceConnection":
                 yield f"the checkout {self.root}"
             case "Manual":
-                yield self._ask(stage, action)
+                yield self._request_approval(stage, action)
             case "CloudFormation":
                 client = self._client("cloudformation", action.role_arn, self.pipeline.region)
                 if configuration["ActionMode"] == "CHANGE_SET_REPLACE":
@@ -145,44 +138,44 @@ class Execution:
             case "CodeBuild":
                 yield from self._build(action)
             case _:
-                raise PipelineError(f"nothing here carries out {action.provider}")
+                raise PipelineError(f"the provider {action.provider} is not supported")
 
-    def _ask(self, stage: Stage, action: Action) -> str:
-        """Ask a person; return who approved what."""
+    def _request_approval(self, stage: Stage, action: Action) -> str:
+        """Request an approval; return a description of it."""
         text = str(action.configuration.get("CustomData", ""))
-        found = fingerprint(self.pipeline.assembly)
+        assembly = fingerprint(self.pipeline.assembly)
         self._check_review_page()
 
-        def request(asked_at: float) -> Request:
-            return approval.ask(
+        def request(asked_at: float) -> ApprovalRequest:
+            return approval.request_approval(
                 stage=stage.name,
                 text=text,
-                assembly=found,
+                assembly=assembly,
                 page=self.root / REVIEW_PAGE,
                 asked_at=asked_at,
                 valid_minutes=action.timeout_minutes,
             )
 
         asked = request(time.time())
-        self.say(f"  {self._what_changes(stage)}")
+        self.report(f"  {self._changed_stacks(stage)}")
         answer = self.approve(asked)
         if answer is None:
             self.waits = asked
             raise ApprovalMissingError(f"waiting for approval: {asked.shown()}")
-        who, given = answer
-        # A person takes a while: what was read may be another page by now, or too late.
-        given.check_in_time(time.time())
-        self._check_unchanged(stage, found)
+        who, approved = answer
+        # The review page may have changed, or the request expired, while the person read.
+        approved.check_in_time(time.time())
+        self._check_unchanged(stage, assembly)
         if request(asked.asked_at) != asked:
             raise PipelineError(
-                f"{asked.page or REVIEW_PAGE} changed while somebody read it; start again"
+                f"{asked.page or REVIEW_PAGE} changed during the approval; start again"
             )
         at = approval.stamp(time.time())
-        self.approvals.append(Approval(stage.name, who, at, text, asked.page_digest, given.code))
+        self.approvals.append(Approval(stage.name, who, at, text, asked.page_digest, approved.code))
         return f"approved by {who}: {text}"
 
-    def _what_changes(self, stage: Stage) -> str:
-        """Return which stacks of a stage the approval would change, for the person who approves."""
+    def _changed_stacks(self, stage: Stage) -> str:
+        """Return the stacks of a stage that would change, for the person who approves."""
         changed = [
             action.configuration["StackName"]
             for action in stage.actions
@@ -193,14 +186,14 @@ class Execution:
                 self._client("cloudformation", action.role_arn, self.pipeline.region),
             )
         ]
-        names = ", ".join(changed) or "none, what is deployed there has these templates"
+        names = ", ".join(changed) or "none, the deployed stacks have these templates"
         return f"stacks of {stage.name} that change: {names}"
 
     def _check_review_page(self) -> None:
-        """Check that the review page, if there is one, was made from this assembly.
+        """Check that the review page, if it exists, describes this assembly.
 
         Raises:
-            PipelineError: it was made from another assembly.
+            PipelineError: the page describes another assembly.
         """
         page = self.root / REVIEW_PAGE
         if not page.is_file():
@@ -209,16 +202,16 @@ class Execution:
         if expected not in page.read_text(encoding="utf-8", errors="replace"):
             raise PipelineError(
                 f"{REVIEW_PAGE} is not the review page of this assembly (SHA-256 of its templates: "
-                f"{expected[:12]}…): it was made from other environments or another commit; "
-                "`make deliver BASE=main` makes the page of this assembly first"
+                f"{expected[:12]}…): it describes other environments or another commit; "
+                "`make deliver BASE=main` creates the page of this assembly first"
             )
 
     def _build(self, action: Action) -> Iterator[str]:
         if action.name == "SelfMutate":
-            yield "the definition is that of this assembly"
+            yield "the definition is up to date"
             return
         if action.name == "Synth" and not self.run_synth:
-            yield f"taken as it is: {self.pipeline.assembly}"
+            yield f"existing assembly: {self.pipeline.assembly}"
             return
         for command in action.commands:
             if command.startswith("cdk-assets "):
@@ -239,7 +232,7 @@ class Execution:
                 **{
                     name: value
                     for name, value in os.environ.items()
-                    if not name.startswith("AWS_") and name not in _OF_AN_OUTER_MAKE
+                    if not name.startswith("AWS_") and name not in _OUTER_MAKE_VARIABLES
                 },
                 "AWS_ENDPOINT_URL": self.endpoint_url,
                 "AWS_ACCESS_KEY_ID": self.pipeline.account,
@@ -253,39 +246,41 @@ class Execution:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        said = [
+        output = [
             line
             for line in (result.stdout + result.stderr).strip().splitlines()
-            if not _OF_MAKE.match(line)
+            if not _MAKE_MESSAGE.match(line)
         ]
         if result.returncode:
-            errors = [line for line in said if line.startswith(_ERROR)]
+            errors = [line for line in output if line.startswith(_ERROR)]
             if errors:
                 raise PipelineError(errors[-1].removeprefix(_ERROR))
-            shown = "\n".join(said[-_SHOWN_LINES:])
+            shown = "\n".join(output[-_SHOWN_LINES:])
             raise PipelineError(f"`{command}` ended with {result.returncode}:\n{shown}")
-        return said[-1] if said else f"`{command}` done"
+        return output[-1] if output else f"`{command}` done"
 
     def _client(self, service: str, role_arn: str, region: str) -> Any:
-        """Connect as a role of the account that is delivered to, as CodePipeline does."""
-        connect: Any = boto3.client  # its stub wants a literal name
-        here = {"endpoint_url": self.endpoint_url, "region_name": region}
+        """Return a client with a role of the target account, as CodePipeline does."""
+        connect: Any = boto3.client  # its stub requires a literal name
+        location = {"endpoint_url": self.endpoint_url, "region_name": region}
         sts = connect(
             "sts",
-            **here,
+            **location,
             aws_access_key_id=self.pipeline.account,
             aws_secret_access_key=self.secret_access_key,
         )
         try:
-            given = sts.assume_role(RoleArn=role_arn, RoleSessionName="deliver")["Credentials"]
+            credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="deliver")[
+                "Credentials"
+            ]
         except ClientError as error:
             raise PipelineError(
                 f"{role_arn}: {error.response['Error']['Message']}; is the account bootstrapped?"
             ) from None
         return connect(
             service,
-            **here,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
+            **location,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
         )

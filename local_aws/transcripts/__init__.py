@@ -1,4 +1,4 @@
-"""Transcripts of what a core device and the cloud exchange: their format, patterns and recording.
+"""Transcripts of the messages between a core device and the cloud: format, patterns, recording.
 
 A transcript is a file of JSON lines. The first line describes it, each other line is one event:
 
@@ -12,6 +12,6 @@ A transcript is a file of JSON lines. The first line describes it, each other li
     {"from": "cloud", "s3": 200}
     {"from": "operator", "do": …}
 
-A response follows its request. An event of an operator is what happens outside of the protocol,
-such as the creation of a deployment. Values are patterns (`patterns.py`).
+A response follows its request. An event of an operator is an action outside of the protocol, such
+as the creation of a deployment. Values are patterns (`patterns.py`).
 """

@@ -22,15 +22,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import StatePaths
+from local_aws.process.endpoint import Endpoint, running
+from local_aws.state.paths import StatePaths
 from local_aws.transcripts.events import Event, to_lines
-from local_aws.transcripts.stream import PATH
+from local_aws.transcripts.traffic import PATH
 
 _NOT_RUNNING = 3
-# The stream has a line at least every second.
+# The stream has at least one line per second.
 _SILENCE_SECONDS = 30
-# A device that never pauses is recorded for so long after Ctrl-C.
+# The recording time after Ctrl-C if the device never pauses.
 _REST_SECONDS = 10.0
 _SHOWN_THINGS = 10
 
@@ -66,11 +66,12 @@ _SHOWN_THINGS = 10
 def record(  # noqa: PLR0913 - one parameter per option
     paths: StatePaths, *, device: str, out: Path, account: str, region: str, seconds: float | None
 ) -> None:
-    """Write what a device and the emulator exchange to a file, until Ctrl-C.
+    """Write the messages between a device and the emulator to a file until Ctrl-C.
 
-    Start it before the device, or before what you want to record. Credentials, tokens, presigned
-    URLs and certificates are removed inside the emulator. Identifiers, times and the names of the
-    account, Region and device become placeholders. Payloads of your own topics are not recorded.
+    Start it before the device, or before the messages that you record. The emulator removes
+    credentials, tokens, presigned URLs and certificates. Identifiers, times and the names of the
+    account, Region and device become placeholders. Payloads of other topics than Greengrass' are
+    not recorded.
 
     Exit codes: 0 written, 1 failed, 2 wrong usage, 3 the emulator does not run.
     """
@@ -85,14 +86,14 @@ def record(  # noqa: PLR0913 - one parameter per option
     session = _session(endpoint, account, region)
     _check_device(session, endpoint, device)
     partial = out.with_name(f"{out.name}.partial")
-    # A folder that cannot be written is an error before the recording, not after it.
+    # Report a folder that is not writable before the recording.
     partial.touch()
     partial.unlink()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    events = list(_recorded(endpoint, session, device, seconds))
+    events = list(_record_events(endpoint, session, device, seconds))
     if not events:
         raise click.ClickException(
-            f"{device} and the emulator have exchanged nothing, so {out} is not written: start the"
+            f"{device} and the emulator exchanged no messages, so {out} is not written: start the"
             " device while this command runs, or deploy to it."
         )
     header = _header(session, endpoint, device)
@@ -124,22 +125,22 @@ def _check_device(session: boto3.Session, endpoint: Endpoint, device: str) -> No
         raise click.ClickException(str(error)) from None
 
 
-def _recorded(
+def _record_events(
     endpoint: Endpoint, session: boto3.Session, device: str, seconds: float | None
 ) -> Iterator[Event]:
-    """Yield the events of a device until the time is over, Ctrl-C, or the emulator's end."""
+    """Yield the events of a device until the time limit, Ctrl-C, or the end of the emulator."""
     connection, response = _open(endpoint, session, device)
     lines: queue.Queue[bytes] = queue.Queue()
-    # Ctrl-C interrupts the main thread only, so that no line is lost.
+    # Ctrl-C interrupts the main thread only, so no line is lost.
     reader = threading.Thread(target=_read, args=(response, lines), daemon=True)
     reader.start()
     click.echo(f"recording {device}; Ctrl-C ends it", err=True)
     with contextlib.suppress(KeyboardInterrupt):
         yield from _events(lines, seconds)
-    # Messages that the device sent before Ctrl-C may still be on their way.
+    # Messages that the device sent before Ctrl-C may arrive later.
     with contextlib.suppress(KeyboardInterrupt):
         yield from _events(lines, _REST_SECONDS, until_silence=True)
-    # The reader must not wait in a response that is closed.
+    # End the reader, which waits for a line.
     with contextlib.suppress(OSError):
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)
@@ -148,7 +149,7 @@ def _recorded(
 
 
 def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> None:
-    """Put the lines of the stream into a queue, and an empty one at its end."""
+    """Put the lines of the stream into a queue, and an empty line at its end."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         # The last line is incomplete if the emulator was killed.
         while (line := response.readline()).endswith(b"\n"):
@@ -159,9 +160,9 @@ def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> No
 def _events(
     lines: "queue.Queue[bytes]", seconds: float | None, *, until_silence: bool = False
 ) -> Iterator[Event]:
-    """Yield the events of lines until the time or the stream ends, or the device sends nothing.
+    """Yield the events until the time limit, the end of the stream, or silence of the device.
 
-    The emulator marks silence by an empty line.
+    An empty line marks silence.
     """
     ends_at = time.monotonic() + (threading.TIMEOUT_MAX / 2 if seconds is None else seconds)
     while True:

@@ -1,4 +1,4 @@
-"""Transcripts as files: reading, checking and writing them."""
+"""Transcript files: reading, validation and writing."""
 
 import json
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ FORMAT = 1
 DEVICE, CLOUD, OPERATOR = "device", "cloud", "operator"
 _HEADER = ("title", "source", "date", "nucleus", "version")
 _LARGEST_BYTES = 64 << 20
-# The kind of an event and who causes it: the members that it has, and those that it can have.
+# The required and optional members of events, by sender and kind.
 _MEMBERS: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
     (DEVICE, "connect"): (frozenset({"client_id"}), frozenset({"version"})),
     (DEVICE, "subscribe"): (frozenset({"topic"}), frozenset({"qos"})),
@@ -30,19 +30,19 @@ _MARKS = ("mqtt", "https", "s3", "do")
 
 
 class TranscriptError(ValueError):
-    """A file that is not a transcript, with the line that is wrong."""
+    """The file is not a valid transcript."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Events in the order in which they occurred, and their description."""
+    """A description, and events in the order of their occurrence."""
 
     header: dict[str, Any]
     events: tuple[Event, ...]
 
 
 def kind(event: Event) -> str:
-    """Return the kind of an event: of MQTT its packet, or ``https``, ``s3`` or ``do``."""
+    """Return the kind of an event: an MQTT packet type, ``https``, ``s3`` or ``do``."""
     mark = next((name for name in _MARKS if name in event), "")
     return str(event[mark]) if mark == "mqtt" else mark
 
@@ -51,7 +51,7 @@ def read(path: Path) -> Transcript:
     """Read a transcript.
 
     Raises:
-        TranscriptError: the file is not one.
+        TranscriptError: the file is not a valid transcript.
         OSError: the file cannot be read.
     """
     if path.stat().st_size > _LARGEST_BYTES:
@@ -59,7 +59,7 @@ def read(path: Path) -> Transcript:
             f"{path} is not a transcript: expected at most {_LARGEST_BYTES} bytes"
         )
     try:
-        # Not `splitlines`, which also splits at characters that JSON permits in a string.
+        # `splitlines` also splits at characters that a JSON string can contain.
         lines = path.read_text(encoding="utf-8").split("\n")
         values = [json.loads(line) for line in lines if line.strip()]
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -80,9 +80,9 @@ def read(path: Path) -> Transcript:
 
 
 def to_lines(header: dict[str, Any], events: Iterable[Event]) -> Iterable[str]:
-    """Write a transcript as lines of ASCII, each with its line feed.
+    """Return a transcript as ASCII lines with line feeds.
 
-    JSON can contain half of a surrogate pair, which UTF-8 cannot.
+    JSON strings can contain a lone surrogate, which UTF-8 cannot encode.
     """
     yield json.dumps({"transcript": FORMAT, **header}) + "\n"
     for event in events:

@@ -1,11 +1,33 @@
-"""Making a recorded event a pattern: what varies becomes a placeholder, and secrets are removed."""
+"""Conversion of recorded events to patterns: placeholders replace variable values and secrets.
+
+Secrets are removed because transcripts are shared. Anonymous placeholders of their type replace
+them, so that the transcript can be played.
+"""
 
 import re
 from typing import Any
 
 from local_aws.transcripts.events import Event, kind
-from local_aws.transcripts.redaction import REMOVED, redacted
 
+REMOVED = "${_}"
+# Names that correlate requests and replies, and are not secret.
+_HARMLESS = frozenset({"clienttoken", "signed_headers"})
+_SECRET_NAME = re.compile(
+    r"secret|password|passwd|passphrase|credential|token|authorization|signature|cookie"
+    r"|certificate|privatekey|accesskey|apikey|presigned",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(
+    r"-----BEGIN "
+    # Access keys of users and sessions.
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    # Presigned URLs of either signature version.
+    r"|[?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)="
+    # JSON Web Tokens, and the user of a URL.
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\."
+    r"|\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@",
+    re.IGNORECASE,
+)
 _NUMBERS = frozenset({
     "timestamp", "sequenceNumber", "queuedAt", "startedAt", "lastUpdatedAt", "creationTimestamp",
     "versionNumber", "executionNumber", "approximateSecondsBeforeTimedOut",
@@ -24,7 +46,7 @@ _CREDENTIALS = {
     "sessionToken": "${session_token:text}",
     "expiration": "${_:text}",
 }
-# The member of an object, and the placeholder of its values, which are numbered.
+# The members of objects whose values become numbered placeholders, with the placeholders' names.
 _NAMED = {
     "jobId": "job",
     "deploymentId": "deployment",
@@ -40,13 +62,13 @@ _GREENGRASS_TOPIC = re.compile(
 )
 _ALIAS_PATH = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
 _CONFIGURATION = re.compile(r"(:configuration:[^:\s]+:)[0-9]+\b")
-# Members of an event that neither the device nor the cloud has sent.
+# Members of an event that are not part of a message.
 _STRUCTURE = frozenset({"from", "mqtt", "https", "s3", "version", "qos", "signed_headers"})
 _NAME_CHARACTER = r"[A-Za-z0-9_.-]"
 
 
 class Generalizer:
-    """Turns the events of one device into patterns; the same value becomes the same placeholder."""
+    """Converts the events of one device to patterns with one placeholder for each value."""
 
     def __init__(self, *, thing: str, account: str, region: str) -> None:
         self._placeholders = {thing: "${thing}", account: "${account}", region: "${region}"}
@@ -54,14 +76,14 @@ class Generalizer:
         self._deployed: set[str] = set()
 
     def patterns(self, event: Event) -> list[Event]:
-        """Return the pattern of an event, preceded by that of a deployment that it reports first.
+        """Return the pattern of an event, preceded by the pattern of a new deployment.
 
-        The payloads of other topics than Greengrass' own are not recorded.
+        Only payloads of Greengrass' topics are recorded.
         """
         safe = self._without_secrets(event)
         self._collect(safe)
         pattern = {
-            name: value if name in _STRUCTURE else self._general(value, name)
+            name: value if name in _STRUCTURE else self._pattern_of(value, name)
             for name, value in safe.items()
         }
         if _has_credentials(event):
@@ -75,7 +97,7 @@ class Generalizer:
         return safe
 
     def _collect(self, value: Any, name: str = "") -> None:
-        """Give placeholders to the identifiers in a value."""
+        """Assign placeholders to the identifiers in a value."""
         if isinstance(value, dict):
             for key, item in value.items():
                 self._collect(item, key)
@@ -95,12 +117,12 @@ class Generalizer:
             self._counts[placeholder] = number = self._counts.get(placeholder, 0) + 1
             self._placeholders[value] = f"${{{placeholder}{number}}}"
 
-    def _general(self, value: Any, name: str = "") -> Any:
+    def _pattern_of(self, value: Any, name: str = "") -> Any:
         if isinstance(value, dict):
-            return {self._in_text(key): self._general(item, key) for key, item in value.items()}
+            return {self._in_text(key): self._pattern_of(item, key) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._general(item) for item in value]
-        # A boolean is an int for Python, and not a number for JSON.
+            return [self._pattern_of(item) for item in value]
+        # A boolean is an int in Python, but not a number in JSON.
         if name in _NUMBERS and type(value) in _NUMBER_PATTERNS:
             return _NUMBER_PATTERNS[type(value)]
         if name in _TEXTS and isinstance(value, str):
@@ -111,19 +133,19 @@ class Generalizer:
         if text == REMOVED:
             return text
         if "${" in text:
-            # Would be read as a placeholder.
+            # The text would be parsed as a placeholder.
             return "${_:text}"
         values = sorted(self._placeholders, key=len, reverse=True)
         names = "|".join(re.escape(value) for value in values)
-        whole = rf"(?<!{_NAME_CHARACTER})(?:{names})(?!{_NAME_CHARACTER})"
-        text = re.sub(whole, self._placeholder, text)
+        identifiers = rf"(?<!{_NAME_CHARACTER})(?:{names})(?!{_NAME_CHARACTER})"
+        text = re.sub(identifiers, self._placeholder, text)
         return _CONFIGURATION.sub(r"\g<1>${_:integer}", text)
 
     def _placeholder(self, value: re.Match[str]) -> str:
         return self._placeholders[value[0]]
 
     def _new_deployment(self, event: Event) -> list[Event]:
-        """Return an operator's event for a deployment that is new to the device."""
+        """Return the event of an operator for a new deployment of the device."""
         if kind(event) != "publish" or event["from"] != "cloud":
             return []
         execution = (
@@ -141,6 +163,36 @@ class Generalizer:
 
 
 def _has_credentials(event: Event) -> bool:
-    """Return whether an event is the response with the credentials of the device's role."""
+    """Return whether an event is a response with credentials of the device's role."""
     body = event.get("body")
     return event["from"] == "cloud" and isinstance(body, dict) and "credentials" in body
+
+
+def redacted(value: Any, name: str = "") -> Any:
+    """Return a JSON value without secrets; ``name`` is the name of its member.
+
+    An object with a secret name remains an object, and its values are removed.
+    """
+    return _redacted(value, is_secret=_is_secret_name(name))
+
+
+def _redacted(value: Any, *, is_secret: bool) -> Any:
+    if isinstance(value, dict):
+        return {
+            _redacted(key, is_secret=False): _redacted(
+                item, is_secret=is_secret or _is_secret_name(key)
+            )
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_redacted(item, is_secret=is_secret) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if is_secret or (isinstance(value, str) and _SECRET_TEXT.search(value)):
+        return REMOVED
+    return value
+
+
+def _is_secret_name(name: str) -> bool:
+    plain = name.lower().replace("-", "").replace("_", "")
+    return name.lower() not in _HARMLESS and _SECRET_NAME.search(plain) is not None

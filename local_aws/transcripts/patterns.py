@@ -1,9 +1,9 @@
-"""Patterns of JSON values: a transcript states values, and placeholders for those that vary.
+"""Patterns of JSON values, with placeholders for values that vary.
 
-``"${job}"`` stands for any value, the same one at each place. ``"${time:integer}"`` stands for a
-value of a type, and ``"${_:integer}"`` for one that may differ at each place. Within a longer
-string, a placeholder stands for a part of it: ``"$aws/things/${thing}/jobs"``. An object has at
-least the members of its pattern, a list has as many items as its pattern, in any order.
+``"${job}"`` matches any value, which is the same at each occurrence. ``"${time:integer}"`` matches
+a value of a type, and ``"${_:integer}"`` a value that can differ at each occurrence. Within a
+longer string, a placeholder matches a part of it: ``"$aws/things/${thing}/jobs"``. An object has at
+least the members of its pattern. A list has as many items as its pattern, in any order.
 """
 
 import re
@@ -45,21 +45,21 @@ def check(pattern: Any) -> None:
 
 
 def match(pattern: Any, value: Any, bindings: Bindings) -> dict[str, Any] | None:
-    """Return the bindings with those that make a pattern equal to a value; None if none do."""
+    """Return the bindings with which a pattern matches a value; None if it does not match."""
     return next(_matches(pattern, value, dict(bindings)), None)
 
 
 def fill(pattern: Any, bindings: dict[str, Any]) -> Any:
-    """Return a value of a pattern, and bind the placeholders that were not bound.
+    """Return a value of a pattern, and bind its unbound placeholders.
 
-    A number becomes the time in milliseconds, a text or any value a random text, and a boolean,
-    object or list becomes false or empty.
+    A number becomes the time in milliseconds, a string or any value becomes a random string, and a
+    boolean, object or list becomes false or empty.
     """
     if isinstance(pattern, str):
-        whole = _PLACEHOLDER.fullmatch(pattern)
-        if whole is not None:
-            return _value(whole, bindings)
-        return _PLACEHOLDER.sub(lambda placeholder: str(_value(placeholder, bindings)), pattern)
+        placeholder = _PLACEHOLDER.fullmatch(pattern)
+        if placeholder is not None:
+            return _value(placeholder, bindings)
+        return _PLACEHOLDER.sub(lambda match_: str(_value(match_, bindings)), pattern)
     if isinstance(pattern, dict):
         return {fill(name, bindings): fill(item, bindings) for name, item in pattern.items()}
     if isinstance(pattern, list):
@@ -106,10 +106,10 @@ def _list_matches(
 
 
 def _text_matches(pattern: str, value: Any, bindings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    whole = _PLACEHOLDER.fullmatch(pattern)
-    if whole is not None:
-        if _has_type(value, _types(whole)):
-            yield from _bound(whole["name"], value, bindings)
+    placeholder = _PLACEHOLDER.fullmatch(pattern)
+    if placeholder is not None:
+        if _has_type(value, _types(placeholder)):
+            yield from _bound(placeholder["name"], value, bindings)
         return
     if not isinstance(value, str):
         return
@@ -120,7 +120,7 @@ def _text_matches(pattern: str, value: Any, bindings: dict[str, Any]) -> Iterato
 
 
 def _expression(pattern: str, bindings: Bindings) -> tuple[str, set[str]]:
-    """Return a pattern of text as a regular expression, and its groups."""
+    """Return the regular expression of a string pattern, and its groups."""
     parts: list[str] = []
     names: set[str] = set()
     end = 0
@@ -129,15 +129,15 @@ def _expression(pattern: str, bindings: Bindings) -> tuple[str, set[str]]:
         end = placeholder.end()
         name = placeholder["name"]
         digits = int in _types(placeholder)
-        some = "[0-9]+" if digits and placeholder["type"] != "any" else "[^/]+"
+        part = "[0-9]+" if digits and placeholder["type"] != "any" else "[^/]+"
         if name == ANY:
-            parts.append(some)
+            parts.append(part)
         elif name in bindings:
             parts.append(re.escape(str(bindings[name])))
         elif name in names:
             parts.append(f"(?P={name})")
         else:
-            parts.append(f"(?P<{name}>{some})")
+            parts.append(f"(?P<{name}>{part})")
             names.add(name)
     return "".join([*parts, re.escape(pattern[end:])]), names
 
@@ -155,18 +155,18 @@ def _value(placeholder: re.Match[str], bindings: dict[str, Any]) -> Any:
     name, first = placeholder["name"], _types(placeholder)[0]
     if name in bindings:
         return bindings[name]
-    made: Any = str(uuid.uuid4())
+    generated: Any = str(uuid.uuid4())
     if first is int:
-        made = int(time.time() * 1000)
+        generated = int(time.time() * 1000)
     elif first not in {str, object}:
-        made = first()
+        generated = first()
     if name != ANY:
-        bindings[name] = made
-    return made
+        bindings[name] = generated
+    return generated
 
 
 def _has_type(value: Any, types: tuple[type, ...]) -> bool:
-    # True is an int for Python, and not a number for JSON.
+    # True is an int in Python, but not a number in JSON.
     if isinstance(value, bool):
         return bool in types or object in types
     return isinstance(value, types)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from deeplens.assembly import environments_id
 from deeplens.releases.executions import read_record
-from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, definition, record
-from local_aws.pipeline.approval import Request, ask, check_answer
+from local_aws.pipeline import PipelineError, definition, execution_log
+from local_aws.pipeline.approval import ApprovalRequest, check_answer, request_approval
 from local_aws.pipeline.cli import deliver
+from local_aws.state.paths import StatePaths
 from model_tools.errors import RegistryError
 from tests.delivery.pipelines import action, build, execution
 
@@ -30,8 +30,8 @@ def page(tmp_path: Path) -> Path:
     return file
 
 
-def asked(page: Path, at: float = 0.0, **other: Any) -> Request:
-    return ask(
+def asked(page: Path, at: float = 0.0, **other: Any) -> ApprovalRequest:
+    return request_approval(
         **{
             "stage": "production",
             "text": "production gets shapes, SHA-256 aaa",
@@ -44,7 +44,7 @@ def asked(page: Path, at: float = 0.0, **other: Any) -> Request:
     )
 
 
-def executed(waits: Request | None = None, used: str = "") -> dict[str, Any]:
+def executed(waits: ApprovalRequest | None = None, used: str = "") -> dict[str, Any]:
     return {
         "ended_at": "2026-01-01T00:00:00Z",
         "outcome": "delivered",
@@ -97,7 +97,7 @@ def test_an_answer_to_something_else_counts_for_nothing(
     page: Path, other: dict[str, Any], reason: str
 ) -> None:
     before = asked(page)
-    with pytest.raises(PipelineError, match=rf"is for something else \(.*{reason}"):
+    with pytest.raises(PipelineError, match=rf"is for another request \(.*{reason}"):
         check_answer(before.code, asked(page, 1, **other), [executed(before)], 1)
 
 
@@ -113,12 +113,12 @@ def test_a_review_page_that_was_made_again_needs_another_answer(page: Path) -> N
 
 def test_an_answer_counts_once(page: Path) -> None:
     before = asked(page)
-    with pytest.raises(PipelineError, match="was used by the execution that ended at 2026-01-01"):
+    with pytest.raises(PipelineError, match="used by the execution that ended at 2026-01-01"):
         check_answer(before.code, asked(page, 1), [executed(before), executed(used=before.code)], 1)
 
 
 def test_what_was_never_asked_is_approved_by_nothing(page: Path) -> None:
-    with pytest.raises(PipelineError, match="was never asked for; a run without an answer prints"):
+    with pytest.raises(PipelineError, match="was never requested; a run without an answer prints"):
         check_answer("production", asked(page), [executed()], 1)
 
 
@@ -129,12 +129,12 @@ def test_a_page_that_changes_while_somebody_reads_it_stops_the_execution(tmp_pat
     page.parent.mkdir(parents=True)
     page.write_text(f"a page of {environments_id(tmp_path / 'cdk.out')}", encoding="utf-8")
 
-    def reads(request: Request) -> tuple[str, Request]:
+    def reads(request: ApprovalRequest) -> tuple[str, ApprovalRequest]:
         page.write_text("another page", encoding="utf-8")
         return "A Person", request
 
     made.approve = reads
-    with pytest.raises(PipelineError, match="changed while somebody read it"):
+    with pytest.raises(PipelineError, match="changed during the approval"):
         made.run()
     assert not (tmp_path / "next").exists()
 
@@ -196,9 +196,9 @@ def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
 ) -> None:
     file = tmp_path / "deliver/executions.jsonl"
     for number in range(3):
-        record.append(file, executed(asked(page, number), used=f"code {number}"))
+        execution_log.append(file, executed(asked(page, number), used=f"code {number}"))
     assert [execution.approvals[0].who for execution in read_record(file)] == ["A Person"] * 3
-    assert len(record.read(file)) == 3
+    assert len(execution_log.read(file)) == 3
 
     content = file.read_text("utf-8").splitlines()
     for broken, line in (
@@ -208,8 +208,8 @@ def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
         ([*content, json.dumps([1])], 4),
     ):
         file.write_text("".join(f"{entry}\n" for entry in broken), encoding="utf-8")
-        with pytest.raises(PipelineError, match=rf"line {line}: .*`mv "):
-            record.read(file)
+        with pytest.raises(PipelineError, match=rf"line {line}: .*start a new log: `mv "):
+            execution_log.read(file)
         with pytest.raises(RegistryError, match=f"line {line}: "):
             read_record(file)
 
@@ -229,15 +229,15 @@ def test_two_executions_at_once_are_one(tmp_path: Path) -> None:
 
     def second() -> None:
         try:
-            with record.alone(file):
+            with execution_log.exclusive(file):
                 output.append("ran")
         except PipelineError as error:
             output.append(str(error))
 
-    with record.alone(file):
+    with execution_log.exclusive(file):
         other = threading.Thread(target=second)
         other.start()
         other.join()
-    assert output == ["another execution runs in this checkout; wait for it"]
+    assert output == ["another execution is running in this checkout; wait for its end"]
     second()
     assert output[1] == "ran"

@@ -112,18 +112,18 @@ def test_a_build_has_no_credentials_but_the_embedded_ones(
 
 def test_a_provider_that_nothing_carries_out_is_named(tmp_path: Path) -> None:
     made, _ = execution(tmp_path, ("One", [action("Act", "ServiceCatalog")]))
-    with pytest.raises(PipelineError, match="One/Act: nothing here carries out ServiceCatalog"):
+    with pytest.raises(PipelineError, match=r"One/Act: .*ServiceCatalog"):
         made.run()
 
 
 def test_no_assembly_and_no_pipeline_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="no cloud assembly; `cdk synth` makes one"):
+    with pytest.raises(PipelineError, match="; `cdk synth` creates one"):
         read_pipeline(tmp_path)
     (tmp_path / "manifest.json").write_text('{"artifacts": {}}')
-    with pytest.raises(PipelineError, match=r"defines no pipeline; a delivery\.toml makes one"):
+    with pytest.raises(PipelineError, match=r"contains no pipeline; add .*delivery\.toml"):
         read_pipeline(tmp_path)
 
 
 def test_an_asset_command_that_is_not_known_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="assets: given 'cdk-assets something'"):
+    with pytest.raises(PipelineError, match="assets: 'cdk-assets something' is not supported"):
         publish(tmp_path, "cdk-assets something", lambda *_: None)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from local_aws.cli import up
-from local_aws.device_access import STANDARD, aws_host_names, device_access
+from local_aws.devices.access import STANDARD, aws_host_names, device_access
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/real-device.md").read_text(encoding="utf-8")
@@ -47,10 +47,10 @@ def test_the_names_for_etc_hosts_are_in_the_certificate() -> None:
 def test_the_quoted_errors_are_those_of_the_code() -> None:
     sources = "".join(
         (ROOT / f"local_aws/{name}.py").read_text(encoding="utf-8")
-        for name in ("cli", "device_access", "gate")
+        for name in ("cli", "devices/access", "gateway/request_filter")
     )
-    for part in ("is in use", "needs root", "without these ports of devices",
-                 "is not a name of the emulator: expected",
+    for part in ("is in use", "needs root", "without these device ports",
+                 "is not a host name of the emulator: expected",
                  "BUCKET.s3.REGION.amazonaws.com of a bucket that exists"):  # fmt: skip
         assert part in PAGE
         assert part in sources

@@ -1,4 +1,4 @@
-"""One embedded AWS for the session, on free ports, with its state in a temporary folder."""
+"""One emulator for the session, on free ports, with its state in a temporary folder."""
 
 import json
 import ssl
@@ -13,38 +13,38 @@ from awsiot import mqtt_connection_builder
 from botocore.exceptions import EndpointConnectionError
 
 from tests.emulator.device_client import ANYTHING, Device
-from tests.emulator.embedded_aws import REGION, Command, EmbeddedAws, publish_function, recipe
+from tests.emulator.running_emulator import REGION, Command, Emulator, publish_function, recipe
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Command]:
-    """The command line on a fresh state folder; whatever runs there is stopped afterwards."""
+    """The command line with a new state folder, whose emulator is stopped afterwards."""
     made = Command(tmp_path / ".local" / "aws")
     yield made
     made("down")
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    command = Command(tmp_path_factory.mktemp("embedded") / ".local" / "aws")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    command = Command(tmp_path_factory.mktemp("emulator") / ".local" / "aws")
     started = command("up")
     assert started.returncode == 0, started.stdout + started.stderr
-    yield EmbeddedAws(command, command.endpoint())
+    yield Emulator(command, command.endpoint())
     command("down")
 
 
 @pytest.fixture
-def greengrass(aws: EmbeddedAws) -> Any:
+def greengrass(aws: Emulator) -> Any:
     return aws.client("greengrassv2")
 
 
 @pytest.fixture
-def iot(aws: EmbeddedAws) -> Any:
+def iot(aws: Emulator) -> Any:
     return aws.client("iot")
 
 
 @pytest.fixture
-def bucket(aws: EmbeddedAws) -> str:
+def bucket(aws: Emulator) -> str:
     name = f"deeplens-{uuid4().hex[:12]}"
     aws.client("s3").create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -53,8 +53,8 @@ def bucket(aws: EmbeddedAws) -> str:
 
 
 @pytest.fixture
-def function_arn(aws: EmbeddedAws) -> str:
-    """A published version of a function that tells who and where it is."""
+def function_arn(aws: Emulator) -> str:
+    """A published version of a function that returns its identity and location."""
     return publish_function(
         aws,
         "import os, boto3\n"
@@ -66,7 +66,7 @@ def function_arn(aws: EmbeddedAws) -> str:
 
 @pytest.fixture
 def create_component(greengrass: Any) -> Callable[..., str]:
-    """Create a component version without artifacts and give its ARN."""
+    """Create a component version without artifacts and return its ARN."""
 
     def create(name: str, version: str = "1.0.0", **extra: Any) -> str:
         arn: str = greengrass.create_component_version(
@@ -83,7 +83,7 @@ def unique() -> str:
 
 
 @pytest.fixture
-def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
+def device(aws: Emulator, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
     iot.create_thing(thingName=unique)
     group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
     iot.add_thing_to_thing_group(thingGroupName=unique, thingName=unique)
@@ -104,7 +104,7 @@ def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
-    """The files from which `mtls_from_path` makes the device's connection."""
+    """The files with which `mtls_from_path` creates the connection of the device."""
     return {
         "cert_filepath": str(tmp_path / "certificate.pem"),
         "pri_key_filepath": str(tmp_path / "key.pem"),

@@ -13,7 +13,7 @@ from typing import Any
 from awscrt.mqtt import QoS
 
 from testkit.waiting import HANG_SECONDS
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 
 ANYTHING = {
     "Version": "2012-10-17",
@@ -25,9 +25,9 @@ ANYTHING = {
 
 @dataclass
 class Device:
-    """A thing in a group of its own, with a certificate, and HTTPS as that certificate."""
+    """A thing in a separate group, with a certificate for HTTPS requests."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     thing: str
     group_arn: str
     certificate_arn: str
@@ -98,7 +98,7 @@ class Mailbox:
 
 
 def own_policy() -> str:
-    """Return the document of the project's policy for certificates, as the templates have it."""
+    """Return the document of the project's policy for certificates from the templates."""
     file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
     resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
     (policy,) = (resource for resource in resources if resource["Type"] == "AWS::IoT::Policy")

@@ -1,4 +1,4 @@
-"""A container for tests: answers what it was asked, or fails as the request says.
+"""A container for tests, which returns its request, or fails as the request requires.
 
 It takes the options and prints the line of `model-tools serve-container`.
 """
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """Suppress the log."""
 
 
 parser = argparse.ArgumentParser()
@@ -50,7 +50,7 @@ options = parser.parse_args()
 with tarfile.open(options.model_data) as archive:
     if "broken" in archive.getnames():
         raise SystemExit("Error: the archive has no SavedModel")
-for name, _, value in (one.partition("=") for one in options.environment):
+for name, _, value in (setting.partition("=") for setting in options.environment):
     while name == "START_WHEN_EXISTS" and not Path(value).exists():
         time.sleep(0.05)
 server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)

@@ -27,12 +27,12 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.device.browser import CHROMIUM, browsing
-from tests.emulator.embedded_aws import (
+from tests.emulator.running_emulator import (
     ACCOUNT,
     FUNCTIONS_ROLE,
     REGION,
     Command,
-    EmbeddedAws,
+    Emulator,
     create_role,
     publish_function,
 )
@@ -42,14 +42,14 @@ pytestmark = pytest.mark.emulator
 SERVICES = ["sts", "s3", "lambda", "logs", "greengrassv2"]
 
 
-def connect(aws: EmbeddedAws, service: str, **more: Any) -> Any:
+def connect(aws: Emulator, service: str, **more: Any) -> Any:
     keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": aws.secret(), **more}
     made: Any = boto3.client
     return made(service, endpoint_url=aws.endpoint["endpoint_url"], region_name=REGION, **keys)
 
 
 def ask(client: Any) -> Any:
-    """Do an operation that changes nothing."""
+    """Call an operation that changes nothing."""
     operations = {
         "sts": "get_caller_identity", "s3": "list_buckets", "lambda": "list_functions",
         "logs": "describe_log_groups", "greengrassv2": "list_components",
@@ -63,14 +63,14 @@ def error(client: Any) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
-def errors(aws: EmbeddedAws, **more: Any) -> list[str]:
+def errors(aws: Emulator, **more: Any) -> list[str]:
     return [error(connect(aws, service, **more)) for service in SERVICES]
 
 
 def exchange(
-    aws: EmbeddedAws, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    aws: Emulator, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
-    """Send a request as it is written; `Host` is the emulator's unless `headers` has another."""
+    """Send a request unchanged, with the `Host` of the emulator unless `headers` contains one."""
     connection = http.client.HTTPConnection(aws.endpoint["endpoint_url"].removeprefix("http://"))
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
@@ -79,28 +79,28 @@ def exchange(
     return found
 
 
-def signed(aws: EmbeddedAws, request: AWSRequest, service: str = "lambda") -> dict[str, str]:
+def signed(aws: Emulator, request: AWSRequest, service: str = "lambda") -> dict[str, str]:
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
     signer(Credentials(ACCOUNT, aws.secret()), service, REGION).add_auth(request)
     return dict(request.headers.items())
 
 
-def status(aws: EmbeddedAws, url: str, method: str = "GET") -> int:
+def status(aws: Emulator, url: str, method: str = "GET") -> int:
     return exchange(aws, method, url.removeprefix(aws.endpoint["endpoint_url"]), {})[0]
 
 
 def sign_at(time: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the clock of botocore's signers: its own, and the one in C that it prefers."""
+    """Set the clock of botocore's Python signer and of its preferred signer in C."""
     for module in (botocore.auth, botocore.crt.auth):
         monkeypatch.setattr(module, "get_current_datetime", lambda **_: time)
 
 
-def test_the_account_s_secret_opens_every_protocol(aws: EmbeddedAws) -> None:
+def test_the_account_s_secret_opens_every_protocol(aws: Emulator) -> None:
     for service in SERVICES:
         ask(connect(aws, service))
 
 
-def test_a_wrong_secret_is_the_error_that_each_protocol_has_for_it(aws: EmbeddedAws) -> None:
+def test_a_wrong_secret_is_the_error_that_each_protocol_has_for_it(aws: Emulator) -> None:
     of_json = "InvalidSignatureException"
     of_xml = "SignatureDoesNotMatch"
     expected = [of_xml, of_xml, of_json, of_json, of_json]
@@ -109,7 +109,7 @@ def test_a_wrong_secret_is_the_error_that_each_protocol_has_for_it(aws: Embedded
     assert errors(aws, aws_secret_access_key=other) == expected
 
 
-def test_no_signature_and_an_unknown_key_are_the_errors_of_each_protocol(aws: EmbeddedAws) -> None:
+def test_no_signature_and_an_unknown_key_are_the_errors_of_each_protocol(aws: Emulator) -> None:
     missing = errors(aws, config=Config(signature_version=UNSIGNED))
     of_json = "MissingAuthenticationTokenException"
     assert missing == ["MissingAuthenticationToken", "AccessDenied", of_json, of_json, of_json]
@@ -119,7 +119,7 @@ def test_no_signature_and_an_unknown_key_are_the_errors_of_each_protocol(aws: Em
 
 
 def test_a_clock_that_is_an_hour_late_is_reported(
-    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+    aws: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     sign_at(late, monkeypatch)
@@ -128,7 +128,7 @@ def test_a_clock_that_is_an_hour_late_is_reported(
     assert errors(aws) == expected
 
 
-def test_sessions_work_with_their_token_alone(aws: EmbeddedAws, unique: str) -> None:
+def test_sessions_work_with_their_token_alone(aws: Emulator, unique: str) -> None:
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     role = {"RoleArn": create_role(aws, unique, everything), "RoleSessionName": "test"}
     given = connect(aws, "sts").assume_role(**role)["Credentials"]
@@ -144,7 +144,7 @@ def test_sessions_work_with_their_token_alone(aws: EmbeddedAws, unique: str) -> 
     assert errors(aws, **keys, aws_session_token="other") == expected
 
 
-def test_a_function_calls_as_a_session_of_its_execution_role(aws: EmbeddedAws) -> None:
+def test_a_function_calls_as_a_session_of_its_execution_role(aws: Emulator) -> None:
     source = (
         "import boto3, os\n"
         "def handle(event, context):\n"
@@ -160,12 +160,12 @@ def test_a_function_calls_as_a_session_of_its_execution_role(aws: EmbeddedAws) -
 
 
 @pytest.fixture
-def presigning(aws: EmbeddedAws) -> Any:
+def presigning(aws: Emulator) -> Any:
     return connect(aws, "s3", config=Config(signature_version="s3v4"))
 
 
 def test_presigned_urls_hold_for_their_time_and_their_object(
-    aws: EmbeddedAws, presigning: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+    aws: Emulator, presigning: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key in ("a b+c", "secret"):
         presigning.put_object(Bucket=bucket, Key=key, Body=b"content")
@@ -181,7 +181,7 @@ def test_presigned_urls_hold_for_their_time_and_their_object(
     assert status(aws, presigning.generate_presigned_url("get_object", place, 600)) == 403
 
 
-def test_the_bodies_that_sdks_leave_unsigned_are_stored(aws: EmbeddedAws, bucket: str) -> None:
+def test_the_bodies_that_sdks_leave_unsigned_are_stored(aws: Emulator, bucket: str) -> None:
     """The SDK for JavaScript, which the CDK's command line uses, streams with a trailer."""
     path = f"/{bucket}/streamed"
     made = AWSRequest(
@@ -202,7 +202,7 @@ def test_the_bodies_that_sdks_leave_unsigned_are_stored(aws: EmbeddedAws, bucket
     assert s3.head_object(Bucket=bucket, Key="large")["ContentLength"] == 9 << 20
 
 
-def test_a_body_that_was_changed_is_refused(aws: EmbeddedAws, bucket: str) -> None:
+def test_a_body_that_was_changed_is_refused(aws: Emulator, bucket: str) -> None:
     url = aws.endpoint["endpoint_url"]
     made = AWSRequest("POST", url + "/2015-03-31/functions", {}, b"{}")
     answer = exchange(aws, "POST", "/2015-03-31/functions", signed(aws, made), b"[]")
@@ -213,7 +213,7 @@ def test_a_body_that_was_changed_is_refused(aws: EmbeddedAws, bucket: str) -> No
     assert "Contents" not in connect(aws, "s3").list_objects_v2(Bucket=bucket)
 
 
-def test_a_rebound_host_is_refused_and_a_bucket_s_is_not(aws: EmbeddedAws, bucket: str) -> None:
+def test_a_rebound_host_is_refused_and_a_bucket_s_is_not(aws: Emulator, bucket: str) -> None:
     connect(aws, "s3").put_object(Bucket=bucket, Key="key", Body=b"content")
     port = aws.endpoint["endpoint_url"].rpartition(":")[2]
 
@@ -228,7 +228,7 @@ def test_a_rebound_host_is_refused_and_a_bucket_s_is_not(aws: EmbeddedAws, bucke
         assert (code, b"<Code>AccessDenied</Code>" in body) == (403, True)
 
 
-def test_no_answer_has_a_cors_header_and_nobody_resets(aws: EmbeddedAws, bucket: str) -> None:
+def test_no_answer_has_a_cors_header_and_nobody_resets(aws: Emulator, bucket: str) -> None:
     url = aws.endpoint["endpoint_url"]
     for method, path in (
         ("POST", "/_ministack/reset"), ("GET", "/_ministack/health"), ("GET", "/health"),
@@ -241,10 +241,10 @@ def test_no_answer_has_a_cors_header_and_nobody_resets(aws: EmbeddedAws, bucket:
     answer = exchange(aws, "GET", "/", signed(aws, AWSRequest("GET", url + "/"), "s3"))
     assert answer[0] == 200
     assert not [name for name in answer[1] if name.startswith("access-control")]
-    assert bucket in [one["Name"] for one in connect(aws, "s3").list_buckets()["Buckets"]]
+    assert bucket in [bucket_["Name"] for bucket_ in connect(aws, "s3").list_buckets()["Buckets"]]
 
 
-def test_nested_json_and_yaml_bombs_are_refused_in_one_line(aws: EmbeddedAws) -> None:
+def test_nested_json_and_yaml_bombs_are_refused_in_one_line(aws: Emulator) -> None:
     log = aws.command.state / "server.log"
     lines = len(log.read_text().splitlines())
     body = b'{"a":' * 100_000
@@ -280,7 +280,7 @@ def test_the_state_is_private_and_an_older_one_becomes_it(command: Command) -> N
     (command.state / "state" / "old" / "key.pem").write_text("key")
     (command.state / "clean").touch()
     assert command("up").returncode == 0
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     aws.client("s3").create_bucket(
         Bucket="private", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
@@ -347,7 +347,7 @@ def page(content: str) -> Iterator[str]:
             self.wfile.write(content.encode())
 
         def log_message(self, *_: object) -> None:
-            """Print nothing."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -356,7 +356,7 @@ def page(content: str) -> Iterator[str]:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_web_page_reaches_nothing(aws: EmbeddedAws, bucket: str, tmp_path: Path) -> None:
+def test_a_web_page_reaches_nothing(aws: Emulator, bucket: str, tmp_path: Path) -> None:
     connect(aws, "s3").put_object(Bucket=bucket, Key="key", Body=b"content")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
@@ -383,12 +383,15 @@ def test_a_web_page_reaches_nothing(aws: EmbeddedAws, bucket: str, tmp_path: Pat
         "function": "opaque", "readable": "blocked", "reset": "opaque", "read": "blocked",
         "object": "opaque", "write": "opaque", "preflight": "blocked", "cookies": "opaque",
     }  # fmt: skip
-    names = [one["FunctionName"] for one in connect(aws, "lambda").list_functions()["Functions"]]
+    names = [
+        function["FunctionName"]
+        for function in connect(aws, "lambda").list_functions()["Functions"]
+    ]
     assert "page" not in names
     listed = connect(aws, "s3").list_objects_v2(Bucket=bucket)["Contents"]
-    assert [one["Key"] for one in listed] == ["key"]
+    assert [object_["Key"] for object_ in listed] == ["key"]
     topics = connect(aws, "sns").list_topics()["Topics"]
-    assert not [one for one in topics if one["TopicArn"].endswith(":page")]
+    assert not [topic for topic in topics if topic["TopicArn"].endswith(":page")]
     log = (aws.command.state / "server.log").read_text()
     assert log.count("(CROSS_ORIGIN)") >= 6
 

@@ -9,11 +9,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.embedded_aws import (
+from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,
     Command,
-    EmbeddedAws,
+    Emulator,
     create_role,
     policy,
 )
@@ -24,14 +24,14 @@ EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 OTHER_ACCOUNT = "222222222222"
 
 
-def session_of(aws: EmbeddedAws, role: str, **options: Any) -> Any:
+def session_of(aws: Emulator, role: str, **options: Any) -> Any:
     """Return a function that connects to a service as a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test", **options)
     return connector(aws, keys["Credentials"])
 
 
-def connector(aws: EmbeddedAws, credentials: dict[str, Any]) -> Any:
-    connect: Any = boto3.client  # a session of its own would read each service's model again
+def connector(aws: Emulator, credentials: dict[str, Any]) -> Any:
+    connect: Any = boto3.client  # a new session would load each service model again
     return lambda service: connect(
         service,
         endpoint_url=aws.endpoint["endpoint_url"],
@@ -53,7 +53,7 @@ def denial(call: Any, **params: Any) -> str:
 
 
 def test_a_session_has_the_rights_of_its_roles_identity_policies(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/a*"}
     s3 = session_of(aws, create_role(aws, unique, reads))("s3")
@@ -67,7 +67,7 @@ def test_a_session_has_the_rights_of_its_roles_identity_policies(
     )
 
 
-def test_a_boundary_limits_what_policies_allow(aws: EmbeddedAws, bucket: str, unique: str) -> None:
+def test_a_boundary_limits_what_policies_allow(aws: Emulator, bucket: str, unique: str) -> None:
     lists = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
     boundary = aws.client("iam").create_policy(PolicyName=unique, PolicyDocument=policy(lists))
     role = create_role(aws, unique, EVERYTHING, PermissionsBoundary=boundary["Policy"]["Arn"])
@@ -76,7 +76,7 @@ def test_a_boundary_limits_what_policies_allow(aws: EmbeddedAws, bucket: str, un
     assert "s3:PutObject" in denial(s3.put_object, Bucket=bucket, Key="a", Body=b"")
 
 
-def test_a_session_policy_limits_one_session(aws: EmbeddedAws, bucket: str, unique: str) -> None:
+def test_a_session_policy_limits_one_session(aws: Emulator, bucket: str, unique: str) -> None:
     lists = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
     role = create_role(aws, unique, EVERYTHING)
     limited = session_of(aws, role, Policy=policy(lists))("s3")
@@ -86,7 +86,7 @@ def test_a_session_policy_limits_one_session(aws: EmbeddedAws, bucket: str, uniq
 
 
 def test_a_buckets_deny_applies_to_root_and_spares_the_role_that_it_names(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     publisher = create_role(aws, unique, EVERYTHING, Path="/deeplens/")
     write_once = {
@@ -104,9 +104,7 @@ def test_a_buckets_deny_applies_to_root_and_spares_the_role_that_it_names(
     session_of(aws, publisher)("s3").put_object(Bucket=bucket, Key=key, Body=b"")
 
 
-def test_root_of_another_account_needs_the_buckets_permission(
-    aws: EmbeddedAws, bucket: str
-) -> None:
+def test_root_of_another_account_needs_the_buckets_permission(aws: Emulator, bucket: str) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key="a", Body=b"x")
     stranger = aws.client("s3", OTHER_ACCOUNT)
     denial(stranger.get_object, Bucket=bucket, Key="a")
@@ -118,9 +116,7 @@ def test_root_of_another_account_needs_the_buckets_permission(
     assert stranger.get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
 
 
-def test_root_of_the_owner_can_always_replace_a_buckets_policy(
-    aws: EmbeddedAws, bucket: str
-) -> None:
+def test_root_of_the_owner_can_always_replace_a_buckets_policy(aws: Emulator, bucket: str) -> None:
     s3 = aws.client("s3")
     nobody = {
         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
@@ -134,7 +130,7 @@ def test_root_of_the_owner_can_always_replace_a_buckets_policy(
     s3.list_objects_v2(Bucket=bucket)
 
 
-def test_a_bucket_that_requires_tls_is_used_over_loopback(aws: EmbeddedAws, bucket: str) -> None:
+def test_a_bucket_that_requires_tls_is_used_over_loopback(aws: Emulator, bucket: str) -> None:
     tls_only = {
         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": f"arn:aws:s3:::{bucket}/*",
@@ -144,7 +140,7 @@ def test_a_bucket_that_requires_tls_is_used_over_loopback(aws: EmbeddedAws, buck
     aws.client("s3").put_object(Bucket=bucket, Key="a", Body=b"")
 
 
-def test_a_key_needs_its_key_policy_too(aws: EmbeddedAws, unique: str) -> None:
+def test_a_key_needs_its_key_policy_too(aws: Emulator, unique: str) -> None:
     role = create_role(aws, unique, EVERYTHING)
     account = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
     not_this_role = {
@@ -159,7 +155,7 @@ def test_a_key_needs_its_key_policy_too(aws: EmbeddedAws, unique: str) -> None:
 
 
 def test_an_encrypted_object_needs_rights_on_its_key(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     rule = {"ApplyServerSideEncryptionByDefault": {
@@ -185,7 +181,7 @@ def test_an_encrypted_object_needs_rights_on_its_key(
     allowed.copy_object(**copies)
 
 
-def test_a_topic_denies_by_its_policy(aws: EmbeddedAws, unique: str) -> None:
+def test_a_topic_denies_by_its_policy(aws: Emulator, unique: str) -> None:
     sns = aws.client("sns")
     topic = sns.create_topic(Name=unique)["TopicArn"]
     role = create_role(aws, unique, EVERYTHING)
@@ -198,7 +194,7 @@ def test_a_topic_denies_by_its_policy(aws: EmbeddedAws, unique: str) -> None:
     assert caught.value.response["Error"]["Code"] == "AuthorizationError"
 
 
-def test_conditions_on_the_tags_of_a_request_hold(aws: EmbeddedAws, unique: str) -> None:
+def test_conditions_on_the_tags_of_a_request_hold(aws: Emulator, unique: str) -> None:
     owned = {
         "Effect": "Allow", "Action": ["iot:CreateThingGroup", "iot:TagResource"], "Resource": "*",
         "Condition": {"StringEquals": {"aws:RequestTag/owner": "deeplens"}},
@@ -211,7 +207,7 @@ def test_conditions_on_the_tags_of_a_request_hold(aws: EmbeddedAws, unique: str)
 
 
 def test_variables_are_replaced_by_the_values_of_the_request(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     objects = f"arn:aws:s3:::{bucket}"
     reads = {
@@ -242,7 +238,7 @@ def test_variables_are_replaced_by_the_values_of_the_request(
 
 @pytest.mark.parametrize("key", ["a\n/x", "a/", "a//x", "a/\n"])
 def test_objects_are_authorized_by_their_exact_keys(
-    aws: EmbeddedAws, bucket: str, unique: str, key: str
+    aws: Emulator, bucket: str, unique: str, key: str
 ) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
     own = f"arn:aws:s3:::{bucket}/{key}"
@@ -258,9 +254,9 @@ def test_objects_are_authorized_by_their_exact_keys(
 
 
 def test_a_deny_with_not_principal_spares_those_that_it_names(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
-    named, other = (create_role(aws, f"{unique}-{one}", EVERYTHING) for one in "ab")
+    named, other = (create_role(aws, f"{unique}-{suffix}", EVERYTHING) for suffix in "ab")
     denies = {
         "Effect": "Deny", "NotPrincipal": {"AWS": [named, f"arn:aws:iam::{ACCOUNT}:root"]},
         "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*",
@@ -274,7 +270,7 @@ def test_a_deny_with_not_principal_spares_those_that_it_names(
 
 
 def test_a_session_ends_with_its_role_also_if_the_name_is_used_again(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     role, iam = create_role(aws, unique, EVERYTHING), aws.client("iam")
     sessions = session_of(aws, role)
@@ -289,16 +285,16 @@ def test_a_session_ends_with_its_role_also_if_the_name_is_used_again(
 
 
 @pytest.fixture
-def traced(tmp_path: Path) -> Iterator[tuple[EmbeddedAws, Path]]:
-    """An emulator that records its decisions, and the file of them."""
+def traced(tmp_path: Path) -> Iterator[tuple[Emulator, Path]]:
+    """An emulator that traces its decisions, and the trace file."""
     command, file = Command(tmp_path / ".local" / "aws"), tmp_path / "trace" / "decisions.jsonl"
     started = command("up", "--trace-authorization", str(file))
     assert started.returncode == 0, started.stdout + started.stderr
-    yield EmbeddedAws(command, command.endpoint()), file
+    yield Emulator(command, command.endpoint()), file
     command("down")
 
 
-def test_every_decision_is_recorded_with_its_reason(traced: tuple[EmbeddedAws, Path]) -> None:
+def test_every_decision_is_recorded_with_its_reason(traced: tuple[Emulator, Path]) -> None:
     aws, file = traced
     assert file.stat().st_mode & 0o077 == 0
     lists = {"Sid": "Lists", "Effect": "Allow", "Action": "iot:ListThings", "Resource": "*"}
@@ -317,4 +313,7 @@ def test_every_decision_is_recorded_with_its_reason(traced: tuple[EmbeddedAws, P
         for one in decisions
         if (one["principal"], one["session"]) == (role, session)
     ] == expected
-    assert {one["principal"] for one in decisions} == {role, f"arn:aws:iam::{ACCOUNT}:root"}
+    assert {decision["principal"] for decision in decisions} == {
+        role,
+        f"arn:aws:iam::{ACCOUNT}:root",
+    }

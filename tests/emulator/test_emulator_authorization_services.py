@@ -1,4 +1,4 @@
-"""The project's own services authorize each operation and what it depends on.
+"""The emulator's added services authorize each operation and its dependent actions.
 
 The operations and their inputs are botocore's, so that no list of ours decides what is checked.
 """
@@ -15,10 +15,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.emulator.embedded_aws import (
+from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,
-    EmbeddedAws,
+    Emulator,
     archive,
     create_role,
     publish_function,
@@ -33,14 +33,14 @@ CONTAINER = {
     "Image": f"763104351884.dkr.ecr.{REGION}.amazonaws.com/tensorflow-inference:2.19.0-cpu",
     "ModelDataUrl": "s3://models/model.tar.gz",
 }
-# Members that are not required by the model, but by the service.
+# Members that the service requires, but not its model.
 MORE: dict[str, dict[str, Any]] = {
     "list_component_versions": {"arn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example"},
     "update_connectivity_info": {"connectivityInfo": []},
     "create_role_alias": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/example"},
     "create_component_version": {"inlineRecipe": json.dumps(recipe("example")).encode()},
 }
-# Values of which one has the pattern of each required string of the services' models.
+# Values that match the patterns of the required strings in the services' models.
 EXAMPLES = (
     "example", "1.0.0", "11111111-2222-3333-4444-555555555555",
     f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example:versions:1.0.0",
@@ -51,11 +51,11 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def session_of(aws: EmbeddedAws, role: str) -> Callable[[str], Any]:
-    """Return a function that gives the client of a service for a session of a role."""
+def session_of(aws: Emulator, role: str) -> Callable[[str], Any]:
+    """Return a function that returns a service's client with a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     unchecked = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-    connect: Any = boto3.client  # a session of its own would read each service's model again
+    connect: Any = boto3.client  # a new session would load each service model again
     return lambda service: connect(
         service,
         endpoint_url=aws.endpoint["endpoint_url"],
@@ -88,8 +88,8 @@ def _string(limits: dict[str, Any]) -> str:
         pattern = re.compile(limits.get("pattern", ".*"))
     except re.error:  # of a range that Python writes in another way
         return EXAMPLES[0]
-    long_enough = (one for one in EXAMPLES if len(one) >= limits.get("min", 0))
-    return next((one for one in long_enough if pattern.search(one)), EXAMPLES[0])
+    long_enough = (example for example in EXAMPLES if len(example) >= limits.get("min", 0))
+    return next((example for example in long_enough if pattern.search(example)), EXAMPLES[0])
 
 
 def operations(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -125,7 +125,7 @@ def outcome(client: Any, method: str, params: dict[str, Any]) -> str:
     ],
 )
 def test_a_role_without_policies_may_do_nothing(
-    aws: EmbeddedAws, unique: str, service: str, prefix: str, served: int
+    aws: Emulator, unique: str, service: str, prefix: str, served: int
 ) -> None:
     client = session_of(aws, create_role(aws, unique))(service)
     outcomes = {
@@ -160,7 +160,7 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(aws: EmbeddedAws) -> Fleet:
+def fleet(aws: Emulator) -> Fleet:
     name = f"cam-{uuid4().hex[:8]}"
     iot, greengrass = aws.client("iot"), aws.client("greengrassv2")
     iot.create_thing(thingName=name)
@@ -181,7 +181,7 @@ TO_GROUP = ("iot:DescribeJob job", "iot:DescribeThingGroup thinggroup")
 # A thing's deployment is its shadow: there is no job.
 TO_THING = ("iot:DescribeThing thing", "iot:GetThingShadow thing")
 CHANGES_A_THING = ("iot:UpdateThingShadow thing", "iot:DeleteThingShadow thing")
-# Operation, its input (a name of an attribute or kind of the fleet), and what it depends on.
+# The operation, its input (an attribute or kind of the fleet), and its dependent actions.
 DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("create_deployment", "targetArn", "thinggroup", (
         "iot:CancelJob job", "iot:CreateJob thinggroup", "iot:UpdateJob job", *TO_GROUP,
@@ -215,10 +215,10 @@ DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(
     ("call", "dependent"),
-    [(tuple(call), one) for *call, dependents in DEPENDENT for one in dependents],
+    [(tuple(call), dependent) for *call, dependents in DEPENDENT for dependent in dependents],
 )
 def test_a_call_is_denied_without_a_right_that_it_depends_on(
-    aws: EmbeddedAws, fleet: Fleet, unique: str, call: tuple[str, str, str], dependent: str
+    aws: Emulator, fleet: Fleet, unique: str, call: tuple[str, str, str], dependent: str
 ) -> None:
     method, member, subject = call
     action, _, kind = dependent.partition(" ")
@@ -237,7 +237,7 @@ def test_a_call_is_denied_without_a_right_that_it_depends_on(
 
 
 def test_a_deployment_is_created_on_every_resource_and_narrowed_by_its_tags(
-    aws: EmbeddedAws, fleet: Fleet, unique: str
+    aws: Emulator, fleet: Fleet, unique: str
 ) -> None:
     iot = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
     on_arns = {
@@ -272,7 +272,7 @@ def test_a_deployment_is_created_on_every_resource_and_narrowed_by_its_tags(
 
 
 def test_a_condition_on_a_resources_tag_holds(
-    aws: EmbeddedAws, create_component: Callable[..., str], unique: str
+    aws: Emulator, create_component: Callable[..., str], unique: str
 ) -> None:
     arn = create_component(unique)
     aws.client("greengrassv2").tag_resource(resourceArn=arn, tags=OWNER)
@@ -287,7 +287,7 @@ def test_a_condition_on_a_resources_tag_holds(
 
 
 def test_a_component_needs_the_callers_rights_on_function_and_artifacts(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key="model.zip", Body=b"x")
     uri = f"s3://{bucket}/model.zip"
@@ -316,7 +316,7 @@ def test_a_component_needs_the_callers_rights_on_function_and_artifacts(
     client.create_component_version(lambdaFunction=imported)
 
 
-def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: EmbeddedAws, unique: str) -> None:
+def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: Emulator, unique: str) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/{unique}-passed"
     all_but_pass = {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}
     passes = {
@@ -341,7 +341,7 @@ def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: EmbeddedAws, un
 
 
 def test_a_role_of_lambda_cloudformation_and_rules_needs_to_be_passed(
-    aws: EmbeddedAws, unique: str
+    aws: Emulator, unique: str
 ) -> None:
     role = create_role(aws, f"{unique}-passed", service="lambda.amazonaws.com")
     all_but_pass = {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}
@@ -379,7 +379,7 @@ def test_a_role_of_lambda_cloudformation_and_rules_needs_to_be_passed(
         assert one.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}
 
 
-def test_an_endpoint_is_invoked_by_those_who_may(aws: EmbeddedAws, unique: str) -> None:
+def test_an_endpoint_is_invoked_by_those_who_may(aws: Emulator, unique: str) -> None:
     invokes = {
         "Effect": "Allow", "Action": "sagemaker:InvokeEndpoint",
         "Resource": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/allowed",

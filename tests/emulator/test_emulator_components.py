@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.embedded_aws import REGION, EmbeddedAws, recipe
+from tests.emulator.running_emulator import REGION, Emulator, recipe
 
 pytestmark = pytest.mark.emulator
 
@@ -18,7 +18,7 @@ MODEL = b"a frozen graph, labels and a manifest"
 
 
 def test_a_model_component_gets_the_digest_of_its_artifact(
-    aws: EmbeddedAws, greengrass: Any, bucket: str, unique: str
+    aws: Emulator, greengrass: Any, bucket: str, unique: str
 ) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key="components/m/model.zip", Body=MODEL)
     artifact = {
@@ -77,7 +77,7 @@ def test_a_recipe_may_be_yaml_and_is_given_back_as_either(greengrass: Any, uniqu
 
 
 def test_a_published_function_becomes_a_component_whose_zip_devices_can_read(
-    aws: EmbeddedAws, greengrass: Any, function_arn: str, unique: str
+    aws: Emulator, greengrass: Any, function_arn: str, unique: str
 ) -> None:
     arn = greengrass.create_component_version(
         lambdaFunction={
@@ -191,7 +191,7 @@ def test_the_newest_fitting_version_is_resolved_and_exact_pre_releases_match(
 
 
 def test_accounts_and_regions_do_not_see_each_others_components(
-    aws: EmbeddedAws, create_component: Callable[..., str], unique: str
+    aws: Emulator, create_component: Callable[..., str], unique: str
 ) -> None:
     arn = create_component(unique)
     for other in (

@@ -1,4 +1,4 @@
-"""ministack's private names that the hooks use: look at a new release before taking it."""
+"""The private names of ministack that the hooks use, to review before an upgrade."""
 
 import importlib.metadata
 import inspect

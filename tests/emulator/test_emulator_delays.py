@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator, recipe
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
@@ -27,12 +27,12 @@ TRUST = {
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     command = Command(tmp_path_factory.mktemp("delayed") / ".local" / "aws")
     started = command("up", f"--delays={DELAY_SECONDS}")
     assert started.returncode == 0, started.stdout + started.stderr
     assert f"delays {DELAY_SECONDS} s" in started.stdout
-    yield EmbeddedAws(command, command.endpoint())
+    yield Emulator(command, command.endpoint())
     command("down")
 
 
@@ -135,7 +135,7 @@ def test_a_component_is_deployable_later(greengrass: Any, iot: Any, unique: str)
     greengrass.create_deployment(**deployment)
 
 
-def test_a_role_can_be_assumed_later(aws: EmbeddedAws, unique: str) -> None:
+def test_a_role_can_be_assumed_later(aws: Emulator, unique: str) -> None:
     aws.client("iam").create_role(RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST))
     arn = f"arn:aws:iam::{ACCOUNT}:role/{unique}"
     assume, create = aws.client("sts").assume_role, aws.client("lambda").create_function

@@ -1,4 +1,4 @@
-"""Deployments and the IoT jobs that carry them, through boto3."""
+"""Deployments and their IoT jobs, through boto3."""
 
 import json
 from collections.abc import Callable

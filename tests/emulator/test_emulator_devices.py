@@ -1,4 +1,4 @@
-"""Core devices: their certificate's endpoint, their health and how deployments went on them."""
+"""Core devices: their HTTPS endpoint, health and deployment status."""
 
 import json
 import queue
@@ -14,10 +14,10 @@ from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 from botocore.exceptions import ClientError
 
-from local_aws.job_topics import job_topic, next_job_topic
+from local_aws.devices.job_topics import job_topic, next_job_topic
 from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device, own_policy
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, policy
 
 pytestmark = pytest.mark.emulator
 
@@ -34,7 +34,7 @@ TRUST: dict[str, Any] = {
 
 
 @pytest.fixture
-def role_alias(aws: EmbeddedAws, iot: Any, unique: str) -> str:
+def role_alias(aws: Emulator, iot: Any, unique: str) -> str:
     role = aws.client("iam").create_role(
         RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST)
     )["Role"]["Arn"]
@@ -47,7 +47,7 @@ def role_alias(aws: EmbeddedAws, iot: Any, unique: str) -> str:
 
 
 def test_a_certificate_is_exchanged_for_credentials_of_its_own_account(
-    aws: EmbeddedAws, device: Device, role_alias: str, bucket: str
+    aws: Emulator, device: Device, role_alias: str, bucket: str
 ) -> None:
     status, answer = device.request("GET", f"/role-aliases/{role_alias}/credentials")
     assert status == 200, answer
@@ -96,7 +96,7 @@ OF_ALIAS = f"arn:aws:iot:{REGION}:{ACCOUNT}:rolealias"
     ],
 )
 def test_conditions_of_a_roles_trust_hold(
-    aws: EmbeddedAws, device: Device, role_alias: str, condition: dict[str, Any], expected: int
+    aws: Emulator, device: Device, role_alias: str, condition: dict[str, Any], expected: int
 ) -> None:
     trust = policy({**TRUST["Statement"][0], "Condition": condition})
     aws.client("iam").update_assume_role_policy(RoleName=role_alias, PolicyDocument=trust)
@@ -104,7 +104,7 @@ def test_conditions_of_a_roles_trust_hold(
     assert status == expected, answer
 
 
-def test_no_certificate_no_connection(aws: EmbeddedAws) -> None:
+def test_no_certificate_no_connection(aws: Emulator) -> None:
     tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
     url = f"https://127.0.0.1:{aws.endpoint['device_port']}/role-aliases/a/credentials"
     with pytest.raises(OSError, match=r"(?i)certificate|reset|closed|URLopen"):
@@ -135,11 +135,11 @@ def test_the_data_plane_answers_devices_in_the_shapes_of_the_api(device: Device)
 
     status, answer = device.request("GET", "/greengrass/v2/deployments")
     assert status == 400
-    assert "not for devices" in answer["message"]
+    assert "is not an operation of devices" in answer["message"]
 
 
 def test_a_core_device_is_known_by_its_health(
-    device: Device, greengrass: Any, aws: EmbeddedAws
+    device: Device, greengrass: Any, aws: Emulator
 ) -> None:
     name = {"coreDeviceThingName": device.thing}
     with pytest.raises(greengrass.exceptions.ResourceNotFoundException):
@@ -172,7 +172,7 @@ def test_a_core_device_is_known_by_its_health(
 
 
 def test_how_a_deployment_went_on_a_device_is_told_with_its_reason(
-    device: Device, greengrass: Any, aws: EmbeddedAws, iot: Any
+    device: Device, greengrass: Any, aws: Emulator, iot: Any
 ) -> None:
     made = greengrass.create_deployment(targetArn=device.group_arn, components={})
     device.report()
@@ -217,7 +217,7 @@ def test_how_a_deployment_went_on_a_device_is_told_with_its_reason(
 
 
 def test_eventbridge_is_told_of_a_deployment_that_failed(
-    aws: EmbeddedAws, device: Device, greengrass: Any, iot: Any, unique: str
+    aws: Emulator, device: Device, greengrass: Any, iot: Any, unique: str
 ) -> None:
     sqs, events = aws.client("sqs"), aws.client("events")
     queue = sqs.create_queue(QueueName=unique)["QueueUrl"]

@@ -1,4 +1,4 @@
-"""Failed creations and deletions leave what CloudFormation leaves."""
+"""Failed creations and deletions retain the same resources as CloudFormation."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import ACCOUNT, EmbeddedAws, functions_role
+from tests.emulator.running_emulator import ACCOUNT, Emulator, functions_role
 
 pytestmark = pytest.mark.emulator
 
-# Appends each event to a file, and answers what another file contains for the type of request.
+# Appends each event to a file, and responds with the content of another file.
 _HANDLER = """\
 import json, os, urllib.request
 def handle(event, context):
@@ -27,7 +27,7 @@ def handle(event, context):
     urllib.request.urlopen(urllib.request.Request(
         event['ResponseURL'], json.dumps(answer).encode(), method='PUT'))
 """
-FAILED = {"Status": "FAILED", "Reason": "as the test says"}
+FAILED = {"Status": "FAILED", "Reason": "the reason of the test"}
 BROKEN = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": "a name"}}
 
 
@@ -54,7 +54,7 @@ class Handler:
 class Stack:
     """A stack of the emulator."""
 
-    def __init__(self, aws: EmbeddedAws, template: dict[str, Any]) -> None:
+    def __init__(self, aws: Emulator, template: dict[str, Any]) -> None:
         self.name = f"stack-{uuid4().hex[:12]}"
         self._client = aws.client("cloudformation")
         self._client.create_stack(
@@ -82,7 +82,7 @@ class Stack:
     @property
     def resources(self) -> dict[str, str]:
         listed = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
-        return {one["LogicalResourceId"]: one["ResourceStatus"] for one in listed}
+        return {resource["LogicalResourceId"]: resource["ResourceStatus"] for resource in listed}
 
     @property
     def events(self) -> list[tuple[str, str, str]]:
@@ -95,7 +95,7 @@ class Stack:
 
     def reason(self, status: str) -> str:
         """The reason of the first resource with a status."""
-        return next(reason for _, one, reason in self.events if one == status)
+        return next(reason for _, event_status, reason in self.events if event_status == status)
 
     def _described(self) -> dict[str, Any]:
         described: dict[str, Any] = self._client.describe_stacks(StackName=self.name)["Stacks"][0]
@@ -107,7 +107,7 @@ def handler(tmp_path: Path) -> Handler:
     return Handler(tmp_path)
 
 
-def custom(aws: EmbeddedAws, handler: Handler) -> dict[str, Any]:
+def custom(aws: Emulator, handler: Handler) -> dict[str, Any]:
     """A custom resource whose function, log group and role are in the same stack."""
     group = {"LogGroupName": f"custom-{uuid4().hex}"}
     return {
@@ -134,7 +134,7 @@ def custom(aws: EmbeddedAws, handler: Handler) -> dict[str, Any]:
 
 
 def test_a_failed_deletion_keeps_what_the_resource_needs_so_the_next_one_succeeds(
-    aws: EmbeddedAws, handler: Handler
+    aws: Emulator, handler: Handler
 ) -> None:
     stack = Stack(aws, custom(aws, handler))
     assert stack.wait() == "CREATE_COMPLETE"
@@ -154,7 +154,7 @@ def test_a_failed_deletion_keeps_what_the_resource_needs_so_the_next_one_succeed
 
 
 def test_a_failed_rollback_keeps_what_the_resource_needs_so_a_deletion_succeeds(
-    aws: EmbeddedAws, handler: Handler
+    aws: Emulator, handler: Handler
 ) -> None:
     handler.answer(Delete=FAILED)
     stack = Stack(
@@ -169,13 +169,14 @@ def test_a_failed_rollback_keeps_what_the_resource_needs_so_a_deletion_succeeds(
 
 
 def test_a_custom_resource_that_could_not_be_created_is_deleted(
-    aws: EmbeddedAws, handler: Handler
+    aws: Emulator, handler: Handler
 ) -> None:
     handler.answer(Create={**FAILED, "PhysicalResourceId": "half"})
     stack = Stack(aws, custom(aws, handler))
     assert stack.wait() == "ROLLBACK_COMPLETE"
     assert stack.reason("CREATE_FAILED") == FAILED["Reason"]
-    assert [(one["RequestType"], one.get("PhysicalResourceId")) for one in handler.events] == [
+    requests = [(event["RequestType"], event.get("PhysicalResourceId")) for event in handler.events]
+    assert requests == [
         ("Create", None), ("Delete", "half"),
     ]  # fmt: skip
     assert handler.events[1]["ResourceProperties"] == handler.events[0]["ResourceProperties"]
@@ -183,7 +184,7 @@ def test_a_custom_resource_that_could_not_be_created_is_deleted(
 
 @pytest.mark.parametrize("characters", ["a" * 5_000, "→" * 1_500])
 def test_an_answer_above_4096_bytes_fails_the_resource(
-    aws: EmbeddedAws, handler: Handler, characters: str
+    aws: Emulator, handler: Handler, characters: str
 ) -> None:
     handler.answer(Create={"Data": {"Status": characters}})
     stack = Stack(aws, custom(aws, handler))
@@ -192,7 +193,7 @@ def test_an_answer_above_4096_bytes_fails_the_resource(
 
 
 def test_a_function_without_an_answer_is_called_two_more_times_with_the_same_request(
-    aws: EmbeddedAws, handler: Handler
+    aws: Emulator, handler: Handler
 ) -> None:
     handler.answer(Create="raise")
     template = custom(aws, handler)
@@ -218,7 +219,7 @@ def failing(template: dict[str, Any]) -> dict[str, Any]:
     return {**template, "Broken": {**BROKEN, "DependsOn": list(template)}}
 
 
-def test_retain_keeps_the_resource_of_a_failed_creation_and_its_name(aws: EmbeddedAws) -> None:
+def test_retain_keeps_the_resource_of_a_failed_creation_and_its_name(aws: Emulator) -> None:
     template = named_bucket("Retain")
     assert Stack(aws, failing(template)).wait() == "ROLLBACK_COMPLETE"
     retried = Stack(aws, template)
@@ -226,7 +227,7 @@ def test_retain_keeps_the_resource_of_a_failed_creation_and_its_name(aws: Embedd
 
 
 def test_retain_except_on_create_deletes_the_resource_of_a_failed_creation(
-    aws: EmbeddedAws,
+    aws: Emulator,
 ) -> None:
     template = named_bucket("RetainExceptOnCreate")
     assert Stack(aws, failing(template)).wait() == "ROLLBACK_COMPLETE"
@@ -237,7 +238,7 @@ def test_retain_except_on_create_deletes_the_resource_of_a_failed_creation(
     aws.client("s3").head_bucket(Bucket=name)
 
 
-def test_a_retained_bucket_is_adopted_by_an_import(aws: EmbeddedAws) -> None:
+def test_a_retained_bucket_is_adopted_by_an_import(aws: Emulator) -> None:
     template = named_bucket("RetainExceptOnCreate")
     assert Stack(aws, template).delete() == "DELETE_COMPLETE"
     bucket = template["Bucket"]["Properties"]["BucketName"]
@@ -326,14 +327,14 @@ ALARM = {
     ],
 )  # fmt: skip
 def test_a_resource_that_its_service_rejects_fails(
-    aws: EmbeddedAws, type_: str, properties: dict[str, Any], reason: str
+    aws: Emulator, type_: str, properties: dict[str, Any], reason: str
 ) -> None:
     stack = Stack(aws, {"Resource": {"Type": type_, "Properties": properties}})
     assert stack.wait() == "ROLLBACK_COMPLETE"
     assert reason in stack.reason("CREATE_FAILED")
 
 
-def test_an_update_that_its_service_rejects_is_rolled_back(aws: EmbeddedAws) -> None:
+def test_an_update_that_its_service_rejects_is_rolled_back(aws: Emulator) -> None:
     def template(count: int) -> dict[str, Any]:
         alarm = {**ALARM, "Period": 60, "EvaluationPeriods": count}
         return {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm}}

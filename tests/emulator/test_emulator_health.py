@@ -1,4 +1,4 @@
-"""Health messages as nucleus lite sends them, and what the API returns afterwards."""
+"""Health messages of nucleus lite, and the responses of the API after them."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Jobs of Greengrass' namespace: their topics, and the queue that they have of their own."""
+"""Jobs of Greengrass' namespace: their topics and their separate queue."""
 
 import threading
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import pytest
 from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 
-from local_aws.job_topics import NEXT, job_topic, next_job_topic
+from local_aws.devices.job_topics import NEXT, job_topic, next_job_topic
 from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device, Mailbox, own_policy
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -33,7 +33,7 @@ def mailbox(mqtt: Any, jobs: str) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def other_job(iot: Any, device: Device, unique: str) -> str:
-    """A job of the account's own, which has no namespace."""
+    """A job of the account without a namespace."""
     thing_arn = iot.describe_thing(thingName=device.thing)["thingArn"]
     iot.create_job(jobId=f"own-{unique}", targets=[thing_arn], document='{"own": true}')
     return f"own-{unique}"
@@ -80,7 +80,7 @@ def test_the_next_deployment_is_requested_with_the_namespace(
 
 
 def test_topics_without_a_namespace_do_not_deliver_deployments(
-    aws: EmbeddedAws, device: Device, greengrass: Any, mailbox: Mailbox, jobs: str
+    aws: Emulator, device: Device, greengrass: Any, mailbox: Mailbox, jobs: str
 ) -> None:
     made = greengrass.create_deployment(targetArn=device.group_arn, components={})
     mailbox.publish(f"{jobs}/$next/get", {})

@@ -1,4 +1,4 @@
-"""Starting, stopping, being killed: what stays and what does not."""
+"""Start, stop and kill of the emulator, and the state afterwards."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local_aws.processes import descendants, is_alive
+from local_aws.process.child_processes import descendants, is_alive
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import (
+from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,
     Command,
-    EmbeddedAws,
+    Emulator,
     after_a_snapshot,
     publish_function,
 )
@@ -62,13 +62,13 @@ def test_up_is_ready_on_loopback_only_and_a_second_up_says_that_it_runs(command:
 
     again = command("up")
     assert again.returncode == 0
-    assert "runs already" in again.stdout
+    assert "already running" in again.stdout
     assert command.endpoint() == endpoint
 
 
 def test_down_keeps_the_state_and_leaves_no_process_and_no_port(command: Command) -> None:
     command("up")
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     arn = publish_function(aws, "def handle(event, context):\n    return 1\n")
     assert json.load(aws.client("lambda").invoke(FunctionName=arn)["Payload"]) == 1
     bucket = "deeplens-kept"
@@ -87,19 +87,19 @@ def test_down_keeps_the_state_and_leaves_no_process_and_no_port(command: Command
     assert not (command.state / "endpoint.json").exists()
     assert command("status").returncode == 3
     assert "discarded" not in command("up").stdout
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     assert json.load(aws.client("lambda").invoke(FunctionName=arn)["Payload"]) == 1
     assert aws.client("greengrassv2").describe_component(arn=component)["componentName"]
-    kept = aws.client("s3").get_object(Bucket=bucket, Key="a", ChecksumMode="ENABLED")
-    assert kept["Body"].read() == b"kept"
-    assert kept["ChecksumSHA256"]
+    saved = aws.client("s3").get_object(Bucket=bucket, Key="a", ChecksumMode="ENABLED")
+    assert saved["Body"].read() == b"kept"
+    assert saved["ChecksumSHA256"]
 
 
 def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
     command: Command,
 ) -> None:
     command("up")
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     arn = publish_function(aws, "def handle(event, context):\n    return 1\n")
     aws.client("iot").create_thing(thingName="camera")
     configuration = {"LocationConstraint": REGION}
@@ -115,14 +115,14 @@ def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
     started = command("up")
 
     assert started.returncode == 0
-    told = [line for line in started.stdout.splitlines() if "discarded" in line]
-    assert len(told) == 1
-    assert "was killed" in told[0]
+    messages = [line for line in started.stdout.splitlines() if "discarded" in line]
+    assert len(messages) == 1
+    assert "was killed" in messages[0]
     assert spool.exists()
     again = command.endpoint()
     addresses = ("endpoint_url", "mqtt_port", "device_port")
     assert [again[name] for name in addresses] == [aws.endpoint[name] for name in addresses]
-    aws = EmbeddedAws(command, again)
+    aws = Emulator(command, again)
     things = aws.client("iot").list_things()["things"]
     assert [thing["thingName"] for thing in things] == ["camera"]
     assert aws.client("s3").get_object(Bucket="kept", Key="a/b")["Body"].read() == b"kept"
@@ -131,7 +131,7 @@ def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
 
 def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command: Command) -> None:
     command("up")
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     aws.client("iot").create_thing(thingName="camera")
     arn = publish_function(aws, SLEEPS)
     after_a_snapshot(command)
@@ -154,16 +154,16 @@ def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command:
     assert command("up").returncode == 0
 
     assert not [pid for pid in functions if is_alive(pid)]
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
     assert aws.client("s3").list_buckets()["Buckets"] == []
     assert len(aws.client("iot").list_things()["things"]) == 1
 
 
 def test_an_object_that_does_not_fit_on_the_disk_is_refused(command: Command) -> None:
-    # 8 MiB for each file (in units of 1,024 bytes) stand for a disk that is full.
+    # A limit of 8 MiB per file (in units of 1,024 bytes) simulates a full disk.
     command("up", limit="-f 8192")
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="full", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="full", Key="fits", Body=b"fits")
@@ -176,16 +176,16 @@ def test_an_object_that_does_not_fit_on_the_disk_is_refused(command: Command) ->
 
     assert refused.value.response["Error"]["Code"] == "InternalError"
     assert "File too large" in refused.value.response["Error"]["Message"]
-    assert [one["Key"] for one in s3.list_objects_v2(Bucket="full")["Contents"]] == ["fits"]
+    assert [object_["Key"] for object_ in s3.list_objects_v2(Bucket="full")["Contents"]] == ["fits"]
     assert "state kept" in command("down").stdout
     command("up")
-    s3 = EmbeddedAws(command, command.endpoint()).client("s3")
+    s3 = Emulator(command, command.endpoint()).client("s3")
     assert s3.get_object(Bucket="full", Key="fits")["Body"].read() == b"fits"
 
 
 def test_down_reports_a_state_that_could_not_be_saved(command: Command) -> None:
     command("up", limit="-f 8192")
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     aws.client("iot").create_thing(thingName="camera")
     after_a_snapshot(command)
     aws.client("sqs").create_queue(QueueName="large")
@@ -200,7 +200,7 @@ def test_down_reports_a_state_that_could_not_be_saved(command: Command) -> None:
     assert "its state could not be saved: `up` continues from the state of 20" in stopped.stderr
     started = command("up")
     assert "could not save its state; changes after 20" in started.stdout
-    iot = EmbeddedAws(command, command.endpoint()).client("iot")
+    iot = Emulator(command, command.endpoint()).client("iot")
     assert len(iot.list_things()["things"]) == 1
 
 
@@ -231,7 +231,7 @@ def test_a_custom_resource_that_never_answers_holds_neither_down_nor_the_next_up
     command: Command,
 ) -> None:
     command("up")
-    aws = EmbeddedAws(command, command.endpoint())
+    aws = Emulator(command, command.endpoint())
     arn = publish_function(aws, SLEEPS)
     template = {
         "Resources": {"Silent": {"Type": "Custom::Silent", "Properties": {"ServiceToken": arn}}}
@@ -300,16 +300,16 @@ def test_two_starts_at_once_are_one_server(command: Command) -> None:
         subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as one,
         subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as two,
     ):
-        said = [one.communicate()[0], two.communicate()[0]]
-    assert (one.returncode, two.returncode) == (0, 0), said
+        outputs = [one.communicate()[0], two.communicate()[0]]
+    assert (one.returncode, two.returncode) == (0, 0), outputs
     url = command.endpoint()["endpoint_url"]
-    assert all(url in text for text in said)
+    assert all(url in text for text in outputs)
 
 
 def test_a_start_right_after_a_stop_waits_until_the_state_is_saved(command: Command) -> None:
     command("up")
     endpoint = command.endpoint()
-    EmbeddedAws(command, endpoint).client("iot").create_thing(thingName="kept")
+    Emulator(command, endpoint).client("iot").create_thing(thingName="kept")
     os.kill(endpoint["pid"], signal.SIGTERM)
     eventually(lambda: not (command.state / "endpoint.json").exists())
 
@@ -317,5 +317,5 @@ def test_a_start_right_after_a_stop_waits_until_the_state_is_saved(command: Comm
 
     assert started.returncode == 0
     assert "discarded" not in started.stdout
-    client = EmbeddedAws(command, command.endpoint()).client("iot")
+    client = Emulator(command, command.endpoint()).client("iot")
     assert [thing["thingName"] for thing in client.list_things()["things"]] == ["kept"]

@@ -1,4 +1,4 @@
-"""IoT rules, metrics out of logs, and alarms of the embedded AWS."""
+"""IoT rules, metrics of log events, and alarms of the emulator."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import (
+from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,
-    EmbeddedAws,
+    Emulator,
     create_role,
     policy,
     publish_function,
@@ -29,14 +29,14 @@ def handle(event, context):
 
 
 @pytest.fixture
-def log_group(aws: EmbeddedAws, unique: str) -> str:
+def log_group(aws: Emulator, unique: str) -> str:
     name = f"undelivered-{unique}"
     aws.client("logs").create_log_group(logGroupName=name)
     return name
 
 
 @pytest.fixture
-def rule(aws: EmbeddedAws, unique: str, log_group: str) -> tuple[str, str]:
+def rule(aws: Emulator, unique: str, log_group: str) -> tuple[str, str]:
     """A rule from a topic to a function that counts, with an error action; both names."""
     function = f"counts-{unique}"
     publish_function(aws, COUNTS, function)
@@ -59,13 +59,13 @@ def rule(aws: EmbeddedAws, unique: str, log_group: str) -> tuple[str, str]:
     return name, function
 
 
-def publish(aws: EmbeddedAws, unique: str, count: int) -> None:
+def publish(aws: Emulator, unique: str, count: int) -> None:
     aws.client("iot-data").publish(
         topic=f"test/{unique}", qos=1, payload=json.dumps({"count": count})
     )
 
 
-def total(aws: EmbeddedAws, unique: str) -> float:
+def total(aws: Emulator, unique: str) -> float:
     now = datetime.now(UTC)
     points = aws.client("cloudwatch").get_metric_statistics(
         Namespace="Test",
@@ -80,7 +80,7 @@ def total(aws: EmbeddedAws, unique: str) -> float:
 
 
 def test_a_message_becomes_a_metric_by_rule_function_and_log(
-    aws: EmbeddedAws, rule: tuple[str, str], unique: str
+    aws: Emulator, rule: tuple[str, str], unique: str
 ) -> None:
     name, function = rule
     aws.client("lambda").add_permission(
@@ -96,7 +96,7 @@ def test_a_message_becomes_a_metric_by_rule_function_and_log(
 
 
 def test_a_rule_without_permission_calls_nothing_and_its_error_action_says_so(
-    aws: EmbeddedAws, rule: tuple[str, str], unique: str, log_group: str
+    aws: Emulator, rule: tuple[str, str], unique: str, log_group: str
 ) -> None:
     name, _ = rule
     publish(aws, unique, 3)
@@ -109,7 +109,7 @@ def test_a_rule_without_permission_calls_nothing_and_its_error_action_says_so(
 
 
 def test_an_error_action_needs_the_rights_of_its_role(
-    aws: EmbeddedAws, unique: str, rule: tuple[str, str], log_group: str
+    aws: Emulator, unique: str, rule: tuple[str, str], log_group: str
 ) -> None:
     logs = aws.client("logs")
     aws.client("iam").delete_role_policy(RoleName=f"rule-{unique}", PolicyName="own")
@@ -126,13 +126,13 @@ def test_an_error_action_needs_the_rights_of_its_role(
         return [event["message"] for event in found]
 
     eventually(written)
-    # Rules handle messages in their order, so the first one was not written.
+    # Rules process messages in order, so the first message was not written.
     assert len(written()) == 1
     assert rule[0] in written()[0]
 
 
 def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
-    aws: EmbeddedAws, unique: str
+    aws: Emulator, unique: str
 ) -> None:
     cloudwatch, sns, sqs = (aws.client(name) for name in ("cloudwatch", "sns", "sqs"))
     topic = sns.create_topic(Name=unique)["TopicArn"]
@@ -180,7 +180,7 @@ def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
     )  # fmt: skip
 
     def becomes(value: str, thing: str) -> None:
-        """Send heartbeats of a camera until the alarm is in a state, and its topic has it."""
+        """Send heartbeats of a camera until the alarm and its topic have a state."""
         eventually(lambda: beat(thing, 0) or state() == value, pause=0.5)
         eventually(lambda: told() == value)
 

@@ -1,4 +1,4 @@
-"""CloudFormation in the emulator does what the policies of the stack's role allow, and no more."""
+"""CloudFormation in the emulator is limited to the policies of the stack's role."""
 
 import copy
 import json
@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import REGION, EmbeddedAws
+from tests.emulator.running_emulator import REGION, Emulator
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, Document, policies
 
 pytestmark = pytest.mark.emulator
@@ -86,7 +86,7 @@ def resources(**changes: Any) -> Resources:
 class Account:
     """An account with CloudFormation's role, whose policies can be changed."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     name: str
     role: str = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
     given: dict[str, Document] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Account:
         return self.aws.client(service, ACCOUNT)
 
     def give(self, documents: dict[str, Document]) -> None:
-        """Attach managed policies; those that exist get another version."""
+        """Attach managed policies; existing policies get a new version."""
         iam = self.client("iam")
         for name, document in documents.items():
             arn = f"arn:aws:iam::{ACCOUNT}:policy/{name}"
@@ -113,7 +113,7 @@ class Account:
         self.given = documents
 
     def without(self, action: str) -> None:
-        """Take one action from the role's policies."""
+        """Remove an action from the policies of the role."""
         documents = copy.deepcopy(self.given)
         for document in documents.values():
             for statement in document["Statement"]:
@@ -159,11 +159,11 @@ class Account:
 
 
 @pytest.fixture
-def account(aws: EmbeddedAws) -> Account:
+def account(aws: Emulator) -> Account:
     """The account with the policies of `policies/`, and a name for a stack of an environment."""
     iam = aws.client("iam", ACCOUNT)
     given = policies(ENVIRONMENT_ACCOUNT, ACCOUNT)
-    if BOUNDARY not in [one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"]]:
+    if BOUNDARY not in [policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]]:
         iam.create_role(
             RoleName=ROLE,
             AssumeRolePolicyDocument=json.dumps(trusting("cloudformation.amazonaws.com")),
@@ -215,7 +215,7 @@ def test_without_one_action_an_update_fails_and_leaves_the_rest_as_it_was(accoun
     assert account.create(resources()) == "CREATE_COMPLETE"
     account.without("sqs:SetQueueAttributes")
     assert account.update(resources(seconds=7200)).startswith("UPDATE_ROLLBACK")
-    assert any(denial("sqs:SetQueueAttributes") in one for one in account.reasons())
+    assert any(denial("sqs:SetQueueAttributes") in reason_ for reason_ in account.reasons())
     assert account.client("sqs").list_queues(QueueNamePrefix=account.name)["QueueUrls"]
 
 
@@ -224,7 +224,7 @@ def test_without_one_action_a_deletion_fails_and_can_be_repeated(account: Accoun
     complete = account.given
     account.without("iam:DeleteRole")
     assert account.delete() == "DELETE_FAILED"
-    assert any(denial("iam:DeleteRole") in one for one in account.reasons())
+    assert any(denial("iam:DeleteRole") in reason_ for reason_ in account.reasons())
     account.give(complete)
     assert account.delete() == "DELETE_COMPLETE"
 
@@ -261,7 +261,7 @@ def test_no_role_is_created_that_leads_out(
     properties = {**content["Role"]["Properties"], **changed}
     content["Role"]["Properties"] = {key: value for key, value in properties.items() if value}
     assert account.create(content) == "ROLLBACK_COMPLETE"
-    assert any(denial(action) in one for one in account.reasons())
+    assert any(denial(action) in reason_ for reason_ in account.reasons())
 
 
 def test_no_update_removes_the_boundary(account: Account) -> None:
@@ -269,9 +269,11 @@ def test_no_update_removes_the_boundary(account: Account) -> None:
     content = resources()
     del content["Role"]["Properties"]["PermissionsBoundary"]
     assert account.update(content).startswith("UPDATE_ROLLBACK")
-    assert any(denial("iam:DeleteRolePermissionsBoundary") in one for one in account.reasons())
+    assert any(
+        denial("iam:DeleteRolePermissionsBoundary") in reason_ for reason_ in account.reasons()
+    )
     names = [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]]
-    (name,) = (one for one in names if one.startswith(account.name))
+    (name,) = (role_name for role_name in names if role_name.startswith(account.name))
     role = account.client("iam").get_role(RoleName=name)["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
 
@@ -294,8 +296,8 @@ def test_an_accounts_root_needs_no_role(account: Account) -> None:
 def test_a_type_without_permissions_is_an_error_that_names_the_table(account: Account) -> None:
     content = {"Other": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}}}
     assert account.create(content) == "ROLLBACK_COMPLETE"
-    (reason,) = (one for one in account.reasons() if "AWS::Kinesis::Stream" in one)
-    assert "local_aws/provisioning/assumptions.json" in reason
+    (reason,) = (reason_ for reason_ in account.reasons() if "AWS::Kinesis::Stream" in reason_)
+    assert "local_aws/authorization/cloudformation/assumptions.json" in reason
 
 
 def test_a_role_that_does_not_exist_cannot_be_assumed(account: Account) -> None:

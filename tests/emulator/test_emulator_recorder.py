@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import snapshots
 from local_aws.ministack_hooks import persistence
-from local_aws.paths import StatePaths
-from local_aws.recorder import Recorder
+from local_aws.state import snapshots
+from local_aws.state.paths import StatePaths
+from local_aws.state.recorder import Recorder
 
 pytestmark = pytest.mark.emulator
 
 
 class Services:
-    """Stands for the state of ministack's services."""
+    """A substitute for the state of ministack's services."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {"iot": "1"}

@@ -1,4 +1,4 @@
-"""Calls that AWS rejects are rejected here, with AWS's error codes."""
+"""Calls that AWS rejects are rejected with AWS' error codes."""
 
 import json
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.input_rules.shadows import DEEPEST_STATE, LARGEST_STATE_BYTES
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, functions_role, recipe
+from local_aws.input_validation.rules.shadows import DEEPEST_STATE, LARGEST_STATE_BYTES
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, functions_role, recipe
 
 pytestmark = pytest.mark.emulator
 
@@ -35,7 +35,7 @@ def group(iot: Any, unique: str) -> str:
 
 
 @pytest.fixture
-def role(aws: EmbeddedAws, unique: str) -> str:
+def role(aws: Emulator, unique: str) -> str:
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -77,7 +77,7 @@ def policy_of(size: int) -> str:
     ],
 )
 def test_a_rollout_rate_that_jobs_cannot_follow(
-    aws: EmbeddedAws, group: str, unique: str, changes: dict[str, Any], reason: str
+    aws: Emulator, group: str, unique: str, changes: dict[str, Any], reason: str
 ) -> None:
     rollout = {"exponentialRate": {**RATE, **changes}, "maximumPerMinute": 50}
     greengrass, iot = aws.unchecked_client("greengrassv2"), aws.unchecked_client("iot")
@@ -151,7 +151,7 @@ def test_an_eleventh_group_of_a_thing(iot: Any, unique: str) -> None:
     code, message = rejection(iot.add_thing_to_thing_group, **eleventh)
     assert code == "InvalidRequestException"
     assert "more than 10" in message
-    # A repeated membership is none more.
+    # A repeated membership does not count.
     iot.add_thing_to_thing_group(thingName=unique, thingGroupName=f"{unique}-9")
     iot.remove_thing_from_thing_group(thingName=unique, thingGroupName=f"{unique}-9")
     iot.add_thing_to_thing_group(**eleventh)
@@ -164,7 +164,7 @@ def nested(levels: int) -> Any:
     return value
 
 
-def test_a_shadow_above_eight_kilobytes(aws: EmbeddedAws, unique: str) -> None:
+def test_a_shadow_above_eight_kilobytes(aws: Emulator, unique: str) -> None:
     data = aws.client("iot-data")
     room = LARGEST_STATE_BYTES - len('{"reported":{"k":""}}')
 
@@ -180,7 +180,7 @@ def test_a_shadow_above_eight_kilobytes(aws: EmbeddedAws, unique: str) -> None:
     data.update_thing_shadow(**update({"reported": None, "desired": {"a": 1}}))
 
 
-def test_a_shadow_deeper_than_six_levels(aws: EmbeddedAws, unique: str) -> None:
+def test_a_shadow_deeper_than_six_levels(aws: Emulator, unique: str) -> None:
     data = aws.client("iot-data")
 
     def update(levels: int) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def test_a_topic_rule_with_a_role_that_does_not_exist(iot: Any, unique: str, mem
     ],
 )
 def test_a_function_without_a_role_or_with_a_closed_runtime(
-    aws: EmbeddedAws, function_arn: str, unique: str, changes: dict[str, str], reason: str
+    aws: Emulator, function_arn: str, unique: str, changes: dict[str, str], reason: str
 ) -> None:
     functions = aws.client("lambda")
     code = functions.get_function(FunctionName=function_arn)["Configuration"]
@@ -252,7 +252,7 @@ def test_a_function_without_a_role_or_with_a_closed_runtime(
     assert result[0] == "InvalidParameterValueException"
 
 
-def test_a_function_whose_role_trusts_another_service(aws: EmbeddedAws, role: str) -> None:
+def test_a_function_whose_role_trusts_another_service(aws: Emulator, role: str) -> None:
     code, _ = rejection(
         aws.client("lambda").create_function, FunctionName=role, Handler="handler.handle",
         Code={"ZipFile": b"PK\x05\x06" + bytes(18)}, Runtime="python3.12",
@@ -261,7 +261,7 @@ def test_a_function_whose_role_trusts_another_service(aws: EmbeddedAws, role: st
     assert code == "InvalidParameterValueException"
 
 
-def test_a_managed_policy_above_6144_characters(aws: EmbeddedAws, unique: str) -> None:
+def test_a_managed_policy_above_6144_characters(aws: Emulator, unique: str) -> None:
     iam = aws.client("iam")
     iam.create_policy(PolicyName=unique, PolicyDocument=policy_of(6144))
     code, message = rejection(
@@ -276,7 +276,7 @@ def test_a_managed_policy_above_6144_characters(aws: EmbeddedAws, unique: str) -
     assert code == "LimitExceeded"
 
 
-def test_inline_policies_count_together(aws: EmbeddedAws, role: str) -> None:
+def test_inline_policies_count_together(aws: Emulator, role: str) -> None:
     iam = aws.client("iam")
     for name in ("a", "b"):
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=policy_of(5120))
@@ -291,7 +291,7 @@ def test_inline_policies_count_together(aws: EmbeddedAws, role: str) -> None:
 
 @pytest.mark.parametrize(("kind", "largest"), [("user", 2048), ("group", 5120)])
 def test_users_and_groups_have_smaller_policies(
-    aws: EmbeddedAws, unique: str, kind: str, largest: int
+    aws: Emulator, unique: str, kind: str, largest: int
 ) -> None:
     iam, name = aws.client("iam"), {f"{kind.title()}Name": unique}
     getattr(iam, f"create_{kind}")(**name)
@@ -313,9 +313,7 @@ def test_users_and_groups_have_smaller_policies(
         ("{", "Syntax errors"),
     ],
 )
-def test_a_malformed_identity_policy(
-    aws: EmbeddedAws, role: str, document: str, reason: str
-) -> None:
+def test_a_malformed_identity_policy(aws: Emulator, role: str, document: str, reason: str) -> None:
     iam = aws.client("iam")
     for call, params in (
         (iam.create_policy, {"PolicyName": role}),
@@ -326,9 +324,7 @@ def test_a_malformed_identity_policy(
         assert reason in message
 
 
-def test_a_trust_policy_that_is_too_large_or_has_no_principal(
-    aws: EmbeddedAws, unique: str
-) -> None:
+def test_a_trust_policy_that_is_too_large_or_has_no_principal(aws: Emulator, unique: str) -> None:
     def trust(**statement: Any) -> str:
         return json.dumps({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": "sts:AssumeRole", **statement}]})  # fmt: skip
@@ -343,7 +339,7 @@ def test_a_trust_policy_that_is_too_large_or_has_no_principal(
     assert code == "MalformedPolicyDocument"
 
 
-def test_an_eleventh_managed_policy_of_a_role(aws: EmbeddedAws, role: str) -> None:
+def test_an_eleventh_managed_policy_of_a_role(aws: Emulator, role: str) -> None:
     iam = aws.client("iam")
     arns = [
         iam.create_policy(PolicyName=f"{role}-{number}", PolicyDocument=policy("s3:GetObject"))[
@@ -367,7 +363,7 @@ def alarm(name: str, period: int, count: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("period", "count"), [(60, 1441), (3600, 169), (90, 1)])
 def test_an_alarm_over_more_than_a_day_or_week(
-    aws: EmbeddedAws, unique: str, period: int, count: int
+    aws: Emulator, unique: str, period: int, count: int
 ) -> None:
     put = aws.client("cloudwatch").put_metric_alarm
     assert rejection(put, **alarm(unique, period, count))[0] == "ValidationError"
@@ -375,7 +371,7 @@ def test_an_alarm_over_more_than_a_day_or_week(
 
 @pytest.mark.parametrize(("period", "count"), [(60, 1440), (3600, 168), (10, 6)])
 def test_an_alarm_over_a_day_or_week_is_accepted(
-    aws: EmbeddedAws, unique: str, period: int, count: int
+    aws: Emulator, unique: str, period: int, count: int
 ) -> None:
     aws.client("cloudwatch").put_metric_alarm(**alarm(unique, period, count))
 
@@ -415,7 +411,7 @@ def test_an_alarm_over_a_day_or_week_is_accepted(
     ],
 )  # fmt: skip
 def test_an_input_that_breaks_the_services_model(
-    aws: EmbeddedAws, service: str, operation: str, params: dict[str, Any], code: str
+    aws: Emulator, service: str, operation: str, params: dict[str, Any], code: str
 ) -> None:
     client = aws.unchecked_client(service)
     given = rejection(getattr(client, operation), **params)

@@ -1,4 +1,4 @@
-"""SageMaker hosting: what is created, updated, invoked, refused and deleted.
+"""SageMaker hosting: creation, update, invocation, rejection and deletion.
 
 The containers are stubs here; tests/local has TensorFlow's own answers.
 """
@@ -17,9 +17,9 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.processes import is_alive
-from local_aws.sagemaker.containers import COMMAND_VARIABLE
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, create_role, policy
+from local_aws.process.child_processes import is_alive
+from local_aws.services.sagemaker.containers import COMMAND_VARIABLE
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator, create_role, policy
 
 pytestmark = pytest.mark.emulator
 
@@ -32,31 +32,31 @@ READS = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
 
 
-def create_hosting_role(aws: EmbeddedAws) -> None:
+def create_hosting_role(aws: Emulator) -> None:
     create_role(aws, "hosting", READS, service="sagemaker.amazonaws.com")
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS whose containers are the stub."""
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator whose containers are the stub."""
     command = Command(tmp_path_factory.mktemp("sagemaker") / ".local" / "aws")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         started = command("up")
         assert started.returncode == 0, started.stdout + started.stderr
-        started_aws = EmbeddedAws(command, command.endpoint())
+        started_aws = Emulator(command, command.endpoint())
         create_hosting_role(started_aws)
         yield started_aws
         command("down")
 
 
 @pytest.fixture(scope="module")
-def sagemaker(aws: EmbeddedAws) -> Any:
+def sagemaker(aws: Emulator) -> Any:
     return aws.client("sagemaker")
 
 
 @pytest.fixture(scope="module")
-def runtime(aws: EmbeddedAws) -> Any:
+def runtime(aws: Emulator) -> Any:
     return aws.client("sagemaker-runtime")
 
 
@@ -69,7 +69,7 @@ def archive(*names: str) -> bytes:
 
 
 class Site:
-    """Models, configurations and endpoints with names of their own."""
+    """Models, configurations and endpoints with unique names."""
 
     def __init__(self, api: Any, s3: Any, bucket: str) -> None:
         self.api = api
@@ -93,7 +93,7 @@ class Site:
         return name
 
     def config(self, **models: str) -> str:
-        """Make a configuration with a variant for each keyword, all of the same weight."""
+        """Create a configuration with a variant of equal weight for each keyword."""
         name = f"config-{uuid4().hex[:8]}"
         self.api.create_endpoint_config(
             EndpointConfigName=name,
@@ -123,7 +123,7 @@ class Site:
 
 
 @pytest.fixture
-def site(aws: EmbeddedAws, sagemaker: Any, bucket: str) -> Site:
+def site(aws: Emulator, sagemaker: Any, bucket: str) -> Site:
     return Site(sagemaker, aws.client("s3"), bucket)
 
 
@@ -172,7 +172,7 @@ def test_a_broken_archive_fails_the_endpoint_with_the_containers_own_reason(site
 
 @pytest.mark.parametrize("lacks", ["right", "trust", "role"])
 def test_an_endpoints_role_must_be_able_to_read_the_model(
-    aws: EmbeddedAws, site: Site, unique: str, lacks: str
+    aws: Emulator, site: Site, unique: str, lacks: str
 ) -> None:
     service = "lambda.amazonaws.com" if lacks == "trust" else "sagemaker.amazonaws.com"
     role = f"arn:aws:iam::{ACCOUNT}:role/{unique}"
@@ -186,7 +186,7 @@ def test_an_endpoints_role_must_be_able_to_read_the_model(
     assert '"s3:GetObject"' in reason
 
 
-def test_a_models_bucket_may_require_tls(aws: EmbeddedAws, site: Site, bucket: str) -> None:
+def test_a_models_bucket_may_require_tls(aws: Emulator, site: Site, bucket: str) -> None:
     tls_only = {
         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": f"arn:aws:s3:::{bucket}/*",
@@ -283,7 +283,7 @@ def test_a_serverless_endpoint_takes_four_megabytes(site: Site, runtime: Any) ->
     name = site.endpoint(config)
     (variant,) = site.settled(name)["ProductionVariants"]
     assert variant["CurrentServerlessConfig"]["MemorySizeInMB"] == 2048
-    with pytest.raises(ClientError, match="4194304 bytes, the most that a serverless"):
+    with pytest.raises(ClientError, match="4194304 bytes, the limit of a serverless"):
         invoke(runtime, name, b" " * (4 * 1024 * 1024 + 1))
 
 
@@ -300,11 +300,11 @@ def test_an_mxnet_endpoint_is_validated_and_says_that_it_is_not_run_here(
 
 
 def test_an_image_that_is_not_known_is_refused(site: Site) -> None:
-    with pytest.raises(ClientError, match="tensorflow-inference and mxnet-inference only"):
+    with pytest.raises(ClientError, match="tensorflow-inference or mxnet-inference"):
         site.model(image="123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine:1")
 
 
-def test_what_alarms_watch_is_measured(aws: EmbeddedAws, site: Site, runtime: Any) -> None:
+def test_what_alarms_watch_is_measured(aws: Emulator, site: Site, runtime: Any) -> None:
     name = site.endpoint(site.config(only=site.model()))
     site.settled(name)
     invoke(runtime, name, {})
@@ -317,8 +317,8 @@ def test_what_alarms_watch_is_measured(aws: EmbeddedAws, site: Site, runtime: An
         Dimensions=[{"Name": "EndpointName", "Value": name},
                     {"Name": "VariantName", "Value": "only"}],
     )["Datapoints"]  # fmt: skip
-    assert sum(one["Sum"] for one in points) == 1
-    assert sum(one["SampleCount"] for one in points) == 2
+    assert sum(point["Sum"] for point in points) == 1
+    assert sum(point["SampleCount"] for point in points) == 2
 
 
 def template(model: dict[str, Any]) -> str:
@@ -362,7 +362,7 @@ def finished(cloudformation: Any, stack: str) -> dict[str, Any]:
 
 
 def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
-    aws: EmbeddedAws, bucket: str, sagemaker: Any, runtime: Any, unique: str
+    aws: Emulator, bucket: str, sagemaker: Any, runtime: Any, unique: str
 ) -> None:
     s3, cloudformation, api = aws.client("s3"), aws.client("cloudformation"), sagemaker
     for key, names in (("good.tar.gz", ["a"]), ("bad.tar.gz", ["broken"])):
@@ -390,7 +390,7 @@ def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
     cloudformation.update_stack(StackName=stack, TemplateBody=template(model("bad.tar.gz")))
     assert finished(cloudformation, stack)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    assert any("no SavedModel" in one.get("ResourceStatusReason", "") for one in events)
+    assert any("no SavedModel" in event.get("ResourceStatusReason", "") for event in events)
     last = answer(invoke(runtime, name, {}))
     assert last["environment"] == ["VERSION=2"]
 
@@ -398,11 +398,11 @@ def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
     while is_alive(last["pid"]):
         time.sleep(0.05)
     assert not is_alive(pid)
-    while any(one["ModelName"] for one in api.list_models()["Models"][before:]):
+    while any(model["ModelName"] for model in api.list_models()["Models"][before:]):
         time.sleep(0.05)
 
 
-def test_scaling_is_kept_shown_and_deleted_with_its_stack(aws: EmbeddedAws, unique: str) -> None:
+def test_scaling_is_kept_shown_and_deleted_with_its_stack(aws: Emulator, unique: str) -> None:
     cloudformation, scaling = aws.client("cloudformation"), aws.client("application-autoscaling")
     resource = f"endpoint/{unique}/variant/only"
     resources = {
@@ -451,7 +451,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         assert command("up").returncode == 0
         try:
-            aws = EmbeddedAws(command, command.endpoint())
+            aws = Emulator(command, command.endpoint())
             create_hosting_role(aws)
             s3 = aws.client("s3")
             s3.create_bucket(
@@ -464,7 +464,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
             command("down")
             assert not is_alive(before)
             assert command("up").returncode == 0
-            aws = EmbeddedAws(command, command.endpoint())
+            aws = Emulator(command, command.endpoint())
             after = answer(invoke(aws.client("sagemaker-runtime"), name, {}))["pid"]
             assert after != before
         finally:
@@ -473,14 +473,14 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
 
 
 def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
-    """The limit is SageMaker's minute; here a runtime of its own has a shorter one."""
+    """SageMaker's limit is one minute; this test uses a runtime with a shorter limit."""
     import asyncio  # noqa: PLC0415 - for this test only
 
-    from local_aws.sagemaker.containers import Container  # noqa: PLC0415 - as above
-    from local_aws.sagemaker.runtime import Runtime  # noqa: PLC0415 - as above
-    from local_aws.sagemaker.store import Store  # noqa: PLC0415 - as above
-    from local_aws.scope import Scope  # noqa: PLC0415 - as above
-    from local_aws.wire import Request  # noqa: PLC0415 - as above
+    from local_aws.account_region import Scope  # noqa: PLC0415 - as above
+    from local_aws.service_protocol import Request  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.containers import Container  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.runtime import Runtime  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.store import Store  # noqa: PLC0415 - as above
 
     scope, store = Scope(ACCOUNT, REGION), Store()
     variant = {"VariantName": "only", "CurrentWeight": 1.0}
@@ -492,7 +492,7 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         container = Container(tmp_path / "m.tar.gz", {}, tmp_path / "log")
     try:
-        runtime = Runtime(store, _Serving(container), _NoCloud(), invocation_seconds=0.3)
+        runtime = Runtime(store, _VariantServer(container), _NoCloud(), invocation_seconds=0.3)
         request = Request(
             "POST", "/endpoints/slow/invocations", body=json.dumps({"sleep_seconds": 30}).encode()
         )
@@ -504,13 +504,13 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
     assert "Your invocation timed out" in said["OriginalMessage"]
 
 
-class _Serving:
+class _VariantServer:
     """Endpoints with one container."""
 
     def __init__(self, container: Any) -> None:
         self._container = container
 
-    def serving(self, *_arguments: Any) -> "_Serving":
+    def variant_server(self, *_arguments: Any) -> "_VariantServer":
         return self
 
     def container(self) -> Any:
@@ -519,11 +519,11 @@ class _Serving:
 
 class _NoCloud:
     def put_metric(self, *_arguments: Any) -> None:
-        """Nobody watches."""
+        """Ignore the metric."""
 
 
 def test_the_default_command_is_the_projects_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from local_aws.sagemaker.containers import serve_command  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.containers import serve_command  # noqa: PLC0415 - as above
 
     monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
     command = serve_command()

@@ -1,4 +1,4 @@
-"""What ministack gives and the hooks mend: S3 copies, Lambda's surroundings, stacks."""
+"""S3 copies, environments of Lambda functions, and stacks, which the hooks complete."""
 
 import base64
 import hashlib
@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator
 
 pytestmark = pytest.mark.emulator
 
 SHA256 = base64.b64encode(hashlib.sha256(b"model").digest()).decode()
 
 
-def test_a_copy_computes_the_checksum_that_is_asked_for(aws: EmbeddedAws, bucket: str) -> None:
+def test_a_copy_computes_the_checksum_that_is_asked_for(aws: Emulator, bucket: str) -> None:
     s3 = aws.client("s3")
     s3.put_object(Bucket=bucket, Key="a", Body=b"model")
     source = {"Bucket": bucket, "Key": "a"}
@@ -25,7 +25,7 @@ def test_a_copy_computes_the_checksum_that_is_asked_for(aws: EmbeddedAws, bucket
     assert head["ChecksumSHA256"] == SHA256
 
 
-def test_a_conditional_copy_never_overwrites(aws: EmbeddedAws, bucket: str) -> None:
+def test_a_conditional_copy_never_overwrites(aws: Emulator, bucket: str) -> None:
     s3 = aws.client("s3")
     for key in ("a", "b"):
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
@@ -36,9 +36,7 @@ def test_a_conditional_copy_never_overwrites(aws: EmbeddedAws, bucket: str) -> N
     assert s3.get_object(Bucket=bucket, Key="b")["Body"].read() == b"b"
 
 
-def test_a_function_finds_the_embedded_aws_as_its_own_account(
-    aws: EmbeddedAws, function_arn: str
-) -> None:
+def test_a_function_finds_the_emulator_as_its_own_account(aws: Emulator, function_arn: str) -> None:
     answer = aws.client("lambda").invoke(FunctionName=function_arn)
     assert json.load(answer["Payload"]) == {"account": ACCOUNT, "region": REGION}
 
@@ -57,7 +55,7 @@ def test_role_aliases_are_created_once_updated_listed_and_deleted(iot: Any, uniq
         iot.describe_role_alias(roleAlias=unique)
 
 
-def test_cloudformation_makes_the_fleets_resources(aws: EmbeddedAws, iot: Any, unique: str) -> None:
+def test_cloudformation_makes_the_fleets_resources(aws: Emulator, iot: Any, unique: str) -> None:
     template = {
         "Resources": {
             "Alias": {

@@ -1,4 +1,4 @@
-"""CDK's command line asks every five seconds how a stack is: its answers are held back."""
+"""Long polls of stacks for CDK's command line, which polls every five seconds."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, publish_function
 
 pytestmark = pytest.mark.emulator
 
@@ -27,11 +27,11 @@ def handle(event, context):
 
 
 def test_the_command_lines_questions_are_held_back_and_nobody_elses(
-    aws: EmbeddedAws, tmp_path: Path
+    aws: Emulator, tmp_path: Path
 ) -> None:
     stack = _created(aws, tmp_path / "go-on")
     with ThreadPoolExecutor(1) as pool:
-        # Nothing ends the stack yet, so the answer takes as long as it may.
+        # The stack is still in progress, so the response arrives at the limit.
         asked = pool.submit(_status, _command_line(aws), stack)
         others = 0
         while not asked.done():
@@ -44,7 +44,7 @@ def test_the_command_lines_questions_are_held_back_and_nobody_elses(
             pass
 
 
-def _created(aws: EmbeddedAws, file: Path) -> str:
+def _created(aws: Emulator, file: Path) -> str:
     name = f"stack-{uuid4().hex[:12]}"
     slow = {
         "Type": "Custom::Slow",
@@ -60,9 +60,9 @@ def _status(cloudformation: Any, stack: str) -> str:
     return str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
 
 
-def _command_line(aws: EmbeddedAws) -> Any:
-    """A client that names itself as CDK's command line does."""
-    connect: Any = boto3.client  # its stub wants a literal name
+def _command_line(aws: Emulator) -> Any:
+    """A client with the user agent of CDK's command line."""
+    connect: Any = boto3.client  # its stub requires a literal name
     return connect(
         "cloudformation",
         endpoint_url=aws.endpoint["endpoint_url"],

@@ -1,4 +1,4 @@
-"""Deployments to one thing: the shadow of which only the classic nucleus is aware."""
+"""Deployments to one thing: a shadow that only the classic nucleus reads."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Checkouts, each with an embedded AWS; most tests begin with the same deployed environment."""
+"""Checkouts, each with an emulator; most tests begin with the same deployed environment."""
 
 import fcntl
 import os

@@ -1,6 +1,6 @@
 """Every stack deployed, updated, rolled back and destroyed, and what AWS' APIs say each time.
 
-One environment with everything on one embedded AWS. The tests are steps and run in this order;
+One environment with everything on one emulator. The tests are steps and run in this order;
 `CREATE_COMPLETE` is never taken for proof.
 """
 

@@ -30,10 +30,10 @@ def test_a_camera_of_a_fleet_that_was_not_deployed_says_what_deploys_it(
 def test_watching_says_that_the_broker_cannot_be_reached(nothing_deployed: Checkout) -> None:
     with changed_endpoint(nothing_deployed, mqtt_port=1):
         said = nothing_deployed.refused("watch", "dev")
-    assert "the MQTT broker at 127.0.0.1:1 takes no subscription to deeplens/+/infer" in said
+    assert "the MQTT broker at 127.0.0.1:1 rejects the subscription to deeplens/+/infer" in said
 
 
-def test_watching_says_that_the_embedded_aws_does_not_answer(nothing_deployed: Checkout) -> None:
+def test_watching_says_that_the_emulator_does_not_answer(nothing_deployed: Checkout) -> None:
     with changed_endpoint(nothing_deployed, endpoint_url="http://127.0.0.1:1"):
         said = nothing_deployed.refused("watch", "dev")
     assert 'the emulator: Could not connect to the endpoint URL: "http://127.0.0.1:1/' in said

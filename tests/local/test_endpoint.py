@@ -1,7 +1,7 @@
 """A classifier of irises behind an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
-The model has the guide's shape, four features to three classes. TensorFlow writes it, the embedded
-AWS runs it in a container process, and TensorFlow in this process says what is right.
+The model has the guide's shape, four features to three classes. TensorFlow writes it, the emulator
+runs it in a container process, and TensorFlow in this process says what is right.
 """
 
 import json
@@ -231,7 +231,7 @@ def _failure_of_second_endpoint(sagemaker: Any, config: str) -> str:
 
 
 def _containers(site: Site) -> list[str]:
-    """The command lines of container processes that this embedded AWS runs."""
+    """The command lines of container processes that this emulator runs."""
     lines = [
         file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         for file in Path("/proc").glob("[0-9]*/cmdline")

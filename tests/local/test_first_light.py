@@ -1,4 +1,4 @@
-"""From an environment file to a detection on a camera, on the embedded AWS."""
+"""From an environment file to a detection on a camera, on the emulator."""
 
 import json
 import os
@@ -110,7 +110,7 @@ def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
     eventually(lambda: not processes_in(checkout.root, "core run", "lambda_runtime"))
 
 
-def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:
+def test_a_step_without_the_emulator_says_how_to_start_it(tmp_path: Path) -> None:
     for name in ("deeplens", "stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""A camera that stops raises its alarm, through all that the template made, on the embedded AWS."""
+"""A camera that stops raises its alarm, through all that the template made, on the emulator."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CAMERA = "dev-camera-1"
 
 
 class Cloud:
-    """Clients of the embedded AWS in the account of dev."""
+    """Clients of the emulator in the account of dev."""
 
     def __init__(self, checkout: Checkout) -> None:
         self._endpoint = checkout.root / ".local/aws/endpoint.json"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from deeplens.assembly import Stack
-from local_aws.provisioning import Change, Resource, Role, Step
+from local_aws.authorization.cloudformation.demands import Change, Role
+from local_aws.authorization.cloudformation.resources import Resource
+from local_aws.authorization.cloudformation.table import Step
 
 Document = dict[str, Any]
 # Types whose Ref is the ARN.

@@ -1,7 +1,8 @@
 """The policies of `policies/` allow the actions that the stacks need, and no escape from them.
 
-The required actions are from CloudFormation's resource schemas (local_aws/provisioning), the
-decisions from an IAM evaluator, and the existing actions from the Service Authorization Reference.
+The required actions are from CloudFormation's resource schemas
+(local_aws/authorization/cloudformation), the decisions from an IAM evaluator, and the existing
+actions from the Service Authorization Reference.
 """
 
 import base64
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deeplens.assembly import Stack, as_list, by_environment, read_assembly
 from deeplens.config import load_delivery, load_environment, load_environments
-from local_aws.provisioning import STEPS, Demand
+from local_aws.authorization.cloudformation.demands import Demand
+from local_aws.authorization.cloudformation.table import STEPS
 from tests.policy.account import REGION, Evaluator, running_evaluator
 from tests.policy.policy_files import (
     ENVIRONMENT_ACCOUNT,
@@ -228,7 +230,9 @@ def test_every_action_is_one_that_iam_has(template: Path) -> None:
         for name in content["privileges"]
     }
     # The table of permissions is from a later version of the reference.
-    table = json.loads((ROOT / "local_aws/provisioning/permissions.json").read_text("utf-8"))
+    table = json.loads(
+        (ROOT / "local_aws/authorization/cloudformation/permissions.json").read_text("utf-8")
+    )
     known |= {action.lower() for action in table["actions"]}
     given = policies(template, ACCOUNT)
     for document in (given.boundary, *given.deploy.values()):

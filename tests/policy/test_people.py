@@ -9,7 +9,7 @@ import pytest
 
 from deeplens.config import load_environment
 from deeplens.fleet.doctor.simulation import needed
-from local_aws.provisioning import table
+from local_aws.authorization.cloudformation import table
 from tests.synth.synthesis import ROOT
 
 FILES = sorted((ROOT / "policies/people").glob("*.json"))
@@ -51,7 +51,9 @@ def test_each_policy_fits_into_iam_and_names_single_actions(file: Path) -> None:
 def test_each_action_allows_an_operation_of_the_service(file: Path) -> None:
     session = botocore.session.get_session()
     # Actions of CloudFormation's resource types, from the Service Authorization Reference.
-    text = (ROOT / "local_aws/provisioning/permissions.json").read_text(encoding="utf-8")
+    text = (ROOT / "local_aws/authorization/cloudformation/permissions.json").read_text(
+        encoding="utf-8"
+    )
     known = json.loads(text)["actions"]
     for action in (action for statement in statements(file) for action in statement["Action"]):
         if action in known:

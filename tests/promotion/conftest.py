@@ -1,4 +1,4 @@
-"""A registry on a real embedded AWS: fleets with deployments, stores with artifacts."""
+"""A registry on a real emulator: fleets with deployments, stores with artifacts."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ _STACK = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`endpoint.json` of an embedded AWS of this run's own."""
+    """`endpoint.json` of a separate emulator."""
     state = tmp_path_factory.mktemp("promotion") / "aws"
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "--state", str(state)]
     subprocess.run([*command, "up"], cwd=ROOT, check=True, capture_output=True, timeout=300)
@@ -164,7 +164,7 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
 
 
 def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command where `.local/aws/endpoint.json` leads to the embedded AWS."""
+    """Run the command where `.local/aws/endpoint.json` leads to the emulator."""
     local = world.folder / ".local" / "aws"
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())

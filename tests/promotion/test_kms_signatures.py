@@ -1,4 +1,4 @@
-"""Releases signed by a key that never leaves KMS: the embedded AWS' own, which really signs."""
+"""Releases signed by a key that never leaves KMS: the emulator's own, which really signs."""
 
 import json
 import shutil

@@ -59,7 +59,7 @@ def test_accounts_that_cannot_be_queried_are_exit_code_1_and_the_pins_are_shown(
     assert "no AWS credentials" in output_of(models(world, "rollback", "dev", "--reason", "x"), 1)
 
 
-def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
+def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
     models(world, "list", "--offline")
     (tmp_path / ".local/aws/endpoint.json").unlink()
     result = subprocess.run(

@@ -32,7 +32,7 @@ from deeplens.config import (
 from deeplens.local import (
     cores,
     deployment,
-    embedded,
+    emulator,
     iris,
     signing,
 )
@@ -45,7 +45,7 @@ from deeplens.local.detections import (
     detections_of,
     subscribed,
 )
-from deeplens.local.embedded import (
+from deeplens.local.emulator import (
     LOCAL,
     LOGS,
     ROOT,
@@ -184,7 +184,7 @@ def deploy_environment(name: str, plan: Path | None) -> None:
         endpoint = _running_emulator()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(emulator.tools())
         if plan is not None:
             with steps.step("compare", f"compare with {plan}"):
                 deployment.check_plan(environment, plan.resolve())
@@ -238,7 +238,7 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
                 click.echo(f"  {deployment.review(base)}")
         assembly = LOCAL / "deliver" / "cdk.out"
         with steps.step("synthesize", "synthesize every environment and the pipeline"):
-            deployment.synthesize_pipeline(pipeline.resolve(), assembly, embedded.tools())
+            deployment.synthesize_pipeline(pipeline.resolve(), assembly, emulator.tools())
         with (
             steps.step("bootstrap", "cdk bootstrap"),
             checkout_lock(_ASSEMBLY, click.echo),
@@ -249,7 +249,7 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
                 deployment.bootstrap(environment, endpoint, assembly, account)
         try:
             result = subprocess.run(  # noqa: S603 - this project's own command
-                [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
+                [*emulator.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
                 cwd=ROOT,
                 check=False,
             )
@@ -273,7 +273,7 @@ def show_difference(name: str) -> None:
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(emulator.tools())
         with steps.step("diff", f"cdk diff '{name}/*'"):
             difference = deployment.difference(environment, endpoint)
         click.echo(difference.strip())
@@ -314,7 +314,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
                 if not line.startswith("next: "):
                     click.echo(line)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(emulator.tools())
         _deploy(steps, _environment(name), endpoint)
         click.echo(f"next: commit environments/{name}.toml and environments/promotions.jsonl")
 
@@ -331,7 +331,9 @@ def host_iris(*, keep: bool, only_destroy: bool) -> None:
                 click.echo(f"  {iris.train()}")
         with steps.step("emulator", "use the emulator (an AWS on this machine)"):
             kept = keep or only_destroy
-            endpoint = _running_emulator() if kept else stack.enter_context(embedded.embedded_aws())
+            endpoint = (
+                _running_emulator() if kept else stack.enter_context(emulator.started_emulator())
+            )
         environment = iris.environment()
         if not only_destroy:
             with steps.step("deploy", "cdk deploy 'iris/Hosting'"):
@@ -403,7 +405,7 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
     Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 it is not running,
     130 interrupted.
     """
-    from local_aws.watch import describe
+    from local_aws.devices.mqtt_subscription import describe
 
     with _reported():
         endpoint, environment = _running_emulator(), _environment(name)
@@ -422,7 +424,7 @@ def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -
             yield messages.get(timeout=_POLL_SECONDS).payload
             silent_since = None
         except queue.Empty:
-            if embedded.read_endpoint() != endpoint:
+            if emulator.read_endpoint() != endpoint:
                 raise CommandFailed(EMULATOR_ENDED) from None
             if silent_since is not None and time.monotonic() - silent_since > _SILENT_SECONDS:
                 click.echo(f"no message yet; `make camera ENV={name}` starts a camera", err=True)
@@ -456,10 +458,10 @@ def _released(
         trusting = signing.sign(environment)
     with checkout_lock(_ASSEMBLY, click.echo):
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools(), trusting)
-        is_ours = embedded.read_endpoint() is None
+            deployment.synthesize(emulator.tools(), trusting)
+        is_ours = emulator.read_endpoint() is None
         with steps.step("emulator", "start the emulator (an AWS on this machine)"):
-            endpoint = stack.enter_context(embedded.embedded_aws())
+            endpoint = stack.enter_context(emulator.started_emulator())
         _deploy(steps, environment, endpoint, emulator_ends=is_ours)
     return environment, endpoint
 
@@ -475,7 +477,7 @@ def _deploy(
             # An interrupted deploy may still go on; CloudFormation accepts no other meanwhile.
             deployment.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
             output = deployment.deploy(environment, endpoint)
-    status = embedded.outputs(environment, endpoint, "Inference")["ProjectStatus"]
+    status = emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"]
     if not deployment.changed_nothing(output):
         click.echo(f"  project: {status}")
         return
@@ -522,7 +524,7 @@ def _started(
 ) -> RunningCore:
     cores.check_free(thing)
     with steps.step("provision", f"provision {thing}: thing, certificate, member of the fleet"):
-        embedded.provision(environment, endpoint, thing)
+        emulator.provision(environment, endpoint, thing)
     with steps.step("start", f"start the virtual core device {thing}"):
         return stack.enter_context(cores.running_core(environment, thing, images))
 
@@ -560,7 +562,7 @@ def _result(
 
 def _show(payloads: Iterable[bytes], images: Path) -> None:
     """Print detections as they arrive; save each with its image."""
-    from local_aws.watch import describe
+    from local_aws.devices.mqtt_subscription import describe
     from model_tools.images import draw_detections
     from shared.vision.images import open_image
 
@@ -609,7 +611,7 @@ def _check_runtime(environment: EnvironmentConfig) -> None:
 
 
 def _running_emulator() -> Endpoint:
-    endpoint = embedded.read_endpoint()
+    endpoint = emulator.read_endpoint()
     if endpoint is None:
         click.echo("the emulator is not running; start it with `make local-up`", err=True)
         sys.exit(_NOT_RUNNING)

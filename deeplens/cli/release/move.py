@@ -135,7 +135,7 @@ def _deploy_stored(
     from shared.fleet.deployments import MODEL_TAG
     from shared.fleet.explanation import explain
 
-    site = open_site(registry.folder, environment, local=registry.cloud.embedded is not None)
+    site = open_site(registry.folder, environment, local=registry.cloud.emulator is not None)
     current = site.current()
     chosen = choose(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"

@@ -180,7 +180,7 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     """Print what the pipeline did: who approved what, when, and how each execution ended."""
     from deeplens.releases.executions import RECORD, ask_pipeline, read_record
 
-    if registry.cloud.embedded:
+    if registry.cloud.emulator:
         found = read_record(RECORD)
     else:
         found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")

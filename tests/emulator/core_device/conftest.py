@@ -19,9 +19,9 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Kind, Pauses
 from local_aws.core_device.provisioning import provision
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 from testkit.waiting import HANG_SECONDS, eventually
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, policy, recipe
 
 ANYTHING = {
     "Version": "2012-10-17",
@@ -46,7 +46,7 @@ ENDED = {"SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED"
 class Core:
     """A provisioned core device that a test starts and stops."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     thing: str
     group_arn: str
     layout: Layout
@@ -144,7 +144,7 @@ def core_runtime() -> Kind:
 
 @pytest.fixture
 def core(
-    aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path, core_runtime: Kind
+    aws: Emulator, iot: Any, unique: str, tmp_path: Path, core_runtime: Kind
 ) -> Iterator[Core]:
     group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
     iot.create_policy(policyName=unique, policyDocument=json.dumps(ANYTHING))
@@ -194,7 +194,7 @@ class Artifact:
 
 
 @pytest.fixture
-def artifact(aws: EmbeddedAws, bucket: str) -> Callable[..., Artifact]:
+def artifact(aws: Emulator, bucket: str) -> Callable[..., Artifact]:
     def put(content: str, key: str = "x/model.zip") -> Artifact:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:

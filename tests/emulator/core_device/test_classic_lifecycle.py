@@ -10,7 +10,7 @@ from awsiot import mqtt_connection_builder
 
 from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core, crashes_with, specification
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -255,7 +255,7 @@ def test_credentials_are_in_the_environment_if_the_service_is_deployed(
 
 
 @pytest.fixture
-def health(core: Core, aws: EmbeddedAws) -> Iterator[list[dict[str, Any]]]:
+def health(core: Core, aws: Emulator) -> Iterator[list[dict[str, Any]]]:
     """The health messages of the device, received by a second client of its thing."""
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=aws.endpoint["mqtt_host"],

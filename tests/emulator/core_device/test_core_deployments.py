@@ -9,7 +9,7 @@ import pytest
 from local_aws.core_device.recipe import architecture
 from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core, crashes_with, specification
-from tests.emulator.embedded_aws import EmbeddedAws, recipe
+from tests.emulator.running_emulator import Emulator, recipe
 
 pytestmark = pytest.mark.emulator
 
@@ -108,7 +108,7 @@ def test_shutdown_runs_before_a_component_goes(core: Core, component: Components
 
 
 def test_a_wrong_digest_changes_nothing_on_the_core(
-    aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
+    aws: Emulator, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
 ) -> None:
     name = component("app", run="sleep 600")
     core.outcome(core.deploy({name: specification()}))
@@ -131,7 +131,7 @@ def test_a_wrong_digest_changes_nothing_on_the_core(
 
 
 def test_an_artifact_that_is_gone_is_named(
-    aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
+    aws: Emulator, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
 ) -> None:
     made = artifact("good")
     name = component("model", artifacts=[{"Uri": made.uri}])

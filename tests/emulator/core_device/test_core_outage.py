@@ -7,19 +7,19 @@ from collections.abc import Callable
 import pytest
 
 from local_aws.core_device.nucleus import Kind
-from local_aws.processes import is_alive
+from local_aws.process.child_processes import is_alive
 from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core, specification
-from tests.emulator.embedded_aws import Command, EmbeddedAws, after_a_snapshot
+from tests.emulator.running_emulator import Command, Emulator, after_a_snapshot
 
 pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture
-def aws(command: Command) -> EmbeddedAws:
+def aws(command: Command) -> Emulator:
     """An emulator of this test alone."""
     assert command("up").returncode == 0
-    return EmbeddedAws(command, command.endpoint())
+    return Emulator(command, command.endpoint())
 
 
 @pytest.fixture(params=["classic", "lite"])
@@ -31,7 +31,7 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_running_core_reconnects_and_takes_deployments(
-    aws: EmbeddedAws, core: Core, component: Callable[..., str], *, killed: bool
+    aws: Emulator, core: Core, component: Callable[..., str], *, killed: bool
 ) -> None:
     name = component("app", run="sleep 600")
     component("app", "2.0.0", run="sleep 600")
@@ -48,7 +48,7 @@ def test_a_running_core_reconnects_and_takes_deployments(
 
     assert aws.command("up").returncode == 0
     # Only the test's own clients need what has changed: the core finds the emulator again.
-    core.aws = EmbeddedAws(aws.command, aws.command.endpoint())
+    core.aws = Emulator(aws.command, aws.command.endpoint())
 
     ended = core.outcome(core.deploy({name: specification("2.0.0")}))
     assert ended["coreDeviceExecutionStatus"] == "SUCCEEDED"

@@ -8,7 +8,7 @@ from local_aws.core_device.layout import Identity
 from local_aws.core_device.provisioning import provision
 from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.embedded_aws import ACCOUNT, REGION
+from tests.emulator.running_emulator import ACCOUNT, REGION
 
 pytestmark = pytest.mark.emulator
 

@@ -25,7 +25,7 @@ from shared.fleet.rollout import (
 from shared.fleet.verdict import Rule, Verdict
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -41,7 +41,7 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 class Release:
     """A release of components to one core, evaluated by the gate without a heartbeat."""
 
-    def __init__(self, aws: EmbeddedAws, core: Core, name: str, version: str = "1.0.0") -> None:
+    def __init__(self, aws: Emulator, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")
         fleet = Fleet(aws.client("iot"), aws.client("iot-data"), self._greengrass)
         self._rollout = Rollout(fleet, core.thing, uuid.uuid4().hex, lambda: HANG_SECONDS)
@@ -65,7 +65,7 @@ class Release:
 
 
 @pytest.fixture
-def role_alias(aws: EmbeddedAws, core: Core, iot: Any) -> Callable[..., None]:
+def role_alias(aws: Emulator, core: Core, iot: Any) -> Callable[..., None]:
     """Delete the role alias of the device, or create it again."""
     role = iot.describe_role_alias(roleAlias=core.thing)["roleAliasDescription"]["roleArn"]
 
@@ -85,7 +85,7 @@ def model(component: Components, artifact: Callable[..., Any]) -> str:
 
 
 def test_a_device_that_gets_credentials_in_time_runs_the_release(
-    aws: EmbeddedAws,
+    aws: Emulator,
     core: Core,
     model: str,
     role_alias: Callable[..., None],
@@ -109,7 +109,7 @@ def test_a_device_that_gets_credentials_in_time_runs_the_release(
 
 
 def test_a_device_that_never_gets_credentials_fails_the_release_after_two_attempts(
-    aws: EmbeddedAws,
+    aws: Emulator,
     core: Core,
     model: str,
     role_alias: Callable[..., None],
@@ -128,7 +128,7 @@ def test_a_device_that_never_gets_credentials_fails_the_release_after_two_attemp
 
 
 def test_a_component_that_cannot_be_installed_fails_the_release_at_once(
-    aws: EmbeddedAws, core: Core, component: Components, core_runtime: Kind
+    aws: Emulator, core: Core, component: Components, core_runtime: Kind
 ) -> None:
     camera = component("camera", install="echo no camera; exit 3", run="sleep 600")
     release = Release(aws, core, camera)
@@ -147,7 +147,7 @@ def test_a_component_that_cannot_be_installed_fails_the_release_at_once(
 
 
 def test_the_device_of_a_failed_wave_gets_the_previous_set_again(
-    aws: EmbeddedAws, core: Core, component: Components
+    aws: Emulator, core: Core, component: Components
 ) -> None:
     name = component("app", run="echo v1; sleep 600")
     # The deployment succeeds, so that classic does not roll back either.

@@ -19,7 +19,7 @@ import pytest
 from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
 from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
         "offline_after_seconds": 120.0, "minimum_frames_per_second": 0.0}  # fmt: skip
@@ -37,7 +37,7 @@ def digest(version: int) -> str:
 class Site:
     """One fleet, its cores, and the faults of each release."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     group: str
     things: list[str]
     clients: Clients
@@ -141,7 +141,7 @@ class Site:
 
 
 @pytest.fixture
-def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
+def make_site(aws: Emulator, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
     # Faults are drawn from the names of things, so a test has the same fleet in each run.
     test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
     numbers = itertools.count(1)
@@ -211,7 +211,7 @@ class CloudFormation:
 
 
 @pytest.fixture
-def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
+def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint["endpoint_url"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret())
@@ -240,12 +240,12 @@ def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def devices_stack(aws: EmbeddedAws) -> None:
+def devices_stack(aws: Emulator) -> None:
     """The Devices stack of dev, which is not deleted: its IoT policy has certificates."""
     create_devices_stack(aws)
 
 
-def create_devices_stack(aws: EmbeddedAws) -> None:
+def create_devices_stack(aws: Emulator) -> None:
     """Create the Devices stack of dev in an emulator."""
     template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
     # The rule that checks the bootstrap version is added by CDK, and not needed here.

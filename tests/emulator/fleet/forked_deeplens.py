@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.emulator.embedded_aws import ACCOUNT, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, ROOT, Emulator
 
 _one_at_a_time = threading.Lock()
 
@@ -70,7 +70,7 @@ class Cli:
         return self.folder / ".local/devices/dev" / thing
 
 
-def make_cli(aws: EmbeddedAws, folder: Path) -> Cli:
+def make_cli(aws: Emulator, folder: Path) -> Cli:
     (folder / "environments").mkdir()
     shutil.copy(ROOT / "environments/dev.toml", folder / "environments")
     environment = {

@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 
 _HOP_BY_HOP = {"content-length", "transfer-encoding", "connection"}
 
@@ -62,7 +62,7 @@ def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def proxy(aws: EmbeddedAws, meddle: Meddle) -> Iterator[str]:
+def proxy(aws: Emulator, meddle: Meddle) -> Iterator[str]:
     """Give the URL of a proxy; `meddle` answers, or gives None to lose the answer."""
     upstream: str = aws.endpoint["endpoint_url"]
     host, _, port = upstream.rpartition("/")[2].partition(":")

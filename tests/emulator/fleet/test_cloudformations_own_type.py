@@ -16,8 +16,8 @@ import pytest
 
 from testkit.simulated_fleet.fault_model import FaultRates
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
+from tests.emulator.running_emulator import Emulator, create_role, publish_function
 
 pytestmark = pytest.mark.emulator
 
@@ -120,7 +120,7 @@ class Stack:
 
 
 @pytest.fixture
-def make_stack(aws: EmbeddedAws) -> Callable[[Site], Stack]:
+def make_stack(aws: Emulator) -> Callable[[Site], Stack]:
     def make(site: Site) -> Stack:
         name = f"own-{uuid4().hex[:8]}"
         rights = {"Effect": "Allow", "Action": ["greengrass:*", "iot:*"], "Resource": "*"}

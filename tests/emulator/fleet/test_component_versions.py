@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import CloudFormation
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, recipe
 
 pytestmark = pytest.mark.emulator
 
@@ -21,7 +21,7 @@ def component(cloudformation: CloudFormation) -> CloudFormation:
 
 
 @pytest.fixture
-def artifact(aws: EmbeddedAws, bucket: str) -> tuple[str, str]:
+def artifact(aws: Emulator, bucket: str) -> tuple[str, str]:
     """The URI and the SHA-256 of an artifact."""
     aws.client("s3").put_object(Bucket=bucket, Key="components/m/x/model.zip", Body=b"graph")
     return f"s3://{bucket}/components/m/x/model.zip", hashlib.sha256(b"graph").hexdigest()

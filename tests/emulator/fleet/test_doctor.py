@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -21,7 +21,7 @@ SUFFIX = f"{ACCOUNT}-{REGION}"
 
 
 @pytest.fixture
-def cli(aws: EmbeddedAws, tmp_path: Path) -> Cli:
+def cli(aws: Emulator, tmp_path: Path) -> Cli:
     made = make_cli(aws, tmp_path)
     shutil.copytree(ROOT / "models", tmp_path / "models")
     return made
@@ -42,7 +42,7 @@ def examined(cli: Cli, *words: str, code: int = 0) -> dict[str, dict[str, str]]:
 
 
 def test_an_account_that_was_never_bootstrapped_is_blocked_by_one_command(
-    aws: EmbeddedAws, cli: Cli, unique: str
+    aws: Emulator, cli: Cli, unique: str
 ) -> None:
     name = environment_of(cli, unique)
     file = cli.folder / f"environments/{name}.toml"
@@ -60,7 +60,7 @@ def test_an_account_that_was_never_bootstrapped_is_blocked_by_one_command(
     assert findings["public components"]["outcome"] == "ok"
 
 
-def test_an_old_bootstrap_is_blocked(aws: EmbeddedAws, cli: Cli, unique: str) -> None:
+def test_an_old_bootstrap_is_blocked(aws: Emulator, cli: Cli, unique: str) -> None:
     parameter = "/cdk-bootstrap/deeplens/version"
     client = aws.client("ssm")
     for version, outcome in (("5", "blocked"), ("6", "ok")):
@@ -71,7 +71,7 @@ def test_an_old_bootstrap_is_blocked(aws: EmbeddedAws, cli: Cli, unique: str) ->
 
 
 def test_names_that_something_else_uses_are_blocked(
-    aws: EmbeddedAws, cli: Cli, iot: Any, unique: str
+    aws: Emulator, cli: Cli, iot: Any, unique: str
 ) -> None:
     name = environment_of(cli, unique)
     iot.create_thing_group(thingGroupName=f"deeplens-{name}")
@@ -89,7 +89,7 @@ def test_names_that_something_else_uses_are_blocked(
 
 
 def test_a_stack_whose_creation_failed_is_reported_with_its_status(
-    aws: EmbeddedAws, cli: Cli, unique: str
+    aws: Emulator, cli: Cli, unique: str
 ) -> None:
     name = environment_of(cli, unique)
     client = aws.client("cloudformation")
@@ -123,7 +123,7 @@ def test_an_absent_artifact_blocks_and_names_the_command(cli: Cli, unique: str) 
     assert "make model" in findings["release"]["text"]
 
 
-def test_the_wrong_account_blocks(aws: EmbeddedAws, cli: Cli) -> None:
+def test_the_wrong_account_blocks(aws: Emulator, cli: Cli) -> None:
     cli.environment |= {
         "AWS_ACCESS_KEY_ID": "222222222222",
         "AWS_SECRET_ACCESS_KEY": aws.secret("222222222222"),
@@ -184,7 +184,7 @@ class TestDevice:
             "warning",
         }
 
-    def test_nothing_is_changed(self, aws: EmbeddedAws, cli: Cli, unique: str) -> None:
+    def test_nothing_is_changed(self, aws: Emulator, cli: Cli, unique: str) -> None:
         cli("provision", "dev", unique)
         sent: list[Request] = []
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from testkit.simulated_fleet.fault_model import FaultRates
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.forked_deeplens import run_deeplens
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT
 
 pytestmark = pytest.mark.emulator
 

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import serialization
 
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 from testkit.waiting import HANG_SECONDS, eventually
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -29,7 +29,7 @@ GROUP = "deeplens-dev"
 
 
 @pytest.fixture
-def cli(aws: EmbeddedAws, devices_stack: None, tmp_path: Path) -> Cli:
+def cli(aws: Emulator, devices_stack: None, tmp_path: Path) -> Cli:
     del devices_stack
     return make_cli(aws, tmp_path)
 
@@ -68,7 +68,7 @@ def test_a_device_gets_a_key_of_its_own_that_nobody_else_may_read(
     assert b"BEGIN CERTIFICATE" in (folder / "AmazonRootCA1.pem").read_bytes()
 
 
-def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, unique: str) -> None:
+def test_the_private_key_never_leaves_the_machine(aws: Emulator, cli: Cli, unique: str) -> None:
     """Everything that is sent passes a recorder, which is searched for the key."""
     sent: list[bytes] = []
 
@@ -110,7 +110,7 @@ def test_lost_files_mean_a_new_certificate_and_a_word_about_the_old_one(
 
 
 def test_a_core_device_connects_with_the_certificate(
-    aws: EmbeddedAws, cli: Cli, unique: str, tmp_path: Path
+    aws: Emulator, cli: Cli, unique: str, tmp_path: Path
 ) -> None:
     made = json.loads(cli("provision", "dev", unique, "--json"))
     layout = Layout.of(unique, tmp_path / "cores")

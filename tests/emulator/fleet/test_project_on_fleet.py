@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from testkit.simulated_fleet.fault_model import FaultRates
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import EmbeddedAws
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
 from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
+from tests.emulator.running_emulator import Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -439,7 +439,7 @@ def denied(path: str) -> Meddle:
 
 @pytest.mark.parametrize("question", ["effectiveDeployments", "installedComponents"])
 def test_a_failing_release_names_its_devices_although_their_details_are_denied(
-    aws: EmbeddedAws,
+    aws: Emulator,
     cloudformation: CloudFormation,
     make_site: MakeSite,
     monkeypatch: pytest.MonkeyPatch,
@@ -460,7 +460,7 @@ def test_a_failing_release_names_its_devices_although_their_details_are_denied(
 
 
 def test_a_delete_succeeds_although_its_deployment_cannot_be_deleted(
-    aws: EmbeddedAws,
+    aws: Emulator,
     cloudformation: CloudFormation,
     make_site: MakeSite,
     monkeypatch: pytest.MonkeyPatch,
@@ -484,7 +484,7 @@ def test_a_delete_succeeds_although_its_deployment_cannot_be_deleted(
 
 @pytest.mark.parametrize("meddle", [lost_once, conflict_once, throttled_every_third])
 def test_an_unkind_network_makes_no_second_deployment(
-    aws: EmbeddedAws,
+    aws: Emulator,
     cloudformation: CloudFormation,
     make_site: MakeSite,
     monkeypatch: pytest.MonkeyPatch,
@@ -590,7 +590,7 @@ def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_
 
 
 def test_the_stacks_own_status_says_whether_it_is_rolled_back(
-    aws: EmbeddedAws, cloudformation: CloudFormation
+    aws: Emulator, cloudformation: CloudFormation
 ) -> None:
     del cloudformation  # Its fixture sets where the handler's clients connect.
     from cloudformation import Request, rolls_back  # noqa: PLC0415 - the handler's own path

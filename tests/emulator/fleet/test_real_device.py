@@ -30,9 +30,9 @@ from botocore.credentials import Credentials
 from cryptography import x509
 
 from testkit.waiting import HANG_SECONDS
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, Command, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import create_devices_stack
 from tests.emulator.fleet.forked_deeplens import Cli, make_cli
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Command, Emulator, recipe
 
 pytestmark = pytest.mark.emulator
 
@@ -57,7 +57,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def aws(checkout: Path) -> Iterator[EmbeddedAws]:
+def aws(checkout: Path) -> Iterator[Emulator]:
     """An emulator that serves real devices."""
     command = Command(checkout / ".local" / "aws")
     ports = ",".join(str(port) for port in free_ports(3))
@@ -66,7 +66,7 @@ def aws(checkout: Path) -> Iterator[EmbeddedAws]:
     assert f"local-aws: real devices connect to localhost: ports {ports.split(',')[0]}" in (
         started.stdout
     )
-    yield EmbeddedAws(command, command.endpoint())
+    yield Emulator(command, command.endpoint())
     command("down")
 
 
@@ -74,7 +74,7 @@ def aws(checkout: Path) -> Iterator[EmbeddedAws]:
 class RealDevice:
     """A device with the files of `fleet provision`, and curl on it."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     folder: Path
     configuration: dict[str, str]
 
@@ -126,13 +126,13 @@ class RealDevice:
 
 
 @pytest.fixture(scope="module")
-def devices_stack(aws: EmbeddedAws) -> None:
+def devices_stack(aws: Emulator) -> None:
     """The Devices stack of dev, in the emulator of this module."""
     create_devices_stack(aws)
 
 
 @pytest.fixture(scope="module")
-def cli(aws: EmbeddedAws, devices_stack: None, checkout: Path) -> Cli:
+def cli(aws: Emulator, devices_stack: None, checkout: Path) -> Cli:
     del devices_stack
     made = make_cli(aws, checkout)
     file = checkout / "environments/dev.toml"
@@ -142,7 +142,7 @@ def cli(aws: EmbeddedAws, devices_stack: None, checkout: Path) -> Cli:
 
 
 @pytest.fixture(scope="module")
-def device(aws: EmbeddedAws, cli: Cli) -> RealDevice:
+def device(aws: Emulator, cli: Cli) -> RealDevice:
     _create_policies(aws)
     cli("provision", "dev", "cam-1", "--local")
     folder = cli.files("cam-1")
@@ -157,7 +157,7 @@ def device(aws: EmbeddedAws, cli: Cli) -> RealDevice:
     return RealDevice(aws, folder, {**service["configuration"], **document["system"]})
 
 
-def _create_policies(aws: EmbeddedAws) -> None:
+def _create_policies(aws: Emulator) -> None:
     """Create the account's policies, one of which is the boundary of the devices' role."""
     client = aws.client("cloudformation")
     template = (ROOT / "policies/environment-account.yaml").read_text(encoding="utf-8")
@@ -303,7 +303,7 @@ def test_s3_names_the_valid_hosts_if_a_bucket_does_not_exist(device: RealDevice)
     connection.request("GET", "/key")
     body = connection.getresponse().read().decode()
     connection.close()
-    assert "is not a name of the emulator: expected BUCKET.s3.REGION.amazonaws.com of" in body
+    assert "is not a host name of the emulator: expected BUCKET.s3.REGION.amazonaws.com of" in body
 
 
 def test_the_port_of_s3_serves_nothing_else(device: RealDevice) -> None:
@@ -557,22 +557,22 @@ def test_mqtt_5_is_rejected_with_another_things_client_id(device: RealDevice) ->
         mqtt.close()
 
 
-def test_status_names_the_ports_of_devices(aws: EmbeddedAws) -> None:
+def test_status_names_the_ports_of_devices(aws: Emulator) -> None:
     shown = aws.command("status").stdout
     assert f"BUCKET.s3.REGION.amazonaws.com:{aws.endpoint['s3_port']}" in shown
     assert "devices' host    localhost, on 127.0.0.1" in shown
 
 
-def test_a_second_up_with_other_ports_is_an_error(aws: EmbeddedAws) -> None:
+def test_a_second_up_with_other_ports_is_an_error(aws: Emulator) -> None:
     ports = [aws.endpoint[name] for name in ("mqtt_port", "device_port", "s3_port")]
     same = aws.command("up", f"--device-ports={','.join(str(port) for port in ports)}")
-    assert (same.returncode, "runs already at" in same.stdout) == (0, True)
+    assert (same.returncode, "already running at" in same.stdout) == (0, True)
     standard = ["--device-ports"]
     elsewhere = [f"--device-ports={','.join(str(port) for port in ports)}", "--device-host=other"]
     for words in (standard, elsewhere):
         other = aws.command("up", *words)
         assert other.returncode == 1
-        assert "without these ports of devices; stop it with `down`" in other.stderr
+        assert "without these device ports; stop it with `down`" in other.stderr
 
 
 def test_a_port_in_use_is_an_error_that_names_it(command: Command) -> None:
@@ -597,7 +597,7 @@ def test_devices_are_served_at_another_address_and_on_loopback(command: Command)
     gateway = int(endpoint["endpoint_url"].rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", gateway))
-    iot = EmbeddedAws(command, endpoint).client("iot")
+    iot = Emulator(command, endpoint).client("iot")
     kinds = {"iot:Data-ATS": "emulator.test", "iot:CredentialProvider": f"emulator.test:{https}"}
     for kind, address in kinds.items():
         assert iot.describe_endpoint(endpointType=kind)["endpointAddress"] == address

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from testkit.waiting import eventually
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
 from tests.emulator.fleet.forked_deeplens import Cli, make_cli
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator, recipe
 
 pytestmark = pytest.mark.emulator
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 class Lab:
     """A small environment: a protected model store, a device, a component, a wave group."""
 
-    def __init__(self, aws: EmbeddedAws, cli: Cli, unique: str) -> None:
+    def __init__(self, aws: Emulator, cli: Cli, unique: str) -> None:
         self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"
         self.bucket = f"deeplens-{self.name}-{ACCOUNT}-{REGION}"
         self.group = f"deeplens-{self.name}"
@@ -109,7 +109,7 @@ def groups(iot: Any) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def lab(aws: EmbeddedAws, tmp_path: Path, unique: str) -> Lab:
+def lab(aws: Emulator, tmp_path: Path, unique: str) -> Lab:
     return Lab(aws, make_cli(aws, tmp_path), unique)
 
 

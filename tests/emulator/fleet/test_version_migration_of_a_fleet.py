@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from testkit.simulated_fleet.fault_model import FaultRates
-from tests.emulator.embedded_aws import recipe
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+from tests.emulator.running_emulator import recipe
 
 pytestmark = pytest.mark.emulator
 

@@ -48,7 +48,7 @@ class CloudPlayer:
     bindings: dict[str, Any]
     folder: Path
     objects: dict[tuple[str, str], bytes]
-    # What the device sent and the transcript does not contain, after the end.
+    # Messages of the device after the end that the transcript does not contain.
     unexpected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     addresses: Addresses = field(init=False)
     _received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -78,7 +78,7 @@ class CloudPlayer:
         return self._authority.issue(name)
 
     def play(self) -> Iterator[Event]:
-        """Play the events, and yield those of the operator, which the caller carries out."""
+        """Play the events, and yield those of the operator, which the caller performs."""
         for index, event in enumerate(self.transcript.events):
             if event["from"] == OPERATOR:
                 yield fill(event, self.bindings)
@@ -100,7 +100,7 @@ class CloudPlayer:
         self._loop.call_soon_threadsafe(self._mqtt.publish, topic, payload)
 
     def _expect(self, event: Event) -> None:
-        """Wait for a packet, and take its repetitions too."""
+        """Wait for a packet, and accept its repetitions."""
         eventually(lambda: self._consume(event), lambda: self._missing(event))
         for _ in range(event.get("repeat", 1) - 1):
             self._consume(event)

@@ -22,7 +22,7 @@ from local_aws.transcripts.events import CLOUD, OPERATOR, Event, Transcript, kin
 from local_aws.transcripts.patterns import fill, match
 from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import REGION
+from tests.emulator.running_emulator import REGION
 
 
 @dataclass
@@ -41,7 +41,7 @@ class DevicePlayer:
     _response: tuple[int, Any] = (0, None)
 
     def play(self) -> Iterator[Event]:
-        """Play the events, and yield those of the operator, which the caller carries out."""
+        """Play the events, and yield those of the operator, which the caller performs."""
         try:
             for event in self.transcript.events:
                 if event["from"] == OPERATOR:

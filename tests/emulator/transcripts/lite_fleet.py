@@ -10,7 +10,7 @@ import pytest
 from local_aws.transcripts import events
 from local_aws.transcripts.events import Event
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, policy, recipe
 from tests.emulator.transcripts.device_player import DevicePlayer
 
 LITE = Path(__file__).parent / "data" / "lite-2.6.0.jsonl"
@@ -25,9 +25,7 @@ TRUST = {
 
 
 @pytest.fixture
-def player(
-    aws: EmbeddedAws, device: Device, bucket: str, unique: str, tmp_path: Path
-) -> DevicePlayer:
+def player(aws: Emulator, device: Device, bucket: str, unique: str, tmp_path: Path) -> DevicePlayer:
     """A device with a role alias, and the component and artifact that the transcript names."""
     iam = aws.client("iam")
     role = iam.create_role(RoleName=unique, AssumeRolePolicyDocument=policy(TRUST))["Role"]["Arn"]

@@ -3,10 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 
 
-def recording(aws: EmbeddedAws, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
+def recording(aws: Emulator, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
     """Start the command, and wait until it records."""
     options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
     process = subprocess.Popen(

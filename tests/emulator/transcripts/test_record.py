@@ -1,4 +1,4 @@
-"""`local_aws record`: the transcript of a device that plays one."""
+"""`local_aws record`: the transcript of a device that plays a transcript."""
 
 import http.client
 import signal
@@ -14,10 +14,10 @@ from botocore.credentials import Credentials
 
 from local_aws.transcripts import events
 from local_aws.transcripts.events import kind
-from local_aws.transcripts.stream import PATH
+from local_aws.transcripts.traffic import PATH
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import REGION, EmbeddedAws
+from tests.emulator.running_emulator import REGION, Emulator
 from tests.emulator.transcripts.device_player import DevicePlayer
 from tests.emulator.transcripts.lite_fleet import LITE, operate
 from tests.emulator.transcripts.record_command import recording
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.emulator
 
 
 def test_a_recorded_transcript_is_the_played_one_without_secrets(
-    player: DevicePlayer, aws: EmbeddedAws, device: Device, greengrass: Any, tmp_path: Path
+    player: DevicePlayer, aws: Emulator, device: Device, greengrass: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
@@ -66,7 +66,7 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
 
 
 def test_a_recorded_transcript_can_be_played(
-    player: DevicePlayer, aws: EmbeddedAws, device: Device, greengrass: Any, tmp_path: Path
+    player: DevicePlayer, aws: Emulator, device: Device, greengrass: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
@@ -105,7 +105,7 @@ def test_a_recorded_transcript_can_be_played(
     ],
 )
 def test_invalid_options_are_one_error(
-    aws: EmbeddedAws, tmp_path: Path, options: list[str], code: int, message: str
+    aws: Emulator, tmp_path: Path, options: list[str], code: int, message: str
 ) -> None:
     (tmp_path / "exists.jsonl").touch()
     shown = [str(tmp_path / option) if option.endswith(".jsonl") else option for option in options]
@@ -117,18 +117,18 @@ def test_invalid_options_are_one_error(
 
 
 def test_a_device_that_sends_nothing_has_no_transcript(
-    aws: EmbeddedAws, device: Device, tmp_path: Path
+    aws: Emulator, device: Device, tmp_path: Path
 ) -> None:
     out = tmp_path / "silent.jsonl"
     process = recording(aws, device.thing, out, "--seconds", "0.5")
     _, errors = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 1
-    assert "have exchanged nothing" in errors
+    assert "exchanged no messages" in errors
     assert not out.exists()
 
 
 def test_only_root_of_the_account_follows_its_devices(
-    aws: EmbeddedAws, device: Device, player: DevicePlayer
+    aws: Emulator, device: Device, player: DevicePlayer
 ) -> None:
     """A device has a session of a role; the stream would contain other devices' messages."""
     body = device.request("GET", f"/role-aliases/{player.bindings['alias']}/credentials")[1]
@@ -143,7 +143,7 @@ def path(thing: str) -> str:
     return f"{PATH}?region={REGION}&thing={thing}"
 
 
-def get(aws: EmbeddedAws, headers: dict[str, str], thing: str) -> tuple[int, Any]:
+def get(aws: Emulator, headers: dict[str, str], thing: str) -> tuple[int, Any]:
     address = urlsplit(aws.endpoint["endpoint_url"])
     with closing(http.client.HTTPConnection(str(address.hostname), address.port)) as connection:
         connection.request("GET", path(thing), headers=headers)
@@ -151,7 +151,7 @@ def get(aws: EmbeddedAws, headers: dict[str, str], thing: str) -> tuple[int, Any
         return response.status, response.read().decode()
 
 
-def signed_get(aws: EmbeddedAws, session: dict[str, str], thing: str) -> tuple[int, Any]:
+def signed_get(aws: Emulator, session: dict[str, str], thing: str) -> tuple[int, Any]:
     request = AWSRequest("GET", f"{aws.endpoint['endpoint_url']}{path(thing)}")
     names = ("accessKeyId", "secretAccessKey", "sessionToken")
     credentials = Credentials(*(session[name] for name in names))

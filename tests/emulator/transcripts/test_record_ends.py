@@ -10,21 +10,21 @@ from awscrt.mqtt import QoS
 from local_aws.transcripts import events
 from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator
 from tests.emulator.transcripts.record_command import recording
 
 pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture
-def aws(command: Command) -> EmbeddedAws:
-    """An emulator of this test alone."""
+def aws(command: Command) -> Emulator:
+    """An emulator for this test only."""
     assert command("up").returncode == 0
-    return EmbeddedAws(command, command.endpoint())
+    return Emulator(command, command.endpoint())
 
 
 def test_a_transcript_outlives_its_emulator(
-    aws: EmbeddedAws, device: Device, mqtt: Any, tmp_path: Path
+    aws: Emulator, device: Device, mqtt: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
@@ -37,9 +37,9 @@ def test_a_transcript_outlives_its_emulator(
 
 
 def test_text_that_is_not_unicode_ends_no_recording(
-    aws: EmbeddedAws, device: Device, mqtt: Any, tmp_path: Path
+    aws: Emulator, device: Device, mqtt: Any, tmp_path: Path
 ) -> None:
-    """JSON can contain half of a surrogate pair, and characters that end a line elsewhere."""
+    """JSON strings can contain lone surrogates and Unicode line separators."""
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
     mqtt.connect().result(HANG_SECONDS)
@@ -53,9 +53,9 @@ def test_text_that_is_not_unicode_ends_no_recording(
 
 
 def test_a_folder_that_is_read_only_is_an_error_before_the_recording(
-    aws: EmbeddedAws, device: Device
+    aws: Emulator, device: Device
 ) -> None:
-    # /proc is read-only for root, too.
+    # /proc is read-only, even for root.
     account = ("--account", ACCOUNT, "--region", REGION)
     out = "/proc/recorded.jsonl"
     ended = aws.command("record", "--device", device.thing, "--out", out, *account)

@@ -16,10 +16,10 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Pauses
 from local_aws.core_device.recipe import architecture
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 from local_aws.transcripts import events
 from testkit.waiting import HANG_SECONDS
-from tests.emulator.embedded_aws import ACCOUNT, REGION, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, recipe
 from tests.emulator.transcripts.cloud_player import CloudPlayer
 from tests.emulator.transcripts.lite_fleet import ARTIFACT, KEY, LITE, VERSION, manifest
 
@@ -95,7 +95,7 @@ def test_the_virtual_core_sends_what_the_lite_device_sent(
             (tmp_path / "crash").touch()
         elif not event["components"]:
             (tmp_path / "crash").unlink()
-    # The component starts again after each crash, and lite repeats its messages.
+    # The component restarts after each crash, and lite repeats its messages.
     for name, packet in cloud.unexpected:
         assert name == "publish", packet
         assert packet["payload"]["trigger"] == "COMPONENT_STATUS_CHANGE", packet

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.processes import is_alive
+from local_aws.process.child_processes import is_alive
 from testkit.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process

@@ -9,8 +9,8 @@ import pytest
 
 from deeplens.local.approvals import check_answers
 from deeplens.local.processes import CommandFailed
-from local_aws.pipeline import record
-from local_aws.pipeline.approval import Request, ask
+from local_aws.pipeline import execution_log
+from local_aws.pipeline.approval import ApprovalRequest, request_approval
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def executions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def asked(executions: Path) -> Request:
-    request = ask(
+def asked(executions: Path) -> ApprovalRequest:
+    request = request_approval(
         stage="production",
         text="production gets shapes",
         assembly={},
@@ -28,7 +28,7 @@ def asked(executions: Path) -> Request:
         asked_at=time.time(),
         valid_minutes=60,
     )
-    record.append(executions, {"approvals": [], "waits": asdict(request)})
+    execution_log.append(executions, {"approvals": [], "waits": asdict(request)})
     return request
 
 
@@ -38,13 +38,15 @@ def test_an_answer_without_stage_and_code_is_wrong_usage(executions: Path, answe
         check_answers((answer,), executions)
 
 
-def test_a_code_that_was_never_asked_for_is_refused(executions: Path, asked: Request) -> None:
+def test_a_code_that_was_never_asked_for_is_refused(
+    executions: Path, asked: ApprovalRequest
+) -> None:
     assert asked.code
-    with pytest.raises(CommandFailed, match="'wrong' was never asked for"):
+    with pytest.raises(CommandFailed, match="the approval 'wrong'"):
         check_answers(("production=wrong",), executions)
 
 
-def test_a_code_of_another_stage_names_the_stage(executions: Path, asked: Request) -> None:
+def test_a_code_of_another_stage_names_the_stage(executions: Path, asked: ApprovalRequest) -> None:
     with pytest.raises(click.BadParameter, match=f"expected production={asked.code}"):
         check_answers((f"staging={asked.code}",), executions)
     check_answers((f"production={asked.code}",), executions)

@@ -17,8 +17,8 @@ SCRIPT = Path(module.__file__)
 
 def started(folder: Path, program: str) -> "subprocess.Popen[str]":
     """Start the script of a checkout in `folder`."""
-    copy = folder / "demo/checkout_lock.py"
-    copy.parent.mkdir(exist_ok=True)
+    copy = folder / "deeplens/local/checkout_lock.py"
+    copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
     words = [sys.executable, str(copy), "set-up", "--", sys.executable, "-c", program]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from deeplens.local import cores, embedded
+from deeplens.local import cores, emulator
 from deeplens.local.cores import RunningCore
 from deeplens.local.detections import is_detection
-from deeplens.local.embedded import Endpoint
+from deeplens.local.emulator import Endpoint
 from deeplens.local.processes import CommandFailed
 from local_aws.core_device.connection import BACK, LOST
 from tests.terminal import OnTerminal
@@ -36,10 +36,8 @@ def sleeping() -> "subprocess.Popen[bytes]":
 
 
 @pytest.fixture
-def emulator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> "Iterator[subprocess.Popen[bytes]]":
-    monkeypatch.setattr(embedded, "LOCAL", tmp_path)
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[subprocess.Popen[bytes]]":
+    monkeypatch.setattr(emulator, "LOCAL", tmp_path)
     process = sleeping()
     (tmp_path / "aws").mkdir()
     (tmp_path / "aws/endpoint.json").write_text(
@@ -67,7 +65,7 @@ def core(tmp_path: Path) -> Iterator[RunningCore]:
 
 
 def endpoint() -> Endpoint:
-    found = embedded.read_endpoint()
+    found = emulator.read_endpoint()
     assert found is not None
     return found
 
@@ -85,7 +83,7 @@ def after(count: int, act: Any = None) -> Any:
     return ended
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("server")
 def test_staying_ends_when_asked_and_announces_each_new_address(core: RunningCore) -> None:
     announced: list[str] = []
     cores.stay(
@@ -97,7 +95,7 @@ def test_staying_ends_when_asked_and_announces_each_new_address(core: RunningCor
     assert announced == ["http://x/1/"]
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("server")
 def test_a_device_that_ends_is_reported_with_its_last_line(core: RunningCore) -> None:
     with core.log.open("a") as log:
         log.write("2026-11-30 10:00:01,000 core dev-camera-1: lost the broker\n")
@@ -110,7 +108,7 @@ def test_a_device_that_ends_is_reported_with_its_last_line(core: RunningCore) ->
         cores.stay(core, endpoint(), print, after(9, end))
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("server")
 def test_an_error_of_the_device_is_the_only_text(core: RunningCore) -> None:
     core.process.kill()
     core.process.wait()
@@ -122,20 +120,20 @@ def test_an_error_of_the_device_is_the_only_text(core: RunningCore) -> None:
 
 
 def test_an_emulator_that_ends_is_reported_although_nobody_waited_for_it(
-    core: RunningCore, emulator: "subprocess.Popen[bytes]"
+    core: RunningCore, server: "subprocess.Popen[bytes]"
 ) -> None:
     def end() -> None:
-        emulator.kill()
+        server.kill()
         # The process stays as a zombie until its parent asks for its exit code.
-        os.waitid(os.P_PID, emulator.pid, os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
 
     with pytest.raises(CommandFailed, match="the emulator has ended"):
         cores.stay(core, endpoint(), print, after(9, end))
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("server")
 def test_an_emulator_that_was_started_again_is_another_one(core: RunningCore) -> None:
-    file = embedded.LOCAL / "aws/endpoint.json"
+    file = emulator.LOCAL / "aws/endpoint.json"
 
     def start_again() -> None:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -146,14 +144,14 @@ def test_an_emulator_that_was_started_again_is_another_one(core: RunningCore) ->
 
 
 def test_a_device_that_outlives_the_emulator_reports_its_connection(
-    core: RunningCore, emulator: "subprocess.Popen[bytes]"
+    core: RunningCore, server: "subprocess.Popen[bytes]"
 ) -> None:
     with core.log.open("a") as log:
         log.write(f"2026-11-30 10:00:00,000 core dev-camera-1: {BACK} (of before)\n")
     reported: list[str] = []
 
     def end() -> None:
-        emulator.kill()
+        server.kill()
         with core.log.open("a") as log:
             log.write(f"2026-11-30 10:00:01,000 core dev-camera-1: {LOST} for 10 s\n")
             log.write("2026-11-30 10:00:01,000 core dev-camera-1: other\n")
@@ -164,11 +162,11 @@ def test_a_device_that_outlives_the_emulator_reports_its_connection(
     assert reported == [f"{LOST} for 10 s", BACK]
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("server")
 def test_a_device_that_outlives_the_emulator_ends_if_that_runs_on_other_ports(
     core: RunningCore,
 ) -> None:
-    file = embedded.LOCAL / "aws/endpoint.json"
+    file = emulator.LOCAL / "aws/endpoint.json"
 
     def start_again() -> None:
         found = json.loads(file.read_text(encoding="utf-8"))

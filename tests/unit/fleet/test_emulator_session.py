@@ -8,7 +8,7 @@ import pytest
 from deeplens.config import load_environment
 from deeplens.fleet.emulator import emulator_session
 from deeplens.fleet.errors import FleetError
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 
 ROOT = Path(__file__).parents[3]
 DEV = load_environment(ROOT / "environments" / "dev.toml")

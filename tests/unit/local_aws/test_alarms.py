@@ -1,12 +1,12 @@
-"""When an alarm of the embedded CloudWatch is on, and which log lines are metrics."""
+"""The state of alarms in the emulator's CloudWatch, and the metrics of log events."""
 
 import json
 from typing import Any
 
 import pytest
 
-from local_aws.cloudwatch.alarms import judge
-from local_aws.cloudwatch.embedded_metrics import embedded_metrics
+from local_aws.services.cloudwatch.alarms import evaluate_alarm
+from local_aws.services.cloudwatch.embedded_metrics import embedded_metrics
 
 
 def state(periods: list[float | None], treatment: str, needed: int | None = None) -> str | None:
@@ -16,14 +16,14 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
         "DatapointsToAlarm": needed,
         "TreatMissingData": treatment,
     }
-    judgement = judge(alarm, periods)
-    return judgement.state if judgement else None
+    evaluation = evaluate_alarm(alarm, periods)
+    return evaluation.state if evaluation else None
 
 
 @pytest.mark.parametrize(
     ("periods", "treatment", "needed", "expected"),
     [
-        # AWS' own table for "3 of 3" in the user guide: what each treatment makes of the gaps.
+        # AWS' table for "3 of 3" in the user guide: the effect of each treatment of missing data.
         ([0, None, 0, None, 0], "missing", None, "OK"),
         ([11, 11, 11], "missing", None, "ALARM"),
         ([None, None, None], "missing", None, "INSUFFICIENT_DATA"),
@@ -37,7 +37,7 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
         ([11, 0, 11, 0, 11], "notBreaching", 3, "ALARM"),
         ([11, 0, 11, 0, 0], "notBreaching", 3, "OK"),
         ([11, None, 11, None, 0], "breaching", 3, "ALARM"),
-        # The threshold itself is not above it.
+        # A value equal to the threshold is not greater.
         ([10], "missing", None, "OK"),
     ],
 )
@@ -53,9 +53,9 @@ def test_the_reason_says_that_nothing_came() -> None:
         "Threshold": 1.0,
         "TreatMissingData": "breaching",
     }
-    judgement = judge(alarm, [None, None])
-    assert judgement is not None
-    assert "no datapoints were received for 2 periods" in judgement.reason
+    evaluation = evaluate_alarm(alarm, [None, None])
+    assert evaluation is not None
+    assert "no datapoints were received for 2 periods" in evaluation.reason
 
 
 def line(**changes: Any) -> str:

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_aws import cli
+from local_aws.account_region import Scope
 from local_aws.authorization import reference
 from local_aws.authorization.checks import Check, Subjects, checks
-from local_aws.authorization.served import served_actions
+from local_aws.authorization.served_actions import served_actions
 from local_aws.authorization.trace import Decision, Trace
-from local_aws.scope import Scope
 from tools.service_authorization import selected
 
 pytestmark = pytest.mark.unit
@@ -36,7 +36,9 @@ def test_the_data_have_every_action_that_is_served_and_its_dependent_actions() -
 
 def test_the_data_have_no_action_that_no_operation_needs() -> None:
     needed = set(served_actions())
-    needed.update(one for name in list(needed) for one in reference.action(name).dependent_actions)
+    needed.update(
+        dependent for name in list(needed) for dependent in reference.action(name).dependent_actions
+    )
     assert set(reference.actions()) == needed
 
 
@@ -49,7 +51,9 @@ def test_an_action_without_a_resource_type_is_checked_on_everything() -> None:
 
 def test_dependent_actions_are_checked_on_the_resources_of_their_types_only() -> None:
     subjects = Subjects({"iot:thinggroup": [GROUP], "iot:job": [JOB]})
-    found = {(one.action, one.resource) for one in checks("greengrass:GetDeployment", subjects)}
+    found = {
+        (check.action, check.resource) for check in checks("greengrass:GetDeployment", subjects)
+    }
     assert found == {
         ("greengrass:GetDeployment", "*"),
         ("iot:DescribeJob", JOB),

@@ -1,8 +1,8 @@
-"""What a template says of a bucket, as S3's API is asked for it."""
+"""The properties of a bucket in a template, as requests of S3's API."""
 
 import pytest
 
-from local_aws import bucket_properties
+from local_aws.services.cloudformation import bucket_properties
 
 
 def test_encryption_names_the_key_and_the_bucket_key() -> None:

@@ -1,4 +1,4 @@
-"""No input that breaks a service model passes, for each operation that the emulator serves."""
+"""Inputs that violate a service model are rejected, for each operation of the emulator."""
 
 import copy
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local_aws.constraints import Shape, check, violations
 from local_aws.errors import ValidationError
-from local_aws.patterns import compiled, matches
-from local_aws.wire import Wire
+from local_aws.input_validation.constraints import Shape, check, violations
+from local_aws.input_validation.patterns import compiled, matches
+from local_aws.service_protocol import ServiceProtocol
 
 
 @cache
@@ -24,7 +24,7 @@ def shape_of(service: str, operation: str) -> Shape:
 
 
 _OWN = {
-    "greengrassv2": Wire("greengrassv2").operations,
+    "greengrassv2": ServiceProtocol("greengrassv2").operations,
     "iot": (
         "CreateRoleAlias", "DeleteRoleAlias", "DescribeRoleAlias", "ListRoleAliases",
         "UpdateRoleAlias",
@@ -119,7 +119,7 @@ def _strings(rules: Any) -> st.SearchStrategy[str]:
 
 
 def breaks(shape: Shape, value: Any) -> Iterator[Any]:
-    """Each value that differs from a valid one in one place, where it breaks a constraint."""
+    """The values that differ from a valid one in one place, where they violate a constraint."""
     yield _WRONG_TYPES[shape.type_name]
     yield from _own_breaks(shape, value)
     for key, member, item in _parts(shape, value):

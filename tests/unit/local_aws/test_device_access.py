@@ -1,4 +1,4 @@
-"""The ports, host name and address of real devices: valid values, and one error for each other."""
+"""The ports, host name and address of real devices: valid values, and errors of others."""
 
 import errno
 import ipaddress
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.device_access import (
+from local_aws.devices.access import (
     DeviceAccess,
     DeviceAccessError,
     aws_host_names,

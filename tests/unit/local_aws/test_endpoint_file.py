@@ -1,4 +1,4 @@
-"""endpoint.json says where a server runs, and only while it does."""
+"""endpoint.json contains the addresses of a server while it runs."""
 
 import json
 import os
@@ -10,10 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from deeplens.releases.cloud import Cloud
-from local_aws.credentials import secret_access_key
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import StatePaths
-from local_aws.processes import descendants, is_alive, stop
+from local_aws.process.child_processes import descendants, is_alive, stop
+from local_aws.process.endpoint import Endpoint, running, secret_access_key
+from local_aws.state.paths import StatePaths
 from testkit.waiting import eventually
 
 
@@ -69,7 +68,7 @@ def test_only_its_owner_reads_the_secret_and_no_message_contains_it(paths: State
 
 
 def test_an_account_has_the_secret_that_the_documentation_defines(tmp_path: Path) -> None:
-    """The clients in model_tools derive it themselves; OpenSSL computes the expected value."""
+    """Clients in model_tools derive the secret separately; OpenSSL computes the expected value."""
     account, root_key = "111111111111", "0f" * 32
     expected = "90f97ce468feaa61295baa93bbeded2a6268b19e085cf49283f1758193c386f5"
     assert secret_access_key(root_key, account) == expected
@@ -103,7 +102,7 @@ def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> 
         assert len(started) == 1
         assert stop(process.pid, 0.2) is False
         process.wait()
-    # A kill is delivered at once; that the kernel has carried it out is seen a moment later.
+    # The kernel ends the process shortly after the signal.
     eventually(lambda: not is_alive(started[0]))
 
 

@@ -1,4 +1,4 @@
-"""What `local_aws env` prints is for a shell's `eval`."""
+"""The output of `local_aws env` is safe for the `eval` of a shell."""
 
 import shlex
 from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.greengrass import health
+from local_aws.services.greengrass import health
 
 pytestmark = pytest.mark.unit
 
@@ -79,7 +79,7 @@ def test_a_removed_component_does_not_return_with_an_older_message() -> None:
 
 
 def test_the_classic_nucleus_reports_a_removed_component_once_more_without_deployments() -> None:
-    """Its last state is reported, and a COMPLETE message does not contain it any more."""
+    """Its last state is reported, and a later COMPLETE message does not contain it."""
     removed = component("model", "FINISHED", fleetConfigArns=[], isRoot=False)
     outcome = message(2, removed, trigger="THING_GROUP_DEPLOYMENT")
     del outcome["runtime"]
@@ -205,7 +205,7 @@ def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
-    """Messages of a device that is set up again, while some from before are on their way."""
+    """Messages of a device that is set up again while earlier messages are in transit."""
     old = data.draw(histories(least=5))
     new = data.draw(histories(start_ms=old[-1]["timestamp"] + 1))
     on_time = data.draw(st.integers(4, len(old)))

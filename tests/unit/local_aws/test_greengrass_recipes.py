@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_aws.errors import ValidationError
-from local_aws.greengrass.recipes import MAX_RECIPE_BYTES, platforms, read_recipe, write_recipe
+from local_aws.services.greengrass.recipes import (
+    MAX_RECIPE_BYTES,
+    platforms,
+    read_recipe,
+    write_recipe,
+)
 
 ARTIFACT = {"Uri": "s3://bucket/key/model.zip", "Unarchive": "ZIP"}
 

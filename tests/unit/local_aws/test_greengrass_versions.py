@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from semantic_version import NpmSpec, Version
 
 from local_aws.errors import ValidationError
-from local_aws.greengrass.versions import parse_requirement, parse_version, satisfying
+from local_aws.services.greengrass.versions import parse_requirement, parse_version, satisfying
 
 numbers = st.integers(0, 4)
 releases = st.builds("{}.{}.{}".format, numbers, numbers, numbers)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.asynchronous_calls import RETRIES, call_with_retries
-from local_aws.constraints import violations
 from local_aws.errors import ServiceError
-from local_aws.input_rules import iam
-from local_aws.input_rules.rollouts import rollout_fault
-from local_aws.input_rules.shadows import (
+from local_aws.input_validation.constraints import violations
+from local_aws.input_validation.rules import iam
+from local_aws.input_validation.rules.account import trusts
+from local_aws.input_validation.rules.iot import rollout_fault
+from local_aws.input_validation.rules.shadows import (
     BAD_REQUEST,
     DEEPEST_STATE,
     LARGEST_STATE_BYTES,
@@ -21,8 +21,8 @@ from local_aws.input_rules.shadows import (
     request_fault,
     state_fault,
 )
-from local_aws.input_rules.trust import trusts
-from local_aws.template_inputs import CREATIONS, as_input
+from local_aws.input_validation.template_resources import CREATIONS, as_input
+from local_aws.services.lambda_retries import RETRIES, call_with_retries
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -136,8 +136,8 @@ def test_a_type_of_resources_is_created_by_an_operation_whose_names_it_has(type_
     creation = CREATIONS[type_]
     model = botocore.session.Session().get_service_model(creation.service)
     shape: Any = model.operation_model(creation.operation).input_shape
-    assert set(creation.filled_in) <= set(shape.required_members) | {"QueueName", "Name"}
-    problems = violations(shape, {**creation.filled_in, **as_input(shape, type_, {})})
+    assert set(creation.generated) <= set(shape.required_members) | {"QueueName", "Name"}
+    problems = violations(shape, {**creation.generated, **as_input(shape, type_, {})})
     assert all("must not be null" in problem for problem in problems)
 
 

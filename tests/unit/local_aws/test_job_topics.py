@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.job_topics import (
+from local_aws.devices.job_topics import (
     NEXT,
     JobRequest,
     in_namespace,

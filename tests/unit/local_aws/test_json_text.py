@@ -3,9 +3,9 @@
 import pytest
 
 from local_aws.errors import ServiceError, ValidationError
-from local_aws.greengrass.recipes import read_recipe
 from local_aws.json_text import DEEPEST, depth, parse
-from local_aws.wire import Request, Wire
+from local_aws.service_protocol import Request, ServiceProtocol
+from local_aws.services.greengrass.recipes import read_recipe
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_text_of_the_greatest_depth_is_parsed_and_a_deeper_one_is_not() -> Non
 def test_a_request_that_is_nested_too_deeply_is_a_serialization_exception() -> None:
     request = Request("POST", "/greengrass/v2/createComponentVersion", {}, b'{"a":' * 100_000)
     with pytest.raises(ServiceError, match="200 levels") as caught:
-        Wire("greengrassv2").read(request)
+        ServiceProtocol("greengrassv2").read(request)
     assert caught.value.code == "SerializationException"
 
 

@@ -1,11 +1,11 @@
-"""The roles that calls pass to services, wherever they are in the input."""
+"""The roles that calls pass to services, at any place of the input."""
 
 import botocore.session
 import pytest
 
 from local_aws.authorization.checks import Check
 from local_aws.authorization.passed_roles import _MEMBERS, _PASSING, checks_of_passed_roles
-from local_aws.wire import Call
+from local_aws.service_protocol import Call
 
 pytestmark = pytest.mark.unit
 

@@ -1,11 +1,11 @@
-"""Tests that a server takes the ports of the last one again."""
+"""A server uses the ports of the last server again."""
 
 import socket
 from pathlib import Path
 
 import pytest
 
-from local_aws.ports import LOOPBACK, Ports, free, listen, moved
+from local_aws.process.ports import LOOPBACK, Ports, free, listen, moved
 
 
 def test_ports_are_read_as_they_were_written(tmp_path: Path) -> None:

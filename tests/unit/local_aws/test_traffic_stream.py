@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from local_aws.caller import Caller, set_caller
-from local_aws.scope import Scope
-from local_aws.transcripts.stream import PATH, TrafficStream
-from local_aws.transcripts.traffic import Traffic
+from local_aws.account_region import Scope
+from local_aws.authorization.caller import Caller, set_caller
+from local_aws.transcripts.traffic import PATH, Traffic, TrafficStream
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +43,7 @@ async def served(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 def answers(traffic: Traffic, caller: Caller | None, scope: Any, leave: Any = None) -> list[Any]:
-    """Return what the application sends for one request of a caller."""
+    """Return the messages that the application sends for a request of a caller."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -63,7 +62,7 @@ def answers(traffic: Traffic, caller: Caller | None, scope: Any, leave: Any = No
 
 
 def events_of(scope: Any, prepare: Callable[[Traffic], None] | None = None) -> list[Any]:
-    """Return what those who follow camera-1 learn of a request that its session signs."""
+    """Return the events of camera-1 for a request that its session signs."""
     traffic = Traffic()
     if prepare is None:
         traffic.remember_session("ASIADEVICE", SCOPE, "camera-1")
@@ -133,7 +132,7 @@ def test_the_stream_ends_when_its_reader_leaves_and_nothing_is_stored() -> None:
             sent.append(message)
             if b"connect" in message.get("body", b""):
                 left.set()
-                # Wakes the stream, which then finds that its reader has left.
+                # Wakes the stream, which then detects the disconnected reader.
                 traffic.add(SCOPE, "camera-1", {"from": "operator", "do": "end"})
 
         scope = request(PATH, "127.0.0.1:4566", "", query="thing=camera-1&region=eu-central-1")

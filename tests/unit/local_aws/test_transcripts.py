@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local_aws.transcripts import events, patterns, redaction
+from local_aws.transcripts import events, generalizing, patterns
 from local_aws.transcripts.generalizing import Generalizer
 
 pytestmark = pytest.mark.unit
@@ -146,11 +146,11 @@ SECRETS = [
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_secrets_are_removed(secret: dict[str, Any]) -> None:
-    shown = json.dumps(redaction.redacted({"a": [secret], "clientToken": "kept", "n": 1}))
+    shown = json.dumps(generalizing.redacted({"a": [secret], "clientToken": "kept", "n": 1}))
     for text in ("ASIA", "AKIA", "t0ken", "MIIC", "hunter2", "s3cr3t", "abcdef", "versionId"):
         assert text not in shown
     assert "kept" in shown
-    assert redaction.REMOVED in shown
+    assert generalizing.REMOVED in shown
 
 
 def generalizer() -> Generalizer:
@@ -216,7 +216,7 @@ def test_payloads_of_other_topics_are_not_recorded() -> None:
         "payload": {"detections": ["person"]},
     })  # fmt: skip
     assert pattern["topic"] == "deeplens/${thing}/infer"
-    assert pattern["payload"] == redaction.REMOVED
+    assert pattern["payload"] == generalizing.REMOVED
 
 
 @example("camera-1", {"timestamp": False})

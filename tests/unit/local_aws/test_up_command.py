@@ -1,4 +1,4 @@
-"""`local_aws up`: wrong options for real devices are one error, before anything starts."""
+"""`local_aws up`: invalid options for real devices are errors before the start."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from local_aws.watch import describe
+from local_aws.devices.mqtt_subscription import describe
 from model_tools.cli.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graph.messages import message_class

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.provisioning import Change, Demand, Resource, Role, table
-from local_aws.provisioning.resources import KINDS
+from local_aws.authorization.cloudformation import table
+from local_aws.authorization.cloudformation.demands import Change, Demand, Role
+from local_aws.authorization.cloudformation.resources import KINDS, Resource
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from tools.provisioning_permissions import Json, main
 
 pytestmark = pytest.mark.unit
 
-FOLDER = ROOT / "local_aws/provisioning"
+FOLDER = ROOT / "local_aws/authorization/cloudformation"
 TABLE: Json = json.loads((FOLDER / "permissions.json").read_text(encoding="utf-8"))
 ASSUMED: Json = json.loads((FOLDER / "assumptions.json").read_text(encoding="utf-8"))
 REFERENCE = {

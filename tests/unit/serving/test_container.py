@@ -1,4 +1,4 @@
-"""SageMaker's container, started like the local emulator starts it."""
+"""SageMaker's container, started as the emulator starts it."""
 
 import socket
 import subprocess

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.greengrass.deployments import job_document
+from local_aws.services.greengrass.deployments import job_document
 from stacks.constructs.deeplens_project import _POLICIES, _access_control, _configuration
 from stacks.recipes import (
     LONGEST_VERSION,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.processes import descendants, is_alive
+from local_aws.process.child_processes import descendants, is_alive
 from testkit.waiting import eventually
 
 pytestmark = pytest.mark.process

@@ -1,0 +1,190 @@
+"""The emulator and its virtual core devices, as the demo uses them."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import click
+from botocore.exceptions import ClientError
+
+import local_aws.process.endpoint
+from deeplens.config import EnvironmentConfig
+from deeplens.local.processes import CommandFailed, run, running
+from deeplens.local.status import status_line
+from local_aws.core_device.layout import Layout
+from local_aws.process.endpoint import secret_access_key
+from local_aws.state.paths import StatePaths
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+LOGS = LOCAL / "logs"
+LOCAL_AWS: list[str | Path] = [ROOT / ".venv-local-aws" / "bin" / "python", "-m", "local_aws"]
+
+_START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The process and addresses of the running emulator, and its authority's certificate."""
+
+    pid: int
+    url: str
+    mqtt_host: str
+    mqtt_port: int
+    ca_file: Path
+    root_key: str = field(repr=False)
+
+    @property
+    def address(self) -> tuple[str, str, int]:
+        """The URL, host and port that clients connect to."""
+        return self.url, self.mqtt_host, self.mqtt_port
+
+
+def read_endpoint() -> Endpoint | None:
+    """Return the addresses of the emulator, or None if it is not running."""
+    found = local_aws.process.endpoint.running(StatePaths(LOCAL / "aws"))
+    if found is None:
+        return None
+    return Endpoint(
+        found.pid,
+        found.endpoint_url,
+        found.mqtt_host,
+        found.mqtt_port,
+        Path(found.ca_file),
+        found.root_key,
+    )
+
+
+@contextmanager
+def started_emulator() -> Iterator[Endpoint]:
+    """Use the running emulator, or start one that ends with the block."""
+    endpoint = read_endpoint()
+    if endpoint:
+        yield endpoint
+        return
+    log = LOGS / "local-aws.log"
+    began_at = log.stat().st_size if log.is_file() else 0
+    with running([*LOCAL_AWS, "up", "--foreground"], log) as server:
+        endpoint = _wait_until_ready(server, log)
+        # For example that a part of the state was discarded.
+        printed = log.read_bytes()[began_at:].decode(errors="replace").splitlines()
+        for note in printed:
+            if note.startswith("local-aws: "):
+                click.echo(f"  {note}")
+        yield endpoint
+
+
+def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session:
+    """Return credentials that the emulator accepts for this environment's account."""
+    return boto3.Session(
+        aws_access_key_id=environment.account,
+        aws_secret_access_key=secret_access_key(endpoint.root_key, environment.account),
+        region_name=environment.region,
+    )
+
+
+def tools() -> dict[str, str]:
+    """Environment variables with the checkout's own tools first on PATH."""
+    return {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        # The CLI remembers access key → account; ours differ per environment.
+        "CDK_HOME": str(LOCAL / "cdk"),
+    }
+
+
+def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
+    """Return environment variables that point AWS tools at the emulator."""
+    return {
+        **tools(),
+        "AWS_ENDPOINT_URL": endpoint.url,
+        "AWS_ACCESS_KEY_ID": environment.account,
+        "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint.root_key, environment.account),
+        "AWS_REGION": environment.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # The command line is one file of 20 MB: compiled once.
+        "NODE_COMPILE_CACHE": str(LOCAL / "node"),
+    }
+
+
+def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> dict[str, str]:
+    """Return the outputs of one of the environment's stacks.
+
+    Raises:
+        CommandFailed: it is not deployed.
+    """
+    client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
+    name = f"{environment.name}-{stack}"
+    try:
+        (found,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        raise CommandFailed(
+            f"the stack {name} is not on the emulator ({error}); "
+            f"`make deploy ENV={environment.name}` deploys it"
+        ) from None
+    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
+
+
+def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) -> None:
+    """Give a virtual core device its identity in the environment's fleet."""
+    devices = outputs(environment, endpoint, "Devices")
+    run(
+        [
+            *LOCAL_AWS,
+            "core",
+            "provision",
+            "--thing",
+            thing,
+            "--thing-group",
+            devices["ThingGroupName"],
+            "--policy",
+            devices["CoreDevicePolicyName"],
+            "--role-alias",
+            devices["RoleAliasName"],
+            "--account",
+            environment.account,
+            "--region",
+            environment.region,
+            "--core-runtime",
+            environment.fleet.core_runtime,
+        ],
+        LOGS / f"{thing}-provision.log",
+    )
+
+
+def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
+    """Return the command line of a virtual core device."""
+    return [*LOCAL_AWS, "core", "run", "--thing", thing, "--camera-folder", camera_folder]
+
+
+def core_files(thing: str) -> Layout:
+    """Return where a virtual core device keeps its things."""
+    return Layout.of(thing, LOCAL / "cores")
+
+
+def inference_component(environment: EnvironmentConfig) -> str:
+    """Return the name of the component that runs the camera loop."""
+    return environment.inference_component
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> Endpoint:
+    give_up_at = time.monotonic() + _START_SECONDS
+    with status_line() as status:
+        while time.monotonic() < give_up_at:
+            endpoint = read_endpoint()
+            if endpoint:
+                return endpoint
+            if server.poll() is not None:
+                tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+                raise CommandFailed(
+                    f"the emulator ended with exit code {server.returncode}:\n{tail}"
+                )
+            status.update("starting")
+            time.sleep(0.1)
+    raise CommandFailed(f"the emulator was not ready within {_START_SECONDS:.0f} s; see {log}")

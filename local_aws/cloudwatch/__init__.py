@@ -1,1 +1,0 @@
-"""What ministack's CloudWatch lacks: metrics out of log lines, and alarms that watch the time."""

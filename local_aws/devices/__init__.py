@@ -1,0 +1,1 @@
+"""The endpoints, ports and topics that devices use."""

@@ -1,0 +1,1 @@
+"""The HTTP endpoint: it verifies each request before a service receives it."""

@@ -1,0 +1,1 @@
+"""The process of the emulator: its start, ports, endpoint file and end."""

@@ -1,0 +1,27 @@
+"""Responses that are delayed while the operation that they describe is in progress."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+_POLL_SECONDS = 0.05
+
+T = TypeVar("T")
+
+
+async def poll_until_done(
+    call: Callable[[], Awaitable[T]],
+    is_in_progress: Callable[[T], object],
+    wait_seconds: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Call until the operation is done, for at most `wait_seconds`; return the last response."""
+    response = await call()
+    deadline = clock() + wait_seconds
+    while is_in_progress(response) and clock() < deadline:
+        await sleep(_POLL_SECONDS)
+        response = await call()
+    return response

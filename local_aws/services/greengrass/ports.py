@@ -1,0 +1,81 @@
+"""The other services of the cloud, as Greengrass uses them."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from local_aws.account_region import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionVersion:
+    """One published version of a Lambda function."""
+
+    arn: str
+    name: str
+    version: int
+    runtime: str
+    handler: str
+    code: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """The IoT job of a deployment, and its status."""
+
+    status: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowState:
+    """The shadow of a thing, and the time of its last report; 0 without a report."""
+
+    state: dict[str, Any]
+    reported_ms: float
+
+
+class CloudServices(Protocol):
+    """Calls of other services in this process, each for one account and Region."""
+
+    def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
+        """Return an S3 object of the account and Region; None if it cannot be read."""
+
+    def function_version(self, scope: Scope, arn: str) -> FunctionVersion | None:
+        """Return a published function version by its ARN; None if it does not exist."""
+
+    def store_artifact(self, scope: Scope, key: str, content: bytes) -> None:
+        """Store the copy of an artifact that Greengrass owns."""
+
+    def artifact_url(self, scope: Scope, key: str) -> str:
+        """Return a presigned URL of a stored artifact."""
+
+    def target_exists(self, scope: Scope, arn: str) -> bool:
+        """Return whether a thing or thing group exists."""
+
+    def thing_groups(self, scope: Scope, thing: str) -> dict[str, str]:
+        """Return the ARNs of the groups of a thing, by name."""
+
+    async def create_job(self, scope: Scope, job_id: str, request: dict[str, Any]) -> None:
+        """Create an IoT job with the members of a CreateJob request."""
+
+    async def cancel_job(self, scope: Scope, job_id: str) -> None:
+        """Cancel a job that is not finished, and its open executions."""
+
+    def job(self, scope: Scope, job_id: str) -> JobState | None:
+        """Return a job; None if it does not exist."""
+
+    def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
+        """Return `status`, `statusDetails` and times (ms) of a job on a thing."""
+
+    async def update_shadow(
+        self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
+    ) -> None:
+        """Change the desired state of a named shadow, and notify its subscribers."""
+
+    def shadow(self, scope: Scope, thing: str, shadow: str) -> ShadowState:
+        """Return a named shadow."""
+
+    def put_event(
+        self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]
+    ) -> None:
+        """Put an event of Greengrass on the default event bus of the account."""

@@ -1,0 +1,21 @@
+"""The operations of other services that SageMaker uses."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from local_aws.account_region import Scope
+
+
+class Cloud(Protocol):
+    """The other services, called in process; each call is for one account and Region."""
+
+    def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
+        """Read an S3 object of the account in the Region; None if it cannot be read."""
+
+    def role_may_read(self, scope: Scope, role_arn: str, bucket: str, key: str) -> bool:
+        """Return whether a role allows SageMaker to read an S3 object."""
+
+    def put_metric(
+        self, scope: Scope, name: str, dimensions: Mapping[str, str], value: float, unit: str
+    ) -> None:
+        """Store a value of a metric of `AWS/SageMaker`."""

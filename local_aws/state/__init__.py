@@ -1,0 +1,1 @@
+"""The saved state of the emulator: files, snapshots and recovery."""
