@@ -17,6 +17,7 @@ INDEX = "docs/README.md"
 DECISIONS = "docs/decisions/README.md"
 POLYFILL = "tools/site/iframe-worker.js"
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_DECISIONS_LINK = re.compile(r"\]\(((?:docs/)?decisions)/?\)")
 _ROW = re.compile(r"^\| \[([^\]]+)\]\(([^)#]+)(?:#[^)]*)?\) \|")
 
 
@@ -87,4 +88,4 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Link to the list of decisions, which GitHub shows for the folder."""
-    return markdown.replace("](decisions/)", "](decisions/README.md)")
+    return _DECISIONS_LINK.sub(r"](\1/README.md)", markdown)
