@@ -1,4 +1,4 @@
-"""Latency of requests to `model-tools serve`: plain and accelerated, with and without batching.
+"""Latency of requests to `deeplens model serve`: plain and accelerated, with and without batching.
 
     make benchmark-serving
 

@@ -71,10 +71,14 @@ class DeliveryStack(Stack):
             input=source,
             commands=[
                 *_SETUP,
-                *(["make runtime"] if any(_pins_runtime(stage) for stage in stages) else []),
+                *(
+                    [".venv/bin/deeplens env runtime"]
+                    if any(_pins_runtime(stage) for stage in stages)
+                    else []
+                ),
                 "make check",
                 "make test",
-                "make review BASE=HEAD~1",
+                ".venv/bin/deeplens review HEAD~1",
             ],
             primary_output_directory="cdk.out",
             build_environment=codebuild.BuildEnvironment(compute_type=_CHECKS_SIZE),

@@ -24,13 +24,13 @@ class Checkout:
         self.root = root
 
     def demo(self, *arguments: str, timeout_seconds: float = 1500) -> str:
-        """Run `python -m deeplens local …`; fail the test with its output if it fails."""
+        """Run `deeplens local …`; fail the test with its output if it fails."""
         result = self.run(*arguments, timeout_seconds=timeout_seconds)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run `python -m demo …`, which must fail with one error; return the error."""
+        """Run `deeplens local …`, which must fail with one error; return the error."""
         result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")
@@ -38,7 +38,7 @@ class Checkout:
         return result.stderr
 
     def run(self, *arguments: str, timeout_seconds: float) -> "subprocess.CompletedProcess[str]":
-        """Run `python -m deeplens local …`, and return its result."""
+        """Run `deeplens local …`, and return its result."""
         return subprocess.run(
             [ROOT / ".venv/bin/python", "-m", "deeplens", "local", *arguments],
             cwd=self.root,

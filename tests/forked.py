@@ -1,4 +1,4 @@
-"""Commands of `model-tools` in processes of their own, in which TensorFlow is loaded already.
+"""Commands of `deeplens model` in processes of their own, in which TensorFlow is loaded already.
 
 A command that reads or trains a model takes seconds to load TensorFlow. The fork server of
 tests/conftest.py has done so. Its processes have their own memory, signals and exit code, as the

@@ -39,7 +39,7 @@ def cdk(checkout: Checkout, *arguments: str, folder: Path | None = None) -> Comm
 
 
 def deploy_prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command:
-    """Return the command that `make deploy` runs after its synthesis, for `stacks`."""
+    """Return the command that `deeplens local deploy` runs after its synthesis, for `stacks`."""
     command = cdk(
         checkout, "deploy", *stacks, f"--app={assembly}", "--method=direct", "--concurrency=6"
     )

@@ -37,7 +37,7 @@ def deploys(folder: Path, rounds: int, log: Log) -> Section:
     return Section(
         "Compare, deploy, see it on the camera",
         "On the emulator. *Bare* is the CDK command line and the application with CDK's defaults; "
-        "*prebuilt* is the command that `make deploy` runs after its synthesis.",
+        "*prebuilt* is the command that `deeplens local deploy` runs after its synthesis.",
         [
             row("`cdk diff`, bare", median_seconds(same["bare diff"]), "s"),
             row("`cdk diff`", median_seconds(same["diff"]), "s"),

@@ -57,8 +57,8 @@ def load_artifact(
         built = sorted(file.parent.name for file in (models / pin.name).glob(f"*/{ARTIFACT_NAME}"))
         known = f"built here: {', '.join(built)}" if built else "none is built here"
         raise ConfigError(
-            f"{path}: the pinned artifact is not there ({known}); build it with `make model`, "
-            "or pin one that is there with `model-tools pin`"
+            f"{path}: the pinned artifact is not there ({known}); build it with "
+            "`deeplens model train shapes`, or pin one that is there with `deeplens release pin`"
         )
     digest = _sha256(path, path.stat().st_mtime_ns)
     if digest != pin.digest:
@@ -99,7 +99,7 @@ def _statement(artifact: Path, signing: SigningConfig) -> str | None:
         if signing.required:
             raise ConfigError(
                 f"{file}: the pinned artifact is not signed, and signing.required says that it "
-                f"must be; `model-tools sign {artifact} --key KEY`"
+                f"must be; `deeplens release sign {artifact} --key KEY`"
             )
         return None
     if file.stat().st_size > _LARGEST_STATEMENT_BYTES:
@@ -109,7 +109,8 @@ def _statement(artifact: Path, signing: SigningConfig) -> str | None:
         json.loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(
-            f"{file}: is no signed statement; `model-tools sign {artifact} --key KEY` writes one"
+            f"{file}: not a signed statement; `deeplens release sign {artifact} --key KEY` writes "
+            "one"
         ) from None
     return text
 

@@ -35,7 +35,7 @@ def load_model_data(models: Path, variant: VariantConfig) -> ModelData:
     key = f"{path}: hosting.variants: {variant.name}"
     if not path.is_file():
         raise ConfigError(
-            f"{key}: the model's archive is not there; make it with `model-tools host-package`"
+            f"{key}: the model's archive is not there; make it with `deeplens model host-package`"
         )
     modified_ns = path.stat().st_mtime_ns
     digest = _sha256(path, modified_ns)
@@ -46,7 +46,7 @@ def load_model_data(models: Path, variant: VariantConfig) -> ModelData:
         )
     problem = _problem(path, modified_ns, variant.framework)
     if problem:
-        raise ConfigError(f"{key}: {problem}; `model-tools host-package` makes one that is right")
+        raise ConfigError(f"{key}: {problem}; `deeplens model host-package` writes a valid one")
     return ModelData(path, digest)
 
 

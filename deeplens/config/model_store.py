@@ -23,7 +23,7 @@ class ModelPin(Section):
         str,
         Field(
             pattern=r"^[0-9a-f]{64}$",
-            description="SHA-256 of the artifact; `model-tools pin` writes it",
+            description="SHA-256 of the artifact; `deeplens release pin` writes it",
         ),
     ]
 

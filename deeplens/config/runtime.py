@@ -27,11 +27,15 @@ class RuntimeConfig(Section):
 
     amd64: Annotated[
         _Digest | None,
-        Field(description="SHA-256 of the runtime for 64-bit x86; `make runtime` prints it"),
+        Field(
+            description="SHA-256 of the runtime for 64-bit x86; `deeplens env runtime` prints it"
+        ),
     ] = None
     aarch64: Annotated[
         _Digest | None,
-        Field(description="SHA-256 of the runtime for 64-bit Arm; `make runtime` prints it"),
+        Field(
+            description="SHA-256 of the runtime for 64-bit Arm; `deeplens env runtime` prints it"
+        ),
     ] = None
 
     def to_pins(self) -> dict[str, str]:
@@ -61,14 +65,14 @@ def _archive(folder: Path, architecture: str, digest: str) -> RuntimeArchive:
     where = f"runtime.{architecture}: {path}"
     if not path.is_file():
         raise ConfigError(
-            f"{where}: the pinned runtime is not there; build it with `make runtime`, which gives "
-            "the same bytes as long as requirements/runtime.txt is the same"
+            f"{where}: the pinned runtime is not there; build it with `deeplens env runtime`, "
+            "which gives the same bytes as long as requirements/runtime.txt is the same"
         )
     found = _sha256(path, path.stat().st_mtime_ns)
     if found != digest:
         raise ConfigError(
             f"{where}: SHA-256 is {found}, the pin says {digest}; build it again with "
-            "`make runtime`"
+            "`deeplens env runtime`"
         )
     manifest = _read_manifest(path, where)
     for key, expected in (

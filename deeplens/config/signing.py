@@ -34,7 +34,7 @@ class SigningConfig(Section):
         tuple[_PublicKey, ...],
         Field(
             strict=False,
-            description="keys that may sign releases, as `model-tools keys public KEY` prints "
+            description="keys that may sign releases, as `deeplens release keys public KEY` prints "
             "them; several during a key rotation",
             json_schema_extra={"uniqueItems": True},
         ),
@@ -74,7 +74,7 @@ class SigningConfig(Section):
             if len(der) != _P256_BYTES or not der.startswith(_P256):
                 raise ValueError(
                     f"{key[:40]!r} is no ECDSA P-256 public key in base64 (124 characters); "
-                    "`model-tools keys public KEY` prints the line"
+                    "`deeplens release keys public KEY` prints the line"
                 )
         if len(set(value)) != len(value):
             raise ValueError("a key is there twice")
@@ -87,7 +87,7 @@ class SigningConfig(Section):
             if not _KEY_ID.fullmatch(one):
                 raise ValueError(
                     f"{one[:80]!r} is no key's id: 64 lower-case hex digits, as "
-                    "`model-tools keys public KEY` prints it"
+                    "`deeplens release keys public KEY` prints it"
                 )
         return value
 

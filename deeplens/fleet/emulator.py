@@ -1,4 +1,4 @@
-"""A session with the emulator of a checkout (`make local-up`)."""
+"""A session with the emulator of a checkout (`deeplens local up`)."""
 
 import hashlib
 import hmac
@@ -47,5 +47,5 @@ def _read(endpoint: Path, key: str) -> str:
         return str(json.loads(endpoint.read_text(encoding="utf-8"))[key])
     except (OSError, ValueError, KeyError):
         raise FleetError(
-            f"{endpoint}: the emulator is not running; `make local-up` starts it"
+            f"{endpoint}: the emulator is not running; `deeplens local up` starts it"
         ) from None

@@ -35,7 +35,7 @@ def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
     except iot.exceptions.ResourceNotFoundException:
         raise FleetError(
             f"there is no thing {thing} in {site.environment.account}; "
-            f"`fleet status {site.environment.name}` names the fleet's"
+            f"`deeplens fleet status {site.environment.name}` names the fleet's"
         ) from None
     pages = iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=thing)
     groups = [one["groupName"] for page in pages for one in page["thingGroups"]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EMULATOR_ENDED = (
     "the emulator has ended (see .local/logs/local-aws.log or .local/aws/server.log); "
-    "`make local-up` starts it"
+    "`deeplens local up` starts it"
 )
 _JOIN_SECONDS = 120.0
 _LIVE_VIEW_SECONDS = 60.0
@@ -90,7 +90,7 @@ def check_free(thing: str) -> None:
     if process is not None:
         raise CommandFailed(
             f"{thing} is already running (process {process}): stop it, or start a camera with "
-            "another name (`make camera NAME=…`)"
+            "another name (`deeplens local camera --name …`)"
         )
 
 

@@ -30,7 +30,7 @@ CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = ROOT / ".venv" / "bin" / "node"
 ASSEMBLY = ROOT / "cdk.out"
 ENVIRONMENTS = ROOT / "environments"
-# The exit code of `fleet status` if a reachable device does not run what is planned.
+# The exit code of `deeplens fleet status` if a reachable device does not run what is planned.
 _NOT_AS_PLANNED = 4
 _POLL_SECONDS = 0.5
 _TOOLKIT = "DeepLensToolkit"
@@ -202,7 +202,7 @@ def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
     stopped = f"; the release is stopped: {document['stopped']}" if document["stopped"] else ""
     return FleetStatus(
         document["deployed_at"],
-        f"{counted or 'no device'}{stopped} (`fleet status {name} --local`)",
+        f"{counted or 'no device'}{stopped} (`deeplens fleet status {name} --local`)",
     )
 
 

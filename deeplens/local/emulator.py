@@ -126,7 +126,7 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
     except ClientError as error:
         raise CommandFailed(
             f"the stack {name} is not on the emulator ({error}); "
-            f"`make deploy ENV={environment.name}` deploys it"
+            f"`deeplens local deploy {environment.name}` deploys it"
         ) from None
     return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
 

@@ -39,8 +39,8 @@ def create_policies(
     status = _ended(client)
     if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise CommandFailed(
-            f"the stack {_STACK} of {template} is {status}; `make local-down`, a new state and "
-            "`make deploy` create it again"
+            f"the stack {_STACK} of {template} is {status}; `deeplens local down`, a new state and "
+            "`deeplens local deploy` create it again"
         )
     resources = client.describe_stack_resources(StackName=_STACK)["StackResources"]
     arns = [resource.get("PhysicalResourceId", "") for resource in resources]

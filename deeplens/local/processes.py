@@ -13,7 +13,7 @@ from local_aws.process.child_processes import ends_with_parent
 WRONG_INPUT = 2
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.25
-# model-tools keeps its newest line of progress in the file that this variable names.
+# deeplens model keeps its newest line of progress in the file that this variable names.
 _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
 # An event of CDK's command line: stack, number of resources that are done, time.
 _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)

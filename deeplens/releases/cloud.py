@@ -247,7 +247,7 @@ def _endpoint(emulator: Path) -> tuple[str, str]:
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
-            f"{emulator}: the emulator does not run; start it with `make local-up`"
+            f"{emulator}: the emulator does not run; start it with `deeplens local up`"
         ) from None
 
 

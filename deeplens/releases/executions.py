@@ -65,7 +65,9 @@ def read_record(file: Path) -> list[Execution]:
         RegistryError: there is no record, or a line was changed, added or removed.
     """
     if not file.is_file():
-        raise RegistryError(f"{file}: nothing was delivered here yet; `make deliver` does")
+        raise RegistryError(
+            f"{file}: no pipeline ran here yet; `deeplens local deliver` runs the pipeline"
+        )
     found: list[Execution] = []
     previous = _BEGINNING
     for number, line in enumerate(lines_of(file), 1):
@@ -139,7 +141,8 @@ def _place(delivery: Path) -> _Place:
         return _Place("delivery", content["account"], content["region"])
     except FileNotFoundError:
         raise RegistryError(
-            f"{delivery}: there is no pipeline; --local reads what `make deliver` recorded"
+            f"{delivery}: there is no pipeline; --local reads the record of "
+            "`deeplens local deliver`"
         ) from None
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise RegistryError(f"{delivery}: not a whole delivery file: {error}") from None

@@ -150,7 +150,7 @@ def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
     last = {move.environment: move for move in read_history(trail)}
     for name, environment in environments.items():
         move = last.get(name)
-        # The first environment of the way is pinned by hand: `model-tools pin`.
+        # The first environment of the way is pinned by hand: `deeplens release pin`.
         if move and environment.promoted_from and environment.digest != move.after:
             raise RegistryError(
                 f"{environment.file}: pins {environment.digest[:12]}…, but the last recorded move "
@@ -161,7 +161,7 @@ def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
 
 def _reconcile(file: Path, trail: Path, move: Move) -> str:
     """Return the commands after which a pin is that of its last recorded move again."""
-    pin = f"`model-tools pin {file} {move.after}` pins what was recorded"
+    pin = f"`deeplens release pin {file} {move.after}` pins what was recorded"
     if is_recorded_in_git(trail, move):
         return f"the file was edited manually: {pin}, and so does `git restore {file}`"
     return (
@@ -186,7 +186,7 @@ def _check_way(source: Environment, target: Environment) -> None:
     if target.promoted_from != source.name:
         raise RegistryError(
             f"{target.name} takes releases from {target.promoted_from}, given {source.name}; "
-            f"`model-tools models promote {target.promoted_from} {target.name}` works"
+            f"`deeplens release promote {target.promoted_from} {target.name}` works"
         )
 
 
@@ -195,7 +195,7 @@ def _built(registry: Registry, source: Environment) -> Release:
     if release.manifest.name != source.model:
         raise RegistryError(
             f"{source.file}: pins {source.digest[:12]}… as model {source.model!r}, the artifact is "
-            f"of {release.manifest.name!r}: name and digest of two models; `model-tools pin "
+            f"of {release.manifest.name!r}: name and digest of two models; `deeplens release pin "
             f"{source.file} DIGEST` writes both"
         )
     return release
@@ -222,11 +222,11 @@ def _check_not_ahead(registry: Registry, release: Release, target: Environment) 
     if current.version > release.version:
         raise RegistryError(
             f"{target.name} is ahead: it pins version {there}, this is {given}; going back is "
-            f"`model-tools models rollback {target.name}`"
+            f"`deeplens release rollback {target.name}`"
         )
     raise RegistryError(
         f"{target.name} pins other bytes of the same version {there}; give the new model a "
-        "version of its own (`model-tools package --version`)"
+        "version of its own (`deeplens model package --version`)"
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m deeplens.review`."""
+"""`deeplens review`."""
 
 from deeplens.review.cli import main
 

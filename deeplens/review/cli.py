@@ -1,4 +1,4 @@
-"""`python -m deeplens.review BASE`: compare the working tree with a commit.
+"""`deeplens review BASE`: compare the working tree with a commit.
 
 Exit codes: 0 the review is written, with any content; 1 it cannot be made; 2 wrong input;
 130 interrupted.
@@ -33,7 +33,7 @@ class _WrongInput(click.ClickException):
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  make review BASE=main\n  python -m deeplens.review HEAD~1 --json",
+    epilog="\b\nExamples:\n  deeplens review main\n  deeplens review HEAD~1 --json",
 )
 @click.argument("base")
 @click.option(

@@ -91,18 +91,23 @@ def read_plan(file: Path) -> dict[str, Any]:
         plan = json.loads(file.read_text(encoding="utf-8-sig"))
         actual_id, expected_id = plan_id(plan), plan["id"]
     except OSError as error:
-        raise ReviewError(f"{file}: {error.strerror}; `make plan ENV=…` writes one") from None
+        raise ReviewError(
+            f"{file}: {error.strerror}; `deeplens env plan … --synthesize` writes one"
+        ) from None
     except (ValueError, KeyError, AttributeError):
-        raise ReviewError(f"{file} is not a plan; `make plan ENV=…` writes one") from None
+        raise ReviewError(
+            f"{file} is not a plan; `deeplens env plan … --synthesize` writes one"
+        ) from None
     if plan.get("schema_version") != SCHEMA_VERSION:
         given = plan.get("schema_version")
         raise ReviewError(
             f"{file}: expected schema_version {SCHEMA_VERSION}; got {given}; "
-            "write it again with `make plan ENV=…`"
+            "write it again with `deeplens env plan … --synthesize`"
         )
     if actual_id != expected_id:
         raise ReviewError(
-            f"{file} was changed after it was written; write it again with `make plan ENV=…`"
+            f"{file} was changed after it was written; write it again with "
+            "`deeplens env plan … --synthesize`"
         )
     return dict(plan)
 
@@ -157,8 +162,8 @@ class _WrongInput(click.ClickException):
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  python -m deeplens.review.plan dev --synthesize\n"
-    "  python -m deeplens.review.plan dev --check build/plans/dev.json",
+    epilog="\b\nExamples:\n  deeplens review.plan dev --synthesize\n"
+    "  deeplens review.plan dev --check build/plans/dev.json",
 )
 @click.argument("environment")
 @click.option(
@@ -286,8 +291,8 @@ def _summary(plan: dict[str, Any], file: Path) -> Iterator[str]:
         for size, cost in plan["cost_a_month"].items()
     )
     yield f"  cost     a month, estimated: {costs}"
-    yield f"next: make deploy ENV={name} PLAN={shown}"
-    yield f"what changes: make diff ENV={name} (on the emulator), make review BASE=main"
+    yield f"next: deeplens local deploy {name} --plan {shown}"
+    yield f"what changes: deeplens local diff {name} (on the emulator), deeplens review main"
 
 
 if __name__ == "__main__":

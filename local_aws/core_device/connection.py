@@ -139,7 +139,7 @@ class OutageLog:
         self._is_reported = True
         logger.warning(
             "%s for %.0f s (%s: %s); the device reconnects when the emulator runs again "
-            "(`make local-up`)",
+            "(`deeplens local up`)",
             LOST,
             self._seconds,
             self._address,

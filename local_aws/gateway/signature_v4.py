@@ -136,7 +136,7 @@ def read_signature(request: HttpRequest) -> Signature:
         raise RequestRejected(
             Fault.MISSING,
             "The request is not signed: the emulator accepts requests that are signed with the"
-            " secret that `python -m local_aws env` prints.",
+            " secret that `deeplens local env` prints.",
         )
     scope = _CREDENTIAL.fullmatch(parameters.get("Credential", ""))
     headers = tuple(parameters.get("SignedHeaders", "").split(";"))
@@ -213,7 +213,7 @@ def check_signature(
             Fault.SIGNATURE,
             "The request signature we calculated does not match the signature you provided:"
             f" the secret of {signature.access_key_id!r} differs. The secrets of accounts change at"
-            " each start of the emulator; `python -m local_aws env` prints them.",
+            " each start of the emulator; `deeplens local env` prints them.",
         )
 
 

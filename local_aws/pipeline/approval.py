@@ -48,7 +48,7 @@ class ApprovalRequest:
 
     def shown(self) -> str:
         """Return the request and its expiry for the person who approves."""
-        page = "none; `make deliver BASE=main` creates one"
+        page = "none; `deeplens local deliver --review main` creates one"
         if self.page:
             page = f"{self.page} (SHA-256 {self.page_digest[:_CODE_LENGTH]}…)"
         return f"{self.text}\n  review page: {page}\n  valid until {stamp(self.expires_at)}"

@@ -1,4 +1,4 @@
-"""`python -m local_aws deliver`: run a synthesized pipeline on the running emulator."""
+"""`deeplens local deliver`: run a synthesized pipeline on the running emulator."""
 
 import getpass
 import sys
@@ -94,7 +94,7 @@ def _run(execution: Execution, log: Path) -> None:
         click.echo(f"deliver: {error}", err=True)
         if waits:
             click.echo(
-                f"to approve exactly this request: `make deliver APPROVE={waits.stage}="
+                f"to approve exactly this request: `deeplens local deliver --approve {waits.stage}="
                 f"{waits.code}`; completed actions remain",
                 err=True,
             )

@@ -23,7 +23,7 @@ _MAKE_MESSAGE = re.compile(r"make(\[\d+\])?: ")
 _ERROR = "Error: "
 # A make in a build command is independent of the make that started this process.
 _OUTER_MAKE_VARIABLES = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
-# The page of `make review`, which a person reads before the approval.
+# The page of `deeplens review`, which a person reads before the approval.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
 
 
@@ -203,7 +203,7 @@ class Execution:
             raise PipelineError(
                 f"{REVIEW_PAGE} is not the review page of this assembly (SHA-256 of its templates: "
                 f"{expected[:12]}…): it describes other environments or another commit; "
-                "`make deliver BASE=main` creates the page of this assembly first"
+                "`deeplens local deliver --review main` creates the page of this assembly first"
             )
 
     def _build(self, action: Action) -> Iterator[str]:

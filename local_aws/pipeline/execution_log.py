@@ -1,7 +1,7 @@
 """The log of executions: JSON lines in a hash chain.
 
 Each line contains its SHA-256 and that of the previous line, so changed, removed and inserted lines
-are detected. `model-tools models approvals --local` reads the same file.
+are detected. `deeplens release approvals --local` reads the same file.
 """
 
 import fcntl

@@ -1,1 +1,1 @@
-"""The commands of `model-tools`, one module each; what is slow is imported when it is run."""
+"""The commands of `deeplens model`, one module each; what is slow is imported when it is run."""

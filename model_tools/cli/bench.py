@@ -1,4 +1,4 @@
-"""`model-tools bench`."""
+"""`deeplens model bench`."""
 
 import json
 from importlib.util import find_spec

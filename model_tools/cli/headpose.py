@@ -1,4 +1,4 @@
-"""`model-tools train headpose`: the classifier of the DeepLens guide."""
+"""`deeplens model train headpose`: the classifier of the DeepLens guide."""
 
 import json
 import time
@@ -82,7 +82,7 @@ def train_headpose(
     """Train the head-pose classifier of the DeepLens guide, and export it as SageMaker does.
 
     The same command goes on where it was ended. Freeze what it wrote with
-    `model-tools freeze OUTPUT/model.tar.gz build/frozen --signature camera`.
+    `deeplens model freeze OUTPUT/model.tar.gz build/frozen --signature camera`.
     """
     from model_tools.progress import reporting  # noqa: PLC0415 - as above
     from model_tools.samples.headpose.build import build, read_or_draw  # noqa: PLC0415 - TensorFlow follows

@@ -1,4 +1,4 @@
-"""`model-tools host-package`."""
+"""`deeplens model host-package`."""
 
 import json
 from dataclasses import asdict

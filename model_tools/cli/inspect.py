@@ -1,4 +1,4 @@
-"""`model-tools inspect`."""
+"""`deeplens model inspect`."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`model-tools invoke`."""
+"""`deeplens model invoke`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`model-tools train iris`: the guide's example of a model behind an endpoint."""
+"""`deeplens model train iris`: the guide's example of a model behind an endpoint."""
 
 import json
 from pathlib import Path
@@ -27,8 +27,8 @@ from model_tools.output_paths import OutputPath
 def train_iris(seed: int, output: Path, *, as_json: bool) -> None:
     """Train the iris classifier, four measurements → three species, and export it.
 
-    `model-tools host-package OUTPUT OUTPUT/model.tar.gz` packs it; request.json is a request with
-    the flowers that it has not seen, expected.json what it answers to them in this process.
+    `deeplens model host-package OUTPUT OUTPUT/model.tar.gz` packs it. request.json is a request
+    with the flowers that it has not seen, expected.json what it answers to them in this process.
     """
     from model_tools.progress import reporting  # noqa: PLC0415 - as above
     from model_tools.samples.iris.build import EPOCHS, build  # noqa: PLC0415 - keeps --help fast

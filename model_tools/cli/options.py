@@ -15,7 +15,7 @@ from model_tools.formats.signatures import Choice
 def examples(*lines: str) -> str:
     """Return the epilog of a command's help that shows how it is called."""
     # The first line is click's mark for text that is not wrapped.
-    return "\b\nExamples:\n" + "\n".join(f"  model-tools {line}" for line in lines)
+    return "\b\nExamples:\n" + "\n".join(f"  deeplens model {line}" for line in lines)
 
 
 class FiniteRange(click.FloatRange):

@@ -1,4 +1,4 @@
-"""`model-tools package`."""
+"""`deeplens model package`."""
 
 import json
 import math
@@ -211,5 +211,5 @@ def package(
     echo(f"  {description.task}, {len(names)} labels, SHA-256 {packaged.digest}")
     if tar_folder is not None:
         echo(f"  {tar_folder / artifact.TAR_NAME}")
-    echo(f"  next: model-tools verify {packaged.path} --picture FOLDER --against MODEL")
-    echo(f"        model-tools pin environments/dev.toml {packaged.digest}")
+    echo(f"  next: deeplens model verify {packaged.path} --picture FOLDER --against MODEL")
+    echo(f"        deeplens release pin environments/dev.toml {packaged.digest}")

@@ -1,4 +1,4 @@
-"""`model-tools predict`."""
+"""`deeplens model predict`."""
 
 import json
 import tempfile

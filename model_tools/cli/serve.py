@@ -1,4 +1,4 @@
-"""`model-tools serve`."""
+"""`deeplens model serve`."""
 
 import logging
 import re

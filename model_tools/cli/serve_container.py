@@ -1,4 +1,4 @@
-"""`model-tools serve-container`."""
+"""`deeplens model serve-container`."""
 
 from pathlib import Path
 

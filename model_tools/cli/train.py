@@ -1,4 +1,4 @@
-"""`model-tools train`: models that this project brings along."""
+"""`deeplens model train`: models that this project brings along."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`model-tools verify`."""
+"""`deeplens model verify`."""
 
 import json
 from dataclasses import asdict

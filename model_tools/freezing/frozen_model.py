@@ -102,10 +102,10 @@ def read_frozen(path: Path) -> FrozenFolder:
             cut_files=document["cut_files"],
         )
     except FileNotFoundError:
-        raise SourceError(f"{file} is missing; `model-tools freeze` writes it") from None
+        raise SourceError(f"{file} is missing; `deeplens model freeze` writes it") from None
     except (ValueError, KeyError, TypeError) as error:
         raise SourceError(
-            f"{file} is not a file of `model-tools freeze`: {error!r}; freeze the model again"
+            f"{file} is not a file of `deeplens model freeze`: {error!r}; freeze the model again"
         ) from None
     for name, recorded in {GRAPH_NAME: details.sha256, **details.cut_files}.items():
         digest = sha256_of(folder / name)

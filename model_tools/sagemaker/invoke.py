@@ -196,7 +196,7 @@ class SageMakerEndpoint:
         except self._exceptions.NoCredentialsError:
             raise ServingError(
                 "AWS credentials are missing: run `aws configure`, or set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY (for the emulator, `python -m local_aws env` prints them)"
+                "AWS_SECRET_ACCESS_KEY (for the emulator, `deeplens local env` prints them)"
             ) from None
         except self._exceptions.BotoCoreError as error:
             raise ServingError(f"the endpoint {self._name} cannot be reached: {error}") from None

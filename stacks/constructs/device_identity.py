@@ -42,7 +42,7 @@ class CoreDevicePolicy(Construct):
 
     Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
     minimal policy, narrowed to the thing of the certificate. Certificates are attached to their
-    thing exclusively (`fleet provision`), so the variable has a value for each client id.
+    thing exclusively (`deeplens fleet provision`), so the variable has a value for each client id.
     """
 
     def __init__(

@@ -82,7 +82,7 @@ class FleetAlarms(Construct):
         self._once(
             "UnverifiedRollback",
             "a rollback is deployed, and devices do not run it; the project's status, its log and "
-            "`fleet project` name them",
+            "`deeplens fleet releases` name them",
             self._metric("UnverifiedRollbacks", "Sum"),
         )
         self._once(

@@ -1,4 +1,4 @@
-"""The script of `fleet prepare-device` in a new Debian, as root, several times in a row.
+"""The script of `deeplens fleet prepare-device` in a new Debian, as root, several times in a row.
 
 Java, the core software and systemd are stand-ins that record how they are called: a machine without
 a network to AWS has neither. Users, groups, sudo, apt, files and the network are Debian's own.

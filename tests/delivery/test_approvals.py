@@ -145,7 +145,7 @@ def test_a_review_page_of_another_assembly_is_not_what_somebody_approves(tmp_pat
     page = tmp_path / "build/review/review.html"
     page.parent.mkdir(parents=True)
     page.write_text(f"a page of {'0' * 64}", encoding="utf-8")
-    with pytest.raises(PipelineError, match=r"not the review page of this .*deliver BASE=main"):
+    with pytest.raises(PipelineError, match=r"not the review page of this .*deliver --review main"):
         made.run()
     assert not made.approvals
     assert not (tmp_path / "next").exists()

@@ -39,7 +39,7 @@ def pin(site: Site, name: str, digest: str) -> None:
 
 def code_of(output: str) -> str:
     """Return the code that approves a waiting execution."""
-    match = re.search(r"APPROVE=(production=[0-9a-f]+)`", output)
+    match = re.search(r"--approve (production=[0-9a-f]+)`", output)
     assert match, output
     return match[1]
 

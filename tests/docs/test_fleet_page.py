@@ -38,7 +38,9 @@ def test_each_command_of_the_page_exists_with_its_options(command: str) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one.startswith("fleet timeline")])
+@pytest.mark.parametrize(
+    "command", [line for line in COMMANDS if line.startswith("deeplens fleet timeline")]
+)
 def test_a_timeline_of_the_page_works_with_the_committed_files(command: str) -> None:
     assert "the whole fleet" in fleet(*command.split()[1:])
 

@@ -4,8 +4,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from PIL import Image
+
+from deeplens.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,8 +24,26 @@ def links(page: str) -> list[str]:
     return [link.partition("#")[0] for link in re.findall(r"\]\(([^):#][^):]*)\)", page)]
 
 
-def test_the_pages_name_targets() -> None:
-    assert {"demo", "local-up", "deploy", "camera"} <= set(targets())
+def commands() -> list[str]:
+    """Return the subcommands of `deeplens` that both pages name."""
+    return sorted(
+        set(re.findall(r"(?:`|^)deeplens ((?:[a-z-]+ ?)+)", README + INDEX, re.MULTILINE))
+    )
+
+
+def test_the_pages_name_targets_and_commands() -> None:
+    assert {"demo", "synth"} <= set(targets())
+    assert any(command.startswith("local deploy") for command in commands())
+
+
+@pytest.mark.parametrize("command", commands())
+def test_each_command_of_the_pages_exists(command: str) -> None:
+    group: click.Command | None = main
+    for word in command.split():
+        if not isinstance(group, click.Group):
+            break
+        group = group.get_command(click.Context(group), word)
+        assert group is not None, command
 
 
 @pytest.mark.process
@@ -63,7 +84,7 @@ def test_the_image_of_the_live_view_is_small() -> None:
         (["demo", "KEEP=1"], "local demo --env dev --keep"),
         (["demo", "KEEP=0"], "local demo --env dev --no-keep"),
         (["camera"], "local camera dev"),
-        (["camera", "PICTURES=a b", "NAME=cam-2"], 'camera dev --pictures "a b" --name "cam-2"'),
+        (["camera", "PICTURES=a b", "NAME=cam-2"], 'camera dev --images "a b" --name "cam-2"'),
     ],
 )
 def test_the_options_of_the_pages_reach_the_demo(arguments: list[str], expected: str) -> None:

@@ -2,9 +2,12 @@
 
 import fnmatch
 import re
+import shlex
 from pathlib import Path
 
-from local_aws.cli import up
+import click
+
+from local_aws.cli import main, up
 from local_aws.devices.access import STANDARD, aws_host_names, device_access
 
 ROOT = Path(__file__).parents[2]
@@ -15,25 +18,23 @@ def test_the_table_of_ports_has_the_fixed_ones() -> None:
     assert re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE) == STANDARD.split(",")
 
 
-def test_each_variable_of_make_is_an_option_of_the_command() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+def test_each_option_of_the_page_is_an_option_of_the_command() -> None:
     options = {option for parameter in up.params for option in parameter.opts}
-    described = re.findall(r"^\| `(DEVICE_\w+)`, `(--[\w-]+)` \|", PAGE, re.MULTILINE)
+    described = re.findall(r"^\| `(--device-[\w-]+)` \|", PAGE, re.MULTILINE)
     assert len(described) == 3
-    for variable, option in described:
-        assert option in options
-        assert f'$(if $({variable}),{option}="$({variable})")' in makefile
+    assert set(described) <= options
 
 
 def test_each_command_that_starts_the_emulator_has_valid_values() -> None:
-    commands = re.findall(r"^make local-up (DEVICE_.*)$", PAGE, re.MULTILINE)
-    assert commands
+    commands = re.findall(r"^deeplens local up (--device.*)$", PAGE, re.MULTILINE)
+    assert len(commands) == 3
     for words in commands:
-        values = dict(word.split("=", maxsplit=1) for word in words.split())
+        group = click.Context(main, **main.context_settings)
+        values = up.make_context("up", shlex.split(words), parent=group).params
         device_access(
-            values["DEVICE_PORTS"],
-            values.get("DEVICE_HOST", "localhost"),
-            values.get("DEVICE_ADDRESS", "127.0.0.1"),
+            values["device_ports"],
+            values["device_host"] or "localhost",
+            values["device_address"] or "127.0.0.1",
         )
 
 

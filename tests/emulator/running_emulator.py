@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Command:
-    """``python -m local_aws`` with one state folder."""
+    """``deeplens local`` with one state folder."""
 
     state: Path
 

@@ -1,6 +1,6 @@
 """A container for tests, which returns its request, or fails as the request requires.
 
-It takes the options and prints the line of `model-tools serve-container`.
+It takes the options and prints the line of `deeplens model serve-container`.
 """
 
 import argparse

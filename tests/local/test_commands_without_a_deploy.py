@@ -24,7 +24,7 @@ def test_a_camera_of_a_fleet_that_was_not_deployed_says_what_deploys_it(
 ) -> None:
     said = nothing_deployed.refused("camera", "dev")
     assert "the stack dev-Devices is not on the emulator" in said
-    assert "`make deploy ENV=dev` deploys it" in said
+    assert "`deeplens local deploy dev` deploys it" in said
 
 
 def test_watching_says_that_the_broker_cannot_be_reached(nothing_deployed: Checkout) -> None:
@@ -51,7 +51,7 @@ def test_watching_without_a_camera_gives_a_hint_and_ends_with_the_emulator(
     ) as watching:
         assert watching.stderr is not None
         assert watching.stderr.readline() == "listening to deeplens/+/infer; Ctrl-C ends\n"
-        assert "`make camera ENV=dev` starts a camera" in watching.stderr.readline()
+        assert "`deeplens local camera dev` starts a camera" in watching.stderr.readline()
         with changed_endpoint(nothing_deployed, mqtt_port=1):
             assert watching.wait(120) == 1
         assert "the emulator has ended" in watching.stderr.read()

@@ -189,7 +189,7 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path
     printed = {}
     for block in blocks:
         printed[block] = lab.run(block)
-        if "make environment" in block:
+        if "deeplens env new" in block:
             use_the_pages_settings(lab)
         if "iam create-policy" in block:
             lab.add_people()
@@ -198,14 +198,14 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path
             stack = contextlib.ExitStack()
             stack.enter_context(camera)
             eventually(lab.has_detected, "no detection", seconds=600)
-        if "make plan" in block:
+        if "deeplens env plan --synthesize" in block:
             stack.close()
     text = "\n".join(printed.values())
     assert "the fleet has no device yet" in text
     assert "cam-1 is a member of deeplens-lab" in text
     assert "IAM allows" in text
     assert "deleted the stack lab-ModelStore" in text
-    assert "100" in printed["make plan ENV=lab\n"]
+    assert "100" in printed["deeplens env plan lab --synthesize\n"]
     stacks = lab.client("cloudformation").describe_stacks()["Stacks"]
     assert {one["StackName"] for one in stacks} == {"DeepLensToolkit", "DeepLensPolicies"}
     decisions = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
@@ -215,8 +215,8 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path
         for one in decisions
         if one["principal"] in people and one["decision"] != "Allow"
     }
-    # `fleet doctor` reports that this person cannot deploy. The emulator's Lambda has no IAM action
-    # for GetAccountSettings, so it denies that call to everybody but the account's root.
+    # `deeplens fleet doctor` reports that this person cannot deploy. The emulator's Lambda has no
+    # IAM action for GetAccountSettings, so it denies that call to everybody but the account's root.
     assert denied - {("lab-fleet", "lambda:OperationWithoutAction")} == {
         ("lab-fleet", "sts:AssumeRole")
     }

@@ -153,7 +153,7 @@ def write_images(folder: Path, model: Any) -> dict[str, str]:
 
 @contextmanager
 def camera(checkout: Checkout, images: Path) -> Iterator[list[str]]:
-    """Run `demo camera` as a second device; the list gets what it prints."""
+    """Run `deeplens local camera` as a second device; the list gets what it prints."""
     process = subprocess.Popen(
         [
             PYTHON,

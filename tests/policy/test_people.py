@@ -1,4 +1,4 @@
-"""The policies for people (`policies/people`), and the simulations of `fleet doctor`."""
+"""The policies for people (`policies/people`), and the simulations of `deeplens fleet doctor`."""
 
 import json
 from pathlib import Path

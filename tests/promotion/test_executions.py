@@ -93,5 +93,5 @@ def test_where_no_pipeline_is_the_text_says_what_to_ask_instead(tmp_path: Path) 
     (tmp_path / "delivery.toml").write_text('account = "999999999999"\n', encoding="utf-8")
     with pytest.raises(RegistryError, match="not a whole delivery file: 'region'"):
         ask_pipeline(Cloud(), tmp_path / "delivery.toml")
-    with pytest.raises(RegistryError, match="nothing was delivered here yet; `make deliver` does"):
+    with pytest.raises(RegistryError, match="no pipeline ran here yet; `deeplens local deliver`"):
         read_record(tmp_path / "executions.jsonl")

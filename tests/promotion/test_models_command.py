@@ -1,4 +1,4 @@
-"""`model-tools models` from a user's side: what it prints, and its exit codes."""
+"""`deeplens release` from a user's side: what it prints, and its exit codes."""
 
 import json
 import subprocess
@@ -69,7 +69,7 @@ def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) ->
         text=True,
         check=False,
     )
-    assert "the emulator does not run; start it with `make local-up`" in output_of(result, 1)
+    assert "the emulator does not run; start it with `deeplens local up`" in output_of(result, 1)
 
 
 def test_two_releases_are_compared_by_what_differs(world: World) -> None:

@@ -80,7 +80,7 @@ def test_it_is_synthesized_once_after_checks_tests_and_review(
         "make setup",
         "make check",
         "make test",
-        "make review BASE=HEAD~1",
+        ".venv/bin/deeplens review HEAD~1",
     ]
     everything = json.dumps(template)
     assert everything.count("make check") == 1

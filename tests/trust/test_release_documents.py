@@ -82,4 +82,4 @@ def test_models_show_prints_them_or_says_what_writes_them(tmp_path: Path) -> Non
         main, ["release", "show", DIGEST, "--sbom", "--models", str(tmp_path)]
     )
     assert failed.exit_code == 2
-    assert "model-tools package" in failed.output
+    assert "deeplens model package" in failed.output

@@ -61,10 +61,10 @@ def test_a_wrong_section_is_one_clear_error(
 def test_a_release_that_nobody_signed_is_not_synthesized(team: Team) -> None:
     artifact = team.artifact("one")
     read = load_environment(environment(team, artifact, [team.person().text]))
-    with pytest.raises(ConfigError, match="model-tools sign"):
+    with pytest.raises(ConfigError, match="deeplens release sign"):
         load_artifact(team.folder / "models", read.model, read.signing)
     artifact.with_name("model.zip.sig").write_text("no JSON", encoding="utf-8")
-    with pytest.raises(ConfigError, match="is no signed statement"):
+    with pytest.raises(ConfigError, match="not a signed statement"):
         load_artifact(team.folder / "models", read.model, read.signing)
 
 

@@ -62,8 +62,9 @@ def new(name: str, account: str | None, region: str | None, folder: Path) -> Non
         file.unlink()
         raise click.UsageError(f"nothing was written: {error}") from None
     click.echo(f"{file}: written; edit what differs")
-    click.echo("next: make review BASE=main (needs no AWS account)")
-    click.echo(f"      make diff ENV={name} (on the emulator), or cdk diff '{name}/*' (on AWS)")
+    click.echo("next: deeplens review main (needs no AWS account)")
+    click.echo(f"      deeplens local diff {name} (on the emulator)")
+    click.echo(f"      cdk diff '{name}/*' (on AWS)")
 
 
 def schema_directive(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""`fleet doctor`: check what a deploy or a device needs, before it fails."""
+"""`deeplens fleet doctor`: check what a deploy or a device needs, before it fails."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`fleet prepare-device`: write the script that prepares a device."""
+"""`deeplens fleet prepare-device`: write the script that prepares a device."""
 
 from pathlib import Path
 
@@ -25,9 +25,9 @@ def prepare_device(
 ) -> None:
     """Write the script that prepares THING as a core device of ENVIRONMENT, or checks it.
 
-    The script is written into the folder of the files of `fleet provision`. It runs on the device
-    as root: users, groups, owner and mode of the files, tools, and the pinned core software. It may
-    be repeated; with --check it changes nothing. This command needs no access to AWS.
+    The script is written into the folder of the files of `deeplens fleet provision`. It runs on the
+    device as root: users, groups, owner and mode of the files, tools, and the pinned core software.
+    It may be repeated; with --check it changes nothing. This command needs no access to AWS.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
@@ -47,4 +47,6 @@ def prepare_device(
     folder.write_private(file, script.encode())
     click.echo(f"{file}: copy the folder to the device, then there: sudo sh {SCRIPT_NAME}")
     if not folder.private_key.is_file():
-        click.echo(f"`fleet provision {environment} {thing}` writes the device's other files")
+        click.echo(
+            f"`deeplens fleet provision {environment} {thing}` writes the device's other files"
+        )

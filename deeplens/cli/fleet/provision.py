@@ -1,4 +1,4 @@
-"""`fleet provision`: a real device's identity, and the configuration of its core software."""
+"""`deeplens fleet provision`: create a device's identity and the configuration of its nucleus."""
 
 import json
 from dataclasses import asdict
@@ -96,7 +96,7 @@ def _report(made: "Provisioned", environment: str) -> str:
     if made.other_certificates:
         lines.append(
             f"{made.thing} has {made.other_certificates} more active certificate(s); if they are "
-            f"lost, `fleet retire {environment} {made.thing}` and provision it again"
+            f"lost, `deeplens fleet retire {environment} {made.thing}` and provision it again"
         )
     if not made.expected:
         lines.append(

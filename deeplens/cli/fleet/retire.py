@@ -1,4 +1,4 @@
-"""`fleet retire`: a device that leaves the fleet."""
+"""`deeplens fleet retire`: a device that leaves the fleet."""
 
 import json
 from functools import partial
@@ -44,7 +44,7 @@ def retire(
     """Take THING out of ENVIRONMENT's fleet: its certificates end at once.
 
     The thing stays if the environment file lists it: the next deploy removes it. Files that
-    `fleet provision` wrote are removed, the private key among them.
+    `deeplens fleet provision` wrote are removed, the private key among them.
 
     Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input.
     """

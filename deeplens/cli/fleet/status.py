@@ -1,4 +1,4 @@
-"""`fleet status`: list the release that each device runs."""
+"""`deeplens fleet status`: list the release that each device runs."""
 
 import json
 import time
@@ -75,7 +75,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     else:
         if stopped:
             echo(
-                f"the release is stopped: {clean(stopped)}; `fleet resume {environment}"
+                f"the release is stopped: {clean(stopped)}; `deeplens fleet resume {environment}"
                 f"{' --local' if local else ''}` allows its deployment again"
             )
         for line in report(site.thing_group, rows, now, wide=wide):

@@ -1,4 +1,4 @@
-"""`fleet stop` and `fleet resume`: no further device gets the current release."""
+"""`deeplens fleet stop` and `deeplens fleet resume`: no further device gets the current release."""
 
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from deeplens.cli.options import environment_argument, environments_option, exam
 def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool) -> None:
     """Stop ENVIRONMENT's current release: no further device gets it.
 
-    Devices that already run it keep it; `fleet rollback` replaces it. A deploy that waits fails
-    with the reason, and a later deploy of the same release is refused until `fleet resume`.
+    Devices that already run it keep it; `deeplens release rollback --now` replaces it. A deploy
+    that waits fails with the reason, and a later deploy of the same release is refused until
+    `deeplens fleet resume`.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

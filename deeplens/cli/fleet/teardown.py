@@ -1,4 +1,4 @@
-"""`fleet teardown`: delete an environment."""
+"""`deeplens fleet teardown`: delete an environment."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`fleet timeline`: when how many devices may run a bad release, before anything is deployed."""
+"""`deeplens fleet timeline`: print the number of devices with a new release over time."""
 
 import json
 import re

@@ -277,7 +277,8 @@ def show_difference(name: str) -> None:
         with steps.step("diff", f"cdk diff '{name}/*'"):
             difference = deployment.difference(environment, endpoint)
         click.echo(difference.strip())
-        click.echo(f"next: `make deploy ENV={name}`; access, cost and cameras: `make review`")
+        click.echo(f"next: `deeplens local deploy {name}`")
+        click.echo("access, cost and cameras: `deeplens review main`")
 
 
 @click.command(
@@ -302,7 +303,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
     """
     if not reason.strip():
         raise click.BadParameter(
-            f'a rollback needs a reason: `make rollback ENV={name} REASON="it sees ghosts"`',
+            f'expected a reason: `deeplens local rollback {name} --reason "false detections"`',
             param_hint="--reason",
         )
     with _reported(), contextlib.ExitStack() as stack:
@@ -381,7 +382,7 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
         core = _started(stack, Steps(), environment, endpoint, thing, images)
         click.echo(f"{thing} shows {len(image_files(images))} images of {_relative(images)}")
         if folder is None:
-            click.echo("  to show your own: `make camera PICTURES=folder`")
+            click.echo("  to show your own: `deeplens local camera --images folder`")
         click.echo(f"  its log: {_relative(core.log)}; Ctrl-C stops it")
         if environment.inference.live_view_port is not None:
             address = cores.wait_for_live_view(core)
@@ -427,7 +428,9 @@ def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -
             if emulator.read_endpoint() != endpoint:
                 raise CommandFailed(EMULATOR_ENDED) from None
             if silent_since is not None and time.monotonic() - silent_since > _SILENT_SECONDS:
-                click.echo(f"no message yet; `make camera ENV={name}` starts a camera", err=True)
+                click.echo(
+                    f"no message yet; `deeplens local camera {name}` starts a camera", err=True
+                )
                 silent_since = None
 
 
@@ -499,7 +502,7 @@ def _truthful_interrupt(
         if not emulator_ends:
             raise Interrupted(
                 "the update that CloudFormation began continues: "
-                f"`make deploy ENV={environment.name}` waits for it"
+                f"`deeplens local deploy {environment.name}` waits for it"
             ) from None
         click.echo(
             "interrupted; the emulator stops when CloudFormation has ended what it began, at most "
@@ -613,7 +616,7 @@ def _check_runtime(environment: EnvironmentConfig) -> None:
 def _running_emulator() -> Endpoint:
     endpoint = emulator.read_endpoint()
     if endpoint is None:
-        click.echo("the emulator is not running; start it with `make local-up`", err=True)
+        click.echo("the emulator is not running; start it with `deeplens local up`", err=True)
         sys.exit(_NOT_RUNNING)
     return endpoint
 

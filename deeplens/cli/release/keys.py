@@ -11,9 +11,9 @@ from deeplens.cli.options import examples, json_option
 
 @click.group()
 def keys() -> None:
-    """Make a signing key, and show the public one that environments trust.
+    """Create a signing key, or print the public key that environments trust.
 
-    A key of AWS KMS is made there: key spec ECC_NIST_P256, usage SIGN_VERIFY.
+    Create a key of AWS KMS in KMS itself: key spec ECC_NIST_P256, usage SIGN_VERIFY.
     """
 
 
@@ -21,7 +21,10 @@ def keys() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def new(file: Path, *, as_json: bool) -> None:
-    """Write a new ECDSA P-256 private key to FILE; one that is there is never overwritten."""
+    """Write a new ECDSA P-256 private key to FILE.
+
+    A file that exists is never overwritten.
+    """
     from deeplens.releases.signing.signers import new_key_file
 
     new_key_file(file)
@@ -33,7 +36,10 @@ def new(file: Path, *, as_json: bool) -> None:
 @click.option("--pem", is_flag=True, help="Print it as PEM, for other tools.")
 @json_option
 def public(key: str, *, pem: bool, as_json: bool) -> None:
-    """Print the public key of KEY, a PEM file or a key of AWS KMS (alias/NAME, id or ARN)."""
+    """Print the public key of KEY.
+
+    KEY is a PEM file or a key of AWS KMS (alias/NAME, id or ARN).
+    """
     if pem:
         from deeplens.releases.signing.signers import signer_of
 

@@ -55,12 +55,12 @@ def pin(environment_file: Path, digest: str, models: Path) -> None:
 def _version(artifact: Path) -> str:
     """Return the version in an artifact's manifest with a space, empty if it cannot be read."""
     from shared.artifact.archive import packed_manifest
-    from shared.artifact.errors import VisionError
+    from shared.artifact.errors import ArtifactError
     from shared.artifact.strict_json import parse_json
     from shared.printable import printable
 
     try:
         version = parse_json(packed_manifest(artifact))["version"]
-    except (OSError, VisionError, KeyError, ValueError, TypeError):
+    except (OSError, ArtifactError, KeyError, ValueError, TypeError):
         return ""
     return f"{printable(str(version), longest=_LONGEST_VERSION)} "

@@ -35,7 +35,8 @@ def device_script(environment: EnvironmentConfig, thing: str) -> str:
         "PYTHON_REPAIR": (
             f"install {_PYTHON}-venv"
             if pinned
-            else "install requirements/device.txt for it, or pin a runtime: make runtime PIN=FILE"
+            else "install requirements/device.txt for it, or pin a runtime: "
+            "deeplens env runtime --pin FILE"
         ),
     }
     lines = "\n".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())

@@ -4,7 +4,7 @@
 #   sudo sh prepare-device.sh            install and configure what is missing; may be repeated
 #   sudo sh prepare-device.sh --check    change nothing; print one line per check
 #
-# The files of `fleet provision` are expected in the folder of this script: private.pem.key, device.pem.crt,
+# The files of `deeplens fleet provision` are expected in the folder of this script: private.pem.key, device.pem.crt,
 # AmazonRootCA1.pem and config.yaml.
 #
 #   --nucleus FILE    zip of the classic core software; default: AWS' download of the pinned version
@@ -19,7 +19,7 @@
 
 set -eu
 
-# Written by `fleet prepare-device`.
+# Written by `deeplens fleet prepare-device`.
 @SETTINGS@
 
 DOWNLOAD="https://d2s8p88vqu9w66.cloudfront.net/releases/greengrass-$NUCLEUS_VERSION.zip"
@@ -137,7 +137,7 @@ place() { # NAME TARGET MODE OWNER GROUP
     source=$here/$1
     if [ ! -f "$source" ]; then
         # The copy in this script's folder may be removed after the first run.
-        [ -f "$2" ] || fail "$source is absent: \`fleet provision $ENVIRONMENT $THING\` writes it; copy it here"
+        [ -f "$2" ] || fail "$source is absent: \`deeplens fleet provision $ENVIRONMENT $THING\` writes it; copy it here"
         source=$2
     fi
     if [ -f "$2" ] && cmp -s "$source" "$2" && [ "$(stat -c '%a %U:%G' "$2")" = "$3 $4:$5" ]; then
@@ -503,7 +503,7 @@ check_network() {
     if [ "$status" = 200 ]; then
         line ok credentials "the certificate is exchanged for credentials of AWS"
     else
-        line blocked credentials "HTTP status $status: \`fleet doctor $ENVIRONMENT --device $THING\` shows why"
+        line blocked credentials "HTTP status $status: \`deeplens fleet doctor $ENVIRONMENT --device $THING\` shows why"
     fi
     there=$(sed -n 's/^[Dd]ate: *//p' "$headers" | tr -d '\r' | head -n 1)
     rm -f "$headers"

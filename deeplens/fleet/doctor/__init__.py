@@ -1,4 +1,4 @@
-"""`fleet doctor`: checks an account, an environment and a device, and changes nothing.
+"""`deeplens fleet doctor`: checks an account, an environment and a device, and changes nothing.
 
 examine      runs the checks, and returns one finding or more for each
 Finding      the result of a check, and the command that repairs it

@@ -50,7 +50,7 @@ def pinned_release(patient: Patient) -> Iterator[Finding]:
         yield Finding("release", Outcome.OK, text)
     elif artifact.statement is None:
         text = f"{release} is not signed, and signing.required is false"
-        repair = f"model-tools sign {artifact.path} --key KEY"
+        repair = f"deeplens release sign {artifact.path} --key KEY"
         yield Finding("release", Outcome.WARNING, text, repair)
     else:
         text = f"{release} has a signed statement; {keys} trusted public key(s)"

@@ -1,4 +1,4 @@
-"""`fleet teardown`: deletes an environment, and states what remains.
+"""`deeplens fleet teardown`: deletes an environment, and states what remains.
 
 take_inventory   lists what exists, and changes nothing
 tear_down        deletes it in order; may be repeated after a failure

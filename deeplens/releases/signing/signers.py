@@ -56,8 +56,9 @@ class FileSigner:
                 content = opened.read(_LARGEST_KEY_FILE_BYTES)
         except OSError as error:
             raise WrongKeyError(
-                f"{file}: the key cannot be read: {error.strerror}; `model-tools keys new {file}` "
-                "makes one; a key of AWS KMS is given as alias/NAME or ARN"
+                f"{file}: the key cannot be read: {error.strerror}; "
+                f"`deeplens release keys new {file}` creates one; a key "
+                "of AWS KMS is given as alias/NAME or ARN"
             ) from None
         if readable:
             raise WrongKeyError(f"{file}: others may read this key; `chmod 600 {file}`")
@@ -70,7 +71,7 @@ class FileSigner:
             and isinstance(private.curve, ec.SECP256R1)
         ):
             raise WrongKeyError(
-                f"{file}: expected an ECDSA key on P-256, as `model-tools keys new`"
+                f"{file}: expected an ECDSA key on P-256, as `deeplens release keys new`"
             )
         public = private.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -54,7 +54,7 @@ _LONGEST_REASON = 300
 _TEXT = "text/plain; charset=utf-8"
 _EXPIRED = (
     b"This address has expired. The current address is in the file live-view.url in the "
-    b"camera's state directory, and `make camera` prints it.\n"
+    b"camera's state directory, and `deeplens local camera` prints it.\n"
 )
 
 

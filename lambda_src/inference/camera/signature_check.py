@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.artifact.archive import Artifact
+from shared.artifact.archive import BROKEN_ZIP, Artifact
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import MANIFEST_NAME
-from shared.artifact.zips import BROKEN_ZIP
 from shared.signatures import (
     Accepted,
     Attack,
@@ -191,7 +190,7 @@ class SignatureVerifier:
                 return None
             raise SignatureRefused(
                 Attack.ARBITRARY_SOFTWARE,
-                f"{file} does not exist: this release is not signed; run `model-tools sign`",
+                f"{file} does not exist: this release is not signed; run `deeplens release sign`",
             ) from None
         statement = open_bundle(content, self._trusted)
         check_expected(statement, Expected(self._settings.model, digest))

@@ -161,7 +161,7 @@ def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
         if STOPPED_TAG in current.tags:
             raise ReleaseStopped(
                 f"this release was stopped on {wanted.target_arn}: {current.tags[STOPPED_TAG]}; "
-                "deploy another one, or lift the stop with `fleet resume`"
+                "deploy another one, or lift the stop with `deeplens fleet resume`"
             )
         # Waves may run another set than the fleet: only a new revision takes it back from them.
         has_waves = not wanted.parent_target_arn and waves_since(greengrass, current)

@@ -21,7 +21,7 @@ _TRY = {
         "there, and that the device has network and disk"
     ),
     "DISK_SPACE_CRITICAL": (
-        "free disk space on the device: `fleet status ENV --wide` lists it for each camera"
+        "free disk space on the device: `deeplens fleet status ENV --wide` lists it for each camera"
     ),
     "NO_AVAILABLE_COMPONENT_VERSION": (
         "another thing group or component wants another version: see the device's effective "
@@ -29,7 +29,8 @@ _TRY = {
     ),
     **dict.fromkeys(
         TRANSIENT_CODES - {"ARTIFACT_DOWNLOAD_ERROR"},
-        "check the device's network, clock and certificate: `fleet doctor ENV --device THING`",
+        "check the device's network, clock and certificate: "
+        "`deeplens fleet doctor ENV --device THING`",
     ),
 }
 # These codes, and the absence of any, lead to the log of a component.
@@ -73,7 +74,10 @@ def advise(verdict: Verdict) -> str:
                 return f"Try: {_TRY[code]}"
     if failed or waiting:
         logs = _logs([*failed, *waiting])
-        return f"Try: read the heartbeat's last error: `fleet status`; then {logs} on the device"
+        return (
+            "Try: read the heartbeat's last error: `deeplens fleet status`; "
+            f"then {logs} on the device"
+        )
     return ""
 
 

@@ -111,7 +111,7 @@ def evaluate(model: Any, data: HeadPoses) -> Quality:
 
 
 def write_report(file: Path, data: HeadPoses, options: TrainingOptions, quality: Quality) -> None:
-    """Write data, options and metrics as JSON, for `model-tools package --training`."""
+    """Write data, options and metrics as JSON, for `deeplens model package --training`."""
     document = {
         "data": data.source,
         "train_pictures": len(data.train_poses),

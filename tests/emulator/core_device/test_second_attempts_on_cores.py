@@ -121,7 +121,10 @@ def test_a_device_that_never_gets_credentials_fails_the_release_after_two_attemp
         release.run()
     text = str(closed.value)
     assert "1 got a second attempt" in text
-    log = {"classic": "fleet doctor ENV --device", "lite": "`journalctl -a -t ggdeploymentd`"}
+    log = {
+        "classic": "deeplens fleet doctor ENV --device",
+        "lite": "`journalctl -a -t ggdeploymentd`",
+    }
     assert log[core_runtime] in text.partition("Try: ")[2]
     assert closed.value.deployment == release.current()
     assert RETRY_TAG in closed.value.deployment.tags

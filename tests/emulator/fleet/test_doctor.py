@@ -1,4 +1,4 @@
-"""`fleet doctor` on the emulator: each fault is one line, and nothing is changed."""
+"""`deeplens fleet doctor` on the emulator: each fault is one line, and nothing is changed."""
 
 import json
 import re
@@ -120,7 +120,7 @@ def test_an_absent_artifact_blocks_and_names_the_command(cli: Cli, unique: str) 
     shutil.rmtree(cli.folder / "models/shapes")
     findings = examined(cli, name, code=BLOCKED)
     assert findings["release"]["outcome"] == "blocked"
-    assert "make model" in findings["release"]["text"]
+    assert "deeplens model train shapes" in findings["release"]["text"]
 
 
 def test_the_wrong_account_blocks(aws: Emulator, cli: Cli) -> None:
@@ -148,7 +148,7 @@ class TestDevice:
 
     def test_a_device_that_does_not_exist_is_provisioned(self, cli: Cli, unique: str) -> None:
         findings = examined(cli, "dev", "--device", unique, code=BLOCKED)
-        assert findings["thing"]["repair"] == f"fleet provision dev {unique}"
+        assert findings["thing"]["repair"] == f"deeplens fleet provision dev {unique}"
         assert findings["certificate"]["outcome"] == "blocked"
 
     def test_each_fault_of_an_identity_is_named(self, cli: Cli, iot: Any, unique: str) -> None:

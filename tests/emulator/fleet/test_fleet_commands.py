@@ -77,7 +77,7 @@ def test_status_stop_and_roll_back(
         assert "stopped" in fleet("stop", "--reason", "it detects nothing")
         first, *_ = fleet("status").splitlines()
         assert "the release is stopped: " in first
-        assert "it detects nothing; `fleet resume site`" in first
+        assert "it detects nothing; `deeplens fleet resume site`" in first
         refused = bring(cloudformation, site, 2)
         assert refused["Status"] == "FAILED"
         assert "it detects nothing" in refused["Reason"]

@@ -1,4 +1,4 @@
-"""`fleet provision` and `fleet retire`: against the Devices stack of dev, as it is in review."""
+"""`deeplens fleet provision` and `retire`: against the Devices stack of dev, as it is in review."""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
 """A real device's requests, by clients of other projects: curl, awscrt and botocore.
 
-The files are those of `fleet provision`. Only port 443 and, as tests run side by side, the fixed
-ports are mapped to others; names, paths and bodies are those that nucleus lite sends.
+The files are those of `deeplens fleet provision`. Only port 443 and, as tests run side by side, the
+fixed ports are mapped to others; names, paths and bodies are those that nucleus lite sends.
 """
 
 import base64
@@ -72,7 +72,7 @@ def aws(checkout: Path) -> Iterator[Emulator]:
 
 @dataclass(frozen=True)
 class RealDevice:
-    """A device with the files of `fleet provision`, and curl on it."""
+    """A device with the files of `deeplens fleet provision`, and curl on it."""
 
     aws: Emulator
     folder: Path

@@ -1,4 +1,4 @@
-"""`fleet teardown` on the emulator: nothing is left but what Object Lock protects."""
+"""`deeplens fleet teardown` on the emulator: nothing is left but what Object Lock protects."""
 
 import io
 import json

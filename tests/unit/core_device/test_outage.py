@@ -26,7 +26,7 @@ def report(caplog: pytest.LogCaptureFixture, seconds: float, *, waits: bool) -> 
 def test_a_loss_that_stays_is_reported_once_with_its_end(caplog: pytest.LogCaptureFixture) -> None:
     lost, back = report(caplog, 0.0, waits=True)
     assert lost.startswith(f"{LOST} for 0 s (127.0.0.1:8883: SOCKET_CLOSED)")
-    assert "make local-up" in lost
+    assert "deeplens local up" in lost
     assert back == BACK
 
 

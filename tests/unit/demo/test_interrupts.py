@@ -43,7 +43,7 @@ def interrupt(
         (
             [["dev-Inference (UPDATE_IN_PROGRESS)"]],
             False,
-            "the update that CloudFormation began continues: `make deploy ENV=dev` waits for it",
+            "the update that CloudFormation began continues: `deeplens local deploy dev` waits",
         ),
         ([["dev-Inference (UPDATE_IN_PROGRESS)"], []], True, "everything that was started"),
         (

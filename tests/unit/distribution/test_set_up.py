@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 # What runs in an environment of which only requirements/project.txt is installed.
 PACKAGES = ("deeplens", "model_tools", "stacks")
-# `make review` installs the requirements for development before.
+# `deeplens review` installs the requirements for development before.
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
 REVIEW = "deeplens.review."

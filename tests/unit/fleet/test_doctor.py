@@ -1,4 +1,4 @@
-"""`fleet doctor`: each status of a stack, quotas, and errors of AWS become one finding each."""
+"""`deeplens fleet doctor`: stack states, quotas and errors of AWS become one finding each."""
 
 import json
 from dataclasses import replace

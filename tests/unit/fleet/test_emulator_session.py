@@ -39,5 +39,5 @@ def test_an_emulator_that_is_not_running_names_what_starts_it(
     endpoint = tmp_path / "endpoint.json"
     if content is not None:
         endpoint.write_text(content, encoding="utf-8")
-    with pytest.raises(FleetError, match="the emulator is not running; `make local-up` starts it"):
+    with pytest.raises(FleetError, match="not running; `deeplens local up` starts it"):
         emulator_session(DEV, endpoint)

@@ -1,4 +1,4 @@
-"""`fleet status` and `fleet project` list each device and release on one line."""
+"""`deeplens fleet status` and `releases` list each device and release on one line."""
 
 from dataclasses import replace
 

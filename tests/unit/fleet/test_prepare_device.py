@@ -1,4 +1,4 @@
-"""`fleet prepare-device`: the script has the settings of one device, and is valid POSIX shell."""
+"""`deeplens fleet prepare-device`: the script has a device's settings, and is valid POSIX shell."""
 
 import os
 import re
@@ -68,7 +68,7 @@ def test_the_files_are_written_beside_those_of_provision(tmp_path: Path) -> None
     words += ["--environments", str(ROOT / "environments")]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
-    assert "`fleet provision dev cam-1` writes" in done.output
+    assert "`deeplens fleet provision dev cam-1` writes" in done.output
     printed = CliRunner().invoke(main, [*words, "--print"])
     assert (out / "prepare-device.sh").read_text(encoding="utf-8") == printed.output
 

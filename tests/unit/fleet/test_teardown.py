@@ -1,4 +1,4 @@
-"""`fleet teardown` waits for what AWS IoT releases late, and for nothing else."""
+"""`deeplens fleet teardown` waits for what AWS IoT releases late, and for nothing else."""
 
 from pathlib import Path
 from typing import Any

@@ -53,7 +53,7 @@ def trained_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def run(*arguments: object) -> Result:
-    """Run `model-tools` in this process; fail on an unexpected exception."""
+    """Run `deeplens model` in this process; fail on an unexpected exception."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

@@ -122,7 +122,7 @@ def test_a_plan_prints_the_rollout_the_cost_and_the_next_command(site: Path) -> 
     shown = run(site, "dev", "--output", str(file)).output
     assert "  rollout  after 0 s: " in shown
     assert "1 camera: $" in shown
-    assert f"next: make deploy ENV=dev PLAN={file}" in shown
+    assert f"next: deeplens local deploy dev --plan {file}" in shown
     printed = run(site, "dev", "--output", str(file), "--json").output
     assert json.loads(printed) == json.loads(file.read_text())
 

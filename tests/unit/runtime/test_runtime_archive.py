@@ -102,7 +102,7 @@ def test_a_pinned_runtime_is_checked_before_it_is_synthesized(tmp_path: Path) ->
 
     with pytest.raises(ConfigError, match=rf"runtime\.{other}: .*architecture is"):
         load_runtime(tmp_path, RuntimeConfig.model_validate({other: built.digest}))
-    with pytest.raises(ConfigError, match="build it with `make runtime`"):
+    with pytest.raises(ConfigError, match="build it with `deeplens env runtime`"):
         load_runtime(tmp_path / "elsewhere", pins)
     built.path.write_bytes(b"no zip")
     with pytest.raises(ConfigError, match="the pin says"):

@@ -119,7 +119,7 @@ def test_a_loadable_archive_is_known_by_its_digest(tmp_path: Path) -> None:
 
 def test_an_archive_that_is_none_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     (variant,) = environment(tmp_path, "").hosting.variants
-    with pytest.raises(ConfigError, match="is not there; make it with `model-tools host-package`"):
+    with pytest.raises(ConfigError, match="make it with `deeplens model host-package`"):
         load_model_data(tmp_path, variant)
     (tmp_path / "iris.tar.gz").write_bytes(b"PK\x03\x04")
     with pytest.raises(ConfigError, match="no tar archive compressed by gzip"):
