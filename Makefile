@@ -169,8 +169,9 @@ synth: setup ## [Generate] Synthesize the CloudFormation of every environment in
 	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: reference
-reference: setup ## [Generate] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
+reference: setup ## [Generate] Rewrite docs/commands.md, the table of docs/environments.md and the JSON Schemas in docs/
 	$(PYTHON) -m deeplens env reference
+	$(PYTHON) -m tools.command_reference
 
 # Material announces its successor at each start: decision 209.
 .PHONY: docs
