@@ -23,7 +23,6 @@ ACCEPTED = [
 # Folders and files that are not reworded yet. Nothing is added here.
 PENDING: tuple[str, ...] = (
     "CHANGELOG.md",
-    "README.md",
     "docs/",
     "deeplens/",
     "lambda_src/custom_resources/",
