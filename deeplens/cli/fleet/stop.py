@@ -25,18 +25,18 @@ def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
-    from deeplens.fleet.site import open_site
-    from deeplens.fleet.stop import end, under_way
+    from deeplens.fleet.session import open_session
+    from deeplens.fleet.stop import current_deployments, stop_deployment
     from shared.fleet.deployments import STOPPED_TAG
 
-    site = open_site(environments, environment, local=local)
-    for one in under_way(site):
+    site = open_session(environments, environment, local=local)
+    for one in current_deployments(site):
         if STOPPED_TAG in one.tags:
             click.echo(f"{one.id} is already stopped: {one.tags[STOPPED_TAG]}")
         elif dry_run:
             click.echo(f"would stop {one.id} ({one.status}) of {one.target_arn}")
         else:
-            end(site, one, reason)
+            stop_deployment(site, one, reason)
             click.echo(f"stopped {one.id} of {one.target_arn}")
 
 
@@ -51,17 +51,17 @@ def resume(environment: str, environments: Path, *, local: bool, dry_run: bool) 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
     from deeplens.fleet.errors import FleetError
-    from deeplens.fleet.site import open_site
-    from deeplens.fleet.stop import lift, under_way
+    from deeplens.fleet.session import open_session
+    from deeplens.fleet.stop import current_deployments, resume_deployment
     from shared.fleet.deployments import STOPPED_TAG
 
-    site = open_site(environments, environment, local=local)
-    stopped = [one for one in under_way(site) if STOPPED_TAG in one.tags]
+    site = open_session(environments, environment, local=local)
+    stopped = [one for one in current_deployments(site) if STOPPED_TAG in one.tags]
     if not stopped:
         raise FleetError(f"nothing is stopped on {site.thing_group}")
     for one in stopped:
         if dry_run:
             click.echo(f"would lift the stop of {one.id}: {one.tags[STOPPED_TAG]}")
         else:
-            lift(site, one)
+            resume_deployment(site, one)
             click.echo(f"{one.id} may be deployed again")

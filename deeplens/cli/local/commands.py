@@ -249,7 +249,7 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
                 deployment.bootstrap(environment, endpoint, assembly, account)
         try:
             result = subprocess.run(  # noqa: S603 - this project's own command
-                [*emulator.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
+                [sys.executable, "-m", "deeplens.local.pipeline", "--assembly", assembly, *answers],
                 cwd=ROOT,
                 check=False,
             )

@@ -10,7 +10,7 @@ from deeplens.cli.release.options import registry_options
 from model_tools.cli.errors import echo
 
 if TYPE_CHECKING:
-    from deeplens.releases.moves import Plan, Registry
+    from deeplens.releases.promotion import PromotionPlan, Registry
 
 # The fields that a person compares first.
 _FIRST = (
@@ -61,11 +61,11 @@ def promote(
 
     Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
     """
-    from deeplens.releases.environments import challenger_of, read_environments
-    from deeplens.releases.moves import plan_promotion
+    from deeplens.config import find_challenger, load_environments
+    from deeplens.releases.promotion import plan_promotion
 
     if challenger:
-        target = challenger_of(read_environments(registry.folder), target).name
+        target = find_challenger(load_environments(registry.folder), target).name
     plan = plan_promotion(registry, source, target, again=(again or "").strip())
     if plan is None:
         click.echo(f"{target} pins what {source} pins already; nothing to do")
@@ -119,7 +119,7 @@ def rollback(
     if now:
         _deploy_stored(registry, environment, digest, reason, dry_run=dry_run)
         return
-    from deeplens.releases.moves import plan_rollback
+    from deeplens.releases.promotion import plan_rollback
 
     plan = plan_rollback(registry, environment, digest, reason)
     _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
@@ -129,27 +129,29 @@ def _deploy_stored(
     registry: "Registry", environment: str, release: str | None, reason: str, *, dry_run: bool
 ) -> None:
     """Deploy a stored release to the fleet, and wait until cameras run it."""
-    from deeplens.fleet.releases import choose
-    from deeplens.fleet.roll_back import bring_back
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.kept_releases import choose_release
+    from deeplens.fleet.rollback import deploy_release
+    from deeplens.fleet.session import open_session
     from shared.fleet.deployments import MODEL_TAG
-    from shared.fleet.explanation import explain
+    from shared.fleet.explanation import summarize
 
-    site = open_site(registry.folder, environment, local=registry.cloud.emulator is not None)
+    site = open_session(registry.folder, environment, local=registry.accounts.emulator is not None)
     current = site.current()
-    chosen = choose(site, current, release)
+    chosen = choose_release(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"
     if dry_run:
         click.echo(f"would deploy {what}")
         return
     seconds = site.environment.rollout.wait_seconds
     click.echo(f"deploys {what}, and waits up to {seconds} s for the cameras")
-    click.echo(explain(bring_back(site, current, chosen, reason)))
+    click.echo(summarize(deploy_release(site, current, chosen, reason)))
     click.echo(f"next: deeplens release rollback {environment} changes the pin")
 
 
-def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bool) -> None:
-    from deeplens.releases.moves import carry_out
+def _carry_out(
+    registry: "Registry", plan: "PromotionPlan", *, dry_run: bool, verbose: bool
+) -> None:
+    from deeplens.releases.promotion import apply
 
     for line in plan.diff:
         click.echo(line)
@@ -159,21 +161,21 @@ def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bo
     if dry_run:
         click.echo("dry run: nothing was changed")
         return
-    move = carry_out(registry, plan)
-    click.echo(f"recorded in {registry.trail} as {move.hash[:12]}…")
+    move = apply(registry, plan)
+    click.echo(f"recorded in {registry.audit_log} as {move.hash[:12]}…")
     click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
 
 
-def _what_differs(registry: "Registry", plan: "Plan", *, verbose: bool) -> list[str]:
+def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
     """Return how the release differs from the one before, as far as both are here."""
-    from deeplens.releases.standing import card, differing
+    from deeplens.releases.status import differences_between, release_card
     from model_tools.errors import SourceError
 
     try:
-        old, new = (card(registry, one) for one in (plan.move.before, plan.move.after))
+        old, new = (release_card(registry, one) for one in (plan.move.before, plan.move.after))
     except SourceError:
         return ["the release before is not built here, so nothing is compared"]
-    found = differing(old, new)
+    found = differences_between(old, new)
     return differences(
         {name: pair for name, pair in found.items() if name not in {"digest", "pinned by"}},
         verbose=verbose,
