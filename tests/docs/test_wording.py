@@ -22,16 +22,6 @@ ACCEPTED = [
 ]
 # Folders and files that are not reworded yet. Nothing is added here.
 PENDING: tuple[str, ...] = (
-<<<<<<< HEAD
-    "CHANGELOG.md",
-    "docs/",
-    "deeplens/",
-    "lambda_src/custom_resources/",
-    "lambda_src/fleet_metrics/",
-    "lambda_src/runtime_installer/",
-    "lambda_src/shared/",
-=======
-    "README.md",
     "docs/delivery.md",
     "docs/environments.md",
     "docs/fleet.md",
@@ -42,7 +32,6 @@ PENDING: tuple[str, ...] = (
     "deeplens/config/",
     "deeplens/fleet/",
     "deeplens/local/",
->>>>>>> 3ff123584e2a64db3803278995699ddc27c8cc33
     "model_tools/cli/",
     # Their findings are in strings of the golden templates.
     "stacks/constructs/deeplens_project.py",
