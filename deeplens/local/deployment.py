@@ -163,7 +163,7 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
 
 def review(base: str) -> str:
     """Write the review page of the working tree, compared with a commit; return where it is."""
-    output = run([ROOT / ".venv/bin/python", "-m", "deeplens.review", base], LOGS / "review.log")
+    output = run([ROOT / ".venv/bin/python", "-m", "deeplens", "review", base], LOGS / "review.log")
     return output.strip().splitlines()[-1]
 
 
@@ -235,7 +235,9 @@ def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
         [
             ROOT / ".venv/bin/python",
             "-m",
-            "deeplens.review.plan",
+            "deeplens",
+            "env",
+            "plan",
             environment.name,
             "--check",
             plan,

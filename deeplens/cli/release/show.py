@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 from deeplens.cli.release.options import registry_options
 from model_tools.cli.options import FiniteRange
 
@@ -119,12 +120,15 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     help="How long the release must stay verified.",
 )
 @click.option("--assume-role", metavar="ARN", help="Ask as this role of the environment's account.")
+@json_option
 def check(
     registry: "Registry",
     environment: str,
     digest: str | None,
     bake_minutes: float,
     assume_role: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Check that ENVIRONMENT's cameras verified the release, and that it stays so while it bakes.
 
@@ -135,13 +139,16 @@ def check(
     from deeplens.releases.signed import check_signed_pin
 
     chosen = choose(read_environments(registry.folder), environment)
-    if signed := check_signed_pin(chosen, registry.models):
-        click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
+    digest = digest or chosen.digest
     cloud = replace(registry.cloud, role=assume_role)
-    if bake_minutes:
-        click.echo(f"baking {environment} for {bake_minutes:g} minutes")
-    proof = hold(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
-    click.echo(f"{environment}: verified: {proof}")
+    with json_result(as_json=as_json) as document:
+        if signed := check_signed_pin(chosen, registry.models):
+            click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
+        if bake_minutes:
+            click.echo(f"baking {environment} for {bake_minutes:g} minutes")
+        proof = hold(cloud, chosen, digest, bake_seconds=bake_minutes * 60)
+        document.update(environment=environment, digest=digest, evidence=proof)
+        click.echo(f"{environment}: verified: {proof}")
 
 
 @click.command(epilog=examples("release history --against origin/main"))
