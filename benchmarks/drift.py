@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
-from shared.artifact.baseline import brightness_and_sharpness  # noqa: E402 - as above
+from shared.artifact.drift_baseline import brightness_and_sharpness  # noqa: E402 - as above
 from shared.vision.engine import open_engine  # noqa: E402 - as above
 from testkit.drift_scenes import SHIFTS, WatchedCamera, looked_at  # noqa: E402 - as above
 

@@ -30,9 +30,9 @@ from model_tools.formats.tensors import Arrays, TensorSpec
 from model_tools.formats.trimming import loadable
 from model_tools.freezing.frozen_model import FrozenFolder, digest_of, read_frozen
 from model_tools.freezing.job import FreezeRequest, freeze_files
-from shared.artifact.manifest import DETECTION_OUTPUTS, cut_spec
-from shared.vision.engine import CutDetector
-from shared.vision.runtimes import OPENVINO, open_runtime
+from shared.artifact.manifest import DETECTION_OUTPUTS, split_detector_spec
+from shared.vision.engine import SplitDetector
+from shared.vision.graph_loader import OPENVINO, open_runtime
 
 _CACHE_VARIABLE = "MODEL_TOOLS_CACHE"
 
@@ -140,22 +140,22 @@ class _Accelerated:
     def __init__(self, folder: FrozenFolder, threads: int | None) -> None:
         details = folder.details
         self._inputs, self._outputs = details.inputs, details.outputs
-        cut = cut_spec(details.cut) if details.cut else None
-        self._detector: CutDetector | None = None
+        split = split_detector_spec(details.cut) if details.cut else None
+        self._detector: SplitDetector | None = None
         compiled = folder.graph.parent / "compiled"
-        if cut and set(self._outputs) == set(DETECTION_OUTPUTS):
-            parts = (cut.box_encodings.name, cut.class_predictions.name)
-            sides = (1, cut.input.height_px or 1, cut.input.width_px or 1, 3)
+        if split and set(self._outputs) == set(DETECTION_OUTPUTS):
+            parts = (split.box_encodings.name, split.class_predictions.name)
+            sides = (1, split.input.height_px or 1, split.input.width_px or 1, 3)
             runtime = open_runtime(
                 OPENVINO,
-                folder.graph.parent / cut.graph,
+                folder.graph.parent / split.graph,
                 parts,
-                shapes={cut.input.name: sides},
+                shapes={split.input.name: sides},
                 threads=threads,
                 cache=compiled,
             )
-            self._detector = CutDetector(cut, folder.graph.parent / cut.anchors, runtime)
-            self._most_detections = cut.most_detections
+            self._detector = SplitDetector(split, folder.graph.parent / split.anchors, runtime)
+            self._most_detections = split.most_detections
             return
         names = tuple(spec.name for spec in self._outputs.values())
         self._runtime = open_runtime(OPENVINO, folder.graph, names, threads=threads, cache=compiled)

@@ -50,7 +50,8 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
         limits: of the process.
 
     Raises:
-        ModelToolsError, shared.artifact.errors.VisionError: the artifact or an image is not valid.
+        ModelToolsError: the artifact cannot be read.
+        shared.artifact.errors.ArtifactError: the artifact or an image is not valid.
     """
     limits = limits or Limits.for_files(artifact, *images)
     return isolated(_predict, artifact, images, engine, precision, threshold, limits=limits)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_tools.errors import IsolationError, ModelToolsError
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 Result = TypeVar("Result")
 
@@ -101,7 +101,7 @@ def isolated(
 
     Raises:
         IsolationError: the process crashed or exceeded a limit.
-        ModelToolsError, shared.artifact.errors.VisionError: `work` raised it.
+        ModelToolsError, shared.artifact.errors.ArtifactError: `work` raised it.
     """
     if multiprocessing.current_process().daemon:
         # A daemon process cannot have children; those of this project are limited already.
@@ -190,7 +190,7 @@ def _run(
         resource.setrlimit(kind, (soft, hard))
     try:
         answer = (True, work())
-    except (ModelToolsError, VisionError) as error:
+    except (ModelToolsError, ArtifactError) as error:
         answer = (False, error)
     except MemoryError:
         answer = (False, IsolationError(_needs_memory(limits)))

@@ -11,7 +11,7 @@ from camera.drift import SAMPLE_SECONDS, DriftMonitor
 from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
 from model_tools.samples.shapes.drawing import SCENE_HEIGHT_PX, SCENE_WIDTH_PX, draw_image
-from shared.artifact.baseline import FEATURES, Baseline
+from shared.artifact.drift_baseline import FEATURES, Baseline
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
 

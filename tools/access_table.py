@@ -1,9 +1,9 @@
 """The access table: which principal performs which action on which resource.
 
 The emulator records its authorization decisions (`LOCAL_AWS_TRACE_AUTHORIZATION`). The table is the
-set of calls of the roles that stacks create, denied ones too: tests require a grant for each. Names
-that differ between environments and runs are replaced. `make access-table` runs the product with a
-trace and writes the table.
+set of calls of the roles that stacks create, including denied ones: tests require a grant for each.
+Names that differ between environments and runs are replaced. `make access-table` runs the product
+with a trace and writes the table.
 """
 
 import json
@@ -20,8 +20,8 @@ TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-# A value of each placeholder for an evaluator, and the names of a run that it replaces. The order
-# matters: a later pattern sees what an earlier one has replaced.
+# Each placeholder with its pattern and a sample value. The order matters: a pattern is applied to
+# the result of the previous ones.
 _PLACEHOLDERS = (
     ("digest", DIGEST, "0" * 64),
     (
@@ -41,9 +41,9 @@ SAMPLES = {name: sample for name, _, sample in _PLACEHOLDERS if sample is not No
 _LOGICAL_ID = re.compile(r"(?P<name>.+?)[0-9A-F]{8}")
 # Physical ids that CloudFormation or a service generates; others are names from the template.
 _GENERATED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.+-[0-9A-F]{12,13}")
-# The environment's name in that of a stack, for roles that belong to no environment.
+# The environment in a stack's name, for roles that belong to no environment.
 _STACK = re.compile(r"(?<=:stack/)[a-z][a-z0-9-]*(?=-[A-Z])")
-# Keys without influence on any policy of the project would only make rows differ.
+# Other keys are omitted: they do not influence the project's policies.
 _CONDITION_KEYS = (
     "aws:requesttag/deeplens:owner",
     "aws:tagkeys",
@@ -173,7 +173,7 @@ def _generalized(text: str, environment: str, names: dict[str, str]) -> str:
     metavar="TRACE...",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
-@click.option("--add", is_flag=True, help="Keep the rows of the committed table, too.")
+@click.option("--add", is_flag=True, help="Also include the rows of the committed table.")
 def main(traces: tuple[Path, ...], *, add: bool) -> None:
     """Write policies/access-table.json from files that `local_aws up --trace-authorization` wrote.
 

@@ -1,9 +1,9 @@
-"""Run COMMAND beside busy processes, and exit with its exit code.
+"""Run COMMAND while busy processes use the processors, and exit with its exit code.
 
 `python -m tools.beside_busy_loops pytest -q tests/unit` shows whether tests depend on an idle
-machine. The busy processes have the same priority as COMMAND. They and COMMAND end with this one,
-however it ends. Exit codes: COMMAND's own, 128 + n if signal n ended it, 127 it cannot be started,
-2 wrong usage.
+machine. The busy processes have the same priority as COMMAND. They and COMMAND end with this
+process, however it ends. Exit codes: that of COMMAND, 128 + n if signal n ended it, 127 it cannot
+be started, 2 wrong usage.
 """
 
 import signal
@@ -51,10 +51,10 @@ def main(loops: int, command: tuple[str, ...]) -> None:
 @contextmanager
 def busy_loop() -> Iterator[None]:
     """Keep one processor busy for the length of a `with` block."""
-    # In a process group of its own, Ctrl-C reaches the command and leaves the load until that has
-    # ended. In the same session, it competes as one process: Linux divides processors among
-    # sessions first (sched(7), autogroups).
-    loop = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
+    # Because of the separate process group, Ctrl-C ends only the command. Because of the common
+    # session, the load competes as one process: Linux divides processors among sessions first
+    # (sched(7), autogroups).
+    loop = subprocess.Popen(  # noqa: S603 - this interpreter, fixed arguments
         [sys.executable, "-c", _BUSY_LOOP], stdin=subprocess.PIPE, process_group=0
     )
     with loop:

@@ -1,9 +1,8 @@
 """Check that each lock resolves, from wheels alone, on every supported platform and Python.
 
-It asks the package index, and downloads no package. Resolving is all that is checked: whether the
-packages run there is not.
+It queries the package index and downloads no packages. It does not check that the packages run.
 
-Exit codes: 0 every lock resolves; 1 one does not, and the installer's reason is printed.
+Exit codes: 0 every lock resolves; 1 a lock does not resolve, and the reason is printed.
 """
 
 import argparse
@@ -18,10 +17,10 @@ from pathlib import Path
 
 from tools.lock import REQUIREMENTS
 
-# As uv names them. On Arm, OpenVINO needs glibc 2.35: Debian 12, Ubuntu 22.04.
+# Names of uv. On Arm, OpenVINO needs glibc 2.35: Debian 12, Ubuntu 22.04.
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_35", "aarch64-apple-darwin")
 PYTHONS = ("3.11", "3.12", "3.13")
-# AWS Lambda runs these, whatever machine deploys.
+# AWS Lambda runs them, independently of the machine that deploys.
 _LAMBDA = frozenset({"lambda"})
 _ON_LAMBDA = ("x86_64-manylinux_2_28", "3.12")
 
@@ -39,7 +38,7 @@ class Target:
 
 
 def targets(locks: Sequence[str]) -> list[Target]:
-    """Return everything that is to resolve."""
+    """Return every combination of lock, platform and Python to resolve."""
     return [
         Target(lock, platform, python)
         for lock, platform, python in itertools.product(locks, PLATFORMS, PYTHONS)
@@ -47,8 +46,8 @@ def targets(locks: Sequence[str]) -> list[Target]:
     ]
 
 
-def reason_against(target: Target) -> str:
-    """Return why the lock does not resolve, or an empty string."""
+def resolution_error(target: Target) -> str:
+    """Return the reason if the lock does not resolve, or an empty string."""
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
             [
@@ -79,7 +78,7 @@ def main() -> int:
     ).parse_args()
     every = targets(sorted(file.stem for file in REQUIREMENTS.glob("*.txt")))
     with ThreadPoolExecutor(4) as pool:
-        reasons = dict(zip(every, pool.map(reason_against, every), strict=True))
+        reasons = dict(zip(every, pool.map(resolution_error, every), strict=True))
     failed = {target: reason for target, reason in reasons.items() if reason}
     for target, reason in failed.items():
         print(f"{target} does not resolve:\n{reason}\n", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""Run a command on a new Debian: a minimal root, a normal user, a clone in an awkward path.
+"""Run a command on a new Debian: a minimal root, a normal user, a clone in an unusual path.
 
 The root gets python3, python3-venv, git and make, and this machine's configuration of apt, pip, uv
-and npm. The command runs in name spaces of its own, so its mounts and processes end with it. What
-is not committed is not cloned.
+and npm. The command runs in separate namespaces, so its mounts and processes end with it. Only
+committed files are cloned.
 
 Exit codes: that of the command; 1 the root cannot be created, or the command left processes
 running; 2 wrong usage; 130 interrupted.
@@ -22,11 +22,11 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
-# What a machine of each release is tested against: the other supported one.
+# The release to test on a machine of each release: the other supported one.
 OTHER_RELEASE = {"bookworm": "trixie", "trixie": "bookworm"}
 USER = "visitor"
 HOME = f"home/{USER}"
-# A space and a letter outside ASCII.
+# It contains a space and a letter outside ASCII.
 CLONE = f"/{HOME}/Kamera für alle/checkout"
 
 _FILES = (
@@ -44,7 +44,7 @@ _HOME_FILES = (".npmrc", ".config/pip", ".pip", ".config/uv")
 _VARIABLES = ("PIP_", "UV_", "NPM_CONFIG_", "NODE_EXTRA_CA", "SSL_CERT_", "REQUESTS_CA", "CURL_CA")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _GIGABYTE = 1e9
-# Runs the command, then looks for processes that it left: all but this shell, which is the first.
+# Runs the command, then looks for processes that it left: all except this shell.
 _IN_NAME_SPACES = """
 root=$1; shift
 mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 1
@@ -157,7 +157,7 @@ def run(root: Path, command: list[str]) -> int:
     version = _run(*_as_user(root, "python3 --version")).strip()
     print(f"debian_root: {version}, as {USER}, in {CLONE}: {words}", flush=True)
     disk, network, started = shutil.disk_usage(root).used, received_bytes(), time.monotonic()
-    code = subprocess.run(  # noqa: S603 - the caller's command, in a root of its own
+    code = subprocess.run(  # noqa: S603 - the caller's command, in a new root
         [  # noqa: S607 - of util-linux, on PATH
             "unshare",
             "--mount",
@@ -240,13 +240,13 @@ def _run(*command: str) -> str:
 
 @contextmanager
 def _folder(chosen: Path | None) -> Iterator[Path]:
-    """Yield the folder for the root: the caller's, which stays, or one that is removed."""
+    """Yield the folder for the root: the caller's, which is not removed, or a temporary one."""
     if chosen is not None:
         chosen.mkdir(parents=True)
         yield chosen.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="debian-root-") as folder:
-        # The name is not the user's business; what is below it must be readable.
+        # The normal user must be able to read the content of the temporary folder.
         root = Path(folder) / "root"
         root.mkdir()
         Path(folder).chmod(0o755)

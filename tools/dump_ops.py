@@ -1,4 +1,4 @@
-"""Print the ops that an installed TensorFlow 1 knows, as model_tools keeps them per consumer.
+"""Print the ops of an installed TensorFlow 1, in the format of model_tools' known_ops.
 
 Run it with that TensorFlow's own Python (3.6 for 1.4 and 1.5, 3.7 for 1.15):
     python tools/dump_ops.py > model_tools/freezing/known_ops/tensorflow-1.4.json
@@ -14,9 +14,8 @@ def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    # Only now: help needs no TensorFlow.
-    import tensorflow as tf  # noqa: PLC0415 - see above
-    from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - see above
+    import tensorflow as tf  # noqa: PLC0415 - --help works without TensorFlow
+    from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - --help works without TensorFlow
 
     definitions = op_def_registry.get_registered_ops()
     ops = {

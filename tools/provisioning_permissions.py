@@ -57,7 +57,7 @@ def main(
         table = json.loads(TABLE.read_text(encoding="utf-8"))
         assumed = json.loads(ASSUMPTIONS.read_text(encoding="utf-8"))
         reference = json.loads(authorization.read_text(encoding="utf-8"))
-        found = {schema["typeName"]: schema for schema in _schemas(schemas)}
+        by_type = {schema["typeName"]: schema for schema in _schemas(schemas)}
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
     except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
@@ -67,13 +67,13 @@ def main(
             f"got {error!r}"
         ) from None
     sources = Sources(schemas_source, authorization_source)
-    updated = updated_table(table, found, reference, assumed, sources)
+    updated = updated_table(table, by_type, reference, assumed, sources)
     TABLE.write_text(json.dumps(updated, indent=2) + "\n", encoding="utf-8")
     click.echo(
         f"{TABLE.relative_to(ROOT)}: {len(updated['types'])} types, "
         f"{len(updated['actions'])} actions"
     )
-    for type_ in sorted(set(updated["types"]) - set(found)):
+    for type_ in sorted(set(updated["types"]) - set(by_type)):
         click.echo(f"{type_}: no schema in {schemas}; its row is as before", err=True)
 
 
@@ -92,7 +92,12 @@ def updated_table(
                 if step in handlers
             }
     rows = [*types.values(), *assumed["rows"].values()]
-    added = [action for one in assumed["removing"].values() for a in one.values() for action in a]
+    added = [
+        action
+        for steps in assumed["removing"].values()
+        for step_actions in steps.values()
+        for action in step_actions
+    ]
     named = {action for row in rows for step in STEPS[:-1] for action in row.get(step, [])}
     actions, unknown = {}, []
     for action in sorted(named | set(added)):
@@ -134,7 +139,7 @@ def _normal(action: str) -> str:
 
 
 def _authorized_resources(reference: Json, action: str) -> list[str] | None:
-    """Kinds of resources that IAM evaluates an action on, ["*"] without any, None if unknown."""
+    """Return the resource types of an action, ["*"] if it has none, None if it is unknown."""
     service, _, name = action.partition(":")
     privileges = reference.get(service, {}).get("privileges", {})
     by_name = {key.lower(): privilege for key, privilege in privileges.items()}

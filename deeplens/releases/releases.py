@@ -9,7 +9,7 @@ import semantic_version
 
 from model_tools.errors import RegistryError, SourceError
 from shared.artifact.archive import packed_manifest, sha256_of
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import Manifest
 
 _SHORTEST_DIGEST = 6
@@ -79,5 +79,5 @@ def open_release(path: Path) -> Release:
     try:
         text = packed_manifest(path)
         return Release(path, digest, Manifest.from_json(text), json.loads(text))
-    except VisionError as error:
+    except ArtifactError as error:
         raise RegistryError(f"{path}: not a model artifact: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any
 from deeplens.assembly import Environment
 from deeplens.review.devices import format_bytes
 from shared.artifact.archive import packed_labels, packed_manifest
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.artifact.strict_json import parse_json
 
 _ARTIFACT_NAME = "model.zip"
@@ -61,7 +61,7 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
     yield "size", f"{format_bytes(path.stat().st_size)} ({path.stat().st_size} bytes)"
     try:
         manifest = parse_json(packed_manifest(path))
-    except (ValueError, VisionError) as error:
+    except (ValueError, ArtifactError) as error:
         yield "manifest", f"cannot be read: {error}"
         return
     if not isinstance(manifest, dict):
@@ -71,7 +71,7 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
     try:
         labels = packed_labels(path, str(manifest.get("labels", "label_map.pbtxt")))
         yield "labels", ", ".join(name for _, name in sorted(labels.items()))
-    except VisionError as error:
+    except ArtifactError as error:
         yield "labels", f"cannot be read: {error}"
 
 

@@ -1,1 +1,1 @@
-"""The camera's Python environment as an archive of wheels, the same bytes on any machine."""
+"""Build the camera's Python environment as a reproducible archive of wheels."""

@@ -1,4 +1,4 @@
-"""From wheels to one zip: sorted names, no times, nothing compressed anew."""
+"""Pack wheels into one reproducible zip: sorted names, fixed times, no further compression."""
 
 import hashlib
 import json
@@ -24,9 +24,9 @@ _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644
 _GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-# Travels in the archive to install the others, so that a device needs nothing but Python.
-_INSTALLING = "pip"
-# What must import before an environment counts as made; a package's name is not its module's.
+# The archive contains it to install the other wheels, so that a device needs only Python.
+_INSTALLER_PACKAGE = "pip"
+# The modules, by package, that must import before an environment counts as complete.
 _IMPORTS = {
     "awsiotsdk": "awsiot.greengrasscoreipc.clientv2",
     "jsonschema": "jsonschema",
@@ -48,17 +48,20 @@ class Built:
 
 
 def build(locked: list[Locked], wheels: dict[str, Path], target: Target, folder: Path) -> Built:
-    """Write `folder`/<digest>/runtime.zip, unless it is there.
+    """Write `folder`/<digest>/runtime.zip, unless it exists.
 
     Raises:
-        RuntimeBuildError: the lock has no pip, a wheel is no zip, or the folder cannot be written.
+        RuntimeBuildError: the lock does not contain pip, a wheel is not a zip, or the folder cannot
+            be written.
     """
-    if _INSTALLING not in wheels:
-        raise RuntimeBuildError(f"the lock has no {_INSTALLING}, which installs the others")
+    if _INSTALLER_PACKAGE not in wheels:
+        raise RuntimeBuildError(
+            f"the lock does not contain {_INSTALLER_PACKAGE}, which installs the other packages"
+        )
     requirements = "".join(
-        Locked(one.name, one.version, (sha256_of(wheels[one.name]),)).line() + "\n"
-        for one in locked
-        if one.name != _INSTALLING
+        Locked(package.name, package.version, (sha256_of(wheels[package.name]),)).line() + "\n"
+        for package in locked
+        if package.name != _INSTALLER_PACKAGE
     ).encode()
     manifest = json.dumps(_manifest(locked, wheels, target, requirements), indent=1, sort_keys=True)
     members: dict[str, bytes | Path] = {
@@ -87,25 +90,25 @@ def _manifest(
     return {
         "format": FORMAT,
         "python": PYTHON,
-        "installer": wheels[_INSTALLING].name,
+        "installer": wheels[_INSTALLER_PACKAGE].name,
         "architecture": target.architecture,
         "machine": target.machine,
         "glibc": f"2.{max(_glibc_minor(wheel) for wheel in wheels.values())}",
-        "packages": {one.name: one.version for one in locked},
+        "packages": {package.name: package.version for package in locked},
         "requirements_sha256": hashlib.sha256(requirements).hexdigest(),
         "wheels": {wheel.name: sha256_of(wheel) for wheel in wheels.values()},
         "installed_bytes": sum(_unpacked_bytes(wheel) for wheel in wheels.values()),
-        "imports": [_IMPORTS[one.name] for one in locked if one.name in _IMPORTS],
+        "imports": [_IMPORTS[package.name] for package in locked if package.name in _IMPORTS],
     }
 
 
 def _glibc_minor(wheel: Path) -> int:
-    """Return the oldest 2.x that one of the wheel's platform tags allows; 0 for pure Python."""
+    """Return the lowest x of glibc 2.x in the wheel's platform tags; 0 for pure Python."""
     minors = []
     for tag in parse_wheel_filename(wheel.name)[3]:
-        found = _GLIBC.match(tag.platform)
+        match = _GLIBC.match(tag.platform)
         legacy = _LEGACY_MINORS.get(tag.platform.split("_")[0], 0)
-        minors.append(int(found[1]) if found else legacy)
+        minors.append(int(match[1]) if match else legacy)
     return min(minors)
 
 
@@ -114,7 +117,7 @@ def _unpacked_bytes(wheel: Path) -> int:
         with zipfile.ZipFile(wheel) as archive:
             return sum(info.file_size for info in archive.infolist())
     except zipfile.BadZipFile:
-        raise RuntimeBuildError(f"{wheel}: is no wheel") from None
+        raise RuntimeBuildError(f"{wheel}: is not a wheel") from None
 
 
 def _write(file: Path, members: dict[str, bytes | Path]) -> None:
@@ -122,7 +125,7 @@ def _write(file: Path, members: dict[str, bytes | Path]) -> None:
         for name, content in sorted(members.items()):
             info = zipfile.ZipInfo(name, _FIRST_TIME_OF_A_ZIP)
             info.external_attr = _READABLE << 16
-            # Of the host that wrote it, else.
+            # Unix; the default depends on the host.
             info.create_system = 3
             data = content if isinstance(content, bytes) else content.read_bytes()
             archive.writestr(info, data, zipfile.ZIP_STORED)

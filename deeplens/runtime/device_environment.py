@@ -1,4 +1,4 @@
-"""The Python of this checkout's virtual device, as far as a runtime depends on it."""
+"""Check that the Python of this checkout's virtual device can run a runtime."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ _CONFIGURATION = Path(".venv-device") / "pyvenv.cfg"
 
 
 def runtime_problem(root: Path) -> str | None:
-    """Return why the virtual device of a checkout cannot run a [runtime], None if it can.
+    """Return the reason if a checkout's virtual device cannot run a [runtime], or None.
 
-    A checkout without a virtual device has no problem: its devices are real ones.
+    A checkout without a virtual device has no such reason.
     """
     try:
         text = (root / _CONFIGURATION).read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
-"""What can go wrong while a runtime is built."""
+"""Errors of this package."""
 
 
 class RuntimeBuildError(Exception):
-    """Says what is wrong, and what would work."""
+    """A runtime cannot be built; the message has the problem and a solution."""

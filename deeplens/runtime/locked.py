@@ -1,4 +1,4 @@
-"""What the lock says for one kind of device."""
+"""Read the locked packages of one kind of device."""
 
 import re
 from collections.abc import Iterator
@@ -15,30 +15,30 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Locked:
-    """One distribution, pinned, with the SHA-256 of every file that may be it."""
+    """A pinned distribution, with the SHA-256 of each of its files."""
 
     name: str
     version: str
     hashes: tuple[str, ...]
 
     def line(self) -> str:
-        """Return it as a line of a requirements file."""
+        """Return the distribution as a line of a requirements file."""
         return " ".join(
-            [f"{self.name}=={self.version}", *(f"--hash=sha256:{one}" for one in self.hashes)]
+            [f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in self.hashes)]
         )
 
 
 def locked_for(lock: Path, target: Target) -> list[Locked]:
-    """Read a lock file of `uv pip compile --universal --generate-hashes`; keep what the target has.
+    """Return the packages for a target from a lock of `uv pip compile --universal`.
 
     Raises:
-        RuntimeBuildError: the file is absent, or a line is no exact pin with hashes.
+        RuntimeBuildError: the file does not exist, or a line is not an exact pin with hashes.
     """
     try:
         text = lock.read_text(encoding="utf-8")
     except OSError as error:
         raise RuntimeBuildError(f"{lock}: cannot be read: {error.strerror}") from None
-    return sorted(_pins(lock, text, target), key=lambda one: one.name)
+    return sorted(_pins(lock, text, target), key=lambda package: package.name)
 
 
 def _pins(lock: Path, text: str, target: Target) -> Iterator[Locked]:
@@ -50,12 +50,14 @@ def _pins(lock: Path, text: str, target: Target) -> Iterator[Locked]:
         try:
             requirement = Requirement(pin)
         except InvalidRequirement:
-            raise RuntimeBuildError(f"{lock}: {pin!r} is no requirement") from None
+            raise RuntimeBuildError(f"{lock}: {pin!r} is not a valid requirement") from None
         hashes = tuple(_HASH.findall(entry))
-        versions = [one.version for one in requirement.specifier if one.operator == "=="]
+        versions = [
+            specifier.version for specifier in requirement.specifier if specifier.operator == "=="
+        ]
         if len(versions) != 1 or not hashes:
             raise RuntimeBuildError(
-                f"{lock}: {pin!r} is not pinned with '==' and a SHA-256; write it by `make lock`"
+                f"{lock}: {pin!r} is not pinned with '==' and a SHA-256; write it with `make lock`"
             )
         if requirement.marker is None or requirement.marker.evaluate(dict(target.markers)):
             yield Locked(requirement.name, versions[0], hashes)

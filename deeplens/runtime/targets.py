@@ -1,4 +1,4 @@
-"""Which devices runtimes are built for."""
+"""The kinds of devices that runtimes are built for."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ _OLDEST_GLIBC_MINOR = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of device: the architecture in Greengrass' word, and in the kernel's."""
+    """A kind of device: its architecture as named by Greengrass, and as named by the kernel."""
 
     architecture: str
     machine: str
-    # Wheels for a C library up to 2.x are taken.
+    # The x of the newest glibc 2.x that wheels may require.
     newest_glibc_minor: int
 
     @property
     def platforms(self) -> list[str]:
-        """The wheel platform tags that fit, newest C library first."""
+        """The compatible platform tags of wheels, newest C library first."""
         minors = range(self.newest_glibc_minor, _OLDEST_GLIBC_MINOR - 1, -1)
         legacy = ("manylinux2014", "manylinux2010", "manylinux1")
         return [
@@ -41,5 +41,5 @@ class Target:
         }
 
 
-# OpenVINO's wheels for Arm ask for Ubuntu 22.04's C library; Debian 12 has a newer one.
+# OpenVINO's wheels for Arm require the C library of Ubuntu 22.04; that of Debian 12 is newer.
 TARGETS = (Target("amd64", "x86_64", 31), Target("aarch64", "aarch64", 35))

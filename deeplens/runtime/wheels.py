@@ -1,4 +1,4 @@
-"""Wheels of the lock, downloaded once and checked."""
+"""Download and check the wheels of the lock."""
 
 import hashlib
 import subprocess
@@ -16,33 +16,33 @@ _SHOWN_LINES = 3
 
 
 def fetch(locked: list[Locked], target: Target, folder: Path) -> dict[str, Path]:
-    """Return the wheel of each distribution, by name; download what `folder` does not have.
+    """Return the wheel of each distribution, by name; download those that `folder` does not have.
 
     Raises:
-        RuntimeBuildError: there is no such wheel for the target, or no index can be asked.
+        RuntimeBuildError: a wheel for the target does not exist, or the index does not respond.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [one for one in locked if _kept(one, folder) is None]
+    missing = [package for package in locked if _downloaded(package, folder) is None]
     if missing:
         _download(missing, target, folder)
-    found = {one.name: _kept(one, folder) for one in locked}
-    absent = [one.line().split(" ")[0] for one in locked if found[one.name] is None]
+    wheels = {package.name: _downloaded(package, folder) for package in locked}
+    absent = [package.line().split(" ")[0] for package in locked if wheels[package.name] is None]
     if absent:
         raise RuntimeBuildError(f"no wheel for {target.architecture} of: {', '.join(absent)}")
-    return {name: wheel for name, wheel in found.items() if wheel is not None}
+    return {name: wheel for name, wheel in wheels.items() if wheel is not None}
 
 
-def _kept(one: Locked, folder: Path) -> Path | None:
-    """Return the wheel that is in the folder with one of the lock's hashes."""
+def _downloaded(package: Locked, folder: Path) -> Path | None:
+    """Return the wheel in the folder that has one of the lock's hashes."""
     for wheel in sorted(folder.glob("*.whl")):
         try:
             name, version, _, _ = parse_wheel_filename(wheel.name)
         except InvalidWheelFilename:
             continue
         if (
-            name == canonicalize_name(one.name)
-            and str(version) == one.version
-            and sha256_of(wheel) in one.hashes
+            name == canonicalize_name(package.name)
+            and str(version) == package.version
+            and sha256_of(wheel) in package.hashes
         ):
             return wheel
     return None
@@ -51,7 +51,7 @@ def _kept(one: Locked, folder: Path) -> Path | None:
 def _download(locked: list[Locked], target: Target, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="deeplens-runtime-") as scratch:
         requirements = Path(scratch) / "requirements.txt"
-        lines = "".join(f"{one.line()}\n" for one in locked)
+        lines = "".join(f"{package.line()}\n" for package in locked)
         requirements.write_text(lines, encoding="utf-8")
         platforms = [f"--platform={name}" for name in target.platforms]
         result = subprocess.run(  # noqa: S603 - this environment's own pip, fixed arguments
@@ -67,13 +67,13 @@ def _download(locked: list[Locked], target: Target, folder: Path) -> None:
             check=False,
         )  # fmt: skip
     if result.returncode:
-        said = [line for line in result.stderr.splitlines() if line.strip()][-_SHOWN_LINES:]
+        last_lines = [line for line in result.stderr.splitlines() if line.strip()][-_SHOWN_LINES:]
         raise RuntimeBuildError(
-            f"pip cannot download the wheels for {target.architecture}: {' | '.join(said)}"
+            f"pip cannot download the wheels for {target.architecture}: {' | '.join(last_lines)}"
         )
 
 
 def sha256_of(file: Path) -> str:
-    """SHA-256 of a file's bytes, lower-case hex."""
+    """Return the SHA-256 of a file in lower-case hex."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

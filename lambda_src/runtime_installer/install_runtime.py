@@ -1,10 +1,11 @@
-"""Makes the camera's Python environment from the wheels beside this file; asks no network.
+"""Create the camera's Python environment from the wheels in this file's folder, without network.
 
-The install step of the runtime component: `python3.12 install_runtime.py FOLDER`. The environment
-is made beside FOLDER and renamed when all of it is on disk and its packages import, so FOLDER is
-either whole or not there. What a power cut leaves is made again; what is whole is left alone.
+The runtime component runs it as its install step: `python3.12 install_runtime.py FOLDER`. The
+environment is created in the parent folder of FOLDER, and renamed when all its files are on disk
+and its packages import. So FOLDER is either complete or absent. A complete environment is not
+changed; an incomplete one, such as after a power failure, is created again.
 
-Nothing but the standard library. Exit codes: 0 the environment is there, 1 it cannot be made.
+It requires only the standard library. Exit codes: 0 the environment exists, 1 it cannot be created.
 """
 
 import contextlib
@@ -25,36 +26,37 @@ REQUIREMENTS = "requirements.txt"
 WHEELS = "wheels"
 
 _KEYS = {"python", "machine", "glibc", "installer", "installed_bytes", "imports", "wheels"}
-_WHOLE = "deeplens-runtime.json"
-_KEPT_BESIDE = 1
+_COMPLETE = "deeplens-runtime.json"
+_PREVIOUS_ENVIRONMENTS = 1
 _SHOWN_LINES = 3
-# pip's own unpacking, byte code, and the file system's blocks.
-_ROOM_FOR_EACH_BYTE = 1.5
+# For the unpacking by pip, bytecode, and the blocks of the file system.
+_DISK_BYTES_PER_BYTE = 1.5
 _WITHOUT_NETWORK = ("--isolated", "--no-input", "--disable-pip-version-check", "--no-cache-dir")
 
 
 class InstallError(Exception):
-    """Why there is no environment; one line."""
+    """The environment cannot be created; the message is one line."""
 
 
 def install(archive: Path, folder: Path) -> bool:
-    """Make `folder` from the unpacked archive; return whether there was anything to do.
+    """Create `folder` from the unpacked archive; return false if it exists already.
 
-    A second process waits for the first one, which a core that was killed may have left behind.
+    A second process waits for the first, which may still run after its core device was killed.
 
     Raises:
-        InstallError: this is not the runtime's Python or machine, a wheel is missing or not the
-            locked one, the disk is full, or a package does not import.
+        InstallError: the Python version or the machine does not match the runtime, a wheel is
+            missing or does not have the locked digest, the disk is full, or a package does not
+            import.
     """
     manifest = _manifest(archive)
     _check_device(manifest)
-    if _is_whole(folder, manifest):
+    if _is_complete(folder, manifest):
         return False
     _check_wheels(archive, manifest)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder.parent):
-            if _is_whole(folder, manifest):
+            if _is_complete(folder, manifest):
                 return False
             _install_locked(archive, folder, manifest)
     except OSError as error:
@@ -64,7 +66,7 @@ def install(archive: Path, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other installer works in a folder; the lock ends with the process."""
+    """Hold the lock of a folder, after waiting for other installers; it ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -77,13 +79,13 @@ def _install_locked(archive: Path, folder: Path, manifest: dict[str, Any]) -> No
     partial = folder.with_name(f".{folder.name}.partial")
     _remove(partial)
     try:
-        _check_room(folder.parent, manifest)
-        _make(partial, archive, manifest)
+        _check_disk_space(folder.parent, manifest)
+        _create(partial, archive, manifest)
         _remove(folder)
         partial.rename(folder)
     finally:
         _remove(partial)
-    _forget_others(folder)
+    _remove_others(folder)
 
 
 def _manifest(archive: Path) -> dict[str, Any]:
@@ -100,21 +102,21 @@ def _manifest(archive: Path) -> dict[str, Any]:
 
 
 def _check_device(manifest: dict[str, Any]) -> None:
-    wanted = manifest["python"]
-    if ".".join(platform.python_version_tuple()[:2]) != wanted:
+    version = manifest["python"]
+    if ".".join(platform.python_version_tuple()[:2]) != version:
         raise InstallError(
-            f"this runtime is for Python {wanted}, {sys.executable} is "
-            f"{platform.python_version()}; install python{wanted} on the device"
+            f"this runtime is for Python {version}, {sys.executable} is "
+            f"{platform.python_version()}; install python{version} on the device"
         )
     if platform.machine() != manifest["machine"]:
         raise InstallError(
             f"this runtime is for {manifest['machine']}, the device is {platform.machine()}"
         )
-    library, version = platform.libc_ver()
-    if library == "glibc" and _numbers(version) < _numbers(manifest["glibc"]):
+    library, library_version = platform.libc_ver()
+    if library == "glibc" and _numbers(library_version) < _numbers(manifest["glibc"]):
         raise InstallError(
-            f"this runtime needs glibc {manifest['glibc']} or newer, the device has {version}; "
-            "a newer operating system has it"
+            f"this runtime requires glibc {manifest['glibc']} or newer, the device has "
+            f"{library_version}; install a newer operating system"
         )
 
 
@@ -122,13 +124,13 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _is_whole(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Whether `folder` was made from this very manifest, and its interpreter still runs."""
+def _is_complete(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Return true if `folder` was created from this manifest and its interpreter runs."""
     try:
-        made_of = json.loads((folder / _WHOLE).read_text(encoding="utf-8"))
+        installed = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(made_of == manifest) and _runs(folder, "import sys") is None
+    return bool(installed == manifest) and _runs(folder, "import sys") is None
 
 
 def _check_wheels(archive: Path, manifest: dict[str, Any]) -> None:
@@ -136,26 +138,26 @@ def _check_wheels(archive: Path, manifest: dict[str, Any]) -> None:
         wheel = archive / WHEELS / name
         try:
             with wheel.open("rb") as content:
-                found = hashlib.file_digest(content, "sha256").hexdigest()
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as error:
             raise InstallError(f"wheel {name}: cannot be read: {error.strerror}") from None
-        if found != expected:
+        if digest != expected:
             raise InstallError(
-                f"wheel {name}: SHA-256 is {found}, locked is {expected}; nothing was installed"
+                f"wheel {name}: SHA-256 is {digest}, expected {expected}; nothing was installed"
             )
 
 
-def _check_room(where: Path, manifest: dict[str, Any]) -> None:
-    needed = int(manifest["installed_bytes"] * _ROOM_FOR_EACH_BYTE)
-    free = shutil.disk_usage(where).free
+def _check_disk_space(folder: Path, manifest: dict[str, Any]) -> None:
+    needed = int(manifest["installed_bytes"] * _DISK_BYTES_PER_BYTE)
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise InstallError(
-            f"{where}: {free >> 20} MiB are free, the runtime needs {needed >> 20} MiB"
+            f"{folder}: {free >> 20} MiB are free, the runtime requires {needed >> 20} MiB"
         )
 
 
-def _make(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
-    # pip comes with the wheels: not every system's Python has it.
+def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
+    # The archive contains pip, because some systems' Python does not.
     _run([sys.executable, "-m", "venv", "--without-pip", str(partial)], "python -m venv failed")
     _run(
         [
@@ -169,27 +171,27 @@ def _make(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
         ],
         "pip cannot install the wheels",
     )
-    # Their first lines name the folder that is renamed; nothing here is started by them.
+    # Scripts contain the path of the folder before it is renamed; the camera does not use them.
     for program in (partial / "bin").iterdir():
         if not program.name.startswith("python"):
             program.unlink()
     problem = _runs(partial, "".join(f"import {name}\n" for name in manifest["imports"]))
     if problem:
         raise InstallError(f"the packages do not import: {problem}")
-    (partial / _WHOLE).write_text(json.dumps(manifest), encoding="utf-8")
-    # A name must not reach the disk before what it names.
+    (partial / _COMPLETE).write_text(json.dumps(manifest), encoding="utf-8")
+    # The content must be on disk before the folder gets its final name.
     os.sync()
 
 
 def _runs(folder: Path, program: str) -> str | None:
-    """Run a program on the folder's interpreter; return why that failed, or None."""
-    # As the camera runs, it sees nothing but the environment and the standard library.
+    """Run a program with the folder's interpreter; return the reason of a failure, or None."""
+    # As for the camera, `-I` limits imports to the environment and the standard library.
     command = [str(folder / "bin" / "python"), "-I", "-c", program]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - above
     except OSError as error:
         return str(error.strerror)
-    return _last_lines(result.stderr) or "no word" if result.returncode else None
+    return _last_lines(result.stderr) or "no output" if result.returncode else None
 
 
 def _run(command: list[str], failed: str) -> None:
@@ -209,14 +211,14 @@ def _last_lines(text: str) -> str:
     return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-_SHOWN_LINES:])
 
 
-def _forget_others(folder: Path) -> None:
-    """Keep the environment that was there before, for a roll-back; remove older ones."""
-    others = [one for one in folder.parent.iterdir() if one != folder and one.is_dir()]
-    whole = [one for one in others if (one / _WHOLE).is_file()]
-    whole.sort(key=lambda one: one.stat().st_mtime, reverse=True)
-    abandoned = [one for one in others if one.name.startswith(".") and one.suffix == ".partial"]
-    for one in [*whole[_KEPT_BESIDE:], *abandoned]:
-        _remove(one)
+def _remove_others(folder: Path) -> None:
+    """Remove old environments, except the previous one, which a rollback needs."""
+    others = [path for path in folder.parent.iterdir() if path != folder and path.is_dir()]
+    complete = [path for path in others if (path / _COMPLETE).is_file()]
+    complete.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    partial = [path for path in others if path.name.startswith(".") and path.suffix == ".partial"]
+    for path in [*complete[_PREVIOUS_ENVIRONMENTS:], *partial]:
+        _remove(path)
 
 
 def _remove(folder: Path) -> None:
@@ -224,17 +226,17 @@ def _remove(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Install into the folder that is named; say what happened in one line."""
+    """Install into the given folder; print the result in one line."""
     if len(arguments) != 1:
         print("usage: install_runtime.py FOLDER", file=sys.stderr)
         return 1
     folder = Path(arguments[0]).absolute()
     try:
-        made = install(Path(__file__).resolve().parent, folder)
+        installed = install(Path(__file__).resolve().parent, folder)
     except InstallError as error:
         print(f"the runtime is not installed: {error}", file=sys.stderr)
         return 1
-    print(f"the runtime is {'installed' if made else 'there already'}: {folder}")
+    print(f"the runtime is {'installed' if installed else 'there already'}: {folder}")
     return 0
 
 

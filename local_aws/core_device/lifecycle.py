@@ -65,8 +65,8 @@ async def stop(component: InstalledComponent, host: Host) -> None:
     """Stop a component. A failed shutdown step is only logged."""
     if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await component.watch
+        # A cancellation of this task itself is not suppressed.
+        await asyncio.wait({component.watch})
     component.watch = None
     runs = component.status in {"STARTING", "RUNNING", "ERRORED"}
     if runs:
@@ -257,7 +257,8 @@ async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
     step = _step(component, host, "run")
     limit, _ = host.nucleus.run_limits(step.timeout_seconds if step else None)
     try:
-        code = await asyncio.wait_for(process.wait(), limit)
+        async with asyncio.timeout(limit):
+            code = await process.wait()
     except TimeoutError:
         await process.stop()
         return process.timed_out(limit)

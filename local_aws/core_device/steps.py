@@ -97,7 +97,8 @@ class ComponentProcess:
             with contextlib.suppress(ProcessLookupError):
                 self._terminate(process)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), self._stop_seconds)
+                async with asyncio.timeout(self._stop_seconds):
+                    await process.wait()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
@@ -165,7 +166,9 @@ class Script(ComponentProcess):
         """Run the script within its timeout; return the problem if it failed."""
         await self.start()
         try:
-            code = await asyncio.wait_for(self.wait(), self._step.timeout_seconds)
+            # Python 3.11's wait_for suppresses a cancellation that arrives when the process ends.
+            async with asyncio.timeout(self._step.timeout_seconds):
+                code = await self.wait()
         except TimeoutError:
             await self.stop()
             return self.timed_out(self._step.timeout_seconds)
@@ -268,7 +271,8 @@ class LambdaProcess(ComponentProcess):
         readable = asyncio.Event()
         loop.add_reader(ready, readable.set)
         try:
-            await asyncio.wait_for(readable.wait(), self._launch.status_timeout_seconds)
+            async with asyncio.timeout(self._launch.status_timeout_seconds):
+                await readable.wait()
         except TimeoutError:
             return Problem(
                 "STARTUP_TIMEOUT",

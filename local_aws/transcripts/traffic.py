@@ -113,7 +113,8 @@ class TrafficStream:
             await _write(send, "\n")
             while not disconnected.done():
                 try:
-                    event = await asyncio.wait_for(events.get(), _SILENCE_SECONDS)
+                    async with asyncio.timeout(_SILENCE_SECONDS):
+                        event = await events.get()
                 except TimeoutError:
                     # An empty line means that the emulator runs and the device sends nothing.
                     await _write(send, "\n")

@@ -11,10 +11,9 @@ from model_tools.artifact.provenance import PROVENANCE_NAME, provenance
 from model_tools.artifact.sbom import SBOM_NAME, sbom
 from model_tools.errors import RefusedError, SourceError
 from model_tools.reproducible_archives import write_tar_gz, zip_bytes
-from shared.artifact.archive import Artifact, open_artifact, sha256_of
+from shared.artifact.archive import BROKEN_ZIP, Artifact, open_artifact, sha256_of
 from shared.artifact.labels import write_label_map
 from shared.artifact.manifest import MANIFEST_NAME, Manifest
-from shared.artifact.zips import BROKEN_ZIP
 
 ARTIFACT_NAME = "model.zip"
 TAR_NAME = "model.tar.gz"
@@ -104,7 +103,7 @@ def checked_manifest(
     """Return the manifest that `package` would write.
 
     Raises:
-        shared.artifact.errors.VisionError: cameras cannot read the description or the labels.
+        shared.artifact.errors.ArtifactError: cameras cannot read the description or the labels.
     """
     _, manifest = _members(description, graph, labels, extra_files or {})
     return manifest
@@ -121,7 +120,7 @@ def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> A
     Raises:
         SourceError: the file is not an artifact.
         RefusedError: its members differ from those in its manifest, or exceed a limit.
-        shared.artifact.errors.VisionError: a digest, the manifest or the label map is not valid.
+        shared.artifact.errors.ArtifactError: a digest, the manifest or the label map is not valid.
     """
     actual_digest = sha256_of(archive)
     try:

@@ -10,9 +10,9 @@ from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.errors import SourceError
 from model_tools.images import read_image
 from model_tools.sandbox import Limits, isolated
-from shared.artifact.baseline import LEAST_FRAMES, Baseline
+from shared.artifact.drift_baseline import LEAST_FRAMES, Baseline
 from shared.vision.engine import open_engine
-from shared.vision.runtimes import TENSORFLOW
+from shared.vision.graph_loader import TENSORFLOW
 
 
 def with_baseline(
@@ -31,18 +31,18 @@ def with_baseline(
         description: of the model.
         graph: a serialized frozen GraphDef.
         labels: names by id, from 1.
-        images: files, at least `shared.artifact.baseline.LEAST_FRAMES`.
+        images: files, at least `shared.artifact.drift_baseline.LEAST_FRAMES`.
         limits: of the process.
 
     Raises:
         SourceError: there are too few images, or one cannot be read.
-        ModelToolsError, shared.artifact.errors.VisionError: the model does not run.
+        ModelToolsError, shared.artifact.errors.ArtifactError: the model does not run.
     """
     if len(images) < LEAST_FRAMES:
         raise SourceError(
             f"{len(images)} images are too few for a baseline: give at least {LEAST_FRAMES}"
         )
-    without_split = replace(description, cut=None, baseline=None)
+    without_split = replace(description, split=None, baseline=None)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         packaged = package(Path(workspace), without_split, graph, labels)
         limits = limits or Limits.for_files(packaged.path, *images)

@@ -17,7 +17,7 @@ from shared.artifact.manifest import (
     InputSpec,
     OutputSpec,
     Triple,
-    cut_spec,
+    split_detector_spec,
 )
 from shared.artifact.strict_json import parse_json
 
@@ -92,7 +92,7 @@ def infer_description(
         parity=frozen.parity,
         provenance=frozen.provenance
         | ({"training": request.training} if request.training is not None else {}),
-        cut=cut_spec(frozen.cut) if frozen.cut else None,
+        split=split_detector_spec(frozen.cut) if frozen.cut else None,
     )
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model_tools.tool_versions import tensorflow_version
-from shared.artifact.baseline import Baseline
-from shared.artifact.manifest import SCHEMA_VERSION, CutSpec, InputSpec, OutputSpec
+from shared.artifact.drift_baseline import Baseline
+from shared.artifact.manifest import SCHEMA_VERSION, InputSpec, OutputSpec, SplitDetectorSpec
 
 GRAPH_NAME = "frozen_model.pb"
 LABELS_NAME = "label_map.pbtxt"
@@ -27,9 +27,9 @@ class ModelDescription:
     # The reader that the graph was rewritten for, if it was.
     consumer: str | None = None
     parity: dict[str, Any] | None = None
-    # The usual detections, if they were measured.
+    # The drift baseline, if it was measured.
     baseline: Baseline | None = None
-    cut: CutSpec | None = None
+    split: SplitDetectorSpec | None = None
 
     def as_manifest(self, files: dict[str, bytes]) -> dict[str, Any]:
         """Return manifest.json as an object.
@@ -41,7 +41,7 @@ class ModelDescription:
         optional = {
             "parity": self.parity,
             "baseline": self.baseline.as_manifest() if self.baseline else None,
-            "cut": cut_document(self.cut) if self.cut else None,
+            "cut": split_document(self.split) if self.split else None,
         }
         return {
             "schema_version": SCHEMA_VERSION,
@@ -78,7 +78,7 @@ def _output(spec: OutputSpec) -> dict[str, Any]:
     return document
 
 
-def cut_document(spec: CutSpec) -> dict[str, Any]:
+def split_document(spec: SplitDetectorSpec) -> dict[str, Any]:
     """Return the manifest's `cut`."""
     document = asdict(spec) | {"input": _input(spec.input), "box_scale": list(spec.box_scale)}
     document["outputs"] = {

@@ -15,7 +15,7 @@ from model_tools.benchmark.worker import Contender, EngineProcess, StartTimes
 from model_tools.images import ImageArray
 from model_tools.inspection import flops_of
 from shared.artifact.archive import Artifact
-from shared.vision.runtimes import OPENVINO
+from shared.vision.graph_loader import OPENVINO
 
 PLAIN, ACCELERATED, BFLOAT16 = "plain (TensorFlow)", "accelerated (OpenVINO)", "accelerated, bf16"
 
@@ -86,7 +86,7 @@ def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
         progress: it is called with the number of completed rounds.
 
     Raises:
-        ModelToolsError, shared.artifact.errors.VisionError: the artifact cannot run.
+        ModelToolsError, shared.artifact.errors.ArtifactError: the artifact cannot run.
     """
     inputs = images or [np.random.default_rng(0).integers(0, 256, (*_IMAGE_SIDES_PX, 3), np.uint8)]
     contenders = [Contender(PLAIN, "tensorflow"), Contender(ACCELERATED, "openvino")]
@@ -133,9 +133,9 @@ def peak_gflops_per_second() -> float:
 
 
 def _gflop(artifact: Artifact) -> float | None:
-    cut = artifact.manifest.cut
-    spec = cut.input if cut else artifact.manifest.input
-    graph = artifact.directory / (cut.graph if cut else artifact.manifest.graph)
+    split = artifact.manifest.split
+    spec = split.input if split else artifact.manifest.input
+    graph = artifact.directory / (split.graph if split else artifact.manifest.graph)
     sides = (spec.height_px or _IMAGE_SIDES_PX[0], spec.width_px or _IMAGE_SIDES_PX[1])
     shape = (1, *sides, 3) if spec.layout == "NHWC" else (1, 3, *sides)
     flop = flops_of(graph, spec.name, spec.dtype, shape)

@@ -12,7 +12,7 @@ from typing import Any
 
 from model_tools.errors import IsolationError, ModelToolsError
 from model_tools.images import ImageArray
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 _WARM_UP_RUNS = 3
 _KIB = 1024
@@ -104,7 +104,7 @@ def _serve(
         while (seconds := pipe.recv()) is not None:
             pipe.send(_block(infer, images, seconds))
         pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB)
-    except (ModelToolsError, VisionError) as error:
+    except (ModelToolsError, ArtifactError) as error:
         pipe.send(error)
 
 

@@ -11,7 +11,7 @@ from model_tools.errors import (
     SourceError,
     WrongKeyError,
 )
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.printable import printable
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -31,14 +31,14 @@ class ReportingGroup(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (ModelToolsError, VisionError, OSError) as error:
+        except (ModelToolsError, ArtifactError, OSError) as error:
             raise (as_click_error(error) or failed(error)) from None
 
 
 def as_click_error(error: Exception) -> click.ClickException | None:
     """Return the message of an error that a file, an option or the system causes."""
     match error:
-        case SourceError() | AmbiguousError() | RefusedError() | WrongKeyError() | VisionError():
+        case SourceError() | AmbiguousError() | RefusedError() | WrongKeyError() | ArtifactError():
             return wrong_input(error)
         case ModelToolsError():
             return failed(error)

@@ -112,9 +112,9 @@ def freeze(
         f"on {frozen.details.parity['samples']} samples"
     )
     if frozen.details.cut:
-        echo("  cut for fast engines: exact on the images that were compared")
+        echo("  split for fast engines: exact on the images that were compared")
     elif "not_cut" in frozen.details.parity:
-        echo(f"  not cut: {frozen.details.parity['not_cut']}")
+        echo(f"  not split: {frozen.details.parity['not_cut']}")
 
 
 def _constant(text: str) -> tuple[str, tuple[float, ...]]:

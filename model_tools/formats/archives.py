@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from model_tools.errors import RefusedError
-from shared.artifact.zips import BROKEN_ZIP
+from shared.artifact.archive import BROKEN_ZIP
 
 MOST_MEMBERS = 10_000
 MOST_BYTES = 4 << 30

@@ -29,7 +29,7 @@ import h5py
 
 from model_tools.errors import RefusedError
 from model_tools.formats.keras_2 import is_keras_2, translated
-from shared.artifact.zips import BROKEN_ZIP
+from shared.artifact.archive import BROKEN_ZIP
 
 _RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 _LARGEST_CONFIG_BYTES = 64 << 20

@@ -22,12 +22,12 @@ from model_tools.freezing.passes.constants import constant_behind
 from model_tools.graph.queries import node_name, nodes_by_name, subgraph, tensor_name
 from shared.artifact.manifest import (
     DETECTION_OUTPUTS,
-    CutSpec,
     InputSpec,
     OutputSpec,
+    SplitDetectorSpec,
 )
-from shared.vision.engine import CutDetector
-from shared.vision.runtimes import TENSORFLOW, open_runtime
+from shared.vision.engine import SplitDetector
+from shared.vision.graph_loader import TENSORFLOW, open_runtime
 
 # Stored in artifacts, by this name.
 BACKBONE_NAME = "cut_model.pb"
@@ -54,7 +54,7 @@ class DetectorSplit:
 
     backbone: bytes
     anchors: bytes
-    spec: CutSpec
+    spec: SplitDetectorSpec
     largest_difference: float
     images: int
 
@@ -84,7 +84,7 @@ def split_detector(model: LoadedModel, images: list[npt.NDArray[np.uint8]]) -> D
     return DetectorSplit(backbone, anchors, spec, difference, len(compared))
 
 
-def _read(model: LoadedModel) -> tuple[CutSpec, bytes]:
+def _read(model: LoadedModel) -> tuple[SplitDetectorSpec, bytes]:
     nodes = nodes_by_name(model.graph)
     pixels = _pixels(model, nodes)
     encodings = tensor_name(nodes["Postprocessor/Reshape_1"].input[0])
@@ -100,7 +100,7 @@ def _read(model: LoadedModel) -> tuple[CutSpec, bytes]:
     saved = io.BytesIO()
     np.save(saved, anchors)
     most = model.outputs["detection_boxes"].shape
-    spec = CutSpec(
+    spec = SplitDetectorSpec(
         graph=BACKBONE_NAME,
         anchors=ANCHORS_NAME,
         input=pixels,
@@ -210,7 +210,7 @@ def _run_graph(graph: Any, feed: Arrays, tensors: list[str]) -> Arrays:
         return dict(session.run(fetches, feed))
 
 
-def _backbone(model: LoadedModel, spec: CutSpec) -> bytes:
+def _backbone(model: LoadedModel, spec: SplitDetectorSpec) -> bytes:
     """Freeze the graph between the pixels and the raw outputs, like any other model."""
     shape = (1, spec.input.height_px, spec.input.width_px, 3)
     outputs = {
@@ -244,7 +244,7 @@ def _largest_difference(
         graph.write_bytes(split.backbone)
         anchors.write_bytes(split.anchors)
         names = (split.spec.box_encodings.name, split.spec.class_predictions.name)
-        detector = CutDetector(split.spec, anchors, open_runtime(TENSORFLOW, graph, names))
+        detector = SplitDetector(split.spec, anchors, open_runtime(TENSORFLOW, graph, names))
         (alias,) = model.inputs
         return max(
             _difference(model.run({alias: image[np.newaxis]}), detector.run(image))

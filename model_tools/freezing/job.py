@@ -94,7 +94,7 @@ def _split(
     Returns:
         The section `cut` of the manifest, its entries in `parity`, and the files by name.
     """
-    from model_tools.artifact.manifest_writer import cut_document  # noqa: PLC0415 - imports TensorFlow
+    from model_tools.artifact.manifest_writer import split_document  # noqa: PLC0415 - imports TensorFlow
     from model_tools.freezing import detector_split  # noqa: PLC0415 - as above
     from model_tools.images import image_samples  # noqa: PLC0415 - as above
 
@@ -110,4 +110,4 @@ def _split(
         detector_split.ANCHORS_NAME: split.anchors,
     }
     parity = {"largest_absolute": split.largest_difference, "pictures": split.images}
-    return cut_document(split.spec), {"cut": parity}, files
+    return split_document(split.spec), {"cut": parity}, files

@@ -14,7 +14,7 @@ from typing import Any
 
 from model_tools.errors import FreezeError
 from shared.artifact.errors import ArtifactError
-from shared.vision.runtimes import OPENVINO, open_runtime
+from shared.vision.graph_loader import OPENVINO, open_runtime
 
 _LISTS = Path(__file__).with_name("known_ops")
 _MOST_LISTED = 8

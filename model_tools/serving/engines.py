@@ -13,7 +13,7 @@ from model_tools.formats.tensors import Arrays
 from model_tools.formats.trimming import loadable
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import Servable
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)
@@ -90,7 +90,7 @@ class _OpenVino:
                 continue
             try:
                 self._predictors[key] = Predictor(servable.folder, key, accelerate=True)
-            except (ModelToolsError, VisionError) as error:
+            except (ModelToolsError, ArtifactError) as error:
                 self._reasons[key] = _first_line(error)
         if not self._predictors:
             reasons = "; ".join(f"{key}: {reason}" for key, reason in self._reasons.items())
@@ -109,7 +109,7 @@ class _OpenVino:
         try:
             with self._lock:
                 return self._predictors[key](feed)
-        except (ModelToolsError, VisionError) as error:
+        except (ModelToolsError, ArtifactError) as error:
             raise RequestError(400, _first_line(error)) from None
 
 

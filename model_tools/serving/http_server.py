@@ -120,7 +120,8 @@ def _application(listener: Listener) -> web.Application:
             listener.pool, listener.handle, request.method, request.path, headers, body
         )
         try:
-            return _response(await asyncio.wait_for(work, listener.timeout_seconds))
+            async with asyncio.timeout(listener.timeout_seconds):
+                return _response(await work)
         except TimeoutError:
             message = f"no response within {listener.timeout_seconds:g} seconds"
             return _response(RequestError(504, message).as_response())

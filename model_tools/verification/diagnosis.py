@@ -14,7 +14,7 @@ from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError, ScoresError
 from shared.artifact.manifest import InputSpec, Manifest
 from shared.vision.engine import open_engine
-from shared.vision.runtimes import OPENVINO
+from shared.vision.graph_loader import OPENVINO
 
 # (mean, scale) of values 0 to 255, by their usual name.
 _NORMALISATIONS = {

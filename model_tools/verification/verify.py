@@ -75,7 +75,7 @@ def verify_artifact(request: VerifyRequest, limits: Limits | None = None) -> Ver
     """Run every comparison in a limited process.
 
     Raises:
-        ModelToolsError, shared.artifact.errors.VisionError: the artifact, the source or an image
+        ModelToolsError, shared.artifact.errors.ArtifactError: the artifact, the source or an image
             is not valid.
     """
     models = [path for path in (request.artifact, request.against) if path is not None]
@@ -161,7 +161,7 @@ def _source(
     request: VerifyRequest, workspace: Path, artifact: Artifact, images: list[ImageArray]
 ) -> list[list[Detection]]:
     """Run the model that was frozen on images, prepared by the artifact's manifest."""
-    from shared.vision import answers  # noqa: PLC0415 - imports NumPy
+    from shared.vision import postprocessing  # noqa: PLC0415 - imports NumPy
 
     if request.against is None:
         raise SourceError("there is no source to compare with: give --against")
@@ -194,9 +194,9 @@ def _source(
         outputs = model.run({alias: prepare(image, manifest.input)})
         if "scores" in roles:
             activation = manifest.outputs["scores"].activation
-            return answers.classes(outputs[roles["scores"]], activation, artifact.labels)
+            return postprocessing.classes(outputs[roles["scores"]], activation, artifact.labels)
         by_role: dict[str, Any] = {role: outputs[key] for role, key in roles.items()}
-        return answers.detections(by_role, artifact.labels)
+        return postprocessing.detections(by_role, artifact.labels)
 
     return [infer(image) for image in images]
 
@@ -219,7 +219,7 @@ def _against_expected(
     current = agreement(names, expected_run, [by_name[name] for name in names], threshold)
 
     def share_with(spec: InputSpec) -> float:
-        changed = replace(artifact, manifest=replace(artifact.manifest, input=spec, cut=None))
+        changed = replace(artifact, manifest=replace(artifact.manifest, input=spec, split=None))
         run = _run(changed, [images[name] for name in names], "tensorflow")
         return agreement(names, expected_run, run, threshold).share
 

@@ -17,7 +17,7 @@ from model_tools.formats.signatures import Choice
 from model_tools.mxnet.model import FILES, read_mxnet
 from model_tools.mxnet.params import read_parameters
 from shared.artifact.archive import open_artifact, open_unpacked, sha256_of
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import Manifest
 
 Target = Callable[[bytes, Path], None]
@@ -128,5 +128,5 @@ def run(name: str, content: bytes, folder: Path) -> None:
     """Pass one input to a target, in an empty folder; only the reader's errors are caught."""
     try:
         TARGETS[name](content, folder)
-    except (ModelToolsError, VisionError):
+    except (ModelToolsError, ArtifactError):
         return

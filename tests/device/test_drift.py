@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from camera.drift import MIN_FRAMES, SAMPLE_SECONDS
 from model_tools.artifact.archive import unpack_artifact
 from shared.artifact.archive import Artifact
-from shared.artifact.baseline import (
+from shared.artifact.drift_baseline import (
     FEATURES,
     Baseline,
     brightness_and_sharpness,
@@ -169,9 +169,9 @@ def test_a_baseline_is_unchanged_by_a_manifest(baseline: Baseline) -> None:
 @pytest.mark.parametrize(
     ("feature", "key", "value", "message"),
     [
-        ("score", "edges", [0.5, 0.2], "edges ascend"),
-        ("score", "shares", [0.5, 0.5], "there are 8 bins"),
-        ("labels", "shares", [1.0, 0.0], "there are 6 bins"),
+        ("score", "edges", [0.5, 0.2], "expected ascending edges"),
+        ("score", "shares", [0.5, 0.5], "expected 8, one per bin"),
+        ("labels", "shares", [1.0, 0.0], "expected 6, one per bin"),
         ("brightness", "shares", [0.0] * 8, "expected 1"),
         ("brightness", "shares", [float("nan")] * 8, "expected 1"),
     ],

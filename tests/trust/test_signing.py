@@ -99,8 +99,8 @@ def test_the_formats_own_implementation_writes_what_is_verified_here() -> None:
     (key,) = parse_public_keys((DATA / "model-signing-1.1.1.pem").read_text(encoding="ascii"))
     content = (DATA / "model-signing-1.1.1.sig").read_bytes()
     assert json.loads(content)["verificationMaterial"]["publicKey"]["hint"] == key_id(key)
-    # Its signature is right; it counts no releases, so it is none of ours.
-    with pytest.raises(SignatureRefused, match=r"the signature is right, but .*'deeplens'"):
+    # Its signature is valid, but it has no release number.
+    with pytest.raises(SignatureRefused, match=r"the signature is valid, but .*'deeplens'"):
         open_bundle(content, TrustedKeys.of([key]))
 
 

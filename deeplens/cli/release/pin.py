@@ -59,12 +59,12 @@ def pin(environment_file: Path, digest: str, models: Path, *, as_json: bool) -> 
 def _version(artifact: Path) -> str:
     """Return an artifact's version and a space; an empty string if it cannot be read."""
     from shared.artifact.archive import packed_manifest
-    from shared.artifact.errors import VisionError
+    from shared.artifact.errors import ArtifactError
     from shared.artifact.strict_json import parse_json
     from shared.printable import printable
 
     try:
         version = parse_json(packed_manifest(artifact))["version"]
-    except (OSError, VisionError, KeyError, ValueError, TypeError):
+    except (OSError, ArtifactError, KeyError, ValueError, TypeError):
         return ""
     return f"{printable(str(version), longest=_LONGEST_VERSION)} "

@@ -10,7 +10,7 @@ from deeplens.releases.signing.signers import Signer
 from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SigningError, SourceError
 from shared.artifact.archive import packed_manifest, sha256_of
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import Manifest
 from shared.signatures import (
     Attack,
@@ -165,5 +165,5 @@ def _release_of(file: Path) -> int:
 def _manifest(artifact: Path) -> Manifest:
     try:
         return Manifest.from_json(packed_manifest(artifact))
-    except VisionError as error:
+    except ArtifactError as error:
         raise SourceError(f"{artifact}: not a model artifact: {error}") from None

@@ -11,7 +11,7 @@ from typing import Any
 from deeplens.releases.signing.releases import STATEMENT_NAME, read_statement
 from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SourceError, WrongKeyError
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.signatures import (
     Accepted,
     Expected,
@@ -38,7 +38,7 @@ class Signing:
             trusted = TrustedKeys.from_text(
                 ",".join(keys), ",".join(section.get("revoked_keys", []))
             )
-        except (VisionError, TypeError) as error:
+        except (ArtifactError, TypeError) as error:
             raise SourceError(f"signing.public_keys: {error}") from None
         return cls(trusted, bool(keys) and bool(section.get("required", True)))
 
@@ -87,7 +87,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
                 else [base64.b64decode(one, validate=True)]
             )
             TrustedKeys.of(keys)
-        except (OSError, UnicodeDecodeError, binascii.Error, ValueError, VisionError) as error:
+        except (OSError, UnicodeDecodeError, binascii.Error, ValueError, ArtifactError) as error:
             raise WrongKeyError(f"{one[:80]}: not a public key: {error}") from None
     return TrustedKeys.of(keys, revoked)
 
@@ -97,6 +97,6 @@ def _accepted(before: Path | None, signing: Signing) -> Accepted | None:
         return None
     try:
         return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), signing.trusted))
-    except (VisionError, SourceError):
+    except (ArtifactError, SourceError):
         # Signed by a key that is gone, or changed: it is no measure for what follows.
         return None

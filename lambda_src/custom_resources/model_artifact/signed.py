@@ -106,11 +106,11 @@ class SignedRelease:
     @contextlib.contextmanager
     def refusals() -> Iterator[None]:
         """Make every refusal CloudFormation's reason."""
-        from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
+        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
 
         try:
             yield
-        except VisionError as error:
+        except ArtifactError as error:
             raise ResourceFailed(f"{error}; nothing was deployed") from None
 
 
@@ -147,7 +147,7 @@ def accept(request: Request) -> SignedRelease | None:
 
 def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
     """What the stack had before this update, if it can still be verified."""
-    from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
+    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
 
     old = request.old_properties
@@ -155,6 +155,6 @@ def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
         return None
     try:
         return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
-    except VisionError:
+    except ArtifactError:
         # By a key that is not trusted any more: what it counted holds no longer.
         return None

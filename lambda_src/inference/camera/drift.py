@@ -2,7 +2,7 @@
 
 Frames are counted in the histograms of the artifact's baseline. Each sampled frame reduces the
 weight of the earlier ones, so that new frames count most and memory is constant.
-`shared.artifact.baseline` defines the features and the distance.
+`shared.artifact.drift_baseline` defines the features and the distance.
 """
 
 import logging
@@ -15,7 +15,13 @@ import numpy as np
 
 from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
-from shared.artifact.baseline import FEATURES, Baseline, Values, brightness_and_sharpness, distance
+from shared.artifact.drift_baseline import (
+    FEATURES,
+    Baseline,
+    Values,
+    brightness_and_sharpness,
+    distance,
+)
 from shared.vision.detections import Detection
 
 logger = logging.getLogger(__name__)

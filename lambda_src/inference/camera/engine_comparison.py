@@ -26,7 +26,7 @@ import numpy.typing as npt
 from shared.artifact.archive import open_unpacked
 from shared.vision.detections import Box, Detection
 from shared.vision.engine import open_engine
-from shared.vision.runtimes import OPENVINO, TENSORFLOW
+from shared.vision.graph_loader import OPENVINO, TENSORFLOW
 
 _ENGINES = (TENSORFLOW, OPENVINO)
 _IDLE_SECONDS = 15.0

@@ -11,7 +11,7 @@ from shared.artifact.archive import Artifact
 from shared.artifact.errors import EngineError
 from shared.vision.engine import DEFAULT_ENGINE, InferenceEngine, open_engine
 from shared.vision.engine import ENGINES as VISION_ENGINES
-from shared.vision.runtimes import DEVICES
+from shared.vision.graph_loader import DEVICES
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from camera.errors import DeviceError
 from camera.heartbeat import HeartbeatReporter
 from camera.messages import ErrorReport, ModelIdentity, error_message
 from camera.outbox import Outbox
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 logger = logging.getLogger(__name__)
 
@@ -71,5 +71,5 @@ def _log(error: Exception, count: int) -> None:
             error,
             count,
             # Messages of expected errors are complete; other errors need the traceback.
-            exc_info=None if isinstance(error, DeviceError | VisionError) else error,
+            exc_info=None if isinstance(error, DeviceError | ArtifactError) else error,
         )

@@ -7,7 +7,7 @@
     ├── CropError       a crop of an uncertain detection could not be stored: it is counted
     └── PublishError    a message was not accepted: it remains in the spool and is sent again
 
-Errors of the model artifact are `shared.artifact.errors.VisionError`.
+Errors of the model artifact are `shared.artifact.errors.ArtifactError`.
 """
 
 

@@ -16,7 +16,7 @@ from camera.heartbeat import HeartbeatReporter
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
 from camera.publish_filter import PublishFilter, of_interest
-from shared.artifact.baseline import Baseline
+from shared.artifact.drift_baseline import Baseline
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
 

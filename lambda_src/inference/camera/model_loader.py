@@ -17,7 +17,7 @@ from camera.inference import RunnableModel
 from camera.messages import ModelIdentity
 from camera.signature_check import SignatureVerifier
 from shared.artifact.archive import Artifact, open_artifact
-from shared.artifact.errors import ArtifactError, VisionError
+from shared.artifact.errors import ArtifactError
 from shared.signatures import Statement
 from shared.vision.engine import InferenceEngine
 
@@ -60,7 +60,7 @@ class ModelLoader:
         """Return the deployed model, or the last working one with the cause of the fallback.
 
         Raises:
-            VisionError: the deployed model fails and there is no other. An engine may raise other
+            ArtifactError: the deployed model fails and there is no other. An engine may raise other
                 errors.
         """
         good = self._last_good()
@@ -171,7 +171,7 @@ class ModelLoader:
             partial.rename(folder)
             _write_durably(self._good_file, self._digest)
             self._starts_file.unlink(missing_ok=True)
-        except (OSError, VisionError) as error:
+        except (OSError, ArtifactError) as error:
             shutil.rmtree(partial, ignore_errors=True)
             logger.warning("the model %s cannot be stored: %s", self._digest, error)
             return

@@ -15,7 +15,7 @@ from camera.dynamic_settings import (
 from camera.engine_selection import ENGINE_DEVICES, ENGINES, default_engine
 from camera.errors import SettingsError
 from camera.signature_check import OWNER_KEYS, SignatureSettings
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.signatures import TrustedKeys
 from shared.vision.images import ImageLimit
 
@@ -120,7 +120,7 @@ def _signatures(environment: Mapping[str, str]) -> SignatureSettings | None:
         return None
     try:
         trusted = TrustedKeys.from_text(keys, environment.get("DEEPLENS_REVOKED_KEYS", ""))
-    except VisionError as error:
+    except ArtifactError as error:
         raise SettingsError(f"DEEPLENS_TRUSTED_KEYS: {error}") from None
     archive = _path(environment, "DEEPLENS_MODEL_ARTIFACT")
     return SignatureSettings(

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.artifact.archive import Artifact
+from shared.artifact.archive import BROKEN_ZIP, Artifact
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import MANIFEST_NAME
-from shared.artifact.zips import BROKEN_ZIP
 from shared.signatures import (
     Accepted,
     Attack,

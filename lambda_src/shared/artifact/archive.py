@@ -1,15 +1,27 @@
-"""Model artifacts: a zip named by its SHA-256, and the folder that it was unpacked to."""
+"""Read a model artifact: a zip named by its SHA-256, and the folder with its unpacked files."""
 
 import hashlib
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.artifact.errors import ArtifactError, LabelMapError
 from shared.artifact.labels import parse_label_map
 from shared.artifact.manifest import MANIFEST_NAME, Manifest
-from shared.artifact.zips import BROKEN_ZIP
 
+# The errors that `zipfile` raises for a file that is not a zip, is truncated or encrypted, or uses
+# an unsupported compression (RuntimeError and its subclasses).
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _LARGEST_LABELS_BYTES = 16 << 20
 _MOST_MEMBERS = 16
@@ -17,7 +29,7 @@ _MOST_MEMBERS = 16
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact whose every byte was checked."""
+    """An artifact that was checked against its digests."""
 
     digest: str
     manifest: Manifest
@@ -31,11 +43,11 @@ class Artifact:
 
 
 def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artifact:
-    """Check that `archive` has the digest and that `directory` holds exactly what it packs.
+    """Check the digest of `archive` and that `directory` contains exactly its files.
 
     Raises:
-        ArtifactError: names the file and both digests.
-        ManifestError, LabelMapError: the content is not what this software reads.
+        ArtifactError: a digest differs; the message contains the file and both digests.
+        ManifestError, LabelMapError: the content is not supported.
     """
     digest = sha256_of(archive)
     if digest != expected_digest:
@@ -45,21 +57,21 @@ def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artif
     if not unpacked.is_file() or unpacked.read_bytes() != packed:
         raise ArtifactError(f"{unpacked}: is not the manifest of {archive}; unpack it again")
     manifest = Manifest.from_json(packed)
-    for name, promised in manifest.files.items():
-        found = sha256_of(directory / name)
-        if found != promised:
+    for name, expected in manifest.files.items():
+        actual = sha256_of(directory / name)
+        if actual != expected:
             raise ArtifactError(
-                f"{directory / name}: SHA-256 is {found}, its manifest promises {promised}"
+                f"{directory / name}: SHA-256 is {actual}, its manifest contains {expected}"
             )
     return Artifact(digest, manifest, _labels(directory / manifest.labels), directory)
 
 
 def open_unpacked(directory: Path) -> Artifact:
-    """Open a folder that was unpacked and checked before; its digest is not known any more.
+    """Open a folder that was unpacked and checked before; the digest of the result is empty.
 
     Raises:
         ArtifactError: a file is missing.
-        ManifestError, LabelMapError: the content is not what this software reads.
+        ManifestError, LabelMapError: the content is not supported.
     """
     try:
         manifest = Manifest.from_json((directory / MANIFEST_NAME).read_bytes())
@@ -70,8 +82,8 @@ def open_unpacked(directory: Path) -> Artifact:
 
 
 def sha256_of(file: Path) -> str:
-    """SHA-256 of a file's bytes, lower-case hex; raise `ArtifactError` if it cannot be read."""
-    # A FIFO would block for ever, and a device never ends.
+    """Return the SHA-256 of a file in lower-case hex; raise `ArtifactError` if unreadable."""
+    # Reading a FIFO may block forever, and a device file has no end.
     if file.exists() and not file.is_file():
         raise ArtifactError(f"{file}: is not a regular file")
     try:
@@ -89,15 +101,15 @@ def _labels(file: Path) -> dict[int, str]:
 
 
 def packed_manifest(archive: Path) -> bytes:
-    """Return the bytes of an artifact's manifest; raise `ArtifactError` if there is none."""
+    """Return the bytes of an artifact's manifest; raise `ArtifactError` if it has none."""
     return _packed(archive, MANIFEST_NAME, _LARGEST_MANIFEST_BYTES)
 
 
 def packed_labels(archive: Path, name: str) -> dict[int, str]:
-    """Return the labels by id of an artifact whose manifest names its label map `name`.
+    """Return the labels by id from the label map `name` of an artifact.
 
     Raises:
-        ArtifactError: there is no such file in it, or it is too large.
+        ArtifactError: the artifact does not contain the file, or the file is too large.
         LabelMapError: the file is not a label map.
     """
     content = _packed(archive, name, _LARGEST_LABELS_BYTES)
@@ -108,7 +120,7 @@ def packed_labels(archive: Path, name: str) -> dict[int, str]:
 
 
 def _packed(archive: Path, name: str, largest_bytes: int) -> bytes:
-    """Return one file of an artifact that is not trusted, if it is not above a size."""
+    """Return one file of an untrusted artifact, if the file is within the size limit."""
     try:
         with zipfile.ZipFile(archive) as packed:
             if len(packed.infolist()) > _MOST_MEMBERS:

@@ -1,19 +1,19 @@
-"""Errors of this package; the tree is drawn in the package's docstring."""
+"""Errors of artifacts and of the engines that run them; the package's docstring has the tree."""
 
 
-class VisionError(Exception):
-    """Something about a model artifact is wrong; the text says what, and what would work."""
+class ArtifactError(Exception):
+    """A model artifact is not valid; the message has the problem and the expected value."""
 
 
-class ManifestError(VisionError):
-    """manifest.json is not what its schema says."""
+class ManifestError(ArtifactError):
+    """manifest.json contradicts its schema."""
 
 
-class LabelMapError(VisionError):
-    """The label map cannot be used."""
+class LabelMapError(ArtifactError):
+    """The label map is not valid."""
 
 
-class ImageError(VisionError):
+class ImageError(ArtifactError):
     """An image cannot be read: not a regular file, an unsupported format, or damaged."""
 
 
@@ -21,12 +21,8 @@ class SizeError(ImageError):
     """An image is above the limit."""
 
 
-class EngineError(VisionError):
-    """The machine has not what the engine was told to use."""
-
-
-class ArtifactError(VisionError):
-    """The artifact's bytes are not those that were promised."""
+class EngineError(ArtifactError):
+    """The requested device is not available."""
 
 
 class ScoresError(ArtifactError):

@@ -1,4 +1,7 @@
-"""Label maps: the `.pbtxt` format of TensorFlow's Object Detection API (StringIntLabelMap)."""
+"""Read and write label maps: the `.pbtxt` format of TensorFlow's Object Detection API.
+
+Source: its message StringIntLabelMap.
+"""
 
 import unicodedata
 from functools import cache
@@ -21,11 +24,11 @@ def parse_label_map(text: str, *, least_id: int = 1) -> dict[int, str]:
 
     Args:
         text: a label map.
-        least_id: 1 as in an artifact, or 0 for files that number from 0.
+        least_id: 1 as in an artifact, or 0 for files that count from 0.
 
     Raises:
-        LabelMapError: not a label map, no item, an id that is missing, repeated or too low, or
-            a name that is missing or has control characters.
+        LabelMapError: the text is not a label map or has no item; an id is missing, repeated or
+            too low; a name is missing or has control characters.
     """
     message = _label_map_class()()
     try:
@@ -44,17 +47,17 @@ def parse_label_map(text: str, *, least_id: int = 1) -> dict[int, str]:
 
 
 def checked_labels(labels: dict[int, str], *, least_id: int = 1) -> dict[int, str]:
-    """Return labels that a camera may publish, unchanged.
+    """Return the labels unchanged, if a camera may publish them.
 
     Raises:
-        LabelMapError: there is none, an id is too low, or a name is empty or not printable.
+        LabelMapError: there are no labels, an id is too low, or a name is empty or not printable.
     """
     if not labels:
         raise LabelMapError("the label map has no item; it needs `item { id: 1 name: '…' }`")
     for identifier, name in labels.items():
         if identifier < least_id:
             raise LabelMapError(f"item {name[:40]!r} has id {identifier}; ids start at {least_id}")
-        if reason := _refusal(name):
+        if reason := _rejection(name):
             raise LabelMapError(f"item {identifier} has no printable name: {name[:40]!r} {reason}")
     return labels
 
@@ -63,7 +66,7 @@ def write_label_map(labels: dict[int, str]) -> str:
     """Return `labels` as a label map, in the order of their ids.
 
     Raises:
-        LabelMapError: it would be longer than `parse_label_map` reads.
+        LabelMapError: the text would be longer than `parse_label_map` accepts.
     """
     message = _label_map_class()()
     for identifier, name in sorted(labels.items()):
@@ -79,8 +82,8 @@ def _of_readable_size(text: str) -> str:
     return text
 
 
-def _refusal(name: str) -> str | None:
-    """Return why a name may not be published; None if it may."""
+def _rejection(name: str) -> str | None:
+    """Return the reason against publishing a name; None if there is none."""
     if len(name) > _LONGEST_NAME:
         return f"has {len(name)} characters; at most {_LONGEST_NAME} are published"
     for character in name:
@@ -91,7 +94,7 @@ def _refusal(name: str) -> str | None:
 
 @cache
 def _label_map_class() -> Any:
-    """The message type, described here: the Object Detection API is not a dependency."""
+    """Return the message type; the Object Detection API is not a dependency."""
     file = descriptor_pb2.FileDescriptorProto(
         name="vision/string_int_label_map.proto", package="vision", syntax="proto2"
     )

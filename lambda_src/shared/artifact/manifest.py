@@ -1,7 +1,7 @@
-"""manifest.json: what an artifact says of itself, so that the camera need not be told.
+"""Read manifest.json, the description of an artifact that the camera configures itself from.
 
-`manifest.schema.json` is the whole truth of its form; here are the types that it becomes, and the
-few rules that a schema cannot say.
+`manifest.schema.json` defines the format. This module contains the types of its content and the
+rules that a JSON Schema cannot express.
 """
 
 import json
@@ -14,7 +14,7 @@ from shared.artifact.errors import ManifestError
 from shared.artifact.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from shared.artifact.baseline import Baseline
+    from shared.artifact.drift_baseline import Baseline
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -36,38 +36,38 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The picture that a graph takes: one, uint8 or float32."""
+    """The input tensor of a graph: one image, uint8 or float32."""
 
     # The tensor's name, such as "image_tensor:0".
     name: str
     dtype: str
     layout: str
-    # None: pictures of any size.
+    # None: images of any size.
     width_px: int | None
     height_px: int | None
     channel_order: str
     resize: str
-    # Of float32 inputs: (value - mean) * scale, per channel.
+    # For float32 inputs: (value - mean) * scale, per channel.
     mean: Triple
     scale: Triple
 
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """A tensor that a graph gives."""
+    """An output tensor of a graph."""
 
     name: str
     dtype: str
-    # None where the graph decides.
+    # None for dimensions that the graph decides.
     shape: tuple[int | None, ...]
-    # Of a classifier's scores: softmax or sigmoid if the graph ends in it; none (of a softmax) or
-    # sigmoid-logits if the reader applies it.
+    # For a classifier's scores: `softmax` or `sigmoid` if the graph applies it; `none` (softmax) or
+    # `sigmoid-logits` if the reader of the scores applies it.
     activation: str | None = None
 
 
 @dataclass(frozen=True)
-class CutSpec:
-    """The convolutional part of a single-shot detector, and how its answers become detections."""
+class SplitDetectorSpec:
+    """The backbone graph of a single-shot detector, and the parameters of its postprocessing."""
 
     graph: str
     anchors: str
@@ -84,7 +84,7 @@ class CutSpec:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that was checked."""
+    """A valid manifest."""
 
     name: str
     version: str
@@ -94,10 +94,11 @@ class Manifest:
     input: InputSpec
     outputs: dict[str, OutputSpec]
     threshold: float
-    # SHA-256 (hex) of each file beside the manifest.
+    # SHA-256 (hex) of each other file of the artifact.
     files: dict[str, str]
-    cut: CutSpec | None
-    # What the model sees when all is well, if it was measured.
+    # The section `cut`.
+    split: SplitDetectorSpec | None
+    # The drift baseline, if it was measured.
     baseline: "Baseline | None"
 
     @classmethod
@@ -105,7 +106,7 @@ class Manifest:
         """Read and check a manifest.
 
         Raises:
-            ManifestError: names the key, what was given and what would work.
+            ManifestError: the message contains the key, the given value and the expected one.
         """
         try:
             document = parse_json(text)
@@ -122,17 +123,17 @@ class Manifest:
             outputs={role: _output_spec(tensor) for role, tensor in document["outputs"].items()},
             threshold=float(document["threshold"]),
             files={name: entry["sha256"] for name, entry in document["files"].items()},
-            cut=cut_spec(document["cut"]) if "cut" in document else None,
+            split=split_detector_spec(document["cut"]) if "cut" in document else None,
             baseline=_baseline(document["baseline"]) if "baseline" in document else None,
         )
         named = [manifest.graph, manifest.labels]
-        if manifest.cut:
-            named += [manifest.cut.graph, manifest.cut.anchors]
+        if manifest.split:
+            named += [manifest.split.graph, manifest.split.anchors]
         for name in named:
             if name not in manifest.files:
-                raise ManifestError(f"files: no digest of {name}")
+                raise ManifestError(f"files: the digest of {name} is missing")
         if MANIFEST_NAME in manifest.files:
-            raise ManifestError(f"files: {MANIFEST_NAME} cannot hold its own digest")
+            raise ManifestError(f"files: {MANIFEST_NAME} cannot contain its own digest")
         return manifest
 
 
@@ -142,21 +143,21 @@ def _check_form(document: Any) -> None:
             f"schema_version: given {repr(document.get('schema_version'))[:_LONGEST_MESSAGE]}, "
             f"this software reads {SCHEMA_VERSION}"
         )
-    # Six MiB that a camera needs only while it reads a manifest's form.
+    # The import takes 6 MiB, which a camera needs only while it reads a manifest.
     from jsonschema.exceptions import best_match  # noqa: PLC0415 - see above
 
     error = best_match(_validator().iter_errors(document))
     if error is not None:
         where = ".".join(str(part) for part in error.absolute_path) or MANIFEST_NAME
-        raise ManifestError(f"{where}: {_in_few_words(error)}")
+        raise ManifestError(f"{where}: {_shortened(error)}")
 
 
-def _in_few_words(error: Any) -> str:
-    """One line, short even where what was given is long."""
+def _shortened(error: Any) -> str:
+    """Return the error as one line, with long values truncated."""
     if len(error.message) <= _LONGEST_MESSAGE:
         return str(error.message)
-    given, wanted = repr(error.instance), json.dumps(error.validator_value)
-    return f"given {given[:80]}…, expected {error.validator} {wanted[:80]}"
+    given, expected = repr(error.instance), json.dumps(error.validator_value)
+    return f"given {given[:80]}…, expected {error.validator} {expected[:80]}"
 
 
 @cache
@@ -167,7 +168,7 @@ def _validator() -> Any:
 
 
 def _baseline(document: dict[str, Any]) -> "Baseline":
-    from shared.artifact.baseline import Baseline  # noqa: PLC0415 - NumPy, which most readers do without
+    from shared.artifact.drift_baseline import Baseline  # noqa: PLC0415 - imports NumPy
 
     return Baseline.from_manifest(document)
 
@@ -184,7 +185,8 @@ def _input_spec(document: dict[str, Any], where: str) -> InputSpec:
     shape = [1, *sides, _CHANNELS] if channels_last else [1, _CHANNELS, *sides]
     if document["shape"] != shape:
         raise ManifestError(
-            f"{where}.shape: given {document['shape']}, layout, width and height say {shape}"
+            f"{where}.shape: given {document['shape']}, expected {shape} "
+            "(from layout, width and height)"
         )
     first, second, third = (float(value) for value in document["mean"])
     red, green, blue = (float(value) for value in document["scale"])
@@ -210,10 +212,10 @@ def _output_spec(document: dict[str, Any]) -> OutputSpec:
     )
 
 
-def cut_spec(document: dict[str, Any]) -> CutSpec:
-    """Read the manifest's `cut`, whose form was checked."""
+def split_detector_spec(document: dict[str, Any]) -> SplitDetectorSpec:
+    """Read the manifest's section `cut`, which was checked against the schema."""
     y, x, height, width = (float(value) for value in document["box_scale"])
-    return CutSpec(
+    return SplitDetectorSpec(
         graph=document["graph"],
         anchors=document["anchors"],
         input=_input_spec(document["input"], "cut.input"),

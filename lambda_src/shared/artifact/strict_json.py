@@ -1,7 +1,7 @@
 """Parse JSON as RFC 8259 defines it, for files and messages from outside.
 
-Python's own parser also accepts NaN and Infinity, and reads 1e999 as infinity. It keeps the last of
-duplicate keys, and returns lone surrogates, which no UTF-8 can contain.
+Python's own parser also accepts NaN and Infinity, and reads 1e999 as infinity. It returns the last
+of duplicate keys, and lone surrogates, which UTF-8 cannot contain.
 """
 
 import json

@@ -10,16 +10,18 @@ _JOINERS = frozenset("\u200c\u200d")
 
 
 def printable(text: str, *, longest: int = LONGEST_LINE, lines: bool = False) -> str:
-    """Return text that can be printed as it is, cut if it is longer than `longest`.
+    """Return text that is safe to print, truncated to `longest` characters.
 
     Args:
-        text: from anywhere.
-        longest: characters, before they are escaped.
-        lines: keep line ends and tabs, for a text of several lines.
+        text: untrusted text.
+        longest: maximum number of characters, before they are escaped.
+        lines: preserve line ends and tabs, for text of several lines.
     """
-    kept = _JOINERS | frozenset("\n\t") if lines else _JOINERS
-    cut = text if len(text) <= longest else f"{text[:longest]}…"
+    unescaped = _JOINERS | frozenset("\n\t") if lines else _JOINERS
+    shortened = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(
-        one if one.isprintable() or one in kept else one.encode("unicode_escape").decode()
-        for one in cut
+        character
+        if character.isprintable() or character in unescaped
+        else character.encode("unicode_escape").decode()
+        for character in shortened
     )

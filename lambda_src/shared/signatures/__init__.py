@@ -1,18 +1,19 @@
-"""Signed statements of what a release is: the same reader in the tools, at deploy, on the camera.
+"""Read signed statements of releases; tools, deployments and cameras share this package.
 
-A statement is a Sigstore bundle (v0.3) whose DSSE envelope holds an in-toto statement with the
-predicate of OpenSSF Model Signing v1.0: file names and digests. Beside them, where that format asks
-readers to ignore what they do not know, it says which release of which model it is, how many bytes
-each file has, and until when a release may be taken.
+A statement is a Sigstore bundle (v0.3). Its DSSE envelope contains an in-toto statement with the
+predicate of OpenSSF Model Signing v1.0: file names and digests. In a field that other readers of
+this format ignore, it also contains the model, the release number, the size of each file in bytes,
+and the time until which the release may be accepted.
 
-Each refusal is a `SignatureRefused` that begins with the name of the attack that it stops. The
-names are those of The Update Framework (TUF): https://theupdateframework.io/docs/security/
+A rejected statement raises `SignatureRefused`, whose message begins with the name of the prevented
+attack. The names are those of The Update Framework (TUF):
+https://theupdateframework.io/docs/security/
 
-    bundle.py      bytes → signature checked by a trusted key → statement
-    statement.py   what a statement says
-    keys.py        which keys are trusted, which are revoked
-    releases.py    a statement against what is expected, and against what was accepted before
-    downloads.py   reading no more, and no longer, than was signed
+    bundle.py      verify the signature with a trusted key, and return the statement
+    statement.py   the content of a statement
+    keys.py        trusted and revoked keys
+    releases.py    compare a statement with the pinned and the previously accepted release
+    downloads.py   read at most the signed size, within a time limit
 """
 
 from shared.signatures.attacks import Attack, SignatureRefused

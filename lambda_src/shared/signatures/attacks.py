@@ -1,12 +1,12 @@
-"""The attacks on an update system, by the names that TUF gives them."""
+"""Attacks on update systems, as The Update Framework (TUF) names them."""
 
 from enum import StrEnum
 
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 
 class Attack(StrEnum):
-    """What a refusal stops."""
+    """The attack that a rejection prevents."""
 
     ARBITRARY_SOFTWARE = "arbitrary software installation"
     ENDLESS_DATA = "endless data"
@@ -21,8 +21,8 @@ class Attack(StrEnum):
     WRONG_SOFTWARE = "wrong software installation"
 
 
-class SignatureRefused(VisionError):  # noqa: N818 - says what happened
-    """A release that must not be taken; the text begins with the attack that it could be."""
+class SignatureRefused(ArtifactError):  # noqa: N818 - the name states the event
+    """A release is rejected; the message begins with the prevented attack."""
 
     def __init__(self, attack: Attack, reason: str) -> None:
         super().__init__(f"{attack}: {reason}")

@@ -1,4 +1,4 @@
-"""A Sigstore bundle with a DSSE envelope: its signature first, then what it says.
+"""Verify the signature of a Sigstore bundle with a DSSE envelope, then read its statement.
 
 Sources: sigstore bundle v0.3; DSSE v1.0, protocol.md; OpenSSF Model Signing v1.0, key signatures.
 """
@@ -21,10 +21,10 @@ _KEY_ID = re.compile(r"[0-9a-f]{64}")
 
 
 def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
-    """Return what a trusted key signed.
+    """Return the statement that a trusted key signed.
 
     Raises:
-        SignatureRefused: nobody who is trusted signed it, or it is no statement of a release.
+        SignatureRefused: no trusted key signed it, or it is not a statement of a release.
     """
     if len(content) > LARGEST_BUNDLE_BYTES:
         raise SignatureRefused(
@@ -48,32 +48,32 @@ def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
     if not _verifies(load_key(key), digest, signature):
         raise SignatureRefused(
             Attack.ARBITRARY_SOFTWARE,
-            f"the signature of key {hint[:12]}… is not one of this statement; it was changed "
+            f"the signature of key {hint[:12]}… does not match the statement, which was changed "
             "after it was signed",
         )
     try:
         document = parse_json(payload)
     except ValueError:
         raise SignatureRefused(
-            Attack.ARBITRARY_SOFTWARE, "what was signed is no JSON document"
+            Attack.ARBITRARY_SOFTWARE, "the signed content is not a JSON document"
         ) from None
     return Statement.from_document(document, hint)
 
 
 def pre_authentication_encoding(payload: bytes) -> bytes:
-    """Return DSSE's encoding of an in-toto payload: what is signed."""
+    """Return the DSSE encoding of an in-toto payload: the bytes that are signed."""
     return f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} ".encode() + payload
 
 
 def _verifies(key: Any, digest: bytes, signature: bytes) -> bool:
     try:
         return bool(key.verify(digest, signature))
-    except Exception:  # noqa: BLE001 - AWS-LC's word for a signature that is none
+    except Exception:  # noqa: BLE001 - AWS-LC raises for malformed signatures
         return False
 
 
 def _parts(content: bytes) -> tuple[str, bytes, bytes]:
-    """Key id, payload and signature of a bundle, none of them trusted yet."""
+    """Return the key id, payload and signature of a bundle; none of them is trusted yet."""
     try:
         bundle = parse_json(content)
         envelope = bundle["dsseEnvelope"]
@@ -85,18 +85,18 @@ def _parts(content: bytes) -> tuple[str, bytes, bytes]:
             base64.b64decode(signature["sig"], validate=True),
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise _no_bundle(repr(error)) from None
+        raise _malformed(repr(error)) from None
     if types != (BUNDLE_TYPE, PAYLOAD_TYPE):
-        raise _no_bundle(f"its types are {types!r}")
+        raise _malformed(f"its types are {types!r}")
     if not _KEY_ID.fullmatch(parts[0]):
-        raise _no_bundle(f"its key id is {parts[0][:80]!r}, expected 64 lower-case hex digits")
+        raise _malformed(f"its key id is {parts[0][:80]!r}, expected 64 lower-case hex digits")
     return parts
 
 
-def _no_bundle(reason: str) -> SignatureRefused:
+def _malformed(reason: str) -> SignatureRefused:
     return SignatureRefused(
         Attack.ARBITRARY_SOFTWARE,
-        f"the statement is no Sigstore bundle v0.3 with one signature: {reason[:200]}",
+        f"the statement is not a Sigstore bundle v0.3 with one signature: {reason[:200]}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading no more, and no longer, than was signed."""
+"""Read downloads up to their signed size and within a time limit."""
 
 import hashlib
 import time
@@ -8,40 +8,40 @@ from dataclasses import dataclass
 from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.statement import SignedFile
 
-# Slower than this is not a slow line: 64 KiB/s, after ten seconds to begin.
+# A download slower than 64 KiB/s, after ten seconds to begin, counts as an attack.
 _LEAST_BYTES_PER_SECOND = 64 << 10
 _BEGIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read, and for how long."""
+    """The maximum size and duration of a download."""
 
     bytes: int
     seconds: float
-    # The longest silence.
+    # The maximum time without data.
     begin_seconds: float = _BEGIN_SECONDS
 
     @classmethod
     def of(cls, file: SignedFile) -> "Limits":
-        """The limits that follow from the signed size."""
+        """Return the limits for a file of the signed size."""
         return cls(file.size_bytes, _BEGIN_SECONDS + file.size_bytes / _LEAST_BYTES_PER_SECOND)
 
 
 def read_digest(
     chunks: Iterable[bytes],
     limits: Limits,
-    called: str,
+    name: str,
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """Return the SHA-256 (hex) of what `chunks` yields, within limits.
+    """Return the SHA-256 (hex) of the data in `chunks`, within the limits.
 
     Raises:
-        SignatureRefused: there is more of it, or it takes longer.
+        SignatureRefused: the data exceeds a limit.
     """
     digest = hashlib.sha256()
-    for chunk in _limited(chunks, limits, called, clock):
+    for chunk in _limited(chunks, limits, name, clock):
         digest.update(chunk)
     return digest.hexdigest()
 
@@ -49,16 +49,16 @@ def read_digest(
 def read_whole(
     chunks: Iterable[bytes],
     limits: Limits,
-    called: str,
+    name: str,
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> bytes:
-    """Return what `chunks` yields, within limits; raise as `read_digest` does."""
-    return b"".join(_limited(chunks, limits, called, clock))
+    """Return the data in `chunks`, within the limits; raise the errors of `read_digest`."""
+    return b"".join(_limited(chunks, limits, name, clock))
 
 
 def _limited(
-    chunks: Iterable[bytes], limits: Limits, called: str, clock: Callable[[], float]
+    chunks: Iterable[bytes], limits: Limits, name: str, clock: Callable[[], float]
 ) -> Iterable[bytes]:
     started, read = clock(), 0
     for chunk in chunks:
@@ -66,13 +66,13 @@ def _limited(
         if read > limits.bytes:
             raise SignatureRefused(
                 Attack.ENDLESS_DATA,
-                f"{called} goes on after the {limits.bytes} bytes that it may have; "
+                f"{name} is longer than the {limits.bytes} bytes that were signed; "
                 "the rest was not read",
             )
         if clock() - started > limits.seconds:
             raise SignatureRefused(
                 Attack.SLOW_RETRIEVAL,
-                f"{called}: {read} of at most {limits.bytes} bytes came in {limits.seconds:.0f} s; "
-                "given up",
+                f"{name}: {read} of at most {limits.bytes} bytes arrived in "
+                f"{limits.seconds:.0f} s; the download was stopped",
             )
         yield chunk

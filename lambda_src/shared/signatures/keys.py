@@ -1,4 +1,4 @@
-"""Which keys may sign: ECDSA on P-256, several at once, so that one can follow another."""
+"""The trusted keys: ECDSA on P-256, several at once to allow key rotation."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 
 _PEM = re.compile(
     r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END PUBLIC KEY-----", re.ASCII
@@ -18,8 +18,8 @@ _LARGEST_KEY_BYTES = 1024
 _P256_COORDINATE_BYTES = 32
 
 
-class KeyUnusable(VisionError):  # noqa: N818 - says what is wrong
-    """What was given is no public key of this kind."""
+class KeyUnusable(ArtifactError):  # noqa: N818 - the name states the problem
+    """The text is not an ECDSA P-256 public key."""
 
 
 @dataclass(frozen=True)
@@ -31,40 +31,45 @@ class TrustedKeys:
 
     @classmethod
     def of(cls, keys: Iterable[bytes], revoked: Iterable[str] = ()) -> Self:
-        """Trust `keys`, but none whose id is revoked.
+        """Trust `keys` except those with a revoked id.
 
         Raises:
-            KeyUnusable: one is no ECDSA P-256 public key.
+            KeyUnusable: a key is not an ECDSA P-256 public key.
         """
-        gone = frozenset(revoked)
-        known = {key_id(key): key for key in keys}
-        for key in known.values():
+        revoked_ids = frozenset(revoked)
+        by_id = {key_id(key): key for key in keys}
+        for key in by_id.values():
             load_key(key)
-        return cls({name: key for name, key in known.items() if name not in gone}, gone)
+        trusted = {name: key for name, key in by_id.items() if name not in revoked_ids}
+        return cls(trusted, revoked_ids)
 
     @classmethod
     def from_text(cls, keys: str, revoked: str = "") -> Self:
-        """Read comma-separated base64 of DER, and comma-separated ids; as settings carry them."""
+        """Parse the values of settings: comma-separated base64 of DER, and comma-separated ids."""
         try:
-            given = [base64.b64decode(one, validate=True) for one in keys.split(",") if one]
+            decoded = [base64.b64decode(key, validate=True) for key in keys.split(",") if key]
         except (binascii.Error, ValueError):
-            raise KeyUnusable(f"{keys[:40]!r}…: is not base64 of public keys") from None
-        return cls.of(given, (one for one in revoked.split(",") if one))
+            raise KeyUnusable(
+                f"{keys[:40]!r}…: expected comma-separated base64 of public keys"
+            ) from None
+        return cls.of(decoded, (name for name in revoked.split(",") if name))
 
 
 def parse_public_keys(pem: str) -> list[bytes]:
     """Return every public key of a PEM file as DER.
 
     Raises:
-        KeyUnusable: there is none, or one is no ECDSA P-256 key.
+        KeyUnusable: the file has no key, or a key is not an ECDSA P-256 key.
     """
     try:
-        keys = [base64.b64decode("".join(one.split()), validate=True) for one in _PEM.findall(pem)]
+        keys = [
+            base64.b64decode("".join(block.split()), validate=True) for block in _PEM.findall(pem)
+        ]
     except (binascii.Error, ValueError):
-        raise KeyUnusable("its PEM is broken") from None
+        raise KeyUnusable("its PEM is not valid base64") from None
     if not keys:
         raise KeyUnusable(
-            "holds no '-----BEGIN PUBLIC KEY-----'; `deeplens release keys public` writes one"
+            "does not contain '-----BEGIN PUBLIC KEY-----'; `deeplens release keys public` writes one"
         )
     for key in keys:
         load_key(key)
@@ -72,7 +77,7 @@ def parse_public_keys(pem: str) -> list[bytes]:
 
 
 def key_id(key: bytes) -> str:
-    """Return the id of a public key (DER): SHA-256 of its PEM, as model-signing's `hint`."""
+    """Return the id of a public key (DER): the SHA-256 of its PEM, as model-signing's `hint`."""
     text = base64.b64encode(key).decode()
     lines = [text[at : at + _PEM_LINE_CHARACTERS] for at in range(0, len(text), 64)]
     pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
@@ -80,9 +85,8 @@ def key_id(key: bytes) -> str:
 
 
 def load_key(key: bytes) -> Any:
-    """Return AWS-LC's key of a DER; raise `KeyUnusable` unless it is ECDSA P-256."""
-    # Only who verifies needs it.
-    from awscrt.crypto import EC  # noqa: PLC0415 - see above
+    """Load a key (DER) with AWS-LC; raise `KeyUnusable` if it is not ECDSA P-256."""
+    from awscrt.crypto import EC  # noqa: PLC0415 - needed only to verify
 
     expected = "expected an ECDSA public key on the curve P-256 (prime256v1)"
     if len(key) > _LARGEST_KEY_BYTES:
@@ -91,7 +95,7 @@ def load_key(key: bytes) -> Any:
         loaded = EC.new_key_from_der_data(key)
         width = len(loaded.get_public_coords().x)
     except Exception:  # noqa: BLE001 - the library raises AWS-LC's error number
-        raise KeyUnusable(f"{len(key)} bytes that are not such a key: {expected}") from None
+        raise KeyUnusable(f"{len(key)} bytes that are not a valid key: {expected}") from None
     if width != _P256_COORDINATE_BYTES:
         raise KeyUnusable(f"a curve of {8 * width} bits: {expected}")
     return loaded

@@ -1,4 +1,4 @@
-"""What a signed statement says."""
+"""The content of a signed statement."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ IN_TOTO_STATEMENT = "https://in-toto.io/Statement/v1"
 MODEL_SIGNATURE = "https://model_signing/signature/v1.0"
 MOST_RELEASES = 2**53 - 1
 
-# Everything that a release may consist of; a statement that names more is refused.
+# The files of a release; a statement with other files is rejected.
 RELEASE_FILES = frozenset({ARTIFACT_NAME, "provenance.intoto.json", "sbom.cdx.json"})
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -32,15 +32,16 @@ class SignedFile:
 
 @dataclass(frozen=True)
 class Statement:
-    """A release, as somebody signed it.
+    """A signed description of a release.
 
     Attributes:
         model: the model's name.
         version: the model's version.
-        release: counts statements; only grows, also when an older artifact is signed again.
-        expires: until when it may be taken, or None.
-        files: what it consists of, by name.
-        key: id of the key that signed it; empty until it is signed.
+        release: the release number; it increases with each statement, also when an older
+            artifact is signed again.
+        expires: the time until which the release may be accepted, or None.
+        files: the files of the release by name.
+        key: id of the key of the signature; empty before signing.
     """
 
     model: str
@@ -52,11 +53,11 @@ class Statement:
 
     @property
     def artifact(self) -> SignedFile:
-        """The artifact itself."""
+        """The entry of the artifact."""
         return self.files[ARTIFACT_NAME]
 
     def as_document(self) -> dict[str, Any]:
-        """Return the in-toto statement, as OpenSSF Model Signing v1.0 writes it."""
+        """Return the in-toto statement in the format of OpenSSF Model Signing v1.0."""
         root = hashlib.sha256()
         resources = []
         for name, file in sorted(self.files.items()):
@@ -88,23 +89,27 @@ class Statement:
 
     @classmethod
     def from_document(cls, document: Any, key: str) -> Self:
-        """Read what `key` signed.
+        """Parse the document that `key` signed.
 
         Raises:
-            SignatureRefused: it is signed, and no statement of a release.
+            SignatureRefused: the document is not a statement of a release.
         """
         try:
             if (document["_type"], document["predicateType"]) != (
                 IN_TOTO_STATEMENT,
                 MODEL_SIGNATURE,
             ):
-                raise _other(f"it is a statement of {str(document['predicateType'])[:80]!r}")
+                raise _not_a_statement(
+                    f"it is a statement of {str(document['predicateType'])[:80]!r}"
+                )
             signed, listed = (
                 document["predicate"]["deeplens"],
                 document["predicate"]["resources"],
             )
             sizes = signed["size_bytes"]
-            files = {one["name"]: SignedFile(one["digest"], sizes[one["name"]]) for one in listed}
+            files = {
+                entry["name"]: SignedFile(entry["digest"], sizes[entry["name"]]) for entry in listed
+            }
             statement = cls(
                 model=signed["model"],
                 version=signed["version"],
@@ -115,38 +120,38 @@ class Statement:
             )
             statement._check()
             if len(files) != len(listed) or document != statement.as_document():
-                raise _other("it says more, or says it otherwise, than a statement of a release")
+                raise _not_a_statement("it contains other fields than a statement of a release")
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise _other(f"it is no statement of a release: {error!r}") from None
+            raise _not_a_statement(f"it is not a statement of a release: {error!r}") from None
         return statement
 
     def _check(self) -> None:
         if not _NAME.fullmatch(self.model) or not isinstance(self.version, str):
-            raise _other(f"its model {str(self.model)[:80]!r} is no model's name")
+            raise _not_a_statement(f"its model {str(self.model)[:80]!r} is not a valid name")
         if type(self.release) is not int or not 1 <= self.release <= MOST_RELEASES:
-            raise _other(f"its release {str(self.release)[:40]} is no count")
-        if strange := sorted(set(self.files) - RELEASE_FILES):
+            raise _not_a_statement(f"its release {str(self.release)[:40]} is not a valid number")
+        if unexpected := sorted(set(self.files) - RELEASE_FILES):
             raise SignatureRefused(
                 Attack.EXTRANEOUS_DEPENDENCIES,
-                f"release {self.release} of {self.model} names {', '.join(strange)[:200]}; a "
+                f"release {self.release} of {self.model} lists {', '.join(unexpected)[:200]}; a "
                 f"release has {', '.join(sorted(RELEASE_FILES))} and nothing else",
             )
         for name, file in self.files.items():
             size = file.size_bytes
             if not _DIGEST.fullmatch(file.digest) or type(size) is not int or size < 0:
-                raise _other(f"{name} has no SHA-256 and size")
+                raise _not_a_statement(f"{name} does not have a SHA-256 and a size")
             if size > _LARGEST_FILE_BYTES:
                 raise SignatureRefused(
                     Attack.ENDLESS_DATA,
                     f"{name} has {size} bytes; at most {_LARGEST_FILE_BYTES} can be deployed",
                 )
         if ARTIFACT_NAME not in self.files:
-            raise _other(f"it names no {ARTIFACT_NAME}")
+            raise _not_a_statement(f"it does not list {ARTIFACT_NAME}")
 
 
 def _time(text: Any) -> datetime | None:
     return None if text is None else datetime.strptime(text, _TIME).replace(tzinfo=UTC)
 
 
-def _other(reason: str) -> SignatureRefused:
-    return SignatureRefused(Attack.ARBITRARY_SOFTWARE, f"the signature is right, but {reason}")
+def _not_a_statement(reason: str) -> SignatureRefused:
+    return SignatureRefused(Attack.ARBITRARY_SOFTWARE, f"the signature is valid, but {reason}")

@@ -1,1 +1,1 @@
-"""Runs a model artifact on frames: shared by the camera and by model_tools."""
+"""Run a model artifact on images; the camera and model_tools share this package."""

@@ -1,11 +1,11 @@
-"""What a model finds on a picture."""
+"""The detections of a model in one image."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Box:
-    """Edges as shares of the picture's height and width, 0 to 1."""
+    """Edges of a bounding box as shares of the image's height and width, 0 to 1."""
 
     ymin: float
     xmin: float
@@ -15,9 +15,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Detection:
-    """One object, or one class of the whole picture: its label and the model's score (0 to 1)."""
+    """One object, or one class of the entire image: its label and score (0 to 1)."""
 
     label: str
     score: float
-    # A classifier says what, not where.
+    # None for a classifier.
     box: Box | None = None

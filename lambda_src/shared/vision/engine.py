@@ -1,4 +1,4 @@
-"""Engines: a picture in, detections out."""
+"""Engines: run a model on an image and return detections."""
 
 from pathlib import Path
 from typing import Protocol
@@ -8,19 +8,14 @@ import numpy.typing as npt
 
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError
-from shared.artifact.manifest import IMAGE_CLASSIFICATION, CutSpec, InputSpec
-from shared.vision import answers
+from shared.artifact.manifest import IMAGE_CLASSIFICATION, InputSpec, SplitDetectorSpec
+from shared.vision import postprocessing
 from shared.vision.detections import Detection
+from shared.vision.graph_loader import OPENVINO, RUNTIMES, open_runtime
 from shared.vision.preprocessing import prepare
-from shared.vision.runtimes import (
-    OPENVINO,
-    RUNTIMES,
-    Arrays,
-    Runtime,
-    open_runtime,
-)
+from shared.vision.runtime import Arrays, Runtime
 from shared.vision.self_test import self_test
-from shared.vision.single_shot import detections_of
+from shared.vision.ssd_postprocessing import detections_of
 
 DEFAULT_ENGINE = OPENVINO
 ENGINES = RUNTIMES
@@ -32,15 +27,15 @@ class InferenceEngine(Protocol):
     """Runs one model."""
 
     name: str
-    # Why it does not run on the device that `auto` prefers; None if it does.
+    # The reason if it does not run on the device that `auto` prefers, or None.
     fallback: str | None
 
-    def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
+    def infer(self, image: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return the detections in an image (uint8 [height, width, 3], RGB) by falling score."""
         ...
 
 
-def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
+def open_engine(  # noqa: PLR0913 - options of the caller
     name: str,
     artifact: Artifact,
     *,
@@ -49,33 +44,33 @@ def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
     cache: Path | None = None,
     device: str = "cpu",
 ) -> InferenceEngine:
-    """Load an artifact's model and run it once, so that the first picture is not the slow one.
+    """Load an artifact's model and run it once, because the first run is slow.
 
-    A detector that was cut runs cut on OpenVINO, where its whole graph is slow; TensorFlow runs
-    whole graphs.
+    OpenVINO runs the backbone graph of a split detector, because the complete graph is slow there.
+    TensorFlow runs the complete graph.
 
     Args:
         name: one of `ENGINES`.
-        artifact: whose digests were checked.
+        artifact: an artifact that was checked against its digests.
         threads: None leaves the choice to the runtime.
-        precision: f32, or bf16 (OpenVINO only), which changes the numbers.
+        precision: f32, or bf16 (OpenVINO only), which changes the results.
         cache: a folder for OpenVINO's compiled models.
-        device: cpu, gpu or auto; an engine on a GPU has a name that says so. With `auto`, a GPU
-            is used only if it computes what the CPU computes (`vision.self_test`).
+        device: cpu, gpu or auto; the name of an engine on a GPU ends in `-gpu`. With `auto`, a GPU
+            is used only if its results equal those of the CPU (`shared.vision.self_test`).
 
     Raises:
-        EngineError: there is no such device.
-        ArtifactError: the graph is not one, or lacks a tensor that the manifest names.
-        ValueError: there is no such engine or precision.
+        EngineError: the device is not available.
+        ArtifactError: the file is not a graph, or lacks a tensor that the manifest names.
+        ValueError: the engine or the precision is not supported.
     """
     manifest = artifact.manifest
-    cut = manifest.cut if name == OPENVINO else None
-    spec = cut.input if cut else manifest.input
-    graph = artifact.directory / (cut.graph if cut else manifest.graph)
-    outputs = (cut.box_encodings, cut.class_predictions) if cut else manifest.outputs.values()
+    split = manifest.split if name == OPENVINO else None
+    spec = split.input if split else manifest.input
+    graph = artifact.directory / (split.graph if split else manifest.graph)
+    outputs = (split.box_encodings, split.class_predictions) if split else manifest.outputs.values()
     names = tuple(output.name for output in outputs)
 
-    def open_on(chosen: str) -> Runtime:
+    def open_on(selected_device: str) -> Runtime:
         return open_runtime(
             name,
             graph,
@@ -84,25 +79,25 @@ def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
             threads=threads,
             precision=precision,
             cache=cache,
-            device=chosen,
+            device=selected_device,
         )
 
     runtime, fallback = open_on(device), None
     if device == "auto" and runtime.device != "cpu":
-        # A detector sorts by score: its boxes and classes may swap where scores are equal.
+        # A detector sorts by score: the order of boxes and classes with equal scores may differ.
         role = "scores" if manifest.task == IMAGE_CLASSIFICATION else "detection_scores"
-        compared = names if cut else (manifest.outputs[role].name,)
+        compared = names if split else (manifest.outputs[role].name,)
         runtime, fallback = self_test(runtime, lambda: open_on("cpu"), spec, compared)
-    shown = name if runtime.device == "cpu" else f"{name}-{runtime.device}"
-    kind = CutEngine if cut else ModelEngine
-    engine: InferenceEngine = kind(shown, artifact, runtime, fallback)
+    shown_name = name if runtime.device == "cpu" else f"{name}-{runtime.device}"
+    engine_type = SplitDetectorEngine if split else ModelEngine
+    engine: InferenceEngine = engine_type(shown_name, artifact, runtime, fallback)
     side_px = _WARM_UP_SIDE_PX
     engine.infer(np.zeros((spec.height_px or side_px, spec.width_px or side_px, 3), np.uint8))
     return engine
 
 
 class ModelEngine:
-    """Runs a whole graph: a detector with the Object Detection API's outputs, or a classifier."""
+    """Runs a complete graph: a classifier or an Object Detection API detector."""
 
     def __init__(
         self, name: str, artifact: Artifact, runtime: Runtime, fallback: str | None = None
@@ -112,61 +107,61 @@ class ModelEngine:
         self._labels = artifact.labels
         self._runtime = runtime
 
-    def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
+    def infer(self, image: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return the detections in an image (uint8 [height, width, 3], RGB) by falling score."""
         spec = self._manifest.input
-        answer = self._runtime.run({spec.name: prepare(picture, spec)})
+        results = self._runtime.run({spec.name: prepare(image, spec)})
         outputs = self._manifest.outputs
         if self._manifest.task == IMAGE_CLASSIFICATION:
             scores = outputs["scores"]
-            return answers.classes(answer[scores.name], scores.activation, self._labels)
-        by_role = {role: answer[output.name] for role, output in outputs.items()}
-        return answers.detections(by_role, self._labels)
+            return postprocessing.classes(results[scores.name], scores.activation, self._labels)
+        by_role = {role: results[output.name] for role, output in outputs.items()}
+        return postprocessing.detections(by_role, self._labels)
 
 
-class CutEngine:
-    """Runs the convolutions of a single-shot detector; the rest is NumPy."""
+class SplitDetectorEngine:
+    """Runs the backbone graph of a single-shot detector, and its postprocessing in NumPy."""
 
     def __init__(
         self, name: str, artifact: Artifact, runtime: Runtime, fallback: str | None = None
     ) -> None:
-        cut = artifact.manifest.cut
-        if cut is None:
-            raise ArtifactError(f"{artifact.manifest.name} was not cut")
+        split = artifact.manifest.split
+        if split is None:
+            raise ArtifactError(f"{artifact.manifest.name} has no backbone graph")
         self.name, self.fallback = name, fallback
         self._labels = artifact.labels
-        self._detector = CutDetector(cut, artifact.directory / cut.anchors, runtime)
+        self._detector = SplitDetector(split, artifact.directory / split.anchors, runtime)
 
-    def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
-        return answers.detections(self._detector.run(picture), self._labels)
+    def infer(self, image: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return the detections in an image (uint8 [height, width, 3], RGB) by falling score."""
+        return postprocessing.detections(self._detector.run(image), self._labels)
 
 
-class CutDetector:
-    """From a picture to the Object Detection API's outputs, by a cut graph."""
+class SplitDetector:
+    """Computes the Object Detection API's outputs of an image with a backbone graph."""
 
-    def __init__(self, cut: CutSpec, anchors: Path, runtime: Runtime) -> None:
-        self._cut = cut
+    def __init__(self, split: SplitDetectorSpec, anchors: Path, runtime: Runtime) -> None:
+        self._split = split
         self._runtime = runtime
         try:
             self._anchors = np.load(anchors, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"{anchors}: cannot be read: {error}") from None
         if self._anchors.dtype != np.float32 or self._anchors.shape[1:] != (4,):
-            raise ArtifactError(f"{anchors}: expected float32 [N, 4], found {self._anchors.shape}")
+            raise ArtifactError(f"{anchors}: expected float32 [N, 4], got {self._anchors.shape}")
 
-    def run(self, picture: npt.NDArray[np.uint8]) -> Arrays:
-        """Return the outputs by role for a picture (uint8 [height, width, 3], RGB)."""
-        cut = self._cut
-        answer = self._runtime.run({cut.input.name: prepare(picture, cut.input)})
-        encodings = answer[cut.box_encodings.name].reshape(-1, 4)
-        predictions = answer[cut.class_predictions.name]
+    def run(self, image: npt.NDArray[np.uint8]) -> Arrays:
+        """Return the outputs by role for an image (uint8 [height, width, 3], RGB)."""
+        split = self._split
+        results = self._runtime.run({split.input.name: prepare(image, split.input)})
+        encodings = results[split.box_encodings.name].reshape(-1, 4)
+        predictions = results[split.class_predictions.name]
         predictions = predictions.reshape(-1, predictions.shape[-1])
-        return detections_of(encodings, predictions, self._anchors, cut)
+        return detections_of(encodings, predictions, self._anchors, split)
 
 
 def _known_shapes(spec: InputSpec) -> dict[str, tuple[int, ...]] | None:
-    """A graph that takes any number of pictures is told that there is one."""
+    """Return the input shape for one image, for a graph with a variable batch size."""
     if spec.height_px is None or spec.width_px is None:
         return None
     sides = (spec.height_px, spec.width_px)

@@ -29,7 +29,7 @@ _MEGA = 1_000_000
 # An uncompressed image has four bytes per pixel at most; metadata may add some MiB.
 _BYTES_PER_PIXEL = 4
 _METADATA_BYTES = 16 << 20
-# Each scan of a progressive JPEG decodes the whole image. Encoders write about ten.
+# Each scan of a progressive JPEG decodes the complete image. Encoders write about ten.
 _MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 _NUMBER = re.compile(r"[0-9]{1,6}")
@@ -40,7 +40,7 @@ class ImageLimit:
     """The largest image that is decoded, in millions of pixels."""
 
     megapixels: int = DEFAULT_MEGAPIXELS
-    # The setting that changes it, for error messages.
+    # The name of the setting that changes the limit, for error messages.
     setting: str = ""
 
     @classmethod
@@ -48,7 +48,7 @@ class ImageLimit:
         """Parse the value of a setting; empty means the default.
 
         Raises:
-            ValueError: it is not an integer in range; the text gives what is expected.
+            ValueError: the text is not an integer in range; the message has the expected values.
         """
         if not text:
             return cls(setting=setting)
@@ -99,12 +99,12 @@ def open_image(
 
     Args:
         source: a file, or an image's bytes.
-        limit: of the image's size.
+        limit: the maximum size of the image.
         draft_px: a JPEG may be decoded smaller, but not below this size, which is faster.
 
     Raises:
         ImageError: the file is not a regular file, not in one of the formats, or damaged.
-        SizeError: it is above the limit.
+        SizeError: the image is above the limit.
     """
     content = source if isinstance(source, bytes) else _read(source, limit)
     limit.check_bytes(len(content))
@@ -128,7 +128,7 @@ def open_image(
 
 
 def read_rgb(source: Path | bytes, limit: ImageLimit = _DEFAULT_LIMIT) -> npt.NDArray[np.uint8]:
-    """Return an image as uint8 [height, width, 3], RGB; raises as `open_image`."""
+    """Return an image as uint8 [height, width, 3], RGB; raises the errors of `open_image`."""
     return np.array(open_image(source, limit).convert("RGB"))
 
 
@@ -140,7 +140,7 @@ def check_encoded(content: bytes, limit: ImageLimit = _DEFAULT_LIMIT) -> None:
     """
     _check_before_opening(content, limit)
     try:
-        # TensorFlow decodes GIF, too.
+        # TensorFlow also decodes GIF.
         with Image.open(io.BytesIO(content), formats=(*FORMATS, "GIF")) as image:
             size = image.size
     except _BOMBS:
@@ -179,7 +179,7 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _read(file: Path, limit: ImageLimit) -> bytes:
-    """Return a file's content; a FIFO or a device would block, or never end."""
+    """Return a file's content; FIFOs and devices are rejected, because reading them may not end."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as opened:
@@ -187,7 +187,7 @@ def _read(file: Path, limit: ImageLimit) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise ImageError("it is not a regular file")
             limit.check_bytes(status.st_size)
-            # The file may grow meanwhile.
+            # The file may grow while it is read.
             return opened.read(limit.largest_file_bytes + 1)
     except IsADirectoryError:
         raise ImageError("it is a folder, not a file") from None

@@ -1,8 +1,8 @@
-"""OpenVINO: reads TensorFlow's frozen graphs without TensorFlow, and runs them faster.
+"""The OpenVINO runtime, which reads TensorFlow's frozen graphs without TensorFlow.
 
-Three of its habits are not ours. On CPUs with bfloat16 it computes in that unless told not to.
-Answers come in an order of its own, so they are asked for by name. And its package reports each
-import to its makers, unless the reporting package is missing.
+Three defaults are changed. On CPUs with bfloat16, OpenVINO computes in bfloat16 unless it gets a
+precision. The order of its outputs is not defined, so they are read by name. The package sends
+usage data at each import, unless `openvino_telemetry` is missing.
 """
 
 import logging
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.artifact.errors import ArtifactError, EngineError
-from shared.vision.runtimes import Arrays, as_array
+from shared.vision.runtime import Arrays, as_array
 
-# A camera reports to its owner alone: to OpenVINO, the package is missing.
+# A camera sends no usage data: the import of the telemetry package fails.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402 - after the line above
@@ -27,9 +27,9 @@ _CHANNELS = 3
 
 
 class OpenVinoRuntime:
-    """Runs a frozen graph on the CPU or an Intel GPU; `device` says which."""
+    """Runs a frozen graph on the CPU or an Intel GPU; `device` contains the one in use."""
 
-    def __init__(  # noqa: PLR0913 - each is a choice of the caller's
+    def __init__(  # noqa: PLR0913 - options of the caller
         self,
         graph: Path,
         outputs: tuple[str, ...],
@@ -48,7 +48,7 @@ class OpenVinoRuntime:
         }
         if cache is not None:
             settings["CACHE_DIR"] = str(cache)
-        with _refusals_of(graph):
+        with _as_artifact_error(graph):
             model = core.read_model(graph)
             if shapes:
                 _check_channels(graph, model, shapes)
@@ -62,7 +62,7 @@ class OpenVinoRuntime:
         try:
             self._request.infer(feed)
         except (RuntimeError, TypeError, ValueError) as error:
-            raise ArtifactError(f"the graph does not take this: {_in_short(error)}") from None
+            raise ArtifactError(f"the graph does not accept this input: {_cause(error)}") from None
         return {
             name: as_array(self._request.get_tensor(port).data)
             for name, port in self._ports.items()
@@ -70,97 +70,103 @@ class OpenVinoRuntime:
 
 
 def convert(graph: Path) -> None:
-    """Check that OpenVINO has every operation of a graph, without compiling it.
+    """Check that OpenVINO supports every operation of a graph, without compiling it.
 
     Raises:
-        ArtifactError: it does not; the text names the operations.
+        ArtifactError: operations are not supported; the message contains their names.
     """
-    with _refusals_of(graph):
+    with _as_artifact_error(graph):
         openvino.Core().read_model(graph)
 
 
 def _check_channels(graph: Path, model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Reject a graph for other than three channels: some graphs could be reshaped silently."""
+    """Reject a graph whose input does not have three channels.
+
+    OpenVINO reshapes some of these graphs without an error.
+    """
     for name, shape in shapes.items():
-        own = model.input(name).partial_shape
-        if _CHANNELS not in shape[1:] or own.rank.is_dynamic or len(own) != len(shape):
+        input_shape = model.input(name).partial_shape
+        if (
+            _CHANNELS not in shape[1:]
+            or input_shape.rank.is_dynamic
+            or len(input_shape) != len(shape)
+        ):
             continue
         axis = len(shape) - 1 if shape[-1] == _CHANNELS else shape.index(_CHANNELS, 1)
-        if own[axis].is_dynamic:
+        if input_shape[axis].is_dynamic:
             continue
-        if (channels := own[axis].get_length()) != _CHANNELS:
+        if (channels := input_shape[axis].get_length()) != _CHANNELS:
             kind = "grayscale images" if channels == 1 else f"images with {channels} channels"
             raise ArtifactError(
-                f"{graph}: the model takes {kind} ({name} has the shape {own}), cameras give three "
-                "channels: put a layer in front that takes them, and package the model again"
+                f"{graph}: the model requires {kind} ({name} has the shape {input_shape}), "
+                "cameras provide three channels: add a layer that converts them, and package the "
+                "model again"
             )
 
 
 @contextmanager
-def _refusals_of(graph: Path) -> Iterator[None]:
-    """Raise OpenVINO's errors as an `ArtifactError` of one sentence that names the file."""
+def _as_artifact_error(graph: Path) -> Iterator[None]:
+    """Raise OpenVINO's errors as an `ArtifactError` of one line with the name of the file."""
     try:
         yield
     except RuntimeError as error:
-        advice = "; the engine 'tensorflow' can" if _unconverted(error) else ""
-        raise ArtifactError(
-            f"{graph}: OpenVINO cannot load it: {_in_short(error)}{advice}"
-        ) from None
+        advice = "; use engine 'tensorflow', which supports them" if _unconverted(error) else ""
+        raise ArtifactError(f"{graph}: OpenVINO cannot load it: {_cause(error)}{advice}") from None
 
 
-def devices_for(wanted: str, available: Sequence[str]) -> list[str]:
-    """Return what to compile for, in this order, of what OpenVINO sees, such as `GPU.0`.
+def devices_for(device: str, available: Sequence[str]) -> list[str]:
+    """Return the OpenVINO devices, such as `GPU.0`, to compile for, in order of preference.
 
     Args:
-        wanted: `auto`, `cpu` or `gpu`.
-        available: OpenVINO's own names.
+        device: `auto`, `cpu` or `gpu`.
+        available: the names of the devices that OpenVINO finds.
 
     Raises:
-        EngineError: there is no such device.
+        EngineError: the device is not available.
     """
     gpus = [name for name in available if name.partition(".")[0] == _GPU][:1]
-    if wanted == "gpu" and not gpus:
+    if device == "gpu" and not gpus:
         raise EngineError(
-            f"engine_device 'gpu': OpenVINO sees {', '.join(available) or 'no device'} here, and "
-            "no GPU; it needs an Intel GPU, its driver, and the component's user in the group "
-            "render; 'auto' takes the CPU where there is none"
+            f"engine_device 'gpu': OpenVINO finds {', '.join(available) or 'no device'}, but no "
+            "GPU; it requires an Intel GPU, its driver, and the component's user in the group "
+            "render; 'auto' uses the CPU if there is no GPU"
         )
-    found = {"cpu": [_CPU], "gpu": gpus, "auto": [*gpus, _CPU]}.get(wanted)
-    if found is None:
-        raise EngineError(f"engine_device {wanted!r}: expected 'auto', 'cpu' or 'gpu'")
-    return found
+    devices = {"cpu": [_CPU], "gpu": gpus, "auto": [*gpus, _CPU]}.get(device)
+    if devices is None:
+        raise EngineError(f"engine_device {device!r}: expected 'auto', 'cpu' or 'gpu'")
+    return devices
 
 
 def _compiled(
     core: Any, model: Any, devices: list[str], settings: dict[str, str | int], threads: int | None
 ) -> tuple[str, Any]:
-    """Compile for the first device that takes the model; the last one's refusal is raised."""
+    """Compile for the first device that supports the model; raise the error of the last one."""
     *tried, last = devices
     for device in tried:
         try:
-            return _in_word(device), core.compile_model(model, device, settings)
+            return _device_name(device), core.compile_model(model, device, settings)
         except RuntimeError as error:
-            logger.warning("%s does not take the model: %s", device, _in_short(error))
+            logger.warning("%s does not support the model: %s", device, _cause(error))
     if last == _CPU:
-        # A pinned thread waits for its processor while another one is free (decision 108).
+        # A pinned thread waits for its CPU while another CPU is idle (decision 108).
         settings = {**settings, "ENABLE_CPU_PINNING": False}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-    return _in_word(last), core.compile_model(model, last, settings)
+    return _device_name(last), core.compile_model(model, last, settings)
 
 
-def _in_word(device: str) -> str:
+def _device_name(device: str) -> str:
     return device.partition(".")[0].lower()
 
 
-def _in_short(error: Exception) -> str:
-    """Return the cause; the lines before it name OpenVINO's own source files."""
+def _cause(error: Exception) -> str:
+    """Return the cause of an error, without the lines that name OpenVINO's source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = _unconverted(error) or [line for line in lines if "https://" not in line][-1:]
     return ("; ".join(cause) or type(error).__name__)[:300]
 
 
 def _unconverted(error: Exception) -> list[str]:
-    """Return the lines about operations that OpenVINO does not have."""
+    """Return the lines about operations that OpenVINO does not support."""
     lines = (line.strip() for line in str(error).splitlines())
     return [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]

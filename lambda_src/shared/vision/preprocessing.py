@@ -1,4 +1,4 @@
-"""From a camera's picture to what the graph takes, by the manifest alone."""
+"""Convert an image to the input of a graph, as the manifest describes it."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from shared.artifact.manifest import InputSpec, Triple
 from shared.vision.resizing import tf1_bilinear
 
 
-def prepare(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
-    """Resize, order channels, and normalise where the graph takes floats.
+def prepare(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
+    """Resize, order channels, and normalize if the graph has a float input.
 
     Args:
-        picture: uint8 [height, width, 3], RGB, of any size.
-        spec: the manifest's input.
+        image: uint8 [height, width, 3], RGB, of any size.
+        spec: the input from the manifest.
 
     Returns:
-        One picture of the manifest's dtype, layout and size.
+        One image with the dtype, layout and size of the manifest.
     """
-    pixels = _resized(picture, spec)
+    pixels = _resized(image, spec)
     if spec.channel_order == "BGR":
         pixels = pixels[..., ::-1]
     if spec.dtype == "float32":
@@ -35,16 +35,18 @@ def prepare(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]
 
 
 def _per_channel(values: Triple) -> npt.NDArray[np.float32] | np.float32:
-    """One number where all channels have the same: NumPy is several times faster with it."""
+    """Return a scalar if the channels have equal values: NumPy is several times faster with it."""
     first, second, third = values
     return np.float32(first) if first == second == third else np.array(values, np.float32)
 
 
-def _resized(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
+def _resized(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
     size = (spec.width_px, spec.height_px)
-    if spec.width_px is None or spec.height_px is None or picture.shape[1::-1] == size:
-        return picture
+    if spec.width_px is None or spec.height_px is None or image.shape[1::-1] == size:
+        return image
     if spec.resize == "tf1-bilinear":
-        return tf1_bilinear(picture, spec.height_px, spec.width_px)
-    image = Image.fromarray(picture)
-    return np.asarray(image.resize((spec.width_px, spec.height_px), Image.Resampling.BILINEAR))
+        return tf1_bilinear(image, spec.height_px, spec.width_px)
+    resized = Image.fromarray(image).resize(
+        (spec.width_px, spec.height_px), Image.Resampling.BILINEAR
+    )
+    return np.asarray(resized)

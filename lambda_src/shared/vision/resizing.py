@@ -1,4 +1,4 @@
-"""TensorFlow 1's `resize_bilinear`, as detectors of its Object Detection API were trained with."""
+"""TensorFlow 1's `resize_bilinear`, which training in the Object Detection API used."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,26 +8,26 @@ import numpy.typing as npt
 
 
 def tf1_bilinear(
-    picture: npt.NDArray[np.uint8], height_px: int, width_px: int
+    image: npt.NDArray[np.uint8], height_px: int, width_px: int
 ) -> npt.NDArray[np.float32]:
     """Resize with neither aligned corners nor half-pixel centres.
 
     Args:
-        picture: uint8 [height, width, channels].
-        height_px: wanted.
-        width_px: wanted.
+        image: uint8 [height, width, channels].
+        height_px: height of the result.
+        width_px: width of the result.
 
     Returns:
         float32 [height_px, width_px, channels], values 0 to 255, not rounded.
     """
-    height, width, channels = picture.shape
+    height, width, channels = image.shape
     top, bottom, down = _steps(height, height_px)
     left, right, across = _steps(width, width_px)
-    # Columns as single values: NumPy takes those several times faster than triples.
+    # Flat columns: `np.take` is several times faster with single values than with triples.
     each = np.arange(channels)
     left, right = ((side[:, np.newaxis] * channels + each).ravel() for side in (left, right))
     across = np.repeat(across, channels)
-    flat = picture.reshape(height, -1)
+    flat = image.reshape(height, -1)
 
     def narrow(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         lines = np.take(flat, rows, axis=0)
@@ -50,10 +50,10 @@ def _between(
 
 
 @lru_cache(maxsize=16)
-def _steps(given: int, wanted: int) -> tuple[Any, Any, Any]:
-    """Return, per wanted position, its two neighbours and how far it is to the second."""
-    scale = np.float32(given) / np.float32(wanted)
-    position = np.arange(wanted, dtype=np.float32) * scale
+def _steps(size_px: int, resized_px: int) -> tuple[Any, Any, Any]:
+    """Return, per resized position, its two neighbours and the share of the second."""
+    scale = np.float32(size_px) / np.float32(resized_px)
+    position = np.arange(resized_px, dtype=np.float32) * scale
     first = np.floor(position).astype(np.int64)
-    second = np.minimum(first + 1, given - 1)
+    second = np.minimum(first + 1, size_px - 1)
     return first, second, (position - first.astype(np.float32)).astype(np.float32)

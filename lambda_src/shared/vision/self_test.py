@@ -1,7 +1,7 @@
 """Compare a GPU with the CPU once, after a model is loaded.
 
-A driver can compile a model and return other numbers. Both compute in float32, in another order:
-their results differ in the last digits. Scores of a wrong device differ in the first.
+A driver may compile a model without an error and return wrong results. CPU and GPU compute in
+float32 in a different order, so correct results differ only in the last digits.
 """
 
 import logging
@@ -13,26 +13,26 @@ import numpy.typing as npt
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import InputSpec
 from shared.vision.preprocessing import prepare
-from shared.vision.runtimes import Arrays, Runtime
+from shared.vision.runtime import Arrays, Runtime
 
 logger = logging.getLogger(__name__)
 
-# Of the CPU's value, and in its unit: a score, a logit, or a share of the image.
+# Relative to the CPU's value, and in its unit: a score, a logit, or a share of the image.
 RELATIVE_TOLERANCE = 0.01
 ABSOLUTE_TOLERANCE = 0.01
 
 _SIDE_PX = 300
-# It is part of each heartbeat.
+# Characters; each heartbeat contains the reason.
 _LONGEST_REASON = 300
 
 
 def self_test(
     runtime: Runtime, open_on_cpu: Callable[[], Runtime], spec: InputSpec, compared: Sequence[str]
 ) -> tuple[Runtime, str | None]:
-    """Return the runtime to use, and why it is the CPU's if the given one differs from it.
+    """Return the runtime to use, and the reason if it is the CPU instead of the given one.
 
     Args:
-        runtime: on another device than the CPU.
+        runtime: a runtime on another device than the CPU.
         open_on_cpu: opens the same model on the CPU.
         spec: the input of the graph.
         compared: names of the output tensors to compare.
@@ -53,20 +53,20 @@ def self_test(
     return reference, fallback
 
 
-def _difference(found: Arrays, expected: Arrays, compared: Sequence[str]) -> str | None:
+def _difference(actual: Arrays, expected: Arrays, compared: Sequence[str]) -> str | None:
     """Return the first difference above the tolerances; NaN differs from everything."""
     for name in compared:
-        one, other = found[name], expected[name]
-        if one.shape != other.shape:
-            return f"{name} has the shape {list(one.shape)}, expected {list(other.shape)}"
-        if not np.allclose(one, other, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE):
-            largest = np.abs(one.astype(np.float64) - other).max()
+        values, reference = actual[name], expected[name]
+        if values.shape != reference.shape:
+            return f"{name} has the shape {list(values.shape)}, expected {list(reference.shape)}"
+        if not np.allclose(values, reference, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE):
+            largest = np.abs(values.astype(np.float64) - reference).max()
             return f"{name} differs by up to {largest:.3g}, expected at most {ABSOLUTE_TOLERANCE}"
     return None
 
 
 def _image(spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """Return the same image each time, in which neighbours, rows and channels differ."""
+    """Return a fixed image in which neighbours, rows and channels differ."""
     height_px, width_px = spec.height_px or _SIDE_PX, spec.width_px or _SIDE_PX
     rows, columns, channels = np.ogrid[:height_px, :width_px, :3]
     return np.asarray((rows * 7 + columns * 13 + channels * 29) % 256, np.uint8)

@@ -1,10 +1,10 @@
-"""TensorFlow: the reference."""
+"""The TensorFlow runtime, the reference for other runtimes."""
 
 import os
 from pathlib import Path
 
 from shared.artifact.errors import ArtifactError
-from shared.vision.runtimes import Arrays, read_graph
+from shared.vision.runtime import Arrays, read_graph
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -27,7 +27,7 @@ class TensorFlowRuntime:
         except (KeyError, ValueError, tf.errors.OpError) as error:
             raise ArtifactError(f"{graph}: cannot be loaded: {error}") from None
         except Exception as error:
-            # protobuf's DecodeError has another home in each of its releases.
+            # The module of protobuf's DecodeError differs between its releases.
             if type(error).__name__ != "DecodeError":
                 raise
             raise ArtifactError(f"{graph}: not a frozen graph") from None
@@ -43,4 +43,6 @@ class TensorFlowRuntime:
         try:
             return dict(self._session.run(self._fetches, feed))
         except (TypeError, ValueError, tf.errors.OpError) as error:
-            raise ArtifactError(f"the graph does not take this: {str(error)[:300]}") from None
+            raise ArtifactError(
+                f"the graph does not accept this input: {str(error)[:300]}"
+            ) from None

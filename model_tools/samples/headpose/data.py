@@ -15,7 +15,7 @@ from model_tools.errors import SourceError
 from model_tools.samples.headpose import guide_pickle
 from model_tools.samples.headpose.drawing import SIDE_PX, draw_heads
 from model_tools.samples.headpose.poses import LABELS
-from shared.artifact.zips import BROKEN_ZIP
+from shared.artifact.archive import BROKEN_ZIP
 
 PICKLE_NAME = "HeadPoseData_trn_test_x15_py2.pkl"
 

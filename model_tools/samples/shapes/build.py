@@ -14,11 +14,11 @@ from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.progress import Progress
 from model_tools.tensorflow_setup import load_tensorflow
 from model_tools.tool_versions import tool_versions
-from shared.artifact.baseline import Baseline
+from shared.artifact.drift_baseline import Baseline
 from shared.artifact.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
-from shared.vision import answers
+from shared.vision import postprocessing
 from shared.vision.preprocessing import prepare
-from shared.vision.runtimes import Arrays
+from shared.vision.runtime import Arrays
 
 MODEL_NAME = "shapes"
 DEFAULT_STEPS = 790
@@ -40,9 +40,9 @@ _SOURCES = (
     "freezing/passes/*.py",
     "graph/*.py",
     "formats/*.py",
-    "describe.py",
-    "package.py",
-    "../lambda_src/shared/artifact/baseline.py",
+    "artifact/manifest_writer.py",
+    "artifact/archive.py",
+    "../lambda_src/shared/artifact/drift_baseline.py",
 )
 
 
@@ -178,7 +178,8 @@ def _baseline(run: Callable[[Arrays], Arrays], labels: dict[int, str], seed: int
         draw_image(random, SCENE_WIDTH_PX, SCENE_HEIGHT_PX)[0] for _ in range(_BASELINE_IMAGES)
     )
     results = (
-        (scene, answers.detections(run({_INPUT: prepare(scene, spec)}), labels)) for scene in scenes
+        (scene, postprocessing.detections(run({_INPUT: prepare(scene, spec)}), labels))
+        for scene in scenes
     )
     return Baseline.measured(results, THRESHOLD)
 

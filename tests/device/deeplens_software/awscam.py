@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shared.vision.runtimes import open_runtime
+from shared.vision.graph_loader import open_runtime
 
 
 @cache

@@ -15,7 +15,7 @@ from click.testing import Result
 from PIL import Image
 
 from shared.artifact.errors import ArtifactError
-from shared.vision.runtimes import open_runtime
+from shared.vision.graph_loader import open_runtime
 from tests.unit.model_tools.conftest import run
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
@@ -303,7 +303,7 @@ def test_a_graph_for_other_than_three_channels_is_refused_where_it_runs(
     file = tmp_path / "grey.pb"
     file.write_bytes(graph.as_graph_def().SerializeToString())
     shapes = {"image:0": (1, SIDE_PX, SIDE_PX, 3)}
-    expected = "takes grayscale images" if channels == 1 else "takes images with 4 channels"
+    expected = "grayscale images" if channels == 1 else "images with 4 channels"
     with pytest.raises(ArtifactError, match=expected) as refused:
         open_runtime("openvino", file, ("scores:0",), shapes=shapes)
     assert "package the model again" in str(refused.value)

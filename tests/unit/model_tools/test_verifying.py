@@ -245,7 +245,7 @@ def test_a_changed_member_is_an_artifact_error(tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data + b" " if name == "label_map.pbtxt" else data)
-    with pytest.raises(ArtifactError, match="its manifest promises"):
+    with pytest.raises(ArtifactError, match="its manifest contains"):
         unpacked(file, tmp_path / "out")
 
 

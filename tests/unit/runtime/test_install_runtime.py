@@ -121,7 +121,7 @@ def change_manifest(runtime: Path, **values: object) -> None:
         (lambda at: (at / "runtime.json").write_text("[]"), "is not the manifest of a runtime"),
         (lambda at: (at / "runtime.json").unlink(), "runtime.json: cannot be read"),
         (lambda at: change_manifest(at, machine="vax"), "this runtime is for vax, the device is"),
-        (lambda at: change_manifest(at, glibc="2.99"), "needs glibc 2.99 or newer"),
+        (lambda at: change_manifest(at, glibc="2.99"), "requires glibc 2.99 or newer"),
         (lambda at: change_manifest(at, python="3.13"), "is for Python 3.13"),
         (lambda at: change_manifest(at, installed_bytes=1 << 60), "MiB are free, the runtime"),
     ],

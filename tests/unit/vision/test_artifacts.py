@@ -78,7 +78,7 @@ def test_an_absent_file_is_one_error(tmp_path: Path, unpacked: Path) -> None:
         (["input", "dtype"], "float64", "input.dtype: 'float64' is not one of"),
         (["input", "dtype"], "x" * 999, "input.dtype: given 'xxxx"),
         (["input", "mean"], [1], "input.mean: [1] is too short"),
-        (["graph"], "../graph.pb", "no digest of ../graph.pb"),
+        (["graph"], "../graph.pb", "the digest of ../graph.pb is missing"),
         (["outputs"], {}, "outputs: 'num_detections' is a required property"),
         (["files"], {}, "files: {} does not have enough properties"),
         (["files", "manifest.json"], {"sha256": "0" * 64, "bytes": 1}, "its own digest"),

@@ -17,11 +17,11 @@ from model_tools.samples.shapes.drawing import LABELS, draw_image
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError, ScoresError
 from shared.artifact.manifest import InputSpec
-from shared.vision import answers
+from shared.vision import postprocessing
 from shared.vision.engine import ENGINES, InferenceEngine, open_engine
+from shared.vision.graph_loader import open_runtime
 from shared.vision.preprocessing import prepare
 from shared.vision.resizing import tf1_bilinear
-from shared.vision.runtimes import open_runtime
 from testkit.pinned import pinned_artifact
 
 ARTIFACT = pinned_artifact()
@@ -86,7 +86,7 @@ def test_a_tensor_that_is_not_there_is_an_artifact_error(shapes: Artifact, name:
     [
         ("onnx", "f32", "engine 'onnx': expected openvino or tensorflow"),
         ("openvino", "int8", "precision 'int8': expected f32 or bf16"),
-        ("tensorflow", "bf16", "bf16 is OpenVINO's"),
+        ("tensorflow", "bf16", "'openvino' supports bf16"),
     ],
 )
 def test_what_no_engine_can_do_says_what_would_work(
@@ -107,7 +107,7 @@ def test_a_compiled_model_is_kept_for_the_next_start(shapes: Artifact, tmp_path:
 def test_openvino_reports_to_nobody(shapes: Artifact) -> None:
     script = (
         "import sys, pathlib\n"
-        "from shared.vision.runtimes import open_runtime\n"
+        "from shared.vision.graph_loader import open_runtime\n"
         "open_runtime('openvino', pathlib.Path(sys.argv[1]), ())\n"
         "assert 'openvino' in sys.modules\n"
         "assert sys.modules['openvino_telemetry'] is None\n"
@@ -119,7 +119,7 @@ def test_openvino_reports_to_nobody(shapes: Artifact) -> None:
 
 def test_a_classifier_says_its_classes_best_first() -> None:
     labels = {1: "left", 2: "right", 3: "up"}
-    found = answers.classes(np.array([[0.1, 0.7, 0.2]], np.float32), "softmax", labels)
+    found = postprocessing.classes(np.array([[0.1, 0.7, 0.2]], np.float32), "softmax", labels)
     assert [(one.label, round(one.score, 3), one.box) for one in found] == [
         ("right", 0.7, None),
         ("up", 0.2, None),
@@ -128,7 +128,9 @@ def test_a_classifier_says_its_classes_best_first() -> None:
 
 
 def test_logits_become_probabilities() -> None:
-    found = answers.classes(np.array([[1000.0, 1000.0]], np.float32), "none", {1: "a", 2: "b"})
+    found = postprocessing.classes(
+        np.array([[1000.0, 1000.0]], np.float32), "none", {1: "a", 2: "b"}
+    )
     assert [one.score for one in found] == [0.5, 0.5]
 
 
@@ -142,9 +144,9 @@ def test_one_score_of_two_labels_is_that_of_the_second(
     labels = {1: "negative", 2: "positive"}
     for shape in ((1, 1), (1, 1, 1, 1)):
         scores = np.full(shape, value, np.float32)
-        found = {one.label: one.score for one in answers.classes(scores, activation, labels)}
+        found = {one.label: one.score for one in postprocessing.classes(scores, activation, labels)}
         assert found == pytest.approx({"negative": 1 - positive, "positive": positive})
-        (only,) = answers.classes(scores, activation, {1: "smoke"})
+        (only,) = postprocessing.classes(scores, activation, {1: "smoke"})
         assert (only.label, only.score) == ("smoke", pytest.approx(positive))
 
 
@@ -161,7 +163,7 @@ def test_one_score_of_two_labels_is_that_of_the_second(
 )
 def test_scores_that_are_none_are_an_error(values: list[float], activation: str) -> None:
     with pytest.raises(ScoresError, match="package the model again"):
-        answers.classes(np.array([values], np.float32), activation, {1: "a", 2: "b"})
+        postprocessing.classes(np.array([values], np.float32), activation, {1: "a", 2: "b"})
 
 
 PICTURE_INPUT = InputSpec(
@@ -237,5 +239,5 @@ def test_a_runtime_answers_by_tensor_name(name: str, tmp_path: Path) -> None:
     answer = runtime.run({"x:0": np.array([2, 3], np.float32)})
     assert answer["a:0"].tolist() == [-2, -3]
     assert answer["b:0"].tolist() == [4, 9]
-    with pytest.raises(ArtifactError, match="does not take this"):
+    with pytest.raises(ArtifactError, match="does not accept this input"):
         runtime.run({"y:0": np.array([2, 3], np.float32)})

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import EngineError
 from shared.vision.engine import open_engine
+from shared.vision.graph_loader import open_runtime
 
 # As the camera imports it: `import openvino` alone starts a process that reports to its makers.
 from shared.vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
-from shared.vision.runtimes import open_runtime
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -31,7 +31,7 @@ def test_every_choice_names_a_device_that_is_there_or_is_refused(available: list
     if gpus:
         assert devices_for("gpu", available) == gpus[:1]
     else:
-        with pytest.raises(EngineError, match=r"OpenVINO sees .*'auto' takes the CPU"):
+        with pytest.raises(EngineError, match=r"OpenVINO finds .*'auto' uses the CPU"):
             devices_for("gpu", available)
 
 
@@ -42,8 +42,8 @@ def test_a_device_that_is_none_is_refused() -> None:
 
 def test_a_gpu_that_is_not_there_is_one_clear_error(shapes: Artifact) -> None:
     if any(name.startswith("GPU") for name in openvino.Core().available_devices):
-        pytest.skip("this machine has a GPU that OpenVINO sees")
-    with pytest.raises(EngineError, match=r"OpenVINO sees CPU here, and no GPU") as refused:
+        pytest.skip("this machine has a GPU that OpenVINO finds")
+    with pytest.raises(EngineError, match=r"OpenVINO finds CPU, but no GPU") as refused:
         open_engine("openvino", shapes, device="gpu")
     assert "\n" not in str(refused.value)
     assert open_engine("openvino", shapes, device="auto").name == "openvino"
@@ -109,7 +109,7 @@ def test_auto_falls_back_to_the_cpu_when_the_gpu_does_not_take_the_model(
     assert engine.name == "openvino"
     assert [used for used, _ in machine.compiled_for] == ["GPU.0", "CPU"]
     assert machine.compiled_for[1][1]["INFERENCE_NUM_THREADS"] == 1
-    assert "GPU.0 does not take the model: [GPU] out of memory" in caplog.text
+    assert "GPU.0 does not support the model: [GPU] out of memory" in caplog.text
 
 
 class Wrong:

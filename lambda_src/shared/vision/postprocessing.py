@@ -1,4 +1,4 @@
-"""What a model's outputs mean."""
+"""Convert the outputs of a model to detections."""
 
 from typing import Any
 
@@ -7,47 +7,47 @@ import numpy.typing as npt
 
 from shared.artifact.errors import ScoresError
 from shared.vision.detections import Box, Detection
-from shared.vision.runtimes import Arrays
+from shared.vision.runtime import Arrays
 
 Labels = dict[int, str]
 
-# Tolerances for rounding: of a probability, and of the sum of a softmax in bfloat16.
+# Rounding tolerances: for a probability, and for the sum of a softmax in bfloat16.
 _SLACK, _SUM_SLACK = 1e-3, 0.05
-_TWO = 2
+_BINARY_LABELS = 2
 
 
-def detections(answer: Arrays, labels: Labels) -> list[Detection]:
-    """Read a detector's outputs, by role (Object Detection API); best first."""
-    count = int(answer["num_detections"][0])
-    found = []
+def detections(outputs: Arrays, labels: Labels) -> list[Detection]:
+    """Convert a detector's outputs by role (Object Detection API); sorted by falling score."""
+    count = int(outputs["num_detections"][0])
+    unsorted = []
     for index in range(count):
-        ymin, xmin, ymax, xmax = (float(edge) for edge in answer["detection_boxes"][0][index])
-        found.append(
+        ymin, xmin, ymax, xmax = (float(edge) for edge in outputs["detection_boxes"][0][index])
+        unsorted.append(
             Detection(
-                label=_label(labels, int(answer["detection_classes"][0][index])),
-                score=float(answer["detection_scores"][0][index]),
+                label=_label(labels, int(outputs["detection_classes"][0][index])),
+                score=float(outputs["detection_scores"][0][index]),
                 box=Box(ymin, xmin, ymax, xmax),
             )
         )
-    return sorted(found, key=lambda detection: -detection.score)
+    return sorted(unsorted, key=lambda detection: -detection.score)
 
 
 def classes(scores: npt.NDArray[Any], activation: str | None, labels: Labels) -> list[Detection]:
-    """Read a classifier's scores of one image, best first; output i has the label i + 1.
+    """Convert a classifier's scores of one image; sorted by falling score.
 
-    One score with two labels is the probability of the second of them, as in Keras' binary
-    classifiers.
+    Output i has the label i + 1. If there are one score and two labels, the score is the
+    probability of the second label, as in Keras' binary classifiers.
 
     Args:
-        scores: [1, classes], perhaps with sides of 1 between.
-        activation: the manifest's.
+        scores: [1, classes], possibly with dimensions of size 1 between them.
+        activation: from the manifest.
         labels: names by id, from 1.
 
     Raises:
         ScoresError: the values contradict `activation`.
     """
     values = _probabilities(scores[0].reshape(-1).astype(np.float64), activation)
-    if len(values) == 1 and len(labels) == _TWO:
+    if len(values) == 1 and len(labels) == _BINARY_LABELS:
         values = np.array([1 - values[0], values[0]])
     order = np.argsort(-values, kind="stable")
     return [Detection(_label(labels, int(index) + 1), float(values[index])) for index in order]
@@ -57,18 +57,18 @@ def _probabilities(values: npt.NDArray[np.float64], activation: str | None) -> A
     if activation == "none":
         if len(values) == 1:
             raise ScoresError(
-                "the classifier gives one logit, whose softmax is always 1: package the model "
+                "the classifier returns one logit, whose softmax is always 1: package the model "
                 "again with --activation sigmoid-logits"
             )
-        raised = np.exp(values - values.max())
-        return raised / raised.sum()
+        exponentials = np.exp(values - values.max())
+        return exponentials / exponentials.sum()
     if activation == "sigmoid-logits":
         return (1 + np.tanh(values / 2)) / 2
     total = values.sum()
     is_share = bool(np.all((values >= -_SLACK) & (values <= 1 + _SLACK)))
     if not is_share or (activation == "softmax" and abs(total - 1) > _SUM_SLACK):
         raise ScoresError(
-            f"the classifier gives values from {values.min():.4g} to {values.max():.4g} with the "
+            f"the classifier returns values from {values.min():.4g} to {values.max():.4g} with the "
             f"sum {total:.4g}, which is not a {activation}: package the model again with "
             "--activation logits or sigmoid-logits; values of a regression are not scores"
         )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.artifact.manifest import CutSpec, InputSpec, OutputSpec
-from shared.vision.single_shot import detections_of
+from shared.artifact.manifest import InputSpec, OutputSpec, SplitDetectorSpec
+from shared.vision.ssd_postprocessing import detections_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -18,7 +18,7 @@ PIXELS = InputSpec(
 )  # fmt: skip
 
 
-def cut(**changes: Any) -> CutSpec:
+def split(**changes: Any) -> SplitDetectorSpec:
     given: dict[str, Any] = {
         "graph": "cut_model.pb",
         "anchors": "anchors.npy",
@@ -32,13 +32,13 @@ def cut(**changes: Any) -> CutSpec:
         "most_per_class": 100,
         "most_detections": 100,
     }
-    return CutSpec(**(given | changes))
+    return SplitDetectorSpec(**(given | changes))
 
 
 def test_an_encoding_of_zero_is_its_anchor() -> None:
     anchors = np.array([[0.5, 0.5, 0.2, 0.4]], np.float32)
     found = detections_of(
-        np.zeros((1, 4), np.float32), np.array([[0, 0.9]], np.float32), anchors, cut()
+        np.zeros((1, 4), np.float32), np.array([[0, 0.9]], np.float32), anchors, split()
     )
     np.testing.assert_allclose(found["detection_boxes"], [[[0.4, 0.3, 0.6, 0.7]]], atol=1e-6)
     assert found["detection_classes"].tolist() == [[1]]
@@ -50,7 +50,7 @@ def test_nothing_above_the_threshold_is_nothing() -> None:
         np.zeros((3, 4), np.float32),
         np.zeros((3, 5), np.float32),
         np.ones((3, 4), np.float32),
-        cut(),
+        split(),
     )
     assert found["num_detections"].tolist() == [0]
     assert found["detection_boxes"].shape == (1, 0, 4)
@@ -63,7 +63,7 @@ def test_scores_are_converted_without_overflow(converter: str) -> None:
         np.zeros((1, 4), np.float32),
         predictions,
         np.array([[0.5, 0.5, 0.2, 0.2]], np.float32),
-        cut(score_converter=converter),
+        split(score_converter=converter),
     )
     assert found["detection_scores"].tolist() == [[1.0]]
 
@@ -79,7 +79,7 @@ def test_suppression_is_tensorflows(seed: int, count: int, classes: int, most: i
     sides = random.uniform(0.05, 0.6, (count, 2))
     anchors = np.concatenate([centers, sides], axis=1).astype(np.float32)
     scores = random.uniform(0, 1, (count, classes + 1)).astype(np.float32)
-    spec = cut(most_per_class=most, most_detections=most)
+    spec = split(most_per_class=most, most_detections=most)
     found = detections_of(np.zeros((count, 4), np.float32), scores, anchors, spec)
 
     boxes = np.clip(

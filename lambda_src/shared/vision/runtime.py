@@ -1,0 +1,35 @@
+"""The interface of the runtimes that compute a frozen graph, and their shared functions."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.artifact.errors import ArtifactError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Runtime(Protocol):
+    """Runs one graph."""
+
+    # The device that computes: one of `graph_loader.DEVICES`.
+    device: str
+
+    def run(self, feed: Arrays) -> Arrays:
+        """Return the outputs by tensor name, such as `detection_scores:0`, for inputs by name."""
+        ...
+
+
+def read_graph(graph: Path) -> bytes:
+    """Return the file's bytes; raise `ArtifactError` if it cannot be read."""
+    try:
+        return graph.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{graph}: cannot be read: {error.strerror}") from None
+
+
+def as_array(value: Any) -> npt.NDArray[Any]:
+    """Return a copy of a runtime's output, because its next run overwrites the original."""
+    return np.array(value)
