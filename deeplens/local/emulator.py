@@ -74,7 +74,7 @@ def started_emulator() -> Iterator[Endpoint]:
         # For example that a part of the state was discarded.
         printed = log.read_bytes()[began_at:].decode(errors="replace").splitlines()
         for note in printed:
-            if note.startswith("local-aws: "):
+            if note.startswith("emulator: "):
                 click.echo(f"  {note}")
         yield endpoint
 

@@ -51,7 +51,7 @@ _thing = click.option("--thing", required=True, help="Name of the core device's 
 def core() -> None:
     """Virtual Greengrass V2 core devices.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the emulator does not run.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the emulator is not running.
     """
 
 
@@ -205,7 +205,7 @@ def _usual_cause(error: AwsCrtError, thing: str) -> str:
 def _endpoint(state: Path) -> Endpoint:
     endpoint = running(StatePaths(state.absolute()))
     if endpoint is None:
-        click.echo("the emulator does not run; start it with `local_aws up`", err=True)
+        click.echo("the emulator is not running; start it with `deeplens local up`", err=True)
         sys.exit(_NOT_RUNNING)
     return endpoint
 

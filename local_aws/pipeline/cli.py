@@ -62,7 +62,7 @@ def deliver(
         raise click.BadParameter(str(error), param_hint="--approve") from None
     endpoint = running(paths)
     if endpoint is None:
-        click.echo("local-aws: does not run; start it with `up`", err=True)
+        click.echo("emulator: not running; start it with `deeplens local up`", err=True)
         sys.exit(NOT_RUNNING)
     log = paths.root.parent / "deliver" / "executions.jsonl"
     try:

@@ -73,7 +73,7 @@ def record(  # noqa: PLR0913 - one parameter per option
     account, Region and device become placeholders. Payloads of other topics than Greengrass' are
     not recorded.
 
-    Exit codes: 0 written, 1 failed, 2 wrong usage, 3 the emulator does not run.
+    Exit codes: 0 written, 1 failed, 2 wrong usage, 3 the emulator is not running.
     """
     if out.exists():
         raise click.UsageError(f"{out} exists: expected the name of a new file.")
@@ -81,7 +81,7 @@ def record(  # noqa: PLR0913 - one parameter per option
         raise click.UsageError(f"{out}: expected a file in a folder that exists.")
     endpoint = running(paths)
     if endpoint is None:
-        click.echo("the emulator does not run; start it with `local_aws up`", err=True)
+        click.echo("the emulator is not running; start it with `deeplens local up`", err=True)
         sys.exit(_NOT_RUNNING)
     session = _session(endpoint, account, region)
     _check_device(session, endpoint, device)

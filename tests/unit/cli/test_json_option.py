@@ -1,0 +1,83 @@
+"""Every command of `deeplens` that has a result prints it as JSON on request."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import local_aws.cli
+from deeplens.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+# Commands without --json, by the reason.
+WITHOUT = {
+    "model freeze": "the result is the folder that frozen.json describes",
+    "model package": "the result is the artifact that manifest.json describes",
+    "model scenes": "the result is a folder of images",
+    "model train shapes": "the result is the artifact, with its report",
+    "model train headpose": "the result is the folder, with its report",
+    "model train iris": "the result is the folder, with its report",
+    "model host-package": "the result is one file",
+    "model serve": "it prints one JSON document when it is ready",
+    "model serve-container": "it prints one JSON document when it is ready",
+    "model invoke": "it prints the JSON of the model's server",
+    "local camera": "it runs until it is interrupted, and has no result",
+    "local core run": "it runs until it is interrupted, and has no result",
+    "local core provision": "the result is the folder of the device",
+    "local core status": "it prints JSON only",
+    "local record": "the result is the file of JSON lines",
+}
+# These run in the emulator's own Python environment.
+EMULATOR = {"up", "down", "status", "env", "reset", "core", "record"}
+
+
+def commands(group: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command that is not a group, with its words."""
+    if not isinstance(group, click.Group):
+        yield " ".join(path), group
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if path == ("local",) and name in EMULATOR:
+            command = local_aws.cli.main.get_command(context, name)
+        assert command is not None
+        yield from commands(command, *path, name)
+
+
+COMMANDS = dict(commands(main))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_json_or_a_reason(name: str) -> None:
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert ("--json" in options) != (name in WITHOUT)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_documents_its_exit_codes_or_its_group_does(name: str) -> None:
+    texts = [COMMANDS[name].help or "", main.help or ""]
+    assert any("Exit codes:" in text for text in texts)
+
+
+def test_the_reasons_are_of_commands_that_exist() -> None:
+    assert WITHOUT.keys() <= COMMANDS.keys()
+
+
+def test_a_document_is_alone_on_stdout(tmp_path: Path) -> None:
+    for file in (ROOT / "environments").glob("*.toml"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    words = ["env", "new", "qa", "--account", "444444444444", "--folder", str(tmp_path), "--json"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"environment": "qa", "file": str(tmp_path / "qa.toml")}
+    assert "written" in result.stderr
+
+
+def test_the_page_names_the_keys_of_each_document() -> None:
+    page = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    for name in COMMANDS.keys() - WITHOUT.keys():
+        assert f"| `{name}` |" in page, name
