@@ -14,16 +14,8 @@ from deeplens.cli.main import main
 ROOT = Path(__file__).parents[3]
 # Commands without --json, by the reason.
 WITHOUT = {
-    "model freeze": "the result is the folder that frozen.json describes",
-    "model package": "the result is the artifact that manifest.json describes",
     "model scenes": "the result is a folder of images",
-    "model train shapes": "the result is the artifact, with its report",
-    "model train headpose": "the result is the folder, with its report",
-    "model train iris": "the result is the folder, with its report",
-    "model host-package": "the result is one file",
-    "model serve": "it prints one JSON document when it is ready",
     "model serve-container": "it prints one JSON document when it is ready",
-    "model invoke": "it prints the JSON of the model's server",
     "local camera": "it runs until it is interrupted, and has no result",
     "local core run": "it runs until it is interrupted, and has no result",
     "local core provision": "the result is the folder of the device",
