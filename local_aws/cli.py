@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from local_aws.authorization.trace import Trace
+from local_aws.cli_options import examples
 from local_aws.devices.access import (
     DEFAULT_HOST,
     STANDARD,
@@ -111,7 +112,7 @@ def main(context: click.Context, state: Path) -> None:
     os.environ["LOCAL_AWS_STATE"] = str(context.obj.root)
 
 
-@main.command()
+@main.command(epilog=examples("local up", "local up --device-ports"))
 @click.option(
     "--foreground", is_flag=True, help="Run in this process, until the parent process ends."
 )
@@ -214,7 +215,7 @@ def up(  # noqa: PLR0913 - one parameter per option
         document.update(_public(_start(paths, options)), started=True)
 
 
-@main.command()
+@main.command(epilog=examples("local down"))
 @_json_option
 @click.pass_obj
 def down(paths: StatePaths, *, as_json: bool) -> None:
@@ -255,7 +256,7 @@ def _stop(paths: StatePaths, endpoint: Endpoint) -> None:
     raise click.ClickException(f"emulator: {problem}: {consequence}; see {paths.log}")
 
 
-@main.command()
+@main.command(epilog=examples("local status --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print endpoint.json without the root key.")
 @click.pass_obj
 def status(paths: StatePaths, *, as_json: bool) -> None:
@@ -276,7 +277,7 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
     click.echo(f"  authority        {endpoint.ca_file}")
 
 
-@main.command()
+@main.command(epilog=examples("local env --account 111111111111 --region eu-central-1"))
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="12 digits.")
 @click.option("--region", default=DEFAULT_REGION, show_default=True, help="The AWS Region.")
 @_json_option
@@ -306,7 +307,7 @@ def env(paths: StatePaths, account: str, region: str, *, as_json: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@main.command()
+@main.command(epilog=examples("local reset"))
 @_json_option
 @click.pass_obj
 def reset(paths: StatePaths, *, as_json: bool) -> None:

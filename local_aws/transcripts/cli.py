@@ -22,6 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_aws.cli_options import examples
 from local_aws.process.endpoint import Endpoint, running
 from local_aws.state.paths import StatePaths
 from local_aws.transcripts.events import Event, to_lines
@@ -35,7 +36,10 @@ _REST_SECONDS = 10.0
 _SHOWN_THINGS = 10
 
 
-@click.command(short_help="Write a transcript of a connected device.")
+@click.command(
+    epilog=examples("local record --device cam-1 --out cam-1.jsonl"),
+    short_help="Write a transcript of a connected device.",
+)
 @click.option("--device", required=True, help="Name of the device's thing.")
 @click.option(
     "--out",

@@ -443,7 +443,7 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
         )
 
 
-@click.command("watch")
+@click.command("watch", epilog=examples("local watch dev", "local watch dev --count 1 --json"))
 @click.argument("name", default="dev")
 @click.option("--count", type=click.IntRange(1), help="End after so many messages.")
 @click.option(

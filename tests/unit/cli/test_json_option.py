@@ -50,9 +50,13 @@ def test_each_command_has_json_or_a_reason(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each_command_documents_its_exit_codes_or_its_group_does(name: str) -> None:
-    texts = [COMMANDS[name].help or "", main.help or ""]
-    assert any("Exit codes:" in text for text in texts)
+def test_the_help_of_each_command_has_examples(name: str) -> None:
+    assert f"Examples:\n  deeplens {name}" in (COMMANDS[name].epilog or "")
+
+
+@pytest.mark.parametrize("group", ["", "model", "release", "fleet", "env", "local"])
+def test_the_help_of_each_group_has_exit_codes(group: str) -> None:
+    assert "Exit codes: 0 " in CliRunner().invoke(main, [*group.split(), "--help"]).output
 
 
 def test_the_reasons_are_of_commands_that_exist() -> None:
