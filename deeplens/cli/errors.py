@@ -1,7 +1,7 @@
 """Errors of commands: one message and an exit code, never a traceback.
 
-Exit codes: 1 the work failed, 2 wrong usage or input, 3 the emulator is not running, 4 the answer
-is no (each command documents it), 130 interrupted.
+Exit codes: 1 the work failed, 2 wrong usage or input, 3 the emulator is not running, 4 a result
+that the command documents, 130 interrupted.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ class OperatorGroup(ReportingGroup):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - a user sees a message, and where the rest is
+        except Exception as error:  # noqa: BLE001 - a user gets a message and the file with the rest
             raise (reported(error) or _unexpected(error)) from None
 
 

@@ -175,7 +175,7 @@ def _carry_out(
         click.echo(line)
     for line in _what_differs(registry, plan, verbose=verbose):
         echo(line)
-    click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
+    click.echo(f"verified by {plan.move.source}: {plan.move.evidence}")
     result = {
         "environment": plan.target.name,
         "before": plan.move.before,
@@ -200,7 +200,7 @@ def _what_differs(registry: "Registry", plan: "Plan", *, verbose: bool) -> list[
     try:
         old, new = (card(registry, one) for one in (plan.move.before, plan.move.after))
     except SourceError:
-        return ["the release before is not built here, so nothing is compared"]
+        return ["the previous release is not in this checkout, so nothing is compared"]
     found = differing(old, new)
     return differences(
         {name: pair for name, pair in found.items() if name not in {"digest", "pinned by"}},

@@ -89,7 +89,7 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @click.argument("champion")
 @json_option
 def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
-    """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    """Compare the current metrics of the cameras of CHAMPION and of its challenger."""
     from deeplens.releases.environments import (
         challenger_of,
         choose,
@@ -153,10 +153,13 @@ def check(
 
 @click.command(epilog=examples("release history --against origin/main"))
 @registry_options
-@click.option("--against", metavar="REF", help="The trail must begin with what it was at REF.")
+@click.option("--against", metavar="REF", help="Check that the log begins with its content at REF.")
 @json_option
 def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
-    """Print every move and verify the trail: its chain, the pins, and git's REF if given."""
+    """Print every promotion and rollback, and verify the audit log.
+
+    The checks are its chain of hashes, the pins, and its content at a commit (--against).
+    """
     from deeplens.releases.environments import read_environments
     from deeplens.releases.history import check_grows_from, read_history
     from deeplens.releases.moves import check_pins
@@ -171,10 +174,10 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     for move in moves:
         way = f"{move.source} → {move.environment}" if move.kind == "promote" else move.environment
         click.echo(f"{move.at}  {move.kind:8}  {way}: {move.before[:12]}… → {move.after[:12]}…")
-        click.echo(f"    by {move.who}; proof: {move.evidence}")
+        click.echo(f"    by {move.who}; verified: {move.evidence}")
         if move.reason:
             click.echo(f"    because: {move.reason}")
-    click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
+    click.echo(f"{len(moves)} moves; the audit log is valid, and each pin is that of its last move")
 
 
 @click.command(epilog=examples("release approvals --last 3"))
