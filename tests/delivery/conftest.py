@@ -23,6 +23,7 @@ _SOURCES = (
     "model_tools",
     "models",
     "policies",
+    "deeplens",
     "stacks",
     "tools",
 )
