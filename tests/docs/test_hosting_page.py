@@ -49,7 +49,7 @@ def test_every_option_that_it_names_exists() -> None:
     commands = ("model serve", "model serve-container", "model host-package", "model invoke")
     known = "".join(
         subprocess.run(
-            [ROOT / ".venv/bin/deeplens", "model", *command.split(), "--help"],
+            [ROOT / ".venv/bin/deeplens", *command.split(), "--help"],
             capture_output=True,
             text=True,
             check=True,

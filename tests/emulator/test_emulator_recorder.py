@@ -30,7 +30,7 @@ class Services:
 def services(monkeypatch: pytest.MonkeyPatch) -> Services:
     made = Services()
     monkeypatch.setattr(persistence, "serialized_states", made.serialized)
-    monkeypatch.setattr(persistence, "are_stacks_at_rest", lambda: made.at_rest)
+    monkeypatch.setattr(persistence, "are_stacks_idle", lambda: made.at_rest)
     return made
 
 

@@ -496,7 +496,7 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
         request = Request(
             "POST", "/endpoints/slow/invocations", body=json.dumps({"sleep_seconds": 30}).encode()
         )
-        response = asyncio.run(runtime.answer(scope, request, lambda _check: None))
+        response = asyncio.run(runtime.respond(scope, request, lambda _check: None))
     finally:
         container.stop()
     said = json.loads(response.body)

@@ -16,7 +16,7 @@ from testkit.pinned import pinned_artifact
 from tests.review import three_changes
 from tests.review.conftest import Checkout
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.walk]
 
 
 @dataclass(frozen=True)
