@@ -122,13 +122,13 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     name = f"{environment.name}-{stack}"
     try:
-        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        (description,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         raise CommandFailed(
             f"the stack {name} is not on the emulator ({error}); "
             f"`deeplens local deploy {environment.name}` deploys it"
         ) from None
-    return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+    return {item["OutputKey"]: item["OutputValue"] for item in description.get("Outputs", [])}
 
 
 def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) -> None:
