@@ -33,11 +33,12 @@ from camera.application import Application, Parts  # noqa: E402 - found on the p
 from camera.dynamic_settings import DynamicSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
 from camera.inference import RunnableModel  # noqa: E402 - as above
-from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
+from camera.messages import detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
 from model_tools.samples.shapes.drawing import write_scenes  # noqa: E402 - as above
 from shared.artifact.archive import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
+from shared.messages.heartbeat import ModelIdentity  # noqa: E402 - as above
 from shared.vision.detections import Detection  # noqa: E402 - as above
 from shared.vision.engine import InferenceEngine, open_engine  # noqa: E402 - as above
 from testkit.greengrass_ipc import Core, serving  # noqa: E402 - as above

@@ -14,20 +14,21 @@ from deeplens.config.rollout import (
     WaveConfig,
     timeline,
 )
-from shared.fleet.observations import (
-    Execution,
-    Heartbeat,
-    Installed,
-    Joined,
+from shared.fleet.device_state import (
+    InstalledComponent,
+    JobExecution,
     Observation,
+    ReceivedHeartbeat,
+    Registered,
+)
+from shared.fleet.gate import (
+    GateResult,
+    GateRule,
+    RolloutTarget,
+    evaluate_gate,
 )
 from shared.fleet.rollout import share_of
-from shared.fleet.verdict import (
-    Goal,
-    Rule,
-    Verdict,
-    judge,
-)
+from testkit.heartbeats import received_heartbeat
 from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
 
 _LOOK_SECONDS = 5.0
@@ -70,25 +71,25 @@ class _Device:
         if self.draw.is_offline:
             beat_at = _BEGIN - 5000.0
         if self.queued_at is None or now < self.queued_at:
-            return [Joined(self.thing), self._beat(beat_at, _OLD)]
+            return [Registered(self.thing), self._beat(beat_at, _OLD)]
         status = "QUEUED" if self.draw.is_offline else "IN_PROGRESS"
-        begun = Execution(
+        begun = JobExecution(
             self.thing, self.deployment, status, self.queued_at, queued_at=self.queued_at
         )
         if self.draw.is_offline:
-            return [Joined(self.thing), begun, self._beat(beat_at, _OLD)]
+            return [Registered(self.thing), begun, self._beat(beat_at, _OLD)]
         if now < self.ends_at:
             return [begun, self._beat(self.queued_at, _OLD)]
         failed = self.draw.outcome == "fails"
         status = "FAILED" if failed else "SUCCEEDED"
-        observations: list[Observation] = [begun, Execution(self.thing, self.deployment, status,
+        observations: list[Observation] = [begun, JobExecution(self.thing, self.deployment, status,
                                                     self.ends_at)]  # fmt: skip
         match self.draw.outcome:
             case "fails":
                 observations.append(self._beat(max(beat_at, self.ends_at), _OLD))
             case "breaks":
                 observations.append(
-                    Installed(self.thing, "app", "2", "BROKEN", self.ends_at + 3, "ended")
+                    InstalledComponent(self.thing, "app", "2", "BROKEN", self.ends_at + 3, "ended")
                 )
             case "no frames":
                 observations.append(self._beat(max(beat_at, self.ends_at), _NEW, frames=0))
@@ -96,9 +97,9 @@ class _Device:
                 observations.append(self._beat(max(beat_at, self.ends_at), _NEW))
         return observations
 
-    def _beat(self, at: float, digest: str, frames: int = 5) -> Heartbeat:
+    def _beat(self, at: float, digest: str, frames: int = 5) -> ReceivedHeartbeat:
         uptime = at - self.ends_at if digest == _NEW else 5000.0
-        return Heartbeat(
+        return received_heartbeat(
             self.thing, at, version=int(at), status="running" if frames else "starting",
             model_digest=digest, function_arn=digest, frames=frames, frames_per_second=2.0,
             interval_seconds=_HEARTBEAT_SECONDS, uptime_seconds=max(uptime, 0.0),
@@ -113,7 +114,7 @@ class _Fleet:
     beyond: int = -(10**9)
     taken: set[str] = field(default_factory=set)
 
-    def run(self, moments: list[Moment]) -> Verdict:
+    def run(self, moments: list[Moment]) -> GateResult:
         steps: list[tuple[str, set[str], int, int]] = [
             (f"wave {number}:", share_of(self.devices.keys(), wave.percent or 0.0),
              wave.wait_seconds, wave.bake_seconds)
@@ -137,12 +138,12 @@ class _Fleet:
 
     def _step(
         self, deployment: str, members: set[str], allowed: list[Moment], wait: int, bake: int
-    ) -> Verdict:
+    ) -> GateResult:
         begin = self.now
         self._queue(deployment, members)
-        goal = Goal(deployment, begin, begin, begin + wait, _NEW, _NEW)
+        goal = RolloutTarget(deployment, begin, begin, begin + wait, _NEW, _NEW)
         plan = self.rollout.to_plan()["rule"]
-        rule = Rule(**{**plan, "minimum_devices": 0})
+        rule = GateRule(**{**plan, "minimum_devices": 0})
         baked_at: float | None = None
         while True:
             self.now += _LOOK_SECONDS
@@ -152,7 +153,7 @@ class _Fleet:
                 for thing in members
                 for observation in self.devices[thing].observations(self.now)
             ]
-            verdict = judge(goal, rule, members, observations, self.now)
+            verdict = evaluate_gate(goal, rule, members, observations, self.now)
             if verdict.state == "failed":
                 return verdict
             if verdict.state == "passed":

@@ -30,10 +30,10 @@ from rich.table import Table
 
 from benchmarks.exposure import journey
 from local_aws.process.endpoint import secret_access_key
-from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
-from shared.fleet.fleet import Fleet
-from shared.fleet.rollout import Plan, Rollout, Wave
-from shared.fleet.verdict import Rule, judge
+from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, DesiredDeployment
+from shared.fleet.gate import GateRule, evaluate_gate
+from shared.fleet.queries import FleetQueries
+from shared.fleet.rollout import Rollout, RolloutPlan, Wave
 from testkit import gate_streams
 from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
 from testkit.simulated_fleet.fault_model import FaultRates, draw
@@ -101,19 +101,19 @@ def _is_right(seed: int) -> bool:
     if drawn.random() < 0.3:
         truths = [drawn.choice(["good", "off"]) for _ in truths]
     stories = [gate_streams.story(f"cam-{n:02d}", truth) for n, truth in enumerate(truths)]
-    rule = Rule(
+    rule = GateRule(
         success_percent=drawn.choice([0.0, 50.0, 90.0, 100.0]),
         error_percent=drawn.choice([0.0, 10.0, 50.0, 100.0]),
         minimum_devices=drawn.randrange(5),
     )
     late = drawn.random() < 0.5
-    goal = replace(gate_streams.GOAL, deadline=gate_streams.NOW) if late else gate_streams.GOAL
-    verdict = judge(
+    goal = replace(gate_streams.TARGET, deadline=gate_streams.NOW) if late else gate_streams.TARGET
+    verdict = evaluate_gate(
         goal, rule, [story.thing for story in stories],
         gate_streams.disturbed(stories, drawn), gate_streams.NOW,
     )  # fmt: skip
-    standings = [device.standing for device in verdict.devices]
-    expected = gate_streams.LATE_STANDINGS if late else gate_streams.STANDINGS
+    standings = [device.outcome for device in verdict.devices]
+    expected = gate_streams.LATE_OUTCOMES if late else gate_streams.OUTCOMES
     return (
         standings == [expected[truth] for truth in truths]
         and verdict.state == gate_streams.expected_state(truths, rule, late=late)
@@ -145,8 +145,8 @@ def emulated_rollout(devices: int) -> list[Row]:
             raise fleet.errors[0]
     last = max(core.started_at for core in fleet.cores.values())
     seconds = ended - began
-    good = len(verdict.of("good"))
-    offline = len(verdict.of("offline"))
+    good = len(verdict.with_outcome("good"))
+    offline = len(verdict.with_outcome("offline"))
     return [
         Row(
             f"rollout in 3 waves to {devices} devices on the emulator ({good} good, {offline} off)",
@@ -181,12 +181,14 @@ def _fleet(client: Callable[[str], Any], devices: int) -> list[str]:
 
 
 def _rollout(client: Callable[[str], Any]) -> Rollout:
-    fleet = Fleet(iot=client("iot"), iot_data=client("iot-data"), greengrass=client("greengrassv2"))
+    fleet = FleetQueries(
+        iot=client("iot"), iot_data=client("iot-data"), greengrass=client("greengrassv2")
+    )
     return Rollout(fleet, GROUP, "benchmark", lambda: 600.0)
 
 
-def _desired() -> Wanted:
-    return Wanted(
+def _desired() -> DesiredDeployment:
+    return DesiredDeployment(
         target_arn=_TARGET_ARN,
         name="benchmark",
         components={"app": {"componentVersion": "1.0.0"}},
@@ -195,13 +197,13 @@ def _desired() -> Wanted:
     )
 
 
-def _plan() -> Plan:
+def _plan() -> RolloutPlan:
     waves = tuple(
         Wave(None, percent, wait_seconds=120, bake_seconds=0, pause_seconds=0)
         for percent in (1.0, 10.0)
     )
-    rule = Rule(success_percent=95.0, error_percent=2.0, offline_after_seconds=5.0)
-    return Plan(rule=rule, waves=waves, wait_seconds=300.0, bake_seconds=0.0)
+    rule = GateRule(success_percent=95.0, error_percent=2.0, offline_after_seconds=5.0)
+    return RolloutPlan(rule=rule, waves=waves, wait_seconds=300.0, bake_seconds=0.0)
 
 
 @contextlib.contextmanager

@@ -48,7 +48,6 @@ _LONGEST_DELAY_SECONDS = 600.0
 # Commands that are imported on use.
 _LAZY = {
     "core": "local_aws.core_device.cli",
-    "deliver": "local_aws.pipeline.cli",
     "record": "local_aws.transcripts.cli",
 }
 

@@ -22,4 +22,6 @@ class DeepLensRolesStack(Stack):
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: the roles DeepLens named"
         )
-        DeepLensRoles(self, "Roles", place=environment.place, model_bucket=model_bucket)
+        DeepLensRoles(
+            self, "Roles", aws_environment=environment.aws_environment, model_bucket=model_bucket
+        )

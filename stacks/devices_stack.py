@@ -28,7 +28,7 @@ class DevicesStack(Stack):
         policy = CoreDevicePolicy(
             self,
             "CoreDevice",
-            place=environment.place,
+            aws_environment=environment.aws_environment,
             role_alias_arn=token_exchange.alias_arn,
             topic=environment.inference.topic,
         )

@@ -60,9 +60,10 @@ class HostingStack(Stack):
         role = HostingRole(
             self,
             "Role",
-            place=environment.place,
+            aws_environment=environment.aws_environment,
             archives=[
-                environment.place.s3_arn(archive.bucket, archive.key) for archive in archives
+                environment.aws_environment.s3_arn(archive.bucket, archive.key)
+                for archive in archives
             ],
             images=images,
             log_group_name=log_group_name,

@@ -26,7 +26,10 @@ class MonitoringStack(Stack):
         )
         metrics = FleetMetrics(self, "Metrics", environment=environment)
         alarms = AlarmTopic(
-            self, "Alarms", place=environment.place, notify=environment.monitoring.notify
+            self,
+            "Alarms",
+            aws_environment=environment.aws_environment,
+            notify=environment.monitoring.notify,
         )
         self.alarm_topic = alarms.topic
         FleetAlarms(

@@ -164,12 +164,19 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
 
     A configuration error ends the process with exit code 1 and the error as its message.
     """
-    from deeplens.config import ConfigError, chosen, hashed_meanwhile, load_environments
+    from deeplens.config import (
+        ConfigError,
+        find_environment,
+        hash_in_background,
+        load_environments,
+    )
 
     gc.disable()  # A synthesis ends before a garbage collection would pay off.
     try:
-        environments = chosen(load_environments(request.environments), request.environment)
-        with hashed_meanwhile(request.models, environments):
+        environments = load_environments(request.environments)
+        if request.environment is not None:
+            environments = [find_environment(environments, request.environment)]
+        with hash_in_background(request.models, environments):
             from aws_cdk import App, Validations
         pin_to_one_cpu()
         app = App(

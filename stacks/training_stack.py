@@ -55,7 +55,7 @@ class TrainingStack(Stack):
             self,
             "Roles",
             model_bucket=model_bucket,
-            place=environment.place,
+            aws_environment=environment.aws_environment,
             code_bucket=code.bucket,
             code_key=code.key,
             images=[training_image, verification_image],

@@ -109,13 +109,13 @@ class WatchedCamera:
     def moved(self) -> list[str]:
         """The moved features, as the heartbeat reports them."""
         reported = self.watch.reported()
-        return list(reported["moved"]) if reported else []
+        return list(reported.moved) if reported else []
 
     @property
     def distances(self) -> list[float]:
         """The distances of all features, as the heartbeat reports them; zeros before."""
         reported = self.watch.reported()
-        return [reported[name] if reported else 0.0 for name in FEATURES]
+        return [getattr(reported, name) if reported else 0.0 for name in FEATURES]
 
     def _changed(self) -> None:
         self.changes += 1

@@ -4,20 +4,21 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.fleet.observations import (
-    Execution,
-    Heartbeat,
-    Installed,
-    Joined,
+from shared.fleet.device_state import (
+    InstalledComponent,
+    JobExecution,
     Observation,
+    ReceivedHeartbeat,
+    Registered,
 )
-from shared.fleet.verdict import Goal, Rule
+from shared.fleet.gate import GateRule, RolloutTarget
+from testkit.heartbeats import received_heartbeat
 
 NEW, OLD = "a" * 64, "b" * 64
 FUNCTION, OLD_FUNCTION = "arn:aws:lambda:r:1:function:f:2", "arn:aws:lambda:r:1:function:f:1"
 CREATED = 1_000_000.0
 NOW = CREATED + 100.0
-GOAL = Goal("d-1", CREATED, CREATED, CREATED + 300.0, NEW, FUNCTION)
+TARGET = RolloutTarget("d-1", CREATED, CREATED, CREATED + 300.0, NEW, FUNCTION)
 LATE = CREATED + 301.0
 
 Truth = Literal[
@@ -27,7 +28,7 @@ TRUTHS: tuple[Truth, ...] = (
     "good", "no frames", "old model", "failed", "crashed", "installing", "unfinished", "off", "new",
 )  # fmt: skip
 # The expected result of the gate for each truth, before the deadline.
-STANDINGS = {
+OUTCOMES = {
     "good": "good",
     "no frames": "waiting",
     "old model": "waiting",
@@ -39,7 +40,7 @@ STANDINGS = {
     "new": "offline",
 }
 # After the deadline, the camera's report takes precedence over an unfinished job.
-LATE_STANDINGS = {**STANDINGS, "unfinished": "good"}
+LATE_OUTCOMES = {**OUTCOMES, "unfinished": "good"}
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,17 @@ class Story:
     passing: tuple[Observation, ...]
 
 
-def heartbeat(thing: str, at: float, version: int, **fields: object) -> Heartbeat:
+def heartbeat(thing: str, at: float, version: int, **fields: object) -> ReceivedHeartbeat:
     """Return a heartbeat of the new release."""
     values = {"status": "running", "model_digest": NEW, "function_arn": FUNCTION, "frames": 5,
               "interval_seconds": 5.0, "uptime_seconds": 1.0}  # fmt: skip
-    return Heartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
+    return received_heartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
 
 
-def execution(thing: str, status: str, at: float, **fields: object) -> Execution:
+def execution(thing: str, status: str, at: float, **fields: object) -> JobExecution:
     """Return the execution of the deployment's job on a device."""
     queued_at = at if status == "QUEUED" else CREATED
-    return Execution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
+    return JobExecution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
 
 
 def story(thing: str, truth: Truth) -> Story:
@@ -76,8 +77,8 @@ def story(thing: str, truth: Truth) -> Story:
     starting = heartbeat(thing, CREATED + 8, 12, status="starting", frames=0, model_digest=None)
     stale = execution(thing, "FAILED", CREATED - 500)
     passing: tuple[Observation, ...] = (
-        Joined(thing), before, queued, busy, stopped, starting,
-        Execution(thing, "d-0", "FAILED", stale.at),
+        Registered(thing), before, queued, busy, stopped, starting,
+        JobExecution(thing, "d-0", "FAILED", stale.at),
     )  # fmt: skip
     match truth:
         case "good":
@@ -90,15 +91,15 @@ def story(thing: str, truth: Truth) -> Story:
             passing = (*passing, heartbeat(thing, NOW - 1, 20, **old))
             needed = (execution(thing, "FAILED", CREATED + 9, reason="digest"),)
         case "crashed":
-            needed = (done, Installed(thing, "app", "2", "BROKEN", NOW - 1, "segfault"))
+            needed = (done, InstalledComponent(thing, "app", "2", "BROKEN", NOW - 1, "segfault"))
         case "installing":
-            passing = (Joined(thing), before, queued)
+            passing = (Registered(thing), before, queued)
             needed = (busy,)
         case "unfinished":
             needed = (busy, heartbeat(thing, NOW - 1, 20, uptime_seconds=60.0))
         case "off":
             passing = (before,)
-            needed = (Joined(thing), queued)
+            needed = (Registered(thing), queued)
         case "new":
             passing = ()
             needed = (queued,)
@@ -116,9 +117,9 @@ def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]
     return stream
 
 
-def expected_state(truths: list[Truth], rule: Rule, *, late: bool) -> str:
+def expected_state(truths: list[Truth], rule: GateRule, *, late: bool) -> str:
     """Return the state of the release that follows from the truths."""
-    count = [(LATE_STANDINGS if late else STANDINGS)[truth] for truth in truths].count
+    count = [(LATE_OUTCOMES if late else OUTCOMES)[truth] for truth in truths].count
     reachable = len(truths) - count("offline")
     if reachable and count("failed") / reachable > rule.error_percent / 100:
         return "failed"

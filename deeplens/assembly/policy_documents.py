@@ -49,7 +49,8 @@ def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 def documents_in(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every policy document in a resource's properties, at any depth."""
     if isinstance(value, dict):
-        if "Statement" in value and "PolicyName" not in value:
+        # A release's custom resource has a string with the same name: its signed statement.
+        if isinstance(value.get("Statement"), dict | list) and "PolicyName" not in value:
             yield value
             return
         for part in value.values():

@@ -1,25 +1,29 @@
-"""What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
+"""Environment files: one TOML file per environment, typed and validated when it is read."""
 
 from deeplens.config.artifact import (
     ARTIFACT_NAME,
     STATEMENT_NAME,
     ModelArtifact,
-    hashed_meanwhile,
+    hash_in_background,
     load_artifact,
 )
+from deeplens.config.aws_environment import GREENGRASS_REGIONS, AwsEnvironment
+from deeplens.config.base import ConfigError
 from deeplens.config.delivery import DeliveryConfig, load_delivery
 from deeplens.config.disk_space import least_free_disk_mib
 from deeplens.config.environment import EnvironmentConfig
-from deeplens.config.errors import ConfigError
 from deeplens.config.fleet import FleetConfig
 from deeplens.config.hosting import HostingConfig, VariantConfig
 from deeplens.config.inference import ComponentKind, InferenceConfig
-from deeplens.config.loading import chosen, load_environment, load_environments
+from deeplens.config.loading import (
+    find_challenger,
+    find_environment,
+    load_environment,
+    load_environments,
+)
 from deeplens.config.model_data import ModelData, load_model_data
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
-from deeplens.config.place import Place
-from deeplens.config.regions import GREENGRASS_REGIONS
 from deeplens.config.rollout import RolloutConfig
 from deeplens.config.runtime import (
     RUNTIME_ARCHIVE_NAME,
@@ -37,6 +41,7 @@ __all__ = [
     "RUNTIME_ARCHIVE_NAME",
     "RUNTIME_PYTHON",
     "STATEMENT_NAME",
+    "AwsEnvironment",
     "ComponentKind",
     "ConfigError",
     "DeliveryConfig",
@@ -49,15 +54,15 @@ __all__ = [
     "ModelPin",
     "ModelStoreConfig",
     "MonitoringConfig",
-    "Place",
     "RolloutConfig",
     "RuntimeArchive",
     "RuntimeConfig",
     "SigningConfig",
     "TrainingConfig",
     "VariantConfig",
-    "chosen",
-    "hashed_meanwhile",
+    "find_challenger",
+    "find_environment",
+    "hash_in_background",
     "least_free_disk_mib",
     "load_artifact",
     "load_delivery",

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deeplens.config.base import ConfigError
 from deeplens.config.environment import EnvironmentConfig
-from deeplens.config.errors import ConfigError
 from deeplens.config.model_store import ModelPin
 from deeplens.config.signing import SigningConfig
 from deeplens.config.toml_files import one_line, shown
@@ -82,7 +82,7 @@ def load_artifact(
 
 
 @contextmanager
-def hashed_meanwhile(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
+def hash_in_background(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
     """Hash the pinned artifacts, which may be large, beside what is done in this context.
 
     `load_artifact` finds the digests afterwards, and says what is wrong with an artifact.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from deeplens.config.place import Place
+from deeplens.config.aws_environment import AwsEnvironment
 
 Framework = Literal["tensorflow", "mxnet"]
 Purpose = Literal["inference", "training"]
@@ -72,7 +72,7 @@ class ContainerImage:
     @property
     def repository_arn(self) -> str:
         """What a role must be allowed to pull from."""
-        return Place(self.account, self.region).arn("ecr", f"repository/{self.repository}")
+        return AwsEnvironment(self.account, self.region).arn("ecr", f"repository/{self.repository}")
 
 
 def container_image(

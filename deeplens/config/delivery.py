@@ -10,14 +10,13 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from deeplens.config.base import ConfigError, ConfigSection
 from deeplens.config.environment import POLICY, EnvironmentConfig
-from deeplens.config.errors import ConfigError
 from deeplens.config.loading import explain
-from deeplens.config.section import Section
 from deeplens.config.toml_files import listed, read_toml
 
 
-class DeliveryConfig(Section):
+class DeliveryConfig(ConfigSection):
     """Where the pipeline is, what starts it, and where it stops for a person."""
 
     account: Annotated[

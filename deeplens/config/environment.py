@@ -1,27 +1,29 @@
-"""One environment, whole."""
+"""The environment file: keys outside of sections, and rules that relate sections."""
 
 import difflib
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from deeplens.config.aws_environment import GREENGRASS_REGIONS, AwsEnvironment
+from deeplens.config.base import ConfigSection
+from deeplens.config.compatibility import incompatible_settings
 from deeplens.config.fleet import FleetConfig
 from deeplens.config.hosting import HostingConfig
 from deeplens.config.inference import ComponentKind, InferenceConfig
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
-from deeplens.config.pairs import impossible_pairs
-from deeplens.config.place import Place
-from deeplens.config.regions import GREENGRASS_REGIONS
 from deeplens.config.rollout import RolloutConfig
 from deeplens.config.runtime import RuntimeConfig
-from deeplens.config.section import Section
 from deeplens.config.signing import SigningConfig
 from deeplens.config.training import TrainingConfig
 
 LONGEST_NAME = 13
 """Most characters of a name: generated names contain 24 of a stack's, here `<name>-ModelStore`."""
+NOT_KEYS = ("name", "file")
+"""Attributes of an environment that its file does not contain."""
 POLICY = r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$"
 """A managed policy's name or ARN."""
 
@@ -32,10 +34,11 @@ _TAG_KEY = r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}"
 _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
 
-class EnvironmentConfig(Section):
-    """One environment, whole; `name` is the name of its file."""
+class EnvironmentConfig(ConfigSection):
+    """An environment; `name` and `file` are not keys: the name is that of the file."""
 
     name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
+    file: Annotated[Path, Field(exclude=True)]
     account: Annotated[
         str,
         Field(
@@ -100,9 +103,9 @@ class EnvironmentConfig(Section):
     training: TrainingConfig = TrainingConfig()
 
     @property
-    def place(self) -> Place:
+    def aws_environment(self) -> AwsEnvironment:
         """The account and the Region."""
-        return Place(self.account, self.region)
+        return AwsEnvironment(self.account, self.region)
 
     @property
     def component(self) -> ComponentKind:
@@ -176,7 +179,7 @@ class EnvironmentConfig(Section):
 
     @model_validator(mode="after")
     def _pairs_that_work(self) -> "EnvironmentConfig":
-        if refused := list(impossible_pairs(self.fleet, self.inference, self.runtime)):
+        if refused := list(incompatible_settings(self.fleet, self.inference, self.runtime)):
             raise ValueError("; ".join(refused))
         profile = self.signing.lambda_profile
         if profile and profile.split(":")[3] != self.region:

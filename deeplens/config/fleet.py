@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import ConfigSection
 
 # AWS IoT accepts a colon in these names, and Greengrass does not (installer arguments).
 ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
 
-class FleetConfig(Section):
+class FleetConfig(ConfigSection):
     """The cameras: members of one thing group."""
 
     thing_group: Annotated[

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from deeplens.config.base import ConfigSection, LogRetentionDays
 from deeplens.config.deep_learning_containers import Framework, runs_images, supported_versions
-from deeplens.config.section import LogRetentionDays, Section
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,1023}")
 _LONGEST_VALUE = 1024
@@ -16,7 +16,7 @@ _INSTANCE_ONLY = ("instance_type", "instances")
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$")]
 
 
-class VariantConfig(Section):
+class VariantConfig(ConfigSection):
     """One model behind the endpoint, and its share of the requests."""
 
     name: Annotated[
@@ -95,7 +95,7 @@ class VariantConfig(Section):
         return self
 
 
-class ScalingConfig(Section):
+class ScalingConfig(ConfigSection):
     """How many instances each variant has, by the requests that it gets."""
 
     minimum_instances: Annotated[
@@ -125,7 +125,7 @@ class ScalingConfig(Section):
         return self
 
 
-class HostingConfig(Section):
+class HostingConfig(ConfigSection):
     """A SageMaker endpoint; it costs money as long as its stack is there."""
 
     enabled: Annotated[

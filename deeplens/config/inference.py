@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from deeplens.config.section import LogRetentionDays, Section
+from deeplens.config.base import ConfigSection, LogRetentionDays
 
 _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7
@@ -19,7 +19,7 @@ _CREDENTIALS_IN_URL = r"^[a-z]+://[^/@]*:[^/]*@"
 ComponentKind = Literal["lambda", "generic"]
 
 
-class InferenceConfig(Section):
+class InferenceConfig(ConfigSection):
     """Settings of the function on the camera."""
 
     component: Annotated[

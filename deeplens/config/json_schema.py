@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from deeplens.config import DeliveryConfig, EnvironmentConfig
+from deeplens.config.environment import NOT_KEYS
 
 # The keys whose default is derived from the environment's name, account and Region.
 DERIVED_DEFAULTS = {
@@ -45,9 +46,9 @@ class _TomlSchema(GenerateJsonSchema):
 def environment_schema() -> str:
     """Return the JSON Schema of an environment file."""
     schema = _schema(EnvironmentConfig, "An environment of deeplens-tensorflow")
-    # The file's own name; it is not a key.
-    del schema["properties"]["name"]
-    schema["required"].remove("name")
+    for attribute in NOT_KEYS:
+        del schema["properties"][attribute]
+        schema["required"].remove(attribute)
     for key, default in DERIVED_DEFAULTS.items():
         section, _, leaf = key.partition(".")
         schema["required"].remove(section)

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from deeplens.config.cross_checks import conflicts
-from deeplens.config.environment import LONGEST_NAME, EnvironmentConfig
-from deeplens.config.errors import ConfigError
+from deeplens.config.base import ConfigError
+from deeplens.config.cross_environment_checks import conflicts
+from deeplens.config.environment import LONGEST_NAME, NOT_KEYS, EnvironmentConfig
 from deeplens.config.toml_files import (
     listed,
     one_line,
@@ -54,15 +54,25 @@ def load_environments(folder: Path) -> list[EnvironmentConfig]:
     return environments
 
 
-def chosen(environments: Sequence[EnvironmentConfig], name: str | None) -> list[EnvironmentConfig]:
-    """Return the environment of that name alone; all without a name; raise `ConfigError`."""
-    if name is None:
-        return list(environments)
-    found = [environment for environment in environments if environment.name == name]
-    if not found:
-        known = ", ".join(environment.name for environment in environments)
-        raise ConfigError(f"no environment is called '{name}'; there are: {known}")
-    return found
+def find_environment(environments: Sequence[EnvironmentConfig], name: str) -> EnvironmentConfig:
+    """Return the environment of a name; raise `ConfigError` with the names that exist."""
+    for environment in environments:
+        if environment.name == name:
+            return environment
+    known = ", ".join(environment.name for environment in environments)
+    raise ConfigError(f"no environment is called {shown(name)}; there are: {known}")
+
+
+def find_challenger(environments: Sequence[EnvironmentConfig], champion: str) -> EnvironmentConfig:
+    """Return the environment that challenges `champion`; raise `ConfigError` if none does."""
+    find_environment(environments, champion)
+    for environment in environments:
+        if environment.challenges == champion:
+            return environment
+    raise ConfigError(
+        f"{champion}: no environment challenges it; an environment with "
+        f'challenges = "{champion}" in its file does (docs/promotion.md)'
+    )
 
 
 def load_environment(file: Path) -> EnvironmentConfig:
@@ -73,10 +83,11 @@ def load_environment(file: Path) -> EnvironmentConfig:
         there = sorted(other.stem for other in file.parent.glob("*.toml"))
         known = f"; there are: {', '.join(there)}" if there else ""
         raise ConfigError(f"{file}: no such environment file{known}") from None
-    if "name" in values:
-        raise ConfigError(f"{file}: name: is the file's own name; remove the key")
+    if given := [key for key in NOT_KEYS if key in values]:
+        problems = [f"{key}: is the file's own {key}; remove the key" for key in given]
+        raise ConfigError(listed(file, problems))
     try:
-        return EnvironmentConfig(name=file.stem, **values)
+        return EnvironmentConfig(name=file.stem, file=file, **values)
     except ValidationError as error:
         problems = [explain(problem) for problem in error.errors()]
         raise ConfigError(listed(file, problems)) from None
@@ -130,7 +141,9 @@ def _nearest_key(location: tuple[str | int, ...], whole: type[BaseModel]) -> str
     if section is None:
         return ""
     known = [
-        name for name in section.model_fields if (section, name) != (EnvironmentConfig, "name")
+        key
+        for key in section.model_fields
+        if section is not EnvironmentConfig or key not in NOT_KEYS
     ]
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return (f"; did you mean '{near[0]}'?" if near else "") + f" (known: {', '.join(known)})"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from deeplens.config.base import ConfigError
 from deeplens.config.deep_learning_containers import Framework
-from deeplens.config.errors import ConfigError
 from deeplens.config.hosting import VariantConfig
 
 _SAVED_MODEL = re.compile(r"(\./)?(.+/)?[0-9]+/saved_model\.pb")

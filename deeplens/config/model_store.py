@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import ConfigSection
 
 _LONGEST_BUCKET_NAME = 63
 # Suffixes that S3 keeps for access points, Object Lambda, directory and table buckets.
@@ -13,7 +13,7 @@ _RESERVED_SUFFIX = r"(-s3alias|--ol-s3|--x-s3|--table-s3)$"
 _BUCKET_NAME = rf"(?!.*{_RESERVED_SUFFIX})deeplens-[a-z0-9-]{{0,53}}[a-z0-9]"
 
 
-class ModelPin(Section):
+class ModelPin(ConfigSection):
     """Which artifact the environment runs, by name and by the SHA-256 of its bytes."""
 
     name: Annotated[
@@ -28,7 +28,7 @@ class ModelPin(Section):
     ]
 
 
-class ModelStoreConfig(Section):
+class ModelStoreConfig(ConfigSection):
     """The bucket that cameras download from."""
 
     bucket_name: Annotated[

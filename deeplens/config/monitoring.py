@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deeplens.config.section import LogRetentionDays, Section
+from deeplens.config.base import ConfigSection, LogRetentionDays
 
 EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$", max_length=254)]
 
 
-class MonitoringConfig(Section):
+class MonitoringConfig(ConfigSection):
     """Metrics, dashboard and alarms of one environment."""
 
     enabled: Annotated[

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from deeplens.config.base import ConfigSection
 from deeplens.config.fleet import ThingGroupName
-from deeplens.config.section import Section
 
 # A deploy waits inside a Lambda function, which has 15 minutes; the rest is left for its answer.
 LONGEST_WAIT_SECONDS = 780
@@ -32,7 +32,7 @@ _one_decimal = AfterValidator(partial(_with_decimals, digits=1))
 _two_decimals = AfterValidator(partial(_with_decimals, digits=2))
 
 
-class WaveConfig(Section):
+class WaveConfig(ConfigSection):
     """Some of the fleet before the rest: a named thing group of it, or a share in percent."""
 
     model_config = ConfigDict(
@@ -70,7 +70,7 @@ class WaveConfig(Section):
         return self
 
 
-class RateConfig(Section):
+class RateConfig(ConfigSection):
     """How fast the IoT job tells devices, as in IoT's JobExecutionsRolloutConfig."""
 
     model_config = ConfigDict(
@@ -127,7 +127,7 @@ class RateConfig(Section):
         return config
 
 
-class AbortConfig(Section):
+class AbortConfig(ConfigSection):
     """When the IoT job itself stops telling devices, whoever watches."""
 
     failed_percent: Annotated[
@@ -160,7 +160,7 @@ class AbortConfig(Section):
         }
 
 
-class RolloutConfig(Section):
+class RolloutConfig(ConfigSection):
     """How long a deploy waits for the cameras, for which, and in which order they get it."""
 
     wait_seconds: Annotated[

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from deeplens.config.errors import ConfigError
-from deeplens.config.section import Section
+from deeplens.config.base import ConfigError, ConfigSection
 
 RUNTIME_ARCHIVE_NAME = "runtime.zip"
 # That of the published function.
@@ -22,7 +21,7 @@ _MANIFEST = "runtime.json"
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class RuntimeConfig(Section):
+class RuntimeConfig(ConfigSection):
     """SHA-256 of the archive of each architecture; none: devices have what it takes themselves."""
 
     amd64: Annotated[

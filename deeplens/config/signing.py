@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import ConfigSection
 
 # SubjectPublicKeyInfo of an uncompressed point on P-256: these bytes, then 64 of the point.
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
@@ -27,7 +27,7 @@ _PublicKey = Annotated[
 _KeyId = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_KEY_ID.pattern}$"})]
 
 
-class SigningConfig(Section):
+class SigningConfig(ConfigSection):
     """Whose signature a release needs; without keys nothing is asked."""
 
     public_keys: Annotated[

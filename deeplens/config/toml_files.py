@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deeplens.config.errors import ConfigError
+from deeplens.config.base import ConfigError
 
 _LARGEST_BYTES = 1 << 20
 # TOML's own limit of integers.

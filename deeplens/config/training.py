@@ -4,14 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from deeplens.config.base import ConfigSection
 from deeplens.config.deep_learning_containers import runs_images, supported_versions
 from deeplens.config.hosting import InstanceType
-from deeplens.config.section import Section
 
 _LONGEST_RUN_SECONDS = 432_000
 
 
-class NotebookConfig(Section):
+class NotebookConfig(ConfigSection):
     """A notebook instance without internet, root, or the first version of the metadata service."""
 
     instance_type: Annotated[InstanceType, Field(description="type of the notebook's instance")] = (
@@ -39,7 +39,7 @@ class NotebookConfig(Section):
     ]
 
 
-class TrainingConfig(Section):
+class TrainingConfig(ConfigSection):
     """Limits of a run of the pipeline: cost, duration, and the accuracy that its model needs."""
 
     enabled: Annotated[

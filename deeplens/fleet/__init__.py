@@ -1,6 +1,6 @@
-"""Commands for people who look after a fleet; nothing here needs CDK.
+"""Operation of a fleet, without CDK.
 
 Errors:
 
-    FleetError           what was asked cannot be done; the text says what would work
+    FleetError           a command is not possible; the message contains what works
 """

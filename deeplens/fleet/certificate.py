@@ -1,4 +1,4 @@
-"""A device's certificate; its private key is made here and goes nowhere else."""
+"""The certificate of a device; its private key remains on this machine."""
 
 import contextlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from deeplens.fleet.errors import FleetError
 
 
 def is_active(iot: Any, certificate_id: str) -> bool:
-    """Whether AWS IoT knows the certificate and accepts it."""
+    """Return whether AWS IoT has the certificate and accepts it."""
     try:
         described = iot.describe_certificate(certificateId=certificate_id)
     except iot.exceptions.ResourceNotFoundException:
@@ -24,9 +24,9 @@ def is_active(iot: Any, certificate_id: str) -> bool:
 
 
 def active_certificates(iot: Any, thing: str) -> set[str]:
-    """Return the ids of the certificates that stand for a thing and are accepted."""
+    """Return the ids of the active certificates of a thing."""
     principals = iot.list_thing_principals(thingName=thing)["principals"]
-    return {one for arn in principals if is_active(iot, one := certificate_id_of(arn))}
+    return {id_ for arn in principals if is_active(iot, id_ := certificate_id_of(arn))}
 
 
 def certificate_id_of(arn: str) -> str:
@@ -35,9 +35,11 @@ def certificate_id_of(arn: str) -> str:
 
 
 def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, policy: str) -> str:
-    """Make a key pair, have it signed, and attach it to thing and policy; return its id.
+    """Create a key pair and a certificate, and attach it to the thing and the policy.
 
-    A certificate that could not be attached is taken back, and its key removed.
+    The result is the id of the certificate.
+
+    A certificate that could not be attached is revoked, and its key is deleted.
 
     Raises:
         FleetError: the fleet's policy or thing group is gone.
@@ -69,7 +71,7 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
         iot.attach_thing_principal(
             thingName=thing,
             principal=issued["certificateArn"],
-            # The policy names the thing, also when the core connects as `thing#2`.
+            # The policy contains the thing's name, also if the core connects as `thing#2`.
             thingPrincipalType="EXCLUSIVE_THING",
         )
     except BaseException as error:
@@ -88,7 +90,7 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
 def revoke(
     iot: Any, certificate_arn: str, *, report: Callable[[str], None] = lambda _: None
 ) -> None:
-    """End a certificate at once, detach it from whatever it is attached to, and delete it.
+    """Revoke a certificate, detach it from everything, and delete it.
 
     Raises:
         FleetError: AWS IoT does not delete it within about a minute; it is inactive all the same.

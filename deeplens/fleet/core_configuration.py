@@ -12,17 +12,17 @@ from deeplens.fleet.errors import WrongInputError
 
 _DATA_PLANE_PORT = 8443
 
-# Where the core software keeps itself, unless it was told otherwise.
+# The default folder of the core software.
 CORE_ROOT = {
     "classic": PurePosixPath("/greengrass/v2"),
     "lite": PurePosixPath("/var/lib/greengrass"),
 }
 
-# User and group that components run as; neither can read the device's private key.
+# User and group of components; neither can read the device's private key.
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 
-# Nucleus lite has no room for a longer one.
+# The limit of nucleus lite.
 _LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
 
 
@@ -56,7 +56,7 @@ class CoreConfiguration:
     def text(self) -> str:
         """Return the file's text."""
         classic = self.runtime == "classic"
-        # JSON's strings are YAML's: nothing in a name can break out of its quotes.
+        # JSON strings are valid YAML, so a name cannot end its quotation marks.
         system = {
             "certificateFilePath": str(self.root / "device.pem.crt"),
             "privateKeyPath": str(self.root / "private.pem.key"),
@@ -71,7 +71,7 @@ class CoreConfiguration:
             "iotCredEndpoint": self.credentials_endpoint,
             "greengrassDataPlanePort": _DATA_PLANE_PORT,
         }
-        # Lite deploys nothing without it; classic's installer sets the same.
+        # Nucleus lite deploys nothing without it; the installer of classic sets the same value.
         user = COMPONENT_USER[self.runtime]
         nucleus = ["  aws.greengrass.Nucleus:" if classic else "  aws.greengrass.NucleusLite:"]
         nucleus.append('    componentType: "NUCLEUS"')

@@ -1,4 +1,4 @@
-"""What a device gets: four files in a folder that only its owner may enter."""
+"""The files of a device: four files in a folder that only its owner can read."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _OWNER_ONLY = 0o700
 
 @dataclass(frozen=True)
 class DeviceFolder:
-    """The files of one device, by the names that AWS' own guides use."""
+    """The files of a device, with the names of the AWS guides."""
 
     path: Path
 
@@ -28,7 +28,7 @@ class DeviceFolder:
 
     @property
     def root_ca(self) -> Path:
-        """The authority that signed what AWS shows the device."""
+        """The certificate authority of the AWS endpoints."""
         return self.path / "AmazonRootCA1.pem"
 
     @property
@@ -37,7 +37,7 @@ class DeviceFolder:
         return self.path / "config.yaml"
 
     def certificate_id(self) -> str | None:
-        """Return AWS IoT's id of the certificate, its SHA-256, or None without a whole pair."""
+        """Return AWS IoT's id of the certificate, its SHA-256, or None without a complete pair."""
         if not (self.certificate.is_file() and self.private_key.is_file()):
             return None
         try:
@@ -47,7 +47,7 @@ class DeviceFolder:
         return certificate.fingerprint(hashes.SHA256()).hex()
 
     def make(self) -> None:
-        """Make the folder if it is absent; nobody but its owner may look into it.
+        """Create the folder if it is absent; only its owner can read it.
 
         An existing folder may be anybody's, such as `/tmp`: its mode remains.
         """
@@ -56,7 +56,7 @@ class DeviceFolder:
             self.path.chmod(_OWNER_ONLY)
 
     def write_private(self, file: Path, content: bytes) -> None:
-        """Write a file that nobody else could read, not even while it is written."""
+        """Write a file that only its owner can read, also while it is written."""
         temporary = file.with_name(f".{file.name}.new")
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,9 +1,9 @@
-"""What cannot be done with a fleet."""
+"""Errors of commands for fleets."""
 
 
 class FleetError(Exception):
-    """A command cannot do what was asked; the text says why, and what would work."""
+    """A command is not possible; the message contains the reason and what works."""
 
 
 class WrongInputError(FleetError):
-    """An argument with a value that cannot work."""
+    """An argument has an invalid value."""

@@ -1,4 +1,4 @@
-"""A real device's identity, and the configuration of its core software."""
+"""The identity of a device, and the configuration of its core software."""
 
 import re
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from deeplens.fleet.core_configuration import CORE_ROOT, CoreConfiguration
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.errors import FleetError, WrongInputError
 from deeplens.fleet.root_ca import amazon_root_ca, read_root_ca
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """What may differ from the account's own; None is the account's."""
+    """Optional values that replace those of the account; None uses the account's value."""
 
     core_root: str | None = None
     root_ca: Path | None = None
@@ -25,24 +25,26 @@ class Overrides:
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioned:
-    """What a device got, and what a person should know about it."""
+    """The result of provisioning a device."""
 
     thing: str
     folder: str
     certificate_id: str
-    # Whether the certificate is a new one.
+    # True for a new certificate.
     issued: bool
-    # Whether the environment file lists the thing.
+    # True if the environment file lists the thing.
     expected: bool
-    # Other active certificates of the thing, from a folder that was lost, for example.
+    # Other active certificates of the thing, for example from a lost folder.
     other_certificates: int
     core_root: str
     # Of the classic core software; None for lite, which is not part of the deployments.
     nucleus_version: str | None
 
 
-def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overrides) -> Provisioned:
-    """Give the thing a certificate and write its files; what is still good is kept.
+def provision_device(
+    session: FleetSession, thing: str, folder: DeviceFolder, given: Overrides
+) -> Provisioned:
+    """Create a certificate for the thing and write its files; a valid certificate remains.
 
     Raises:
         FleetError: the name is none, a file is not what it should be, the stack is not deployed,
@@ -50,22 +52,22 @@ def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overri
     """
     require_thing_name(thing)
     authority = read_root_ca(given.root_ca) if given.root_ca else amazon_root_ca()
-    names = site.device_names()
-    runtime = site.environment.fleet.core_runtime
+    names = session.device_names()
+    runtime = session.environment.fleet.core_runtime
     root = _core_root(given.core_root) if given.core_root else CORE_ROOT[runtime]
     configuration = CoreConfiguration(
         thing=thing,
-        region=site.environment.region,
+        region=session.environment.region,
         role_alias=names.role_alias,
-        data_endpoint=given.data_endpoint or _endpoint(site.iot, "iot:Data-ATS"),
+        data_endpoint=given.data_endpoint or _endpoint(session.iot, "iot:Data-ATS"),
         credentials_endpoint=(
-            given.credentials_endpoint or _endpoint(site.iot, "iot:CredentialProvider")
+            given.credentials_endpoint or _endpoint(session.iot, "iot:CredentialProvider")
         ),
         runtime=runtime,
         nucleus_version=names.nucleus_version,
         root=root,
     )
-    certificate_id, is_new = _identity(site, names.policy, thing, folder)
+    certificate_id, is_new = _identity(session, names.policy, thing, folder)
     folder.root_ca.write_bytes(authority)
     folder.configuration.write_text(configuration.text(), encoding="utf-8")
     return Provisioned(
@@ -73,15 +75,15 @@ def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overri
         folder=str(folder.path),
         certificate_id=certificate_id,
         issued=is_new,
-        expected=thing in site.environment.fleet.things,
-        other_certificates=len(active_certificates(site.iot, thing) - {certificate_id}),
+        expected=thing in session.environment.fleet.things,
+        other_certificates=len(active_certificates(session.iot, thing) - {certificate_id}),
         core_root=str(root),
         nucleus_version=names.nucleus_version if runtime == "classic" else None,
     )
 
 
 def require_thing_name(thing: str) -> None:
-    """Raise `WrongInputError` for a name that Greengrass does not accept for a core device."""
+    """Raise `WrongInputError` if Greengrass does not accept the name of a core device."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", thing):
         raise WrongInputError(
             f"{thing!r} is not a valid name of a thing: expected 1 to 128 letters, digits, '_', '-'"
@@ -97,11 +99,13 @@ def _core_root(text: str) -> PurePosixPath:
     return root
 
 
-def _identity(site: Site, policy: str, thing: str, folder: DeviceFolder) -> tuple[str, bool]:
-    """Return the certificate's id, and whether it was issued just now."""
-    iot, there = site.iot, folder.certificate_id()
+def _identity(
+    session: FleetSession, policy: str, thing: str, folder: DeviceFolder
+) -> tuple[str, bool]:
+    """Return the certificate's id, and whether it is new."""
+    iot, there = session.iot, folder.certificate_id()
     if there is None or not is_active(iot, there):
-        return issue(iot, thing, folder, thing_group=site.thing_group, policy=policy), True
+        return issue(iot, thing, folder, thing_group=session.thing_group, policy=policy), True
     described = iot.describe_certificate(certificateId=there)["certificateDescription"]
     things = iot.list_principal_things(principal=described["certificateArn"])["things"]
     if things != [thing]:
@@ -109,9 +113,9 @@ def _identity(site: Site, policy: str, thing: str, folder: DeviceFolder) -> tupl
             f"{folder.path} has the certificate of {', '.join(things) or 'no thing'}; "
             "give another folder with --out"
         )
-    # What was detached or left by hand is put right.
+    # Repairs manual changes.
     iot.attach_policy(policyName=policy, target=described["certificateArn"])
-    iot.add_thing_to_thing_group(thingGroupName=site.thing_group, thingName=thing)
+    iot.add_thing_to_thing_group(thingGroupName=session.thing_group, thingName=thing)
     return there, False
 
 

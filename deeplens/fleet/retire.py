@@ -1,4 +1,4 @@
-"""A device that leaves the fleet."""
+"""Removal of a device from a fleet."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,74 +8,79 @@ from deeplens.fleet.certificate import certificate_id_of, is_active, revoke
 from deeplens.fleet.detaching import delete_once_detached
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 
 
 @dataclass(frozen=True)
 class Retirement:
-    """What ends with a device, as far as it is there."""
+    """The existing resources of a device, which its retirement deletes."""
 
     thing: str
     # ARNs.
     certificates: tuple[str, ...]
     thing_groups: tuple[str, ...]
-    # Whether the thing itself goes: one that the environment file lists stays.
+    # False for a thing that the environment file lists.
     deletes_thing: bool
 
 
-def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
-    """Look what would end; change nothing.
+def plan_retirement(session: FleetSession, thing: str, folder: DeviceFolder) -> Retirement:
+    """Find the resources of a device; change nothing.
 
     Raises:
-        FleetError: there is no such thing, it is of another fleet, or the folder of another thing.
+        FleetError: the thing is absent or of another fleet, or the folder is of another thing.
     """
-    iot = site.iot
+    iot = session.iot
     try:
         principals = iot.list_thing_principals(thingName=thing)["principals"]
     except iot.exceptions.ResourceNotFoundException:
         raise FleetError(
-            f"there is no thing {thing} in {site.environment.account}; "
-            f"`deeplens fleet status {site.environment.name}` names the fleet's"
+            f"there is no thing {thing} in {session.environment.account}; "
+            f"`deeplens fleet status {session.environment.name}` names the fleet's"
         ) from None
     pages = iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=thing)
-    groups = [one["groupName"] for page in pages for one in page["thingGroups"]]
-    if site.thing_group not in groups and (groups or principals):
+    groups = [group["groupName"] for page in pages for group in page["thingGroups"]]
+    if session.thing_group not in groups and (groups or principals):
         raise FleetError(
-            f"{thing} is not in {site.thing_group}, but in {', '.join(groups) or 'no thing group'}"
+            f"{thing} is not in {session.thing_group}, but in "
+            f"{', '.join(groups) or 'no thing group'}"
         )
-    there = folder.certificate_id()
-    own = {certificate_id_of(arn) for arn in principals}
-    if there and there not in own and is_active(iot, there):
+    certificate = folder.certificate_id()
+    attached = {certificate_id_of(arn) for arn in principals}
+    if certificate and certificate not in attached and is_active(iot, certificate):
         raise FleetError(
-            f"{folder.path} contains the certificate of another device, {there[:12]}…: "
+            f"{folder.path} contains the certificate of another device, {certificate[:12]}…: "
             "move these files to another folder"
         )
-    ours = {site.thing_group, *site.waves}
+    fleet_groups = {session.thing_group, *session.waves}
     return Retirement(
         thing=thing,
         certificates=tuple(principals),
-        thing_groups=tuple(group for group in groups if group in ours),
-        deletes_thing=thing not in site.environment.fleet.things,
+        thing_groups=tuple(group for group in groups if group in fleet_groups),
+        deletes_thing=thing not in session.environment.fleet.things,
     )
 
 
 def retire_device(
-    site: Site, planned: Retirement, folder: DeviceFolder, *, report: Callable[[str], None]
+    session: FleetSession,
+    planned: Retirement,
+    folder: DeviceFolder,
+    *,
+    report: Callable[[str], None],
 ) -> None:
-    """Carry a retirement out: the certificates end first.
+    """Delete the resources of a device, the certificates first.
 
     `report` is called with one line before each wait for AWS IoT.
 
     Raises:
         FleetError: AWS IoT has not detached a certificate or the thing within about a minute.
     """
-    iot, thing = site.iot, planned.thing
+    iot, thing = session.iot, planned.thing
     for arn in planned.certificates:
         revoke(iot, arn, report=report)
     for group in planned.thing_groups:
         iot.remove_thing_from_thing_group(thingGroupName=group, thingName=thing)
-    with contextlib.suppress(site.greengrass.exceptions.ResourceNotFoundException):
-        site.greengrass.delete_core_device(coreDeviceThingName=thing)
+    with contextlib.suppress(session.greengrass.exceptions.ResourceNotFoundException):
+        session.greengrass.delete_core_device(coreDeviceThingName=thing)
     if planned.deletes_thing:
         delete_once_detached(
             lambda: iot.delete_thing(thingName=thing), f"thing {thing}", report=report

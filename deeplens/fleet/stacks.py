@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deeplens.config import EnvironmentConfig
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 
 # Each stack follows those that it depends on.
 _PARTS = (
@@ -22,7 +22,7 @@ _PARTS = (
 
 
 @dataclass(frozen=True)
-class Stack:
+class DeployedStack:
     """A stack that exists.
 
     Attributes:
@@ -55,9 +55,9 @@ def possible_stack_names(environment: EnvironmentConfig) -> list[str]:
     return [f"{environment.name}-{part}" for part in _PARTS]
 
 
-def find_stack(site: Site, name: str) -> Stack | None:
+def find_stack(session: FleetSession, name: str) -> DeployedStack | None:
     """Return the stack of that name; None if it does not exist."""
-    client: Any = site.session.client("cloudformation")
+    client: Any = session.boto_session.client("cloudformation")
     try:
         (description,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -66,7 +66,7 @@ def find_stack(site: Site, name: str) -> Stack | None:
         raise
     if description["StackStatus"] == "DELETE_COMPLETE":
         return None
-    return Stack(
+    return DeployedStack(
         name,
         description["StackStatus"],
         bool(description.get("EnableTerminationProtection")),
@@ -74,9 +74,9 @@ def find_stack(site: Site, name: str) -> Stack | None:
     )
 
 
-def resources(site: Site, stack: str) -> Iterator[tuple[str, str]]:
+def resources(session: FleetSession, stack: str) -> Iterator[tuple[str, str]]:
     """Yield the type and the physical id of each resource of a stack; none if it is absent."""
-    client: Any = site.session.client("cloudformation")
+    client: Any = session.boto_session.client("cloudformation")
     try:
         for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
             for resource in page["StackResourceSummaries"]:

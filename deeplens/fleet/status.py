@@ -1,19 +1,20 @@
-"""What runs where, since when, and what is not as planned."""
+"""Status of each device of a fleet, and its deviations from the current deployment."""
 
 from dataclasses import dataclass
 
-from deeplens.fleet.site import Site
-from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
-from shared.fleet.observations import Heartbeat, Observation
-from shared.fleet.verdict import Device, Goal, judge
+from deeplens.fleet.session import FleetSession
+from shared.fleet.deployments import Deployment
+from shared.fleet.device_state import ReceivedHeartbeat
+from shared.fleet.gate import DeviceResult, evaluate_gate
+from shared.fleet.late_verification import query_devices, target_of
 
 
 @dataclass(frozen=True)
-class Row:
+class DeviceStatus:
     """The status of one device, and its deviations from the plan.
 
     Attributes:
-        standing: the verdict of the gate: good, waiting, failed or offline.
+        `standing`: the outcome at the gate: good, waiting, failed or offline.
         status: as the camera reports it.
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
@@ -38,54 +39,55 @@ class Row:
     memory_available_bytes: int | None = None
 
 
-def look(site: Site, current: Deployment, now: float) -> list[Row]:
-    """Ask about every device, and compare it with the fleet's current deployment."""
-    things = site.things()
-    answers = site.fleet.heartbeats(things)
-    observations: list[Observation] = [one for answer in answers.values() for one in answer]
-    observations += site.fleet.joined()
-    observations += site.fleet.job_executions(current.job_id, current.id)
-    goal = Goal(
-        deployment_id=current.id,
-        created_at=current.created_at,
-        watched_since=now,
-        deadline=now,
-        model_digest=current.tags.get(MODEL_TAG),
-        function_arn=current.tags.get(FUNCTION_TAG),
-    )
-    waves = _waves(site)
-    verdict = judge(goal, site.plan.rule, things, observations, now)
-    if failed := [one.thing for one in verdict.of("failed")]:
+def fleet_status(session: FleetSession, current: Deployment, now: float) -> list[DeviceStatus]:
+    """Query each device, and compare it with the fleet's current deployment."""
+    things = session.things()
+    rule, target = session.plan.rule, target_of(current, now)
+    observations = query_devices(session.fleet, things, current)
+    waves = _waves(session)
+    result = evaluate_gate(target, rule, things, observations, now)
+    if failed := [device.thing for device in result.with_outcome("failed")]:
         # A job's executions have no reasons.
-        reasons = site.fleet.effective(failed, current.id)
-        observations += [one for answer in reasons.values() for one in answer]
-        verdict = judge(goal, site.plan.rule, things, observations, now)
-    beats = {one.thing: one for one in observations if isinstance(one, Heartbeat)}
-    return [_row(one, beats.get(one.thing), waves.get(one.thing)) for one in verdict.devices]
+        reasons = session.fleet.effective(failed, current.id)
+        observations += [execution for executions in reasons.values() for execution in executions]
+        result = evaluate_gate(target, rule, things, observations, now)
+    heartbeats = {
+        observation.thing: observation
+        for observation in observations
+        if isinstance(observation, ReceivedHeartbeat)
+    }
+    return [
+        _device_status(device, heartbeats.get(device.thing), waves.get(device.thing))
+        for device in result.devices
+    ]
 
 
-def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
-    return Row(
+def _device_status(
+    device: DeviceResult, heartbeat: ReceivedHeartbeat | None, wave: str | None
+) -> DeviceStatus:
+    model = heartbeat.reported.model if heartbeat else None
+    memory = heartbeat.reported.memory if heartbeat else None
+    return DeviceStatus(
         thing=device.thing,
-        standing=device.standing,
-        status=beat.status if beat else "never heard of",
-        model_version=beat.model_version if beat else None,
-        model_digest=beat.model_digest if beat else None,
-        function=beat.function_arn if beat else None,
-        running_since=beat.started_at if beat else None,
-        last_frame_at=beat.last_frame_at if beat else None,
-        frames_per_second=beat.frames_per_second if beat else None,
+        standing=device.outcome,
+        status=heartbeat.status if heartbeat else "never connected",
+        model_version=(model.version or None) if model else None,
+        model_digest=heartbeat.model_digest if heartbeat else None,
+        function=heartbeat.function_arn if heartbeat else None,
+        running_since=heartbeat.started_at if heartbeat else None,
+        last_frame_at=heartbeat.reported.last_frame_at if heartbeat else None,
+        frames_per_second=heartbeat.frames_per_second if heartbeat else None,
         wave=wave,
         drift=device.reason,
-        disk_free_bytes=beat.disk_free_bytes if beat else None,
-        memory_available_bytes=beat.memory_available_bytes if beat else None,
+        disk_free_bytes=heartbeat.disk_free_bytes if heartbeat else None,
+        memory_available_bytes=memory.available_bytes if memory else None,
     )
 
 
-def _waves(site: Site) -> dict[str, str]:
-    """Number the first wave of each device that is in one."""
-    found: dict[str, str] = {}
-    for number, wave in enumerate(site.waves, start=1):
-        for thing in site.things_of(wave):
-            found.setdefault(thing, str(number))
-    return found
+def _waves(session: FleetSession) -> dict[str, str]:
+    """Return the number of the first wave of each device that is in one."""
+    numbers: dict[str, str] = {}
+    for number, wave in enumerate(session.waves, start=1):
+        for thing in session.things_of(wave):
+            numbers.setdefault(thing, str(number))
+    return numbers

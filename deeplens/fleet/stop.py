@@ -1,40 +1,34 @@
-"""No further device gets the current release, until that is lifted."""
-
-import time
+"""Stop of a release: no further device gets it until the stop ends."""
 
 from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 from shared.fleet import deployments
 from shared.fleet.deployments import STOPPED_TAG, Deployment
 
 
-def under_way(site: Site) -> list[Deployment]:
-    """Return the release that came last: its waves, or else the whole fleet's deployment."""
-    current = site.current()
-    return deployments.waves_since(site.greengrass, current) or [current]
+def current_deployments(session: FleetSession) -> list[Deployment]:
+    """Return the deployments of the latest release: its waves, or the fleet's deployment."""
+    current = session.current()
+    return deployments.waves_since(session.greengrass, current) or [current]
 
 
-def end(site: Site, one: Deployment, reason: str) -> None:
-    """Mark a deployment as stopped, and cancel it; raise `FleetError` when it cannot be."""
-    # The tag first: whoever waits reads it when the deployment ends.
-    deployments.tag(site.greengrass, one, {STOPPED_TAG: stamped(reason)})
+def stop_deployment(session: FleetSession, deployment: Deployment, reason: str) -> None:
+    """Tag a deployment as stopped, and cancel it; raise `FleetError` if that fails."""
+    # A waiting deploy reads the tag when the deployment ends.
+    tags = {STOPPED_TAG: deployments.tag_text(reason)}
+    deployments.tag(session.greengrass, deployment, tags)
     try:
-        site.greengrass.cancel_deployment(deploymentId=one.id)
+        session.greengrass.cancel_deployment(deploymentId=deployment.id)
     except ClientError as error:
-        # Superseded or cancelled meanwhile: there is nothing left to cancel.
+        # The deployment was replaced or cancelled in the meantime.
         if error.response["Error"]["Code"] != "ConflictException":
-            raise FleetError(f"{one.id} is marked, but cannot be cancelled: {error}") from None
+            raise FleetError(
+                f"{deployment.id} is tagged, but cannot be cancelled: {error}"
+            ) from None
 
 
-def lift(site: Site, one: Deployment) -> None:
-    """Let a stopped release be deployed again."""
-    site.greengrass.untag_resource(resourceArn=one.arn, tagKeys=[STOPPED_TAG])
-
-
-def stamped(reason: str) -> str:
-    """Put the time before a reason, in what a tag may hold."""
-    said = "".join(one if one.isalnum() or one in "+-=._:/@" else " " for one in reason)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return f"{stamp} {' '.join(said.split())}"[:256]
+def resume_deployment(session: FleetSession, deployment: Deployment) -> None:
+    """Allow the deployment of a stopped release again."""
+    session.greengrass.untag_resource(resourceArn=deployment.arn, tagKeys=[STOPPED_TAG])

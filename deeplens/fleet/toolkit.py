@@ -1,6 +1,6 @@
 """Names that `cdk bootstrap` gives its resources with the settings of cdk.json."""
 
-from deeplens.config import Place
+from deeplens.config import AwsEnvironment
 
 QUALIFIER = "deeplens"
 STACK = "DeepLensToolkit"
@@ -9,12 +9,12 @@ VERSION_PARAMETER = f"/cdk-bootstrap/{QUALIFIER}/version"
 LEAST_VERSION = 6
 
 
-def role_arn(place: Place, purpose: str) -> str:
+def role_arn(place: AwsEnvironment, purpose: str) -> str:
     """Return the ARN of a bootstrap role; `purpose` is `deploy`, `cfn-exec`, `lookup`, …."""
     name = f"cdk-{QUALIFIER}-{purpose}-role-{place.account}-{place.region}"
     return f"arn:{place.partition}:iam::{place.account}:role/{name}"
 
 
-def bootstrap_command(place: Place) -> str:
+def bootstrap_command(place: AwsEnvironment) -> str:
     """Return the command that bootstraps an account in a Region."""
     return f"cdk bootstrap aws://{place.account}/{place.region}"

@@ -6,9 +6,11 @@ from pathlib import Path
 import click
 
 from deeplens.local.emulator import LOCAL
+from deeplens.local.pipeline import PipelineError
+from deeplens.local.pipeline.approval import check_code, stage_and_code
 from deeplens.local.processes import CommandFailed
-from local_aws.pipeline import PipelineError, execution_log
-from local_aws.pipeline.approval import check_code, stage_and_code
+from deeplens.releases.executions import execution_log
+from model_tools.errors import RegistryError
 
 RECORD = LOCAL / "deliver" / "executions.jsonl"
 
@@ -26,8 +28,8 @@ def check_answers(answers: tuple[str, ...], executions: Path) -> None:
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--approve") from None
         try:
-            asked = check_code(code, execution_log.read(executions), time.time())
-        except PipelineError as error:
+            asked = check_code(code, execution_log(executions).read(), time.time())
+        except (PipelineError, RegistryError) as error:
             raise CommandFailed(str(error)) from None
         if asked.stage != stage:
             raise click.BadParameter(

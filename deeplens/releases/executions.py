@@ -1,35 +1,32 @@
-"""What the pipeline did: who approved what, when, and how each execution ended.
+"""Executions of the delivery pipeline: approvals, and the result of each execution.
 
-On AWS, CodePipeline keeps it for a year and names who answered; the emulator keeps a record of
-its own, `.local/deliver/executions.jsonl`, whose lines are chained by hash.
+On AWS, CodePipeline stores them for a year, with the person who answered. For the emulator,
+`.local/deliver/executions.jsonl` is an audit log of them.
 """
 
-import hashlib
-import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeplens.releases.cloud import Cloud, asking
-from deeplens.releases.history import lines_of
+from deeplens.config import load_delivery, load_environments
+from deeplens.releases.audit_log import AuditLog
+from deeplens.releases.aws import AwsAccounts, aws_errors
 from model_tools.errors import RegistryError
 from shared.printable import printable
 
 STACK = "Delivery"
 RECORD = Path(".local/deliver/executions.jsonl")
-_BEGINNING = "0" * 64
 _MOST_EXECUTIONS = 50
 
 
 @dataclass(frozen=True)
 class Approval:
-    """One answer to an approval action; `at` is ISO 8601, UTC.
+    """An answer to an approval action; `at` is ISO 8601, UTC.
 
     Attributes:
-        text: what was asked: the environment, the model and its SHA-256.
-        note: the answer's own text on AWS; the review page's SHA-256 of a local one.
+        text: the request: the environment, the model and its SHA-256.
+        note: on AWS, the comment of the answer; on the emulator, the SHA-256 of the review page.
     """
 
     stage: str
@@ -42,7 +39,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Execution:
-    """One run of the pipeline, and how it ended."""
+    """A run of the pipeline, and its result."""
 
     ended_at: str
     outcome: str
@@ -50,66 +47,65 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the pipeline is: `delivery.toml` says it."""
+class _Account:
+    """The account and the Region of the pipeline; the name is that of its profile."""
 
     name: str
     account: str
     region: str
 
 
+def execution_log(file: Path) -> AuditLog:
+    """Return the audit log of the executions on the emulator."""
+    repair = f"keep the file for an investigation, and start a new log: `mv {file} {file}.broken`"
+    return AuditLog(file, "an execution", repair)
+
+
 def read_record(file: Path) -> list[Execution]:
-    """Read what the emulator recorded, oldest first, and check its chain.
+    """Return the executions on the emulator, oldest first, and check their chain.
 
     Raises:
-        RegistryError: there is no record, or a line was changed, added or removed.
+        RegistryError: there is no log, or a line was changed, added or removed.
     """
     if not file.is_file():
         raise RegistryError(
             f"{file}: no pipeline ran here yet; `deeplens local deliver` runs the pipeline"
         )
-    found: list[Execution] = []
-    previous = _BEGINNING
-    for number, line in enumerate(lines_of(file), 1):
+    executions: list[Execution] = []
+    for number, entry in enumerate(execution_log(file).read(), 1):
         try:
-            one = json.loads(line)
-            content = {name: value for name, value in one.items() if name != "hash"}
-            whole = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-            if (one["hash"], one["previous"]) != (whole, previous):
-                raise RegistryError(
-                    f"{file}: line {number}: was changed, or a line before it was added or removed"
-                )
-            previous = one["hash"]
-            found.append(_recorded(one))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            executions.append(_recorded(entry))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RegistryError(f"{file}: line {number}: not an execution: {error}") from None
-    return found
+    return executions
 
 
-def ask_pipeline(cloud: Cloud, delivery: Path) -> list[Execution]:
-    """Ask CodePipeline for the last executions, oldest first.
+def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list[Execution]:
+    """Return the last executions that CodePipeline has, oldest first.
 
     Args:
-        cloud: whom to ask; the profile `deeplens-delivery` is used if there is one.
-        delivery: the file that says where the pipeline is.
+        cloud: the accounts; the profile `deeplens-delivery` is used if it exists.
+        delivery: the file of the pipeline.
+        environments: the folder of environment files.
 
     Raises:
-        RegistryError: there is no such file, no such stack, or AWS refuses.
+        ConfigError: the file of the pipeline, or an environment file, is not valid.
+        RegistryError: there is no pipeline, its stack is not deployed, or AWS rejects the call.
     """
-    place = _place(delivery)
-    with asking(place.name):
+    place = _account(delivery, environments)
+    with aws_errors(place.name):
         stacks = cloud.client(place, "cloudformation")
         resources = stacks.describe_stack_resources(StackName=STACK)["StackResources"]
         pipeline = next(
             (
-                one["PhysicalResourceId"]
-                for one in resources
-                if one["ResourceType"] == "AWS::CodePipeline::Pipeline"
+                resource["PhysicalResourceId"]
+                for resource in resources
+                if resource["ResourceType"] == "AWS::CodePipeline::Pipeline"
             ),
             None,
         )
         if pipeline is None:
-            raise RegistryError(f"the stack {STACK} has no pipeline; `cdk deploy {STACK}` makes it")
+            raise RegistryError(f"the stack {STACK} has no pipeline; run `cdk deploy {STACK}`")
         return executions_of(cloud.client(place, "codepipeline"), pipeline)
 
 
@@ -118,59 +114,56 @@ def executions_of(codepipeline: Any, pipeline: str) -> list[Execution]:
     summaries = codepipeline.list_pipeline_executions(
         pipelineName=pipeline, maxResults=_MOST_EXECUTIONS
     )["pipelineExecutionSummaries"]
-    found = []
+    executions = []
     for summary in reversed(summaries):
         actions = codepipeline.list_action_executions(
             pipelineName=pipeline,
             filter={"pipelineExecutionId": summary["pipelineExecutionId"]},
         )["actionExecutionDetails"]
         reason = printable(summary.get("statusSummary", ""))
-        found.append(
+        executions.append(
             Execution(
                 ended_at=_stamp(summary["lastUpdateTime"]),
                 outcome=f"{summary['status']}{f': {reason}' if reason else ''}",
                 approvals=tuple(_answered(actions)),
             )
         )
-    return found
+    return executions
 
 
-def _place(delivery: Path) -> _Place:
-    try:
-        content = tomllib.loads(delivery.read_text(encoding="utf-8-sig"))
-        return _Place("delivery", content["account"], content["region"])
-    except FileNotFoundError:
+def _account(delivery: Path, environments: Path) -> _Account:
+    loaded = load_delivery(delivery, load_environments(environments)) if delivery.exists() else None
+    if loaded is None:
         raise RegistryError(
-            f"{delivery}: there is no pipeline; --local reads the record of "
-            "`deeplens local deliver`"
-        ) from None
-    except (OSError, ValueError, KeyError, RecursionError) as error:
-        raise RegistryError(f"{delivery}: not a whole delivery file: {error}") from None
+            f"{delivery}: no such file, so there is no pipeline; with --local, this command reads "
+            "the executions of `deeplens local deliver`"
+        )
+    return _Account("delivery", loaded[0].account, loaded[0].region)
 
 
-def _recorded(one: dict[str, Any]) -> Execution:
+def _recorded(entry: dict[str, Any]) -> Execution:
     return Execution(
-        ended_at=one["ended_at"],
-        outcome=printable(one["outcome"], lines=True),
+        ended_at=entry["ended_at"],
+        outcome=printable(entry["outcome"], lines=True),
         approvals=tuple(
             Approval(
-                stage=given["stage"],
+                stage=approval["stage"],
                 answer="Approved",
-                who=given["who"],
-                at=given["at"],
-                text=given["text"],
-                note=f"review page {given['page_digest']}" if given["page_digest"] else "",
+                who=approval["who"],
+                at=approval["at"],
+                text=approval["text"],
+                note=f"review page {approval['page_digest']}" if approval["page_digest"] else "",
             )
-            for given in one["approvals"]
+            for approval in entry["approvals"]
         ),
     )
 
 
 def _answered(actions: list[dict[str, Any]]) -> Iterator[Approval]:
-    """Say of each approval action that somebody answered who it was."""
+    """Yield the answer of each approval action that has one."""
     for action in reversed(actions):
-        asked = action.get("input", {})
-        if asked.get("actionTypeId", {}).get("category") != "Approval":
+        request = action.get("input", {})
+        if request.get("actionTypeId", {}).get("category") != "Approval":
             continue
         if action["status"] not in {"Succeeded", "Failed"}:
             continue
@@ -180,7 +173,7 @@ def _answered(actions: list[dict[str, Any]]) -> Iterator[Approval]:
             answer="Approved" if action["status"] == "Succeeded" else "Rejected",
             who=action.get("updatedBy", "nobody: it expired"),
             at=_stamp(action["lastUpdateTime"]),
-            text=asked.get("configuration", {}).get("CustomData", ""),
+            text=request.get("configuration", {}).get("CustomData", ""),
             note=result.get("externalExecutionSummary", ""),
         )
 

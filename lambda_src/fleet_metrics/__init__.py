@@ -1,8 +1,9 @@
-"""What cameras say, as CloudWatch metrics and logs: one line of Embedded Metric Format each.
+"""Metrics and logs of messages, heartbeats and failed deployments.
 
-IoT rules hand over messages and heartbeats with the thing that the topic names; EventBridge hands
-over what Greengrass says about deployments. Each line holds what was said, whole, beside the
-metrics that CloudWatch Logs makes of it. Nothing that a camera sends makes the function fail.
+IoT rules deliver messages and heartbeats with the thing of their topic; EventBridge delivers
+Greengrass' notifications about deployments. Each becomes a line in the Embedded Metric Format,
+which contains the event and the metrics that CloudWatch Logs extracts. The data of a camera never
+causes an error of the function.
 
 Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_RELEASE_STACK` for the name of the
 stack that owns the environment's deployments.
@@ -14,20 +15,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleet_metrics.deployments import failed_deployment
-from fleet_metrics.emf import Line
+from fleet_metrics.emf import MetricsLine
 from fleet_metrics.heartbeats import heartbeat_lines
 from fleet_metrics.messages import message_lines
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Write the lines of one message, heartbeat or deployment event to the function's own log."""
+    """Write the lines of a message, heartbeat or deployment event to the function's log."""
     now_ms = round(time.time() * 1000)
     for line in lines(event, now_ms):
         print(line.render(os.environ["DEEPLENS_ENVIRONMENT"]), flush=True)  # noqa: T201 - the log
 
 
-def lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
-    """Yield what there is to say about an event that arrived at `now_ms` (Unix milliseconds)."""
+def lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
+    """Yield the lines of an event that arrived at `now_ms` (Unix milliseconds)."""
     if "detail-type" in event:
         yield from failed_deployment(event, os.environ["DEEPLENS_RELEASE_STACK"], now_ms)
     elif "heartbeat" in event:

@@ -1,7 +1,7 @@
-"""Deployments that failed on a core device, as Greengrass tells EventBridge.
+"""Failed deployments of core devices, from the notifications of Greengrass.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications" (best effort; a
-notification may come twice).
+notification can be delivered twice).
 """
 
 from collections.abc import Iterator
@@ -11,18 +11,21 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fleet_metrics.emf import Line
-from fleet_metrics.reading import word
+from fleet_metrics.emf import MetricsLine
+from fleet_metrics.json_access import text
 
-# Its value begins with the ARN of the stack that owns the deployment.
+# The value starts with the ARN of the stack that owns the deployment.
 _OWNER_TAG = "deeplens:owner"
 
 
-def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) -> Iterator[Line]:
+def failed_deployment(
+    event: dict[str, Any], release_stack: str, now_ms: int
+) -> Iterator[MetricsLine]:
     """Yield the line of a failed deployment that belongs to a stack.
 
-    The event does not contain the owner, and the deployment's tags do. If they cannot be read, the
-    failure counts: an alarm too many is better than none. A deleted deployment does not count.
+    The deployment's tags contain the owner, which the event does not. If they cannot be read, the
+    failure is counted: a superfluous alarm is better than a missing one. A deleted deployment is
+    not counted.
     """
     detail = event["detail"]
     # arn:aws:greengrass:region:account:coreDevices:thing
@@ -31,19 +34,19 @@ def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) ->
         "kind": "failed-deployment",
         "thing": device.rsplit(":", 1)[-1] or "unknown",
         "deployment": detail["deploymentId"],
-        "status": word(detail, "coreDeviceExecutionStatus"),
-        "reason": word(detail, "reason", "no reason was given"),
+        "status": text(detail, "coreDeviceExecutionStatus"),
+        "reason": text(detail, "reason", "no reason was given"),
     }
     try:
         if not _belongs_to(release_stack, device, detail["deploymentId"]):
             return
     except (ClientError, BotoCoreError) as error:
         properties["owner"] = f"unknown: {error}"
-    yield Line(now_ms, {"FailedDeployments": (1, "Count")}, properties)
+    yield MetricsLine(now_ms, {"FailedDeployments": (1, "Count")}, properties)
 
 
 def _belongs_to(stack: str, device: str, deployment_id: str) -> bool:
-    """Return whether the deployment is there and the stack owns it."""
+    """Return whether the deployment exists and the stack owns it."""
     account = device.partition(":coreDevices:")[0]
     client = _greengrass()
     try:

@@ -1,7 +1,7 @@
 """CloudWatch's Embedded Metric Format.
 
 Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format", and the API
-reference of PutMetricData for what a dimension's value may be.
+reference of PutMetricData for the values of dimensions.
 """
 
 import json
@@ -11,27 +11,30 @@ from typing import Any
 NAMESPACE = "DeepLens"
 
 _LONGEST_DIMENSION = 255
-# A log event may have 256 KiB in every Region; an IoT message 128 KiB.
+# The limit of a log event is 256 KiB in every Region; an IoT message has at most 128 KiB.
 _LONGEST_LINE_BYTES = 200_000
 
 Metrics = dict[str, tuple[float, str]]
 
 
 @dataclass(frozen=True)
-class Line:
-    """One log event: metrics by name with value and unit, and what they were made of."""
+class MetricsLine:
+    """A log event: metrics by name with value and unit, and the event that they describe."""
 
     at_ms: int
     metrics: Metrics
-    said: dict[str, Any]
-    # Each set of dimensions beside `Environment` that the metrics are kept for.
+    details: dict[str, Any]
+    # Sets of dimensions, in addition to `Environment`, for which the metrics are stored.
     dimensions: tuple[dict[str, str], ...] = field(default=({},))
 
     def render(self, environment: str) -> str:
-        """Return the line's JSON; what was said is left out when it is too long for the log."""
+        """Return the line as JSON, without the details if they are too long for the log."""
         dimensions = [
-            {"Environment": environment, **{name: value(text) for name, text in one.items()}}
-            for one in self.dimensions
+            {
+                "Environment": environment,
+                **{name: value(text) for name, text in dimension_set.items()},
+            }
+            for dimension_set in self.dimensions
         ]
         document: dict[str, Any] = {
             "_aws": {
@@ -39,7 +42,7 @@ class Line:
                 "CloudWatchMetrics": [
                     {
                         "Namespace": NAMESPACE,
-                        "Dimensions": [list(one) for one in dimensions],
+                        "Dimensions": [list(dimension_set) for dimension_set in dimensions],
                         "Metrics": [
                             {"Name": name, "Unit": unit} for name, (_, unit) in self.metrics.items()
                         ],
@@ -48,14 +51,14 @@ class Line:
             },
             **{name: amount for name, (amount, _) in self.metrics.items()},
         }
-        for one in dimensions:
-            document |= one
-        whole = json.dumps({**self.said, **document})
-        return whole if len(whole) <= _LONGEST_LINE_BYTES else json.dumps(document)
+        for dimension_set in dimensions:
+            document |= dimension_set
+        line = json.dumps({**self.details, **document})
+        return line if len(line) <= _LONGEST_LINE_BYTES else json.dumps(document)
 
 
 def value(text: str) -> str:
-    """Make a dimension's value of any text: ASCII, not empty, no colon in front, not too long."""
+    """Return a valid value of a dimension: ASCII, not empty, no leading colon, limited length."""
     ascii_only = text.encode("ascii", "backslashreplace").decode()
-    printable = "".join(one if one.isprintable() else "?" for one in ascii_only)
+    printable = "".join(character if character.isprintable() else "?" for character in ascii_only)
     return (printable.strip().lstrip(":") or "?")[:_LONGEST_DIMENSION]

@@ -1,43 +1,39 @@
-"""Heartbeats: what docs/messages.md says a camera reports in its named shadow."""
+"""Metrics of heartbeats."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from fleet_metrics.emf import Line, Metrics
-from fleet_metrics.reading import count, number, word
-
-_MEASURES = {
-    "FramesPerSecond": (("frames_per_second",), "Count/Second"),
-    "LatencyP50": (("latency_ms", "p50"), "Milliseconds"),
-    "LatencyP95": (("latency_ms", "p95"), "Milliseconds"),
-    "SpoolFill": (("spool", "fill"), "None"),
-    "Temperature": (("temperature_celsius",), "None"),
-}
-# Numbers that are non-negative integers: a wrong value must not start an alarm.
-_COUNTS = {
-    "DiskFree": (("disk", "free_bytes"), "Bytes"),
-    "MemoryAvailable": (("memory", "available_bytes"), "Bytes"),
-}
+from fleet_metrics.emf import Metrics, MetricsLine
+from fleet_metrics.json_access import text
+from shared.messages.heartbeat import Heartbeat
 
 
-def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
-    """Yield the heartbeat's line; it counts at the time it arrived, cameras' clocks may be wrong.
+def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
+    """Yield the line of a heartbeat.
 
-    The last heartbeat of a camera that stops says so: it counts as none.
+    Its time is the time of arrival, because the clocks of cameras can be wrong. The last heartbeat
+    of a camera that stops is not counted.
     """
-    heartbeat = event["heartbeat"]
-    thing, status = word(event, "thing"), word(heartbeat, "status")
+    heartbeat = Heartbeat.from_reported(event["heartbeat"])
     metrics: Metrics = {
-        "Heartbeats": (0 if status == "stopped" else 1, "Count"),
-        "Failing": (1 if status == "failing" else 0, "None"),
+        "Heartbeats": (0 if heartbeat.status == "stopped" else 1, "Count"),
+        "Failing": (1 if heartbeat.status == "failing" else 0, "None"),
     }
-    for name, (path, unit) in _MEASURES.items():
-        amount = number(heartbeat, *path)
-        if amount is not None:
-            metrics[name] = (amount, unit)
-    for name, (path, unit) in _COUNTS.items():
-        amount = count(heartbeat, *path)
-        if amount is not None:
-            metrics[name] = (amount, unit)
-    said = {"kind": "heartbeat", "thing": thing, "heartbeat": heartbeat}
-    yield Line(now_ms, metrics, said, ({}, {"Thing": thing}))
+    latency, spool = heartbeat.latency_ms, heartbeat.spool
+    disk, memory = heartbeat.disk, heartbeat.memory
+    # An invalid number must not start an alarm, so it has no metric.
+    optional = {
+        "FramesPerSecond": (heartbeat.frames_per_second, "Count/Second"),
+        "LatencyP50": (latency.p50 if latency else None, "Milliseconds"),
+        "LatencyP95": (latency.p95 if latency else None, "Milliseconds"),
+        "SpoolFill": (spool.fill if spool else None, "None"),
+        "Temperature": (heartbeat.temperature_celsius, "None"),
+        "DiskFree": (disk.free_bytes if disk else None, "Bytes"),
+        "MemoryAvailable": (memory.available_bytes if memory else None, "Bytes"),
+    }
+    metrics |= {
+        name: (float(value), unit) for name, (value, unit) in optional.items() if value is not None
+    }
+    thing = text(event, "thing")
+    details = {"kind": "heartbeat", "thing": thing, "heartbeat": event["heartbeat"]}
+    yield MetricsLine(now_ms, metrics, details, ({}, {"Thing": thing}))

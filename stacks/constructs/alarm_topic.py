@@ -6,7 +6,7 @@ from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_kms, aws_sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from deeplens.config import Place
+from deeplens.config import AwsEnvironment
 
 _CLOUDWATCH = aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")
 _KEY_PENDING_WINDOW = Duration.days(7)
@@ -15,11 +15,13 @@ _KEY_PENDING_WINDOW = Duration.days(7)
 class AlarmTopic(Construct):
     """A topic to which only CloudWatch alarms of this account publish, over TLS."""
 
-    def __init__(self, scope: Construct, id_: str, *, place: Place, notify: Sequence[str]) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, aws_environment: AwsEnvironment, notify: Sequence[str]
+    ) -> None:
         super().__init__(scope, id_)
         from_alarms = {
-            "StringEquals": {"aws:SourceAccount": place.account},
-            "ArnLike": {"aws:SourceArn": place.arn("cloudwatch", "alarm:*")},
+            "StringEquals": {"aws:SourceAccount": aws_environment.account},
+            "ArnLike": {"aws:SourceArn": aws_environment.arn("cloudwatch", "alarm:*")},
         }
         key = aws_kms.Key(
             self,

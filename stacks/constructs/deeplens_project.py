@@ -35,7 +35,7 @@ class DeepLensProject(Construct):
         runtime: Component | None,
     ) -> None:
         super().__init__(scope, id_)
-        self._place, self._environment = environment.place, environment.name
+        self._aws_environment, self._environment = environment.aws_environment, environment.name
         thing_group, rollout = environment.fleet.thing_group, environment.rollout
         handler = CustomResourceHandler(
             self,
@@ -66,7 +66,7 @@ class DeepLensProject(Construct):
                 _access_control(inference.name, environment.inference.topic), reset=True
             ),
         }
-        target_arn = self._place.arn("iot", f"thinggroup/{thing_group}")
+        target_arn = self._aws_environment.arn("iot", f"thinggroup/{thing_group}")
         if environment.fleet.core_runtime == "lite":
             self._check_job_document(target_arn, components, has_waves=bool(rollout.waves))
         resource = CustomResource(
@@ -94,7 +94,7 @@ class DeepLensProject(Construct):
     def _check_job_document(
         self, target_arn: str, components: Mapping[str, Mapping[str, Any]], *, has_waves: bool
     ) -> None:
-        wave = self._place.arn("iot", f"thinggroup/{'w' * _LONGEST_GROUP_NAME}")
+        wave = self._aws_environment.arn("iot", f"thinggroup/{'w' * _LONGEST_GROUP_NAME}")
         check_job_document(
             deployment_name(self._environment),
             target_arn=wave if has_waves else target_arn,
@@ -114,8 +114,11 @@ class DeepLensProject(Construct):
         """
         named = [wave.thing_group for wave in rollout.waves if wave.thing_group]
         waves = wave_group_name(self._environment, "*")
-        targets = [self._place.arn("iot", f"thinggroup/{group}") for group in [thing_group, *named]]
-        targets.append(self._place.arn("iot", f"thinggroup/{waves}"))
+        targets = [
+            self._aws_environment.arn("iot", f"thinggroup/{group}")
+            for group in [thing_group, *named]
+        ]
+        targets.append(self._aws_environment.arn("iot", f"thinggroup/{waves}"))
         return [
             # IAM evaluates this action on "*", because a deployment has no ARN before it exists.
             # The tags bind it to this stack, and the right to create a job binds it to the fleet.
@@ -125,7 +128,9 @@ class DeepLensProject(Construct):
                 resources=["*"],
                 conditions={
                     "StringLike": {
-                        "aws:RequestTag/deeplens:owner": release_stack_arn(self, self._place)
+                        "aws:RequestTag/deeplens:owner": release_stack_arn(
+                            self, self._aws_environment
+                        )
                     },
                     "ForAllValues:StringLike": {"aws:TagKeys": "deeplens:*"},
                     # Without tags in the request, "ForAllValues" is true.
@@ -140,7 +145,7 @@ class DeepLensProject(Construct):
                     "greengrass:GetDeployment",
                     "greengrass:TagResource",
                 ],
-                resources=[self._place.arn("greengrass", "deployments:*")],
+                resources=[self._aws_environment.arn("greengrass", "deployments:*")],
             ),
             # These two actions support no resources.
             Statement(
@@ -154,18 +159,18 @@ class DeepLensProject(Construct):
                     "greengrass:ListEffectiveDeployments",
                     "greengrass:ListInstalledComponents",
                 ],
-                resources=[self._place.arn("greengrass", "coreDevices:*")],
+                resources=[self._aws_environment.arn("greengrass", "coreDevices:*")],
             ),
             Statement(
                 sid="RunJobsOnFleet",
                 actions=["iot:CreateJob"],
-                resources=[self._place.arn("iot", "job/*"), *targets],
+                resources=[self._aws_environment.arn("iot", "job/*"), *targets],
                 without_call=_by_greengrass("CreateDeployment"),
             ),
             Statement(
                 sid="ManageJobs",
                 actions=["iot:CancelJob", "iot:DeleteJob", "iot:DescribeJob", "iot:UpdateJob"],
-                resources=[self._place.arn("iot", "job/*")],
+                resources=[self._aws_environment.arn("iot", "job/*")],
                 without_call=_by_greengrass(
                     "CreateDeployment, CancelDeployment, DeleteDeployment and GetDeployment"
                 ),
@@ -173,7 +178,10 @@ class DeepLensProject(Construct):
             Statement(
                 sid="DescribeJobExecutions",
                 actions=["iot:DescribeJobExecution"],
-                resources=[self._place.arn("iot", "job/*"), self._place.arn("iot", "thing/*")],
+                resources=[
+                    self._aws_environment.arn("iot", "job/*"),
+                    self._aws_environment.arn("iot", "thing/*"),
+                ],
                 without_call=_by_greengrass("ListEffectiveDeployments"),
             ),
             # All groups: a device can be a member of several.
@@ -181,8 +189,8 @@ class DeepLensProject(Construct):
                 sid="DescribeThingsAndGroups",
                 actions=["iot:DescribeThing", "iot:DescribeThingGroup"],
                 resources=[
-                    self._place.arn("iot", "thing/*"),
-                    self._place.arn("iot", "thinggroup/*"),
+                    self._aws_environment.arn("iot", "thing/*"),
+                    self._aws_environment.arn("iot", "thinggroup/*"),
                 ],
                 without_call=_by_greengrass(
                     "CreateDeployment, GetDeployment, ListDeployments and ListEffectiveDeployments"
@@ -191,7 +199,7 @@ class DeepLensProject(Construct):
             Statement(
                 sid="ReadJobs",
                 actions=["iot:ListJobExecutionsForJob"],
-                resources=[self._place.arn("iot", "job/*")],
+                resources=[self._aws_environment.arn("iot", "job/*")],
             ),
             Statement(sid="ReadFleet", actions=["iot:ListThingsInThingGroup"], resources=targets),
             Statement(
@@ -203,17 +211,17 @@ class DeepLensProject(Construct):
                     "iot:RemoveThingFromThingGroup",
                 ],
                 resources=[
-                    self._place.arn("iot", f"thinggroup/{waves}"),
-                    self._place.arn("iot", "thing/*"),
+                    self._aws_environment.arn("iot", f"thinggroup/{waves}"),
+                    self._aws_environment.arn("iot", "thing/*"),
                 ],
                 # Also required without waves, to delete those of an earlier release.
                 without_call="only a release with waves by percentage creates and deletes groups",
             ),
-            describe_own_stack(self, self._place),
+            describe_own_stack(self, self._aws_environment),
             Statement(
                 sid="ReadHeartbeats",
                 actions=["iot:GetThingShadow"],
-                resources=[self._place.arn("iot", "thing/*")],
+                resources=[self._aws_environment.arn("iot", "thing/*")],
             ),
         ]
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from deeplens.config import Place
+from deeplens.config import AwsEnvironment
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
@@ -27,20 +27,25 @@ class DeepLensRoles(Construct):
     """The roles of one account."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, place: Place, model_bucket: ModelBucket
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        aws_environment: AwsEnvironment,
+        model_bucket: ModelBucket,
     ) -> None:
         super().__init__(scope, id_)
-        self._account = place.account
+        self._account = aws_environment.account
         read_functions = Statement(
             sid="ReadDeepLensFunctions",
             actions=["lambda:GetFunction"],
-            resources=[place.arn("lambda", "function:deeplens-*")],
+            resources=[aws_environment.arn("lambda", "function:deeplens-*")],
         )
         write_function_logs, write_device_logs, write_training_logs = (
             Statement(
                 sid=f"Write{whose}Logs",
                 actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[place.arn("logs", f"log-group:{prefix}*")],
+                resources=[aws_environment.arn("logs", f"log-group:{prefix}*")],
             )
             for whose, prefix in (
                 ("Function", "/aws/lambda/deeplens-"),

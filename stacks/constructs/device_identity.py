@@ -3,7 +3,7 @@
 from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
 
-from deeplens.config import EnvironmentConfig, Place
+from deeplens.config import AwsEnvironment, EnvironmentConfig
 from stacks.constructs.service_role import service_principal
 
 # The maximum for a role alias without a longer session duration of the role.
@@ -16,16 +16,18 @@ class TokenExchange(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        place = environment.place
+        aws_environment = environment.aws_environment
         # A fixed name, because the role trusts this alias and the alias refers to the role.
         self.alias_name = f"deeplens-{environment.name}-token-exchange"
-        self.alias_arn = place.arn("iot", f"rolealias/{self.alias_name}")
+        self.alias_arn = aws_environment.arn("iot", f"rolealias/{self.alias_name}")
         self.role = aws_iam.Role(
             self,
             "Role",
             description="What a core device may do in AWS, by its certificate",
             assumed_by=service_principal(
-                "credentials.iot.amazonaws.com", account=place.account, source_arn=self.alias_arn
+                "credentials.iot.amazonaws.com",
+                account=aws_environment.account,
+                source_arn=self.alias_arn,
             ),
         )
         aws_iot.CfnRoleAlias(
@@ -46,7 +48,13 @@ class CoreDevicePolicy(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, place: Place, role_alias_arn: str, topic: str
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        aws_environment: AwsEnvironment,
+        role_alias_arn: str,
+        topic: str,
     ) -> None:
         super().__init__(scope, id_)
         own = f"$aws/things/{_THING}"
@@ -62,21 +70,25 @@ class CoreDevicePolicy(Construct):
                 # With over 50 subscriptions, it also connects as `thing#2`, `thing#3`.
                 self._allow(
                     "iot:Connect",
-                    [place.arn("iot", f"client/{_THING}"), place.arn("iot", f"client/{_THING}#*")],
+                    [
+                        aws_environment.arn("iot", f"client/{_THING}"),
+                        aws_environment.arn("iot", f"client/{_THING}#*"),
+                    ],
                 ),
                 self._allow(
                     ["iot:Publish", "iot:Receive"],
-                    [place.arn("iot", f"topic/{name}") for name in reserved],
+                    [aws_environment.arn("iot", f"topic/{name}") for name in reserved],
                 ),
                 self._allow(
                     "iot:Subscribe",
                     [
-                        place.arn("iot", f"topicfilter/{own}/jobs/*"),
-                        place.arn("iot", f"topicfilter/{own}/shadow/*"),
+                        aws_environment.arn("iot", f"topicfilter/{own}/jobs/*"),
+                        aws_environment.arn("iot", f"topicfilter/{own}/shadow/*"),
                     ],
                 ),
                 self._allow(
-                    "iot:Publish", [place.arn("iot", f"topic/{topic.replace('{thing}', _THING)}")]
+                    "iot:Publish",
+                    [aws_environment.arn("iot", f"topic/{topic.replace('{thing}', _THING)}")],
                 ),
                 self._allow("iot:AssumeRoleWithCertificate", [role_alias_arn]),
                 # The Greengrass data plane supports neither resources nor thing policy variables.

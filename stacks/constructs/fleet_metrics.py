@@ -30,7 +30,7 @@ class FleetMetrics(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        self._environment, self._place = environment.name, environment.place
+        self._environment, self._aws_environment = environment.name, environment.aws_environment
         retention_days = environment.monitoring.log_retention_days
         self.log_group = ServiceLog(self, "Log", retention_days=retention_days)
         self.function = self._function()
@@ -60,12 +60,12 @@ class FleetMetrics(Construct):
         read_deployments = Statement(
             sid="ReadOwnersOfDeployments",
             actions=["greengrass:ListTagsForResource"],
-            resources=[self._place.arn("greengrass", "deployments:*")],
+            resources=[self._aws_environment.arn("greengrass", "deployments:*")],
         )
         role = lambda_role(
             self,
             "Role",
-            account=self._place.account,
+            account=self._aws_environment.account,
             log_group=self.log_group,
             statements=[read_deployments],
         )
@@ -147,8 +147,8 @@ class FleetMetrics(Construct):
             "UndeliveredRole",
             assumed_by=service_principal(
                 "iot.amazonaws.com",
-                account=self._place.account,
-                source_arn=self._place.arn("iot", f"rule/{self._rule_name('*')}"),
+                account=self._aws_environment.account,
+                source_arn=self._aws_environment.arn("iot", f"rule/{self._rule_name('*')}"),
             ),
             managed_policies=[managed_policy(self, "WriteUndelivered", [write])],
         )

@@ -12,18 +12,18 @@ INFERENCE_ARCHIVE_NAME = "function.zip"
 
 def inference_members() -> dict[str, bytes]:
     """Return the files of the camera's function."""
-    packages = shared("artifact", "printable", "signatures", "vision")
+    packages = shared("artifact", "messages", "printable", "signatures", "vision")
     return sources(LAMBDA_SOURCES / "inference") | packages
 
 
 def custom_resources_members() -> dict[str, bytes]:
     """Return the files of all custom resources; `shared.signatures` is in a layer."""
-    return sources(LAMBDA_SOURCES / "custom_resources") | shared("fleet", "printable")
+    return sources(LAMBDA_SOURCES / "custom_resources") | shared("fleet", "messages", "printable")
 
 
 def fleet_metrics_members() -> dict[str, bytes]:
     """Return the files of the function that writes metrics."""
-    return sources(LAMBDA_SOURCES, "fleet_metrics")
+    return sources(LAMBDA_SOURCES, "fleet_metrics") | shared("messages", "printable")
 
 
 @cache

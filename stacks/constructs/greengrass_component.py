@@ -63,7 +63,7 @@ class GreengrassComponents(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        self._place = environment.place
+        self._aws_environment = environment.aws_environment
         self._prefix = f"deeplens.{environment.name}"
         self._inference = environment.inference_component
         self._function = function_name(environment.name)
@@ -223,7 +223,7 @@ class GreengrassComponents(Construct):
         version = component_version(function.version, content)
         variables = recipe["Manifests"][0]["Lifecycle"]["run"]["Setenv"]
         # The number of the published version is unknown before the deployment.
-        variables["MY_FUNCTION_ARN"] = self._place.arn(
+        variables["MY_FUNCTION_ARN"] = self._aws_environment.arn(
             "lambda", f"function:{self._function}:{NUMBER_LIMIT - 1}"
         )
         check_recipe(recipe | {"ComponentVersion": component_version(NUMBER_LIMIT - 1, content)})
@@ -257,15 +257,15 @@ class GreengrassComponents(Construct):
                     "greengrass:GetComponent",
                     "greengrass:TagResource",
                 ],
-                resources=[self._place.arn("greengrass", f"components:{self._prefix}.*")],
+                resources=[self._aws_environment.arn("greengrass", f"components:{self._prefix}.*")],
             ),
             # With and without a qualifier: it is not documented which ARN Greengrass uses.
             Statement(
                 sid="ReadPublishedVersions",
                 actions=["lambda:GetFunction"],
                 resources=[
-                    self._place.arn("lambda", f"function:{function}"),
-                    self._place.arn("lambda", f"function:{function}:*"),
+                    self._aws_environment.arn("lambda", f"function:{function}"),
+                    self._aws_environment.arn("lambda", f"function:{function}:*"),
                 ],
                 without_call=READ_BY_GREENGRASS,
             ),
@@ -281,7 +281,7 @@ class GreengrassComponents(Construct):
         needs: Sequence[CustomResource],
     ) -> CustomResource:
         """Create the resource, which depends on all permissions of the handler."""
-        arn = self._place.arn("greengrass", f"components:{name}:versions:{version}")
+        arn = self._aws_environment.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,
             id_,

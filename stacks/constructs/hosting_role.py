@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from deeplens.config import Place
+from deeplens.config import AwsEnvironment
 from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_statements
@@ -25,7 +25,7 @@ class HostingRole(Construct):
         scope: Construct,
         id_: str,
         *,
-        place: Place,
+        aws_environment: AwsEnvironment,
         archives: Sequence[str],
         images: Sequence[ContainerImage],
         log_group_name: str,
@@ -40,16 +40,18 @@ class HostingRole(Construct):
             Statement(
                 sid="WriteOwnLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                resources=[place.arn("logs", f"log-group:{log_group_name}:*")],
+                resources=[aws_environment.arn("logs", f"log-group:{log_group_name}:*")],
                 without_call=BY_SAGEMAKER,
             ),
         ]
         if subnets:
-            statements += _network(place, subnets, security_groups)
+            statements += _network(aws_environment, subnets, security_groups)
         self.role = aws_iam.Role(
             self,
             "Role",
-            assumed_by=service_principal("sagemaker.amazonaws.com", account=place.account),
+            assumed_by=service_principal(
+                "sagemaker.amazonaws.com", account=aws_environment.account
+            ),
             managed_policies=[managed_policy(self, "Policy", statements)],
         )
         suppress_wildcard_findings(
@@ -61,11 +63,11 @@ class HostingRole(Construct):
 
 
 def _network(
-    place: Place, subnets: Sequence[str], security_groups: Sequence[str]
+    aws_environment: AwsEnvironment, subnets: Sequence[str], security_groups: Sequence[str]
 ) -> list[Statement]:
     """Return permissions for network interfaces, as SageMaker's documentation lists them."""
     ec2 = {
-        kind: place.arn("ec2", f"{kind}/")
+        kind: aws_environment.arn("ec2", f"{kind}/")
         for kind in ("network-interface", "security-group", "subnet")
     }
     return [

@@ -64,7 +64,7 @@ class ModelBucket(Construct):
         settings = environment.model_store
         self.bucket_name = settings.bucket_name
         self._signing = environment.signing
-        self._place = environment.place
+        self._aws_environment = environment.aws_environment
         self.key = aws_kms.Key(
             self,
             "Key",
@@ -99,8 +99,10 @@ class ModelBucket(Construct):
             removal_policy=RETAINED,
         )
         # A literal name, so that templates contain complete addresses for reviewers.
-        self.bucket_arn = self._place.s3_arn(self.bucket_name)
-        self._components_arn = self._place.s3_arn(self.bucket_name, f"{COMPONENTS_PREFIX}/*")
+        self.bucket_arn = self._aws_environment.s3_arn(self.bucket_name)
+        self._components_arn = self._aws_environment.s3_arn(
+            self.bucket_name, f"{COMPONENTS_PREFIX}/*"
+        )
         # A reference, so that published artifacts depend on the bucket.
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
@@ -232,22 +234,25 @@ class ModelBucket(Construct):
         )
 
     def _add_publisher(self) -> CustomResourceHandler:
-        place, qualifier = self._place, Stack.of(self).synthesizer.bootstrap_qualifier
-        assets = f"cdk-{qualifier}-assets-{place.account}-{place.region}"
+        aws_environment, qualifier = (
+            self._aws_environment,
+            Stack.of(self).synthesizer.bootstrap_qualifier,
+        )
+        assets = f"cdk-{qualifier}-assets-{aws_environment.account}-{aws_environment.region}"
         return CustomResourceHandler(
             self,
             "Publisher",
             package="model_artifact",
-            account=place.account,
+            account=aws_environment.account,
             timeout=_PUBLISH_TIMEOUT,
             wildcard_reason=_NAMED_BY_DIGEST,
             layers=[VerificationLayer(self, "Verification").version] if self._signing.is_on else (),
             statements=[
-                *([describe_own_stack(self, place)] if self._signing.is_on else []),
+                *([describe_own_stack(self, aws_environment)] if self._signing.is_on else []),
                 Statement(
                     sid="ReadAsset",
                     actions=["s3:GetObject"],
-                    resources=[place.s3_arn(assets, "*.zip")],
+                    resources=[aws_environment.s3_arn(assets, "*.zip")],
                 ),
                 Statement(
                     sid="WriteComponents",
@@ -265,7 +270,7 @@ class ModelBucket(Construct):
                 Statement(
                     sid="SeeAbsenceOfAsset",
                     actions=["s3:ListBucket"],
-                    resources=[place.s3_arn(assets)],
+                    resources=[aws_environment.s3_arn(assets)],
                     conditions={"StringLike": {"s3:prefix": "*.zip"}},
                     without_call=_ABSENCE,
                 ),
@@ -280,7 +285,9 @@ class ModelBucket(Construct):
             resources=[self.key_arn],
             without_call=_BY_S3,
             conditions={
-                "StringEquals": {"kms:ViaService": f"s3.{self._place.region}.amazonaws.com"}
+                "StringEquals": {
+                    "kms:ViaService": f"s3.{self._aws_environment.region}.amazonaws.com"
+                }
             },
         )
 

@@ -3,13 +3,13 @@
 from aws_cdk import Stack, Stage
 from constructs import Construct
 
-from deeplens.config import Place
+from deeplens.config import AwsEnvironment
 from stacks.constructs.iam import Statement
 
 
-def release_stack_arn(scope: Construct, place: Place) -> str:
+def release_stack_arn(scope: Construct, aws_environment: AwsEnvironment) -> str:
     """Return the pattern of the ARNs of the environment's release stack, `…:stack/NAME/*`."""
-    return place.arn("cloudformation", f"stack/{release_stack_name(scope)}/*")
+    return aws_environment.arn("cloudformation", f"stack/{release_stack_name(scope)}/*")
 
 
 def release_stack_name(scope: Construct) -> str:
@@ -19,10 +19,10 @@ def release_stack_name(scope: Construct) -> str:
     return f"{name}-Inference"
 
 
-def describe_own_stack(scope: Construct, place: Place) -> Statement:
+def describe_own_stack(scope: Construct, aws_environment: AwsEnvironment) -> Statement:
     """Return the permission to read if CloudFormation rolls the release's stack back."""
     return Statement(
         sid="SeeWhetherTheStackRollsBack",
         actions=["cloudformation:DescribeStacks"],
-        resources=[release_stack_arn(scope, place)],
+        resources=[release_stack_arn(scope, aws_environment)],
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from deeplens.config import Place
+from deeplens.config import AwsEnvironment
 from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
@@ -31,26 +31,26 @@ class TrainingRoles(Construct):
         id_: str,
         *,
         model_bucket: ModelBucket,
-        place: Place,
+        aws_environment: AwsEnvironment,
         code_bucket: str,
         code_key: str,
         images: Sequence[ContainerImage],
         model_package_group: str,
     ) -> None:
         super().__init__(scope, id_)
-        self._account = place.account
+        self._account = aws_environment.account
         jobs = [
             Statement(
                 sid="ReadCode",
                 actions=["s3:GetObject"],
-                resources=[place.s3_arn(code_bucket, code_key)],
+                resources=[aws_environment.s3_arn(code_bucket, code_key)],
                 without_call="Amazon SageMaker downloads the input of a job with the job's role",
             ),
             # A processing job reads its code by prefix, so SageMaker lists objects first.
             Statement(
                 sid="ListCode",
                 actions=["s3:ListBucket"],
-                resources=[place.s3_arn(code_bucket)],
+                resources=[aws_environment.s3_arn(code_bucket)],
                 conditions={"StringLike": {"s3:prefix": f"{code_key}*"}},
                 without_call="Amazon SageMaker lists the input of a job with the job's role",
             ),
@@ -63,7 +63,7 @@ class TrainingRoles(Construct):
                     "logs:DescribeLogStreams",
                     "logs:PutLogEvents",
                 ],
-                resources=[place.arn("logs", f"log-group:{name}:*") for name in _METRICS],
+                resources=[aws_environment.arn("logs", f"log-group:{name}:*") for name in _METRICS],
                 without_call=BY_SAGEMAKER,
             ),
         ]
@@ -83,7 +83,7 @@ class TrainingRoles(Construct):
                     "sagemaker:StopTrainingJob",
                 ],
                 resources=[
-                    place.arn("sagemaker", f"{kind}/{JOB_PREFIX}*")
+                    aws_environment.arn("sagemaker", f"{kind}/{JOB_PREFIX}*")
                     for kind in ("processing-job", "training-job")
                 ],
                 without_call=BY_SAGEMAKER,
@@ -97,8 +97,8 @@ class TrainingRoles(Construct):
                     "sagemaker:DescribeModelPackageGroup",
                 ],
                 resources=[
-                    place.arn("sagemaker", f"model-package-group/{model_package_group}"),
-                    place.arn("sagemaker", f"model-package/{model_package_group}/*"),
+                    aws_environment.arn("sagemaker", f"model-package-group/{model_package_group}"),
+                    aws_environment.arn("sagemaker", f"model-package/{model_package_group}/*"),
                 ],
                 without_call=BY_SAGEMAKER,
             ),

@@ -25,10 +25,10 @@ from camera.errors import CameraError, PublishError
 from camera.frames import Frame
 from camera.greengrass import GreengrassPublisher, ResultPublisher
 from camera.inference import RunnableModel
-from camera.messages import ModelIdentity
 from camera.model_loader import ModelLoader
 from camera.settings import Settings
 from camera.spool import Entry, Spool
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.detections import Box, Detection
 
 THING = "front-door"

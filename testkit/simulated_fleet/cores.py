@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
+from shared.messages.heartbeat import SHADOW, Heartbeat, ModelIdentity, timestamp
 from testkit.simulated_fleet.fault_model import FaultDraw
 
 _MAX_CALLS = 8
@@ -26,6 +27,18 @@ _MAX_CALLS = 8
 _POLLS_PER_POLL_OF_OTHERS = 20
 _PAUSE_GROWTH = 1.25
 _LONGEST_PAUSE_SECONDS = 0.5
+
+_REPORTED_FIELDS = (
+    "status",
+    "model",
+    "function",
+    "frames",
+    "frames_per_second",
+    "last_error",
+    "started_at",
+    "heartbeat_at",
+    "heartbeat_interval_seconds",
+)
 
 _CRASH = ("simulated: the install step ended with 1", "COMPONENT_UPDATE_ERROR")
 _LAST_LINES = {"statusReason": "simulated: ended with 1; last lines: none"}
@@ -280,21 +293,21 @@ class SimulatedFleet:
             return
         core.frames += bool(core.frames)
         now = time.time() + skew_seconds
-        reported = {
-            "status": "running" if core.frames else "starting",
-            "model": {"name": "simulated", "version": "0", "digest": release.model_digest},
-            "function": release.function_arn,
-            "frames": core.frames,
-            "frames_per_second": 2.0 if core.frames else 0.0,
-            "last_error": None,
-            "started_at": _iso(core.started_at + skew_seconds),
-            "heartbeat_at": _iso(now),
-            "heartbeat_interval_seconds": self._heartbeat_seconds,
-        }
+        heartbeat = Heartbeat(
+            status="running" if core.frames else "starting",
+            model=ModelIdentity("simulated", "0", release.model_digest),
+            function=release.function_arn,
+            frames=core.frames,
+            frames_per_second=2.0 if core.frames else 0.0,
+            last_error=None,
+            started_at=_iso(core.started_at + skew_seconds),
+            heartbeat_at=_iso(now),
+            heartbeat_interval_seconds=self._heartbeat_seconds,
+        )
         self._clients.iot_data.update_thing_shadow(
             thingName=core.thing,
-            shadowName="deeplens",
-            payload=json.dumps({"state": {"reported": reported}}),
+            shadowName=SHADOW,
+            payload=json.dumps(heartbeat.to_shadow(_REPORTED_FIELDS)),
         )
         self._at(self._heartbeat_seconds, lambda: self._beat_again(core, release, skew_seconds))
 
@@ -342,5 +355,4 @@ def _status_details(core: SimulatedCore, cause: tuple[str, ...]) -> dict[str, st
 
 
 def _iso(seconds: float) -> str:
-    stamp = datetime.fromtimestamp(seconds, UTC)
-    return stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return timestamp(datetime.fromtimestamp(seconds, UTC))

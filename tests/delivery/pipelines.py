@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from local_aws.pipeline.definition import read_pipeline
-from local_aws.pipeline.execution import Execution
+from deeplens.local.pipeline.definition import read_pipeline
+from deeplens.local.pipeline.execution import Execution
 
 
 def action(name: str, provider: str, order: int = 1, **configuration: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.pipeline.definition import read_pipeline
-from local_aws.pipeline.execution import Execution
+from deeplens.local.pipeline.definition import read_pipeline
+from deeplens.local.pipeline.execution import Execution
 from testkit.account_keys import secret
 from testkit.releases import blind_model, good_model
 from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, wait_until_running
@@ -159,7 +159,9 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
     before = deployments(site, "production")
     with ThreadPoolExecutor(1) as pool:
         delivery = pool.submit(site.deliver, code=1)
-        assert "staging: a rollout runs" in refused_while_it_rolls_out(site, "staging", delivery)
+        assert "staging: a rollout is in progress" in refused_while_it_rolls_out(
+            site, "staging", delivery
+        )
         stopped = delivery.result()
     assert "stopped at staging/Inference.Deploy" in stopped
     assert "UPDATE_ROLLBACK_COMPLETE" in stopped

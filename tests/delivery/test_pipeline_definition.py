@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.pipeline import PipelineError
-from local_aws.pipeline.assets import publish
-from local_aws.pipeline.definition import read_pipeline
-from local_aws.pipeline.execution import ApprovalMissingError
+from deeplens.local.pipeline import PipelineError
+from deeplens.local.pipeline.assets import publish
+from deeplens.local.pipeline.definition import read_pipeline
+from deeplens.local.pipeline.execution import ApprovalMissingError
 from tests.delivery.pipelines import action, build, execution
 
 

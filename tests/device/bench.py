@@ -16,10 +16,10 @@ from camera.error_reporter import ErrorReporter
 from camera.frames import CapturedFrame, Frame, NewestFrame
 from camera.heartbeat import HeartbeatReporter
 from camera.inference import InferenceLoop, RunnableModel
-from camera.messages import ModelIdentity
 from camera.outbox import Outbox
 from camera.settings import Settings
 from camera.spool import Spool
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.detections import Box, Detection
 from testkit.waiting import HANG_SECONDS
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tools import message_reference
+
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {
@@ -58,93 +60,8 @@ DROPPED_MESSAGE = _object(
     dropped=_object(count={"type": "integer", "minimum": 1}, since=_MOMENT, reason=_TEXT),
 )
 
-_DURATION = {"type": "number", "minimum": 0}
-
-HEARTBEAT = _object(
-    state=_object(
-        reported=_object(
-            status={"enum": ["starting", "running", "failing", "stopped"]},
-            installation={"type": "null"},
-            model=_nullable(_MODEL),
-            function=_nullable(_TEXT),
-            engine=_TEXT,
-            engine_fallback=_nullable(_TEXT),
-            omitted=_nullable({"type": "array", "items": _TEXT}),
-            frames=_COUNT,
-            detections=_COUNT,
-            frames_per_second={"type": "number", "minimum": 0},
-            latency_ms=_nullable(_object(p50=_DURATION, p95=_DURATION)),
-            last_frame_at=_nullable(_MOMENT),
-            errors=_COUNT,
-            last_error=_nullable(_ERROR),
-            picture={"enum": ["ok", "black", "frozen"]},
-            dropped=_object(frames=_COUNT, messages=_COUNT),
-            spool=_object(messages=_COUNT, bytes=_COUNT, fill=_SHARE, corrupt=_COUNT),
-            disk=_nullable(_object(free_bytes=_COUNT, total_bytes=_COUNT)),
-            memory=_nullable(_object(available_bytes=_COUNT, total_bytes=_COUNT)),
-            temperature_celsius=_nullable({"type": "number"}),
-            drift=_nullable(
-                _object(
-                    frames=_COUNT,
-                    brightness=_SHARE,
-                    sharpness=_SHARE,
-                    score=_SHARE,
-                    labels=_SHARE,
-                    moved={
-                        "type": "array",
-                        "items": {"enum": ["brightness", "sharpness", "score", "labels"]},
-                    },
-                )
-            ),
-            crops=_nullable(_object(files=_COUNT, bytes=_COUNT, skipped=_COUNT)),
-            settings=_object(
-                threshold=_SHARE,
-                frame_interval_seconds=_DURATION,
-                labels={"type": "array", "items": _TEXT},
-                publish_on_change={"type": "boolean"},
-                label_interval_seconds=_DURATION,
-                drift_threshold=_SHARE,
-                crop_scores={"type": "array", "maxItems": 2, "items": _SHARE},
-                crop_files=_COUNT,
-                crop_mib=_COUNT,
-            ),
-            settings_refused=_nullable(_TEXT),
-            uptime_seconds=_DURATION,
-            started_at=_MOMENT,
-            heartbeat_at=_MOMENT,
-            heartbeat_interval_seconds={"type": "number", "exclusiveMinimum": 0},
-        )
-    )
-)
-
-
-# While a generic camera installs its Python environment: other fields remain as they were.
-INSTALLATION_HEARTBEAT = _object(
-    state=_object(
-        reported=_object(
-            status={"enum": ["installing", "failing"]},
-            installation=_nullable(
-                _object(
-                    percent={"type": "integer", "minimum": 0, "maximum": 99},
-                    seconds=_COUNT,
-                )
-            ),
-            model={"type": "null"},
-            function=_nullable(_TEXT),
-            frames={"const": 0},
-            detections={"const": 0},
-            frames_per_second={"const": 0},
-            latency_ms={"type": "null"},
-            last_frame_at={"type": "null"},
-            errors=_COUNT,
-            last_error=_nullable(_ERROR),
-            uptime_seconds=_DURATION,
-            started_at=_MOMENT,
-            heartbeat_at=_MOMENT,
-            heartbeat_interval_seconds={"type": "number", "exclusiveMinimum": 0},
-        )
-    )
-)
+HEARTBEAT = message_reference.CAMERA.schema()
+INSTALLATION_HEARTBEAT = message_reference.INSTALLATION.schema()
 
 
 def fields(schema: dict[str, Any], prefix: str = "") -> list[str]:

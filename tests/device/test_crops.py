@@ -75,7 +75,7 @@ def test_an_uncertain_detection_is_stored_with_time_label_and_score(tmp_path: Pa
         assert stored.convert("RGB").getpixel((30, 30))[0] > 150  # type: ignore[index]
     reported = keeping.crops.reported()
     assert reported is not None
-    assert (reported["files"], reported["skipped"]) == (2, 0)
+    assert (reported.files, reported.skipped) == (2, 0)
     assert stat.S_IMODE((keeping.folder / keeping.names()[0]).stat().st_mode) == 0o600
     assert stat.S_IMODE(keeping.folder.stat().st_mode) == 0o700
 
@@ -109,7 +109,7 @@ def test_the_size_of_the_folder_is_limited(tmp_path: Path) -> None:
         for number in range(1, 7):
             keeping.observe(Detection(f"n{number}", 0.5, None), side_px=700)
             eventually(lambda number=number: any(f"-n{number}-" in one for one in keeping.names()))  # type: ignore[misc]
-        eventually(lambda: (keeping.crops.reported() or {})["bytes"] <= 1 << 20)
+        eventually(lambda: keeping.crops.reported().bytes <= 1 << 20)
     assert sum(file.stat().st_size for file in keeping.folder.iterdir()) <= 1 << 20
     assert any("-n6-" in name for name in keeping.names())
 
@@ -133,7 +133,7 @@ def test_a_nearly_full_disk_gets_no_crops_and_frames_continue(tmp_path: Path) ->
         keeping.observe(Detection("cat", 0.5, BOX))
         eventually(lambda: len(keeping.names()) == 1)
     assert "less than 128 MiB of the disk are free" in str(keeping.failures[0])
-    assert (keeping.crops.reported() or {})["skipped"] == 1
+    assert keeping.crops.reported().skipped == 1
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_slow_disk_does_not_delay_the_loop(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     for _ in range(100):
         keeping.observe(Detection("cat", 0.5, BOX))
-    assert (keeping.crops.reported() or {})["skipped"] == 100 - 16
+    assert keeping.crops.reported().skipped == 100 - 16
 
 
 @given(label=st.text(max_size=60), side=st.sampled_from([-1.0, 0.0, 0.5, 1.0, 7.0]))

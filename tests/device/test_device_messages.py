@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from camera.messages import (
     LARGEST_MESSAGE_BYTES,
-    ErrorReport,
     detection_message,
     dropped_message,
     error_message,
-    timestamp,
+    error_report,
 )
 from camera.outbox import MessageIds
+from shared.messages.heartbeat import timestamp
 from shared.vision.detections import Box, Detection
 from tests.device.bench import CIRCLE, MODEL, THING, frame
 from tests.device.schemas import (
@@ -98,7 +98,7 @@ def test_a_frame_with_detections_never_has_an_empty_message() -> None:
 
 @pytest.mark.parametrize("model", [MODEL, None])
 def test_an_error_message_has_the_type_the_text_and_the_count(model: None) -> None:
-    document = json.loads(error_message(THING, ID, model, ErrorReport.of(OSError("gone"), 3)))
+    document = json.loads(error_message(THING, ID, model, error_report(OSError("gone"), 3)))
     jsonschema.validate(document, ERROR_MESSAGE)
     assert document["error"] | {"at": "…"} == {
         "type": "OSError",
@@ -126,12 +126,12 @@ def test_a_number_that_json_cannot_represent_is_not_sent(score: float) -> None:
 
 
 def test_a_long_error_fits_into_a_shadow_of_eight_kib() -> None:
-    report = ErrorReport.of(ValueError("\x00" * 100_000), 1)
+    report = error_report(ValueError("\x00" * 100_000), 1)
     assert len(error_message(THING, ID, MODEL, report)) < 4096
 
 
 def test_an_error_without_text_has_a_description() -> None:
-    assert ErrorReport.of(AssertionError(), 1).message == "no further description"
+    assert error_report(AssertionError(), 1).message == "no further description"
 
 
 def test_a_dropped_message_has_the_count_the_time_and_the_reason() -> None:

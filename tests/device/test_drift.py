@@ -18,6 +18,7 @@ from shared.artifact.drift_baseline import (
     distance,
 )
 from shared.artifact.errors import ManifestError
+from shared.messages.wire import written
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine, open_engine
 from testkit.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
@@ -104,7 +105,7 @@ def test_there_is_no_report_of_few_frames_or_without_a_baseline(
     camera.observe(calm, MIN_FRAMES - 1)
     assert camera.watch.reported() is None
     camera.observe(calm, 1)
-    assert set(camera.watch.reported() or {}) == {"frames", *FEATURES, "moved"}
+    assert set(written(camera.watch.reported())) == {"frames", *FEATURES, "moved"}
     without = WatchedCamera(None)
     without.observe(calm, 2 * MIN_FRAMES)
     assert without.watch.reported() is None
@@ -129,7 +130,7 @@ def test_consecutive_frames_count_once(baseline: Baseline, calm: list[Looked]) -
     for _ in range(MIN_FRAMES * 16):
         camera.now_seconds += SAMPLE_SECONDS / 8
         camera.watch.observe(seen, detections, 1.0)
-    assert (camera.watch.reported() or {})["frames"] == 2 * MIN_FRAMES
+    assert camera.watch.reported().frames == 2 * MIN_FRAMES
 
 
 def test_another_model_starts_again(baseline: Baseline, calm: list[Looked]) -> None:

@@ -12,6 +12,7 @@ from camera.dynamic_settings import CurrentSettings, ShadowListener
 from camera.errors import PublishError, SettingsError
 from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
 from shared.artifact.labels import checked_labels
+from shared.messages.wire import written
 from testkit.greengrass_ipc import Core, serving
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import THING, dynamic_settings
@@ -171,9 +172,10 @@ def test_a_rejected_subscription_names_the_required_permission(core: Core) -> No
 def test_reported_settings_have_the_form_of_desired_settings() -> None:
     settings = CurrentSettings(dynamic_settings())
     assert settings.apply_desired({"labels": ["cat"], "threshold": 0.75}) is None
-    assert json.loads(json.dumps(settings.reported())) == settings.reported()
-    assert settings.reported()["labels"] == ["cat"]
-    assert settings.apply_desired(settings.reported()) is None
+    reported = written(settings.reported())
+    assert json.loads(json.dumps(reported)) == reported
+    assert reported["labels"] == ["cat"]
+    assert settings.apply_desired(reported) is None
 
 
 def test_a_label_of_a_label_map_may_be_a_label_of_interest() -> None:

@@ -57,6 +57,9 @@ def camera(tmp_path: Path) -> Path:
     (folder / "camera/__init__.py").touch()
     (folder / "camera/__main__.py").write_text(CAMERA)
     (folder / "first_start").symlink_to(SOURCES / "first_start")
+    for package in ("messages", "printable"):
+        (folder / "shared").mkdir(exist_ok=True)
+        (folder / "shared" / package).symlink_to(SOURCES.parent / "shared" / package)
     return folder
 
 

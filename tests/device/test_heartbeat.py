@@ -10,7 +10,9 @@ import pytest
 
 from camera.errors import CameraError, PublishError
 from camera.heartbeat import HeartbeatReporter
-from camera.messages import ErrorReport
+from camera.messages import error_report
+from shared.messages.heartbeat import ErrorReport
+from shared.messages.wire import written
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import MODEL, THING, Clock, Sent, dynamic_settings
 from tests.device.schemas import HEARTBEAT
@@ -78,7 +80,7 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
         beating.loaded(MODEL, "openvino-gpu", "gpu does not compute what the CPU computes")
         beating.frame_done(0.02)
         eventually(lambda: len(sent.messages) == 2)
-        beating.failed(ErrorReport.of(CameraError("dark"), 1))
+        beating.failed(error_report(CameraError("dark"), 1))
         eventually(lambda: len(sent.messages) == 3)
     for _, payload in sent.messages:
         jsonschema.validate(json.loads(payload), HEARTBEAT)
@@ -211,4 +213,4 @@ def test_a_heartbeat_always_fits_into_a_shadow() -> None:
     assert state["crops"] == {"files": 7}
     small = heartbeat(Sent(), sections=SECTIONS).document()["state"]["reported"]
     assert small["omitted"] is None
-    assert small["settings"] == SECTIONS["settings"]()
+    assert small["settings"] == written(SECTIONS["settings"]())

@@ -24,9 +24,9 @@ from camera.dynamic_settings import DynamicSettings
 from camera.frames import Frame
 from camera.inference import RunnableModel
 from camera.live_view import LiveView
-from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.detections import Box, Detection
 from testkit.waiting import HANG_SECONDS, eventually
 

@@ -22,7 +22,7 @@ from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
 from camera.inference import RunnableModel
 from camera.live_view import LiveView
-from camera.messages import ModelIdentity
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.detections import Box, Detection
 from testkit.waiting import HANG_SECONDS
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
@@ -128,7 +128,7 @@ def look(
 def counted(
     view: LiveView, monkeypatch: pytest.MonkeyPatch, answers: list[HTTPStatus]
 ) -> list[str]:
-    """Answer the first requests for a frame with `answers`; return the list of all requests."""
+    """Respond to the first requests for a frame with `answers`; return the list of all requests."""
     real, asked = view.answer, []
 
     def answer(path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:

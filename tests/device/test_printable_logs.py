@@ -8,7 +8,7 @@ import pytest
 from camera.cameras.mjpeg import MjpegCamera
 from camera.errors import CameraError
 from camera.log_format import PrintableFormatter
-from camera.messages import ErrorReport
+from camera.messages import error_report
 from tests.device.network_cameras import serving_bytes
 
 HOSTILE = "\x1b[2J\u202ex\n2026-11-30 INFO forged\u2028"
@@ -44,7 +44,7 @@ def test_a_long_record_is_shortened() -> None:
 
 
 def test_a_reported_error_is_bounded_and_can_be_printed() -> None:
-    report = ErrorReport.of(CameraError(HOSTILE + "\x1b" * 10_000), 1)
+    report = error_report(CameraError(HOSTILE + "\x1b" * 10_000), 1)
     assert report.message.startswith(r"\x1b[2J\u202ex\n2026-11-30 INFO forged\u2028\x1b")
     assert len(report.message) == 500
     assert report.message.isprintable()
@@ -57,4 +57,4 @@ def test_the_reason_of_a_network_camera_is_reported_without_control_characters()
         pytest.raises(CameraError, match="500") as raised,
     ):
         MjpegCamera(address).capture()
-    assert r"\x1b[2Jgone" in ErrorReport.of(raised.value, 1).message
+    assert r"\x1b[2Jgone" in error_report(raised.value, 1).message

@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 
 from camera.cameras.folder import ImageFolderCamera
-from camera.messages import ModelIdentity
 from model_tools.samples.shapes.drawing import write_scenes
 from shared.artifact.archive import open_artifact
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.engine import ENGINES, open_engine
 from testkit.greengrass_ipc import Core
 from testkit.waiting import eventually

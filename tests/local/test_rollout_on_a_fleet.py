@@ -195,7 +195,7 @@ def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
             marks=pytest.mark.walk,
         ),
         pytest.param(has_a_corrupt_artifact, "ARTIFACT_CHECKSUM_MISMATCH", marks=pytest.mark.walk),
-        pytest.param(halves_the_frame_rate, "the rule asks for 0.6", marks=pytest.mark.walk),
+        pytest.param(halves_the_frame_rate, "the rule requires 0.6", marks=pytest.mark.walk),
     ],
 )
 def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(

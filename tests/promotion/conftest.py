@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from deeplens.releases.cloud import Cloud
-from deeplens.releases.environments import Environment, read_environments
-from deeplens.releases.moves import Registry
+from deeplens.config import EnvironmentConfig, find_environment, load_environments
+from deeplens.releases.aws import AwsAccounts
+from deeplens.releases.promotion import Registry
 from testkit.account_keys import client
 from testkit.pinned import pinned_artifact
 
@@ -58,13 +58,13 @@ class World:
         return Registry(
             self.environments,
             self.models,
-            Cloud(self.endpoint),
+            AwsAccounts(self.endpoint),
             lambda: WHO,
             lambda: "2026-01-01T00:00:00Z",
         )
 
-    def environment(self, name: str) -> Environment:
-        return read_environments(self.environments)[name]
+    def environment(self, name: str) -> EnvironmentConfig:
+        return find_environment(load_environments(self.environments), name)
 
     def client(self, name: str, service: str) -> Any:
         return client(service, self.endpoint, self.environment(name).account, REGION)
@@ -87,26 +87,32 @@ class World:
         return digest
 
     def pin(self, name: str, digest: str) -> None:
-        """Edit an environment file by hand."""
+        """Edit the pin of an environment file."""
         file = self.environments / f"{name}.toml"
         text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace(self.environment(name).digest, digest), encoding="utf-8")
+        file.write_text(text.replace(self.environment(name).model.digest, digest), encoding="utf-8")
 
     def deploy(self, name: str, *, proven: bool = True, stopped: str = "") -> None:
-        """Do what a deploy leaves in an account: the artifact, the deployment, the stack."""
-        one = self.environment(name)
+        """Create the resources of a deploy: the artifact and the deployment."""
+        environment = self.environment(name)
+        bucket, model = environment.model_store.bucket_name, environment.model
         s3 = self.client(name, "s3")
         with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
             s3.create_bucket(
-                Bucket=one.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+                Bucket=bucket,
+                CreateBucketConfiguration={"LocationConstraint": REGION},
             )
-        (artifact,) = self.models.glob(f"*/{one.digest}/model.zip")
-        key = f"components/{one.model}/{one.digest}/model.zip"
-        s3.put_object(Bucket=one.bucket, Key=key, Body=artifact.read_bytes())
-        group = self.client(name, "iot").create_thing_group(thingGroupName=one.thing_group)
+        (artifact,) = self.models.glob(f"*/{model.digest}/model.zip")
+        key = f"components/{model.name}/{model.digest}/model.zip"
+        s3.put_object(Bucket=bucket, Key=key, Body=artifact.read_bytes())
+        group = self.client(name, "iot").create_thing_group(
+            thingGroupName=environment.fleet.thing_group
+        )
         tags = {
-            "deeplens:model-digest": one.digest,
-            "deeplens:function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
+            "deeplens:model-digest": environment.model.digest,
+            "deeplens:function": (
+                f"arn:aws:lambda:{REGION}:{environment.account}:function:deeplens-x:1"
+            ),
         }
         if proven:
             tags["deeplens:proven"] = (
@@ -119,21 +125,21 @@ class World:
         )
 
     def heartbeat(
-        self, name: str, thing: str, *, digest: str = "", status: str = "running", **figures: Any
+        self, name: str, thing: str, *, digest: str = "", status: str = "running", **fields: Any
     ) -> None:
-        """Report what a camera reports, as the last heartbeat of a member of the fleet."""
-        one = self.environment(name)
+        """Report a heartbeat of a member of the fleet."""
+        environment = self.environment(name)
         iot = self.client(name, "iot")
         iot.create_thing(thingName=thing)
-        iot.add_thing_to_thing_group(thingGroupName=one.thing_group, thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=environment.fleet.thing_group, thingName=thing)
         reported = {
             "status": status,
-            "model": {"digest": digest or one.digest},
-            "function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
+            "model": {"digest": digest or environment.model.digest},
+            "function": f"arn:aws:lambda:{REGION}:{environment.account}:function:deeplens-x:1",
             "frames": 9,
             "heartbeat_at": "2026-01-01T00:00:00Z",
             "heartbeat_interval_seconds": 60,
-            **figures,
+            **fields,
         }
         self.client(name, "iot-data").update_thing_shadow(
             thingName=thing,
@@ -149,7 +155,7 @@ class World:
 
 @pytest.fixture
 def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> World:
-    """Dev, staging and production, all on version 1.0.0; each test has accounts of its own."""
+    """Dev, staging and production, all on version 1.0.0; each test has separate accounts."""
     number = request.session.items.index(request.node) + 1
     shutil.copytree(ROOT / "environments", tmp_path / "environments")
     (tmp_path / "environments" / "promotions.jsonl").unlink(missing_ok=True)
@@ -158,7 +164,7 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
     for place, file in enumerate(sorted(made.environments.glob("*.toml"))):
         old = made.environment(file.stem)
         account = f"{place + 1}{number:011d}"
-        text = file.read_text(encoding="utf-8").replace(old.digest, first)
+        text = file.read_text(encoding="utf-8").replace(old.model.digest, first)
         file.write_text(text.replace(old.account, account), encoding="utf-8")
     return made
 

@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
-from deeplens.config import ConfigError, load_delivery, load_environments
-from deeplens.releases.environments import challenger_of, read_environments
-from deeplens.releases.history import read_history
-from deeplens.releases.moves import carry_out, plan_promotion
-from deeplens.releases.rivals import rivals
-from deeplens.releases.standing import standings
-from model_tools.errors import RegistryError, SourceError
+from deeplens.config import (
+    ConfigError,
+    find_challenger,
+    find_environment,
+    load_delivery,
+    load_environments,
+)
+from deeplens.releases.audit_log import read_history
+from deeplens.releases.compare import compare_fleets
+from deeplens.releases.promotion import apply, plan_promotion
+from deeplens.releases.status import environment_statuses
+from model_tools.errors import RegistryError
 from tests.promotion.conftest import World, models, output_of
 
 pytestmark = pytest.mark.emulator
@@ -41,12 +46,16 @@ _CHALLENGES = 'promoted_from = "staging"\nchallenges = "production"'
 def promote(world: World, source: str, target: str) -> Any:
     plan = plan_promotion(world.registry, source, target)
     assert plan is not None
-    return carry_out(world.registry, plan)
+    return apply(world.registry, plan)
 
 
 def compared(world: World) -> dict[str, tuple[str, str]]:
-    known = read_environments(world.environments)
-    found = rivals(world.registry.cloud, known["production"], challenger_of(known, "production"))
+    known = load_environments(world.environments)
+    found = compare_fleets(
+        world.registry.accounts,
+        find_environment(known, "production"),
+        find_challenger(known, "production"),
+    )
     return {one.name: (one.champion, one.challenger) for one in found}
 
 
@@ -59,7 +68,8 @@ def test_a_challenger_is_an_environment_that_synthesizes_beside_its_champion(
 
 
 def test_who_is_champion_and_who_challenges_is_said(rivalry: World) -> None:
-    assert {one.environment: one.alias for one in standings(rivalry.registry, offline=True)} == {
+    statuses = environment_statuses(rivalry.registry, offline=True)
+    assert {status.environment: status.alias for status in statuses} == {
         "dev": "", "staging": "", "production": "champion", RIVAL: "challenger",
     }  # fmt: skip
 
@@ -96,8 +106,8 @@ def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
     rivalry: World,
 ) -> None:
     promote(rivalry, RIVAL, "production")
-    assert rivalry.environment("production").digest == rivalry.environment(RIVAL).digest
-    last = read_history(rivalry.registry.trail)[-1]
+    assert rivalry.environment("production").model.digest == rivalry.environment(RIVAL).model.digest
+    last = read_history(rivalry.registry.audit_log)[-1]
     assert (last.source, last.environment) == (RIVAL, "production")
     assert plan_promotion(rivalry.registry, RIVAL, "production") is None
 
@@ -125,15 +135,17 @@ def test_the_commands_compare_and_crown(rivalry: World) -> None:
 
 def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
     rivalry.heartbeat(RIVAL, "new-1", status="failing")
-    with pytest.raises(RegistryError, match=f"{RIVAL} pins what is not proven there: .* failing"):
+    with pytest.raises(
+        RegistryError, match=f"{RIVAL} pins a release that is not verified there: .* failing"
+    ):
         plan_promotion(rivalry.registry, RIVAL, "production")
 
 
 def test_a_challenger_passes_releases_to_its_champion_only(rivalry: World) -> None:
     with pytest.raises(RegistryError, match=r"challenges production, .* `deeplens release promote"):
         plan_promotion(rivalry.registry, RIVAL, "staging")
-    with pytest.raises(SourceError, match="no environment challenges it; one whose file says"):
-        challenger_of(read_environments(rivalry.environments), "staging")
+    with pytest.raises(ConfigError, match=r'challenges it; .*challenges = "staging"'):
+        find_challenger(load_environments(rivalry.environments), "staging")
 
 
 @pytest.mark.parametrize(
@@ -150,10 +162,10 @@ def test_a_challenge_that_cannot_be_is_one_clear_line(
 ) -> None:
     file = rivalry.environments / f"{RIVAL}.toml"
     file.write_text(file.read_text("utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as output:
         load_environments(rivalry.environments)
-    assert said in str(told.value)
-    assert f"{RIVAL}.toml: challenges: given" in str(told.value)
+    assert said in str(output.value)
+    assert f"{RIVAL}.toml: challenges: given" in str(output.value)
 
 
 def test_a_pipeline_delivers_a_challenger_after_where_its_releases_come_from(

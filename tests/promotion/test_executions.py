@@ -8,9 +8,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deeplens.releases.cloud import Cloud
+from deeplens.config import ConfigError
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.executions import ask_pipeline, executions_of, read_record
 from model_tools.errors import RegistryError
+from tests.promotion.conftest import ROOT
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PERSON = "arn:aws:sts::999999999999:assumed-role/Approver/person"
@@ -88,10 +90,11 @@ def test_a_rejection_and_an_end_of_the_wait_are_told_apart_and_a_wait_is_no_answ
 
 
 def test_where_no_pipeline_is_the_text_says_what_to_ask_instead(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="there is no pipeline; --local reads"):
-        ask_pipeline(Cloud(), tmp_path / "delivery.toml")
+    environments = ROOT / "environments"
+    with pytest.raises(RegistryError, match="there is no pipeline; with --local"):
+        ask_pipeline(AwsAccounts(), tmp_path / "delivery.toml", environments)
     (tmp_path / "delivery.toml").write_text('account = "999999999999"\n', encoding="utf-8")
-    with pytest.raises(RegistryError, match="not a whole delivery file: 'region'"):
-        ask_pipeline(Cloud(), tmp_path / "delivery.toml")
+    with pytest.raises(ConfigError, match=r"delivery\.toml: region: is missing"):
+        ask_pipeline(AwsAccounts(), tmp_path / "delivery.toml", environments)
     with pytest.raises(RegistryError, match="no pipeline ran here yet; `deeplens local deliver`"):
         read_record(tmp_path / "executions.jsonl")

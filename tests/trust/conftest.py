@@ -17,10 +17,10 @@ import pytest
 from camera.inference import RunnableModel
 from camera.model_loader import ModelLoader
 from camera.signature_check import SignatureSettings, SignatureVerifier
-from cloudformation import Request
+from cloudformation import ResourceRequest
 from deeplens.releases.signing.releases import sign_release
 from deeplens.releases.signing.signers import FileSigner, new_key_file
-from model_artifact import publish
+from model_artifact import handle
 from shared.artifact.archive import sha256_of
 from shared.signatures import Statement, TrustedKeys
 from testkit.pinned import pinned_artifact
@@ -261,8 +261,8 @@ def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, 
 
 def deploy(now: dict[str, str], before: dict[str, str] | None = None) -> Any:
     """Ask the custom resource as CloudFormation does."""
-    return publish(
-        Request(
+    return handle(
+        ResourceRequest(
             type="Update" if before else "Create",
             properties=now,
             physical_id=None,

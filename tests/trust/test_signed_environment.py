@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 from deeplens.assembly import by_environment, read_assembly, text
-from deeplens.config import ConfigError, load_artifact, load_environment
+from deeplens.config import ConfigError, EnvironmentConfig, load_artifact, load_environment
 from deeplens.policy import violations
+from deeplens.releases.artifacts import find_release
 from deeplens.releases.code_signing import code_objects, profile_of
-from deeplens.releases.environments import Environment
-from deeplens.releases.releases import find_release
-from deeplens.releases.signed import check_signed, check_signed_pin
-from deeplens.releases.signing.trust import Signing
+from deeplens.releases.signature_check import check_signed, check_signed_pin
 from model_tools.errors import RegistryError
 from tests.synth.synthesis import synthesize
 from tests.trust.conftest import ROOT, Team
@@ -72,22 +70,9 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
     one, two = team.release("one"), team.release("two")
     stranger = team.release("three", by="mallory", count=9)
     models = team.folder / "models"
-    section = {"public_keys": [team.person().text]}
 
-    def pinning(artifact: Path) -> Environment:
-        return Environment(
-            name="production",
-            file=team.folder / "production.toml",
-            account="333333333333",
-            region="eu-central-1",
-            thing_group="deeplens-production",
-            bucket="deeplens-production",
-            promoted_from="staging",
-            challenges=None,
-            model="shapes",
-            digest=artifact.parent.name,
-            signing=Signing.of(section),
-        )
+    def pinning(artifact: Path) -> EnvironmentConfig:
+        return load_environment(environment(team, artifact, [team.person().text]))
 
     def release(artifact: Path) -> Any:
         return find_release(models, artifact.parent.name)
@@ -95,7 +80,7 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
     forward = check_signed(pinning(one), release(two), models=models)
     assert forward is not None
     assert forward.release == 2
-    with pytest.raises(RegistryError, match=r"production would refuse it: rollback: .*--again"):
+    with pytest.raises(RegistryError, match=r"dev would reject it: rollback: .*--again"):
         check_signed(pinning(two), release(one), models=models)
     with pytest.raises(RegistryError, match="arbitrary software installation: "):
         check_signed(pinning(one), release(stranger), models=models)

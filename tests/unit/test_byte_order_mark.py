@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deeplens.config import load_delivery, load_environment, load_environments
-from deeplens.releases.environments import read_environments
 from deeplens.releases.pin import pin_model
 from deeplens.releases.signing.trust import read_public_keys
 from deeplens.review.plan import SCHEMA_VERSION, plan_id, read_plan
@@ -62,7 +61,7 @@ def _read_delivery(file: Path) -> Any:
     [
         (_environments, load_environment),
         (_environments, lambda file: read_settings(file.parent)["dev"]),
-        (_environments, lambda file: read_environments(file.parent)["dev"]),
+        (_environments, lambda file: load_environments(file.parent)),
         (_delivery, _read_delivery),
         (_json({"a.png": "cat"}), read_expected),
         (_json({"accuracy": 0.97}), read_training),
@@ -72,7 +71,7 @@ def _read_delivery(file: Path) -> Any:
     ids=[
         "environment",
         "review's settings",
-        "registry",
+        "environments",
         "delivery",
         "expected",
         "training",

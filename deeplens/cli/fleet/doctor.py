@@ -64,12 +64,12 @@ def doctor(
     )
     from deeplens.fleet.errors import FleetError
     from deeplens.fleet.provision import require_thing_name
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_session
 
     if thing is not None:
         require_thing_name(thing)
     try:
-        site = open_site(environments, environment, local=local)
+        site = open_session(environments, environment, local=local)
     except FleetError as error:
         findings = [Finding("identity", Outcome.BLOCKED, str(error))]
     else:

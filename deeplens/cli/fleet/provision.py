@@ -63,11 +63,11 @@ def provision(
     from deeplens.fleet.device_folder import DeviceFolder
     from deeplens.fleet.emulator import emulator_root_ca
     from deeplens.fleet.provision import Overrides, provision_device, require_thing_name
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_session
 
     require_thing_name(thing)
     made = provision_device(
-        open_site(environments, environment, local=local),
+        open_session(environments, environment, local=local),
         thing,
         DeviceFolder(out or DEVICES / environment / thing),
         Overrides(

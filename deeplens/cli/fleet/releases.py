@@ -27,7 +27,7 @@ from deeplens.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from deeplens.fleet.releases import Release
+    from deeplens.fleet.kept_releases import KeptRelease
 
 _SHORT = 12
 
@@ -45,12 +45,12 @@ def releases(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
-    from deeplens.fleet.releases import kept
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.kept_releases import kept_releases
+    from deeplens.fleet.session import open_session
 
-    site = open_site(environments, environment, local=local)
+    site = open_session(environments, environment, local=local)
     site.current()
-    releases = kept(site)
+    releases = kept_releases(site)
     if as_json:
         document = {"environment": environment, "deployments": [asdict(one) for one in releases]}
         click.echo(json.dumps(document, indent=1))
@@ -59,7 +59,9 @@ def releases(
         echo(line)
 
 
-def report(thing_group: str, releases: list["Release"], now: float, *, wide: bool) -> Iterator[str]:
+def report(
+    thing_group: str, releases: list["KeptRelease"], now: float, *, wide: bool
+) -> Iterator[str]:
     """Yield a heading, and for each release a line and a second one with its verification.
 
     With `wide`, both are one line.
@@ -89,7 +91,7 @@ def report(thing_group: str, releases: list["Release"], now: float, *, wide: boo
         yield f"  {note}"
 
 
-def _known(one: "Release") -> str:
+def _known(one: "KeptRelease") -> str:
     stopped = f"stopped: {one.stopped}" if one.stopped else None
     rolled_back = f"rolled back to: {one.rolled_back}" if one.rolled_back else None
     retry = f"second attempt: {one.retry}" if one.retry else None

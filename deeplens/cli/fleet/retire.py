@@ -55,10 +55,10 @@ def retire(
     from deeplens.fleet.device_folder import DeviceFolder
     from deeplens.fleet.provision import require_thing_name
     from deeplens.fleet.retire import plan_retirement, retire_device
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_session
 
     require_thing_name(thing)
-    site = open_site(environments, environment, local=local)
+    site = open_session(environments, environment, local=local)
     folder = DeviceFolder(out or DEVICES / environment / thing)
     planned = plan_retirement(site, thing, folder)
     certificates = count(len(planned.certificates), "certificate")

@@ -31,7 +31,7 @@ from deeplens.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from deeplens.fleet.status import Row
+    from deeplens.fleet.status import DeviceStatus
 
 _DRIFTED = 4
 _SHORT = 12
@@ -49,17 +49,17 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     Exit codes: 0 all as planned, 1 failed, 2 wrong usage or input, 4 a reachable device does not
     run what is planned.
     """
-    from deeplens.fleet.site import open_site
-    from deeplens.fleet.status import look
-    from deeplens.fleet.stop import under_way
+    from deeplens.fleet.session import open_session
+    from deeplens.fleet.status import fleet_status
+    from deeplens.fleet.stop import current_deployments
     from shared.fleet.deployments import MODEL_TAG, STOPPED_TAG
 
-    site = open_site(environments, environment, local=local)
+    site = open_session(environments, environment, local=local)
     current = site.current()
     now = time.time()
-    rows = look(site, current, now)
+    rows = fleet_status(site, current, now)
     wanted, pinned = current.tags.get(MODEL_TAG), site.environment.model.digest
-    stops = (one.tags.get(STOPPED_TAG) for one in under_way(site))
+    stops = (one.tags.get(STOPPED_TAG) for one in current_deployments(site))
     stopped = next((reason for reason in stops if reason), None)
     if as_json:
         document = {
@@ -89,7 +89,9 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
         raise SystemExit(_DRIFTED)
 
 
-def report(thing_group: str, rows: list["Row"], now: float, *, wide: bool) -> Iterator[str]:
+def report(
+    thing_group: str, rows: list["DeviceStatus"], now: float, *, wide: bool
+) -> Iterator[str]:
     """Yield a heading, one line per device, and one per device that is not as planned."""
     states = Counter(row.standing for row in rows)
     summary = ", ".join(f"{number} {state}" for state, number in states.items())
@@ -108,7 +110,7 @@ def report(thing_group: str, rows: list["Row"], now: float, *, wide: bool) -> It
         yield from (f"  {row.thing}: {clean(row.drift)}" for row in drifted)
 
 
-def _cells(row: "Row", now: float, *, wide: bool) -> list[str]:
+def _cells(row: "DeviceStatus", now: float, *, wide: bool) -> list[str]:
     last_frame = seconds_of(row.last_frame_at)
     digest = (row.model_digest or "")[: None if wide else _SHORT]
     cells = [

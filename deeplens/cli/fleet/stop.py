@@ -35,14 +35,14 @@ def stop(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
-    from deeplens.fleet.site import open_site
-    from deeplens.fleet.stop import end, under_way
+    from deeplens.fleet.session import open_session
+    from deeplens.fleet.stop import current_deployments, stop_deployment
     from shared.fleet.deployments import STOPPED_TAG
 
-    site = open_site(environments, environment, local=local)
+    site = open_session(environments, environment, local=local)
     with json_result(as_json=as_json) as document:
         results = document["deployments"] = []
-        for deployment in under_way(site):
+        for deployment in current_deployments(site):
             is_stopped = STOPPED_TAG in deployment.tags
             results.append({"id": deployment.id, "changed": not (is_stopped or dry_run)})
             if is_stopped:
@@ -52,7 +52,7 @@ def stop(
                     f"would stop {deployment.id} ({deployment.status}) of {deployment.target_arn}"
                 )
             else:
-                end(site, deployment, reason)
+                stop_deployment(site, deployment, reason)
                 click.echo(f"stopped {deployment.id} of {deployment.target_arn}")
 
 
@@ -70,12 +70,14 @@ def resume(
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
     from deeplens.fleet.errors import FleetError
-    from deeplens.fleet.site import open_site
-    from deeplens.fleet.stop import lift, under_way
+    from deeplens.fleet.session import open_session
+    from deeplens.fleet.stop import current_deployments, resume_deployment
     from shared.fleet.deployments import STOPPED_TAG
 
-    site = open_site(environments, environment, local=local)
-    stopped = [deployment for deployment in under_way(site) if STOPPED_TAG in deployment.tags]
+    site = open_session(environments, environment, local=local)
+    stopped = [
+        deployment for deployment in current_deployments(site) if STOPPED_TAG in deployment.tags
+    ]
     if not stopped:
         raise FleetError(f"nothing is stopped on {site.thing_group}")
     with json_result(as_json=as_json) as document:
@@ -87,5 +89,5 @@ def resume(
                 reason = deployment.tags[STOPPED_TAG]
                 click.echo(f"would allow {deployment.id} again, stopped because: {reason}")
             else:
-                lift(site, deployment)
+                resume_deployment(site, deployment)
                 click.echo(f"{deployment.id} may be deployed again")

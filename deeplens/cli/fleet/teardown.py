@@ -43,10 +43,10 @@ def teardown(
 
     Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input, 4 objects remain.
     """
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_session
     from deeplens.fleet.teardown import take_inventory, tear_down
 
-    site = open_site(environments, environment, local=local)
+    site = open_session(environments, environment, local=local)
     inventory = take_inventory(site)
     with json_result(as_json=as_json) as document:
         document.update(environment=environment, resources=_resources(inventory), deleted=False)

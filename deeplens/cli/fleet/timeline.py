@@ -66,9 +66,9 @@ def timeline(
             f"{', '.join(unknown)} is not the thing group of a wave: {known}", param_hint="--group"
         )
     if devices is None:
-        from deeplens.fleet.site import open_site
+        from deeplens.fleet.session import open_session
 
-        site = open_site(environments, environment, local=local)
+        site = open_session(environments, environment, local=local)
         devices = len(site.things())
         sizes = {name: len(site.things_of(name)) for name in named} | sizes
     moments = moments_of(rollout, devices, sizes)

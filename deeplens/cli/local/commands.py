@@ -260,7 +260,7 @@ def deliver(
                 deployment.bootstrap(environment, endpoint, assembly, account)
         try:
             result = subprocess.run(  # noqa: S603 - this project's own command
-                [*emulator.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
+                [sys.executable, "-m", "deeplens.local.pipeline", "--assembly", assembly, *answers],
                 cwd=ROOT,
                 check=False,
                 stdout=sys.stderr if as_json else None,

@@ -11,7 +11,7 @@ from deeplens.cli.release.options import registry_options
 from model_tools.cli.errors import echo
 
 if TYPE_CHECKING:
-    from deeplens.releases.moves import Plan, Registry
+    from deeplens.releases.promotion import PromotionPlan, Registry
 
 # The fields that a person compares first.
 _FIRST = (
@@ -64,11 +64,11 @@ def promote(
 
     Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
     """
-    from deeplens.releases.environments import challenger_of, read_environments
-    from deeplens.releases.moves import plan_promotion
+    from deeplens.config import find_challenger, load_environments
+    from deeplens.releases.promotion import plan_promotion
 
     if challenger:
-        target = challenger_of(read_environments(registry.folder), target).name
+        target = find_challenger(load_environments(registry.folder), target).name
     plan = plan_promotion(registry, source, target, again=(again or "").strip())
     with json_result(as_json=as_json) as document:
         if plan is None:
@@ -123,7 +123,7 @@ def rollback(
     """
     if not reason.strip():
         raise click.UsageError("--reason is empty: expected the reason of the rollback")
-    from deeplens.releases.moves import plan_rollback
+    from deeplens.releases.promotion import plan_rollback
 
     with json_result(as_json=as_json) as document:
         if now:
@@ -138,15 +138,15 @@ def _deploy_stored(
     registry: "Registry", environment: str, release: str | None, reason: str, *, dry_run: bool
 ) -> dict[str, Any]:
     """Deploy a stored release to the fleet, wait until cameras run it, and return the result."""
-    from deeplens.fleet.releases import choose
-    from deeplens.fleet.roll_back import bring_back
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.kept_releases import choose_release
+    from deeplens.fleet.rollback import deploy_release
+    from deeplens.fleet.session import open_session
     from shared.fleet.deployments import MODEL_TAG
-    from shared.fleet.explanation import explain
+    from shared.fleet.explanation import summarize
 
-    site = open_site(registry.folder, environment, local=registry.cloud.emulator is not None)
+    site = open_session(registry.folder, environment, local=registry.accounts.emulator is not None)
     current = site.current()
-    chosen = choose(site, current, release)
+    chosen = choose_release(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"
     result = {
         "environment": environment,
@@ -159,17 +159,17 @@ def _deploy_stored(
         return result
     seconds = site.environment.rollout.wait_seconds
     click.echo(f"deploys {what}, and waits up to {seconds} s for the cameras")
-    status = explain(bring_back(site, current, chosen, reason))
+    status = summarize(deploy_release(site, current, chosen, reason))
     click.echo(status)
     click.echo(f"next: deeplens release rollback {environment} changes the pin")
     return {**result, "status": status}
 
 
 def _carry_out(
-    registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bool
+    registry: "Registry", plan: "PromotionPlan", *, dry_run: bool, verbose: bool
 ) -> dict[str, Any]:
-    """Print the plan, carry it out unless `dry_run` is true, and return the result."""
-    from deeplens.releases.moves import carry_out
+    """Print the plan, apply it unless `dry_run` is true, and return the result."""
+    from deeplens.releases.promotion import apply
 
     for line in plan.diff:
         click.echo(line)
@@ -186,22 +186,22 @@ def _carry_out(
     if dry_run:
         click.echo("dry run: nothing was changed")
         return result
-    move = carry_out(registry, plan)
-    click.echo(f"recorded in {registry.trail} as {move.hash[:12]}…")
+    move = apply(registry, plan)
+    click.echo(f"recorded in {registry.audit_log} as {move.hash[:12]}…")
     click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
     return {**result, "hash": move.hash}
 
 
-def _what_differs(registry: "Registry", plan: "Plan", *, verbose: bool) -> list[str]:
+def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
     """Return how the release differs from the one before, as far as both are here."""
-    from deeplens.releases.standing import card, differing
+    from deeplens.releases.status import differences_between, release_card
     from model_tools.errors import SourceError
 
     try:
-        old, new = (card(registry, one) for one in (plan.move.before, plan.move.after))
+        old, new = (release_card(registry, one) for one in (plan.move.before, plan.move.after))
     except SourceError:
         return ["the previous release is not in this checkout, so nothing is compared"]
-    found = differing(old, new)
+    found = differences_between(old, new)
     return differences(
         {name: pair for name, pair in found.items() if name not in {"digest", "pinned by"}},
         verbose=verbose,

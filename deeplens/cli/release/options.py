@@ -30,10 +30,10 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
         # Imported late: keeps --help fast.
-        from deeplens.releases.cloud import Cloud
-        from deeplens.releases.moves import Registry
+        from deeplens.releases.aws import AwsAccounts
+        from deeplens.releases.promotion import Registry
 
-        cloud = Cloud(EMBEDDED if local else None)
+        cloud = AwsAccounts(EMBEDDED if local else None)
         command(Registry(environments, artifacts, cloud, _who, _now), **rest)
 
     return with_registry

@@ -13,7 +13,7 @@ from deeplens.cli.release.options import registry_options
 from model_tools.cli.options import FiniteRange
 
 if TYPE_CHECKING:
-    from deeplens.releases.moves import Registry
+    from deeplens.releases.promotion import Registry
 
 
 @click.command("list", epilog=examples("release list --offline"))
@@ -25,16 +25,16 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 
     Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
     """
-    from deeplens.releases.standing import standings
+    from deeplens.releases.status import environment_statuses
 
-    found = standings(registry, offline=offline)
+    found = environment_statuses(registry, offline=offline)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        click.echo(json.dumps([one.to_document() for one in found], indent=2))
     for one in found if not as_json else ():
         alias = f", {one.alias}" if one.alias else ""
         click.echo(f"{one.environment} ({one.account}, {one.region}{alias})")
         click.echo(f"  pins   {one.model} {one.version}  {one.pinned[:12]}…")
-        click.echo(f"  fleet  {one.said}")
+        click.echo(f"  fleet  {one.summary}")
     if any(one.error for one in found):
         sys.exit(1)
 
@@ -48,14 +48,14 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_json: bool) -> None:
     """Show the release DIGEST (or its beginning): manifest, parity, provenance, who pins it."""
     if provenance or sbom:
-        from deeplens.releases.releases import document_of
+        from deeplens.releases.artifacts import document_of
 
         name = "provenance.intoto.json" if provenance else "sbom.cdx.json"
         click.echo(document_of(registry.models, digest, name), nl=False)
         return
-    from deeplens.releases.standing import card
+    from deeplens.releases.status import release_card
 
-    found = card(registry, digest)
+    found = release_card(registry, digest)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -71,10 +71,10 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
 @json_option
 def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> None:
     """Compare two releases: each BEFORE and AFTER is a digest, its beginning, or an environment."""
-    from deeplens.releases.standing import card, differing, digest_of
+    from deeplens.releases.status import differences_between, digest_of, release_card
 
-    old, new = (card(registry, digest_of(registry, one)) for one in (before, after))
-    found = differing(old, new)
+    old, new = (release_card(registry, digest_of(registry, one)) for one in (before, after))
+    found = differences_between(old, new)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -90,16 +90,12 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @json_option
 def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     """Compare the current metrics of the cameras of CHAMPION and of its challenger."""
-    from deeplens.releases.environments import (
-        challenger_of,
-        choose,
-        read_environments,
-    )
-    from deeplens.releases.rivals import rivals
+    from deeplens.config import find_challenger, find_environment, load_environments
+    from deeplens.releases.compare import compare_fleets
 
-    environments = read_environments(registry.folder)
-    pair = (choose(environments, champion), challenger_of(environments, champion))
-    found = rivals(registry.cloud, *pair)
+    environments = load_environments(registry.folder)
+    pair = (find_environment(environments, champion), find_challenger(environments, champion))
+    found = compare_fleets(registry.accounts, *pair)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
@@ -134,21 +130,21 @@ def check(
 
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """
-    from deeplens.releases.environments import choose, read_environments
-    from deeplens.releases.gate import hold
-    from deeplens.releases.signed import check_signed_pin
+    from deeplens.config import find_environment, load_environments
+    from deeplens.releases.gate_check import check_gate
+    from deeplens.releases.signature_check import check_signed_pin
 
-    chosen = choose(read_environments(registry.folder), environment)
-    digest = digest or chosen.digest
-    cloud = replace(registry.cloud, role=assume_role)
+    chosen = find_environment(load_environments(registry.folder), environment)
+    digest = digest or chosen.model.digest
+    accounts = replace(registry.accounts, role=assume_role)
     with json_result(as_json=as_json) as document:
         if signed := check_signed_pin(chosen, registry.models):
             click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
         if bake_minutes:
             click.echo(f"baking {environment} for {bake_minutes:g} minutes")
-        proof = hold(cloud, chosen, digest, bake_seconds=bake_minutes * 60)
-        document.update(environment=environment, digest=digest, evidence=proof)
-        click.echo(f"{environment}: verified: {proof}")
+        evidence = check_gate(accounts, chosen, digest, bake_seconds=bake_minutes * 60)
+        document.update(environment=environment, digest=digest, evidence=evidence)
+        click.echo(f"{environment}: verified: {evidence}")
 
 
 @click.command(epilog=examples("release history --against origin/main"))
@@ -160,14 +156,14 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
 
     The checks are its chain of hashes, the pins, and its content at a commit (--against).
     """
-    from deeplens.releases.environments import read_environments
-    from deeplens.releases.history import check_grows_from, read_history
-    from deeplens.releases.moves import check_pins
+    from deeplens.config import load_environments
+    from deeplens.releases.audit_log import check_grows_from, read_history
+    from deeplens.releases.promotion import check_pins
 
-    moves = read_history(registry.trail)
-    check_pins(registry.trail, read_environments(registry.folder))
+    moves = read_history(registry.audit_log)
+    check_pins(registry.audit_log, load_environments(registry.folder))
     if against is not None:
-        check_grows_from(registry.trail, against)
+        check_grows_from(registry.audit_log, against)
     if as_json:
         click.echo(json.dumps([asdict(move) for move in moves], indent=2))
         return
@@ -190,10 +186,12 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     """Print what the pipeline did: who approved what, when, and how each execution ended."""
     from deeplens.releases.executions import RECORD, ask_pipeline, read_record
 
-    if registry.cloud.emulator:
+    if registry.accounts.emulator:
         found = read_record(RECORD)
     else:
-        found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")
+        found = ask_pipeline(
+            registry.accounts, registry.folder.parent / "delivery.toml", registry.folder
+        )
     shown = found[-last:] if last else found
     if as_json:
         click.echo(json.dumps([asdict(one) for one in shown], indent=2))

@@ -15,19 +15,19 @@ _ADMINISTRATOR = "AdministratorAccess"
 
 def identity(patient: Patient) -> Iterator[Finding]:
     """Name the caller; that its account is the environment's was verified with the session."""
-    client: Any = patient.site.session.client("sts")
-    place = patient.site.environment.place
+    client: Any = patient.session.boto_session.client("sts")
+    place = patient.session.environment.aws_environment
     text = f"{client.get_caller_identity()['Arn']} in account {place.account}"
     yield Finding("identity", Outcome.OK, text)
 
 
 def region(patient: Patient) -> Iterator[Finding]:
     """Check that AWS IoT and Greengrass respond in the Region."""
-    name = patient.site.environment.region
+    name = patient.session.environment.region
     try:
         for kind in ("iot:Data-ATS", "iot:CredentialProvider"):
-            patient.site.iot.describe_endpoint(endpointType=kind)
-        patient.site.greengrass.list_core_devices(maxResults=1)
+            patient.session.iot.describe_endpoint(endpointType=kind)
+        patient.session.greengrass.list_core_devices(maxResults=1)
     except EndpointConnectionError as error:
         yield Finding(
             "region",
@@ -41,8 +41,8 @@ def region(patient: Patient) -> Iterator[Finding]:
 
 def bootstrap(patient: Patient) -> Iterator[Finding]:
     """Check that `cdk bootstrap` ran with this project's qualifier, in a recent version."""
-    client: Any = patient.site.session.client("ssm")
-    repair = toolkit.bootstrap_command(patient.site.environment.place)
+    client: Any = patient.session.boto_session.client("ssm")
+    repair = toolkit.bootstrap_command(patient.session.environment.aws_environment)
     name = toolkit.VERSION_PARAMETER
     try:
         version = client.get_parameter(Name=name)["Parameter"]["Value"]
@@ -60,10 +60,10 @@ def bootstrap(patient: Patient) -> Iterator[Finding]:
 
 def deploy_role(patient: Patient) -> Iterator[Finding]:
     """Check that this identity may assume the roles that `cdk deploy` uses."""
-    client: Any = patient.site.session.client("sts")
+    client: Any = patient.session.boto_session.client("sts")
     refused = []
     for purpose in ("deploy", "file-publishing"):
-        arn = toolkit.role_arn(patient.site.environment.place, purpose)
+        arn = toolkit.role_arn(patient.session.environment.aws_environment, purpose)
         try:
             client.assume_role(
                 RoleArn=arn, RoleSessionName="fleet-doctor", DurationSeconds=_SESSION_SECONDS
@@ -83,13 +83,13 @@ def deploy_role(patient: Patient) -> Iterator[Finding]:
 
 def execution_role(patient: Patient) -> Iterator[Finding]:
     """Check that CloudFormation's role exists, and that it is not an administrator's."""
-    client: Any = patient.site.session.client("iam")
-    arn = toolkit.role_arn(patient.site.environment.place, "cfn-exec")
+    client: Any = patient.session.boto_session.client("iam")
+    arn = toolkit.role_arn(patient.session.environment.aws_environment, "cfn-exec")
     name = arn.rpartition("/")[2]
     try:
         pages = list(client.get_paginator("list_attached_role_policies").paginate(RoleName=name))
     except client.exceptions.NoSuchEntityException:
-        repair = toolkit.bootstrap_command(patient.site.environment.place)
+        repair = toolkit.bootstrap_command(patient.session.environment.aws_environment)
         text = f"the role {name} does not exist"
         yield Finding("CloudFormation role", Outcome.BLOCKED, text, repair)
         return
@@ -100,7 +100,7 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
         if policy["PolicyName"]
     ]
     repair = (
-        f"{toolkit.bootstrap_command(patient.site.environment.place)} "
+        f"{toolkit.bootstrap_command(patient.session.environment.aws_environment)} "
         "--cloudformation-execution-policies ARNS, as in docs/policies.md"
     )
     if not attached:
@@ -116,7 +116,10 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
 
 def boundary(patient: Patient) -> Iterator[Finding]:
     """Check that the permissions boundary of the environment file exists."""
-    policy, place = patient.site.environment.permissions_boundary, patient.site.environment.place
+    policy, place = (
+        patient.session.environment.permissions_boundary,
+        patient.session.environment.aws_environment,
+    )
     if policy is None:
         text = f"{patient.name}.toml sets no permissions_boundary"
         repair = f'set permissions_boundary = "DeepLensBoundary" in {patient.name}.toml'
@@ -127,7 +130,7 @@ def boundary(patient: Patient) -> Iterator[Finding]:
         if policy.startswith("arn:")
         else f"arn:{place.partition}:iam::{place.account}:policy/{policy}"
     )
-    client: Any = patient.site.session.client("iam")
+    client: Any = patient.session.boto_session.client("iam")
     try:
         client.get_policy(PolicyArn=arn)
     except client.exceptions.NoSuchEntityException:

@@ -12,7 +12,6 @@ from cryptography import x509
 from deeplens.config.nucleus_components import OLDEST_LITE, PINNED_VERSIONS
 from deeplens.fleet.certificate import certificate_id_of
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
-from shared.fleet.observations import Heartbeat
 
 _EXPIRES_SOON_DAYS = 30
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
@@ -20,7 +19,7 @@ _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 def thing(patient: Patient, name: str) -> Iterator[Finding]:
     """Check that the thing exists and is a member of the fleet's thing group."""
-    iot, group = patient.site.iot, patient.site.thing_group
+    iot, group = patient.session.iot, patient.session.thing_group
     try:
         iot.describe_thing(thingName=name)
     except iot.exceptions.ResourceNotFoundException:
@@ -42,7 +41,7 @@ def thing(patient: Patient, name: str) -> Iterator[Finding]:
 
 def certificates(patient: Patient, name: str) -> Iterator[Finding]:
     """Check each certificate: status, expiry, policy; and that one of them works."""
-    iot = patient.site.iot
+    iot = patient.session.iot
     repair = patient.fleet(f"provision {patient.name} {name}")
     try:
         principals = iot.list_thing_principals(thingName=name)["principals"]
@@ -63,7 +62,7 @@ def certificates(patient: Patient, name: str) -> Iterator[Finding]:
 
 def attachment(patient: Patient, name: str) -> Iterator[Finding]:
     """Check that no certificate is attached to another thing, too."""
-    iot = patient.site.iot
+    iot = patient.session.iot
     try:
         principals = iot.list_thing_principals(thingName=name)["principals"]
     except iot.exceptions.ResourceNotFoundException:
@@ -87,7 +86,7 @@ def _exclusive(patient: Patient, name: str) -> Finding:
     """Compare the type of the attachments, which newer versions of AWS IoT have."""
     text = "each certificate is attached to this thing only"
     try:
-        listed = patient.site.iot.list_thing_principals_v2(thingName=name)
+        listed = patient.session.iot.list_thing_principals_v2(thingName=name)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return Finding("attachment", Outcome.OK, f"{text}; exclusivity is not checked ({code})")
@@ -105,7 +104,7 @@ def _exclusive(patient: Patient, name: str) -> Finding:
 def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
     """Check the role alias, and that its role trusts the credentials provider."""
     del name  # The alias is the environment's.
-    iot, alias = patient.site.iot, f"deeplens-{patient.name}-token-exchange"
+    iot, alias = patient.session.iot, f"deeplens-{patient.name}-token-exchange"
     repair = patient.deploy("Devices")
     try:
         role_arn = iot.describe_role_alias(roleAlias=alias)["roleAliasDescription"]["roleArn"]
@@ -113,7 +112,7 @@ def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
         text = f"the role alias {alias} does not exist: the device gets no credentials"
         yield Finding("role alias", Outcome.BLOCKED, text, repair)
         return
-    iam: Any = patient.site.session.client("iam")
+    iam: Any = patient.session.boto_session.client("iam")
     try:
         iam.get_role(RoleName=role_arn.rpartition("/")[2])
     except iam.exceptions.NoSuchEntityException:
@@ -125,7 +124,7 @@ def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
 
 def core_device(patient: Patient, name: str) -> Iterator[Finding]:
     """Check the status that the core software reported, and its version."""
-    client, environment = patient.site.greengrass, patient.site.environment
+    client, environment = patient.session.greengrass, patient.session.environment
     try:
         core = client.get_core_device(coreDeviceThingName=name)
     except client.exceptions.ResourceNotFoundException:
@@ -154,13 +153,11 @@ def core_device(patient: Patient, name: str) -> Iterator[Finding]:
 
 def heartbeat(patient: Patient, name: str) -> Iterator[Finding]:
     """Check the time and the content of the camera's last heartbeat."""
-    answers = patient.site.fleet.heartbeat(name)
-    beats = [answer for answer in answers if isinstance(answer, Heartbeat)]
-    if not beats:
+    beat = patient.session.fleet.last_heartbeat(name)
+    if beat is None:
         text = f"{name} has never sent one: no release runs there yet"
         yield Finding("heartbeat", Outcome.WARNING, text, patient.fleet(f"status {patient.name}"))
         return
-    [beat] = beats
     silent_seconds = max(0.0, time.time() - beat.received_at)
     text = (
         f"{silent_seconds:.0f} s ago: {beat.status}, {beat.frames} frames, "
@@ -196,7 +193,7 @@ def _numbers(version: str) -> list[int]:
 
 
 def _certificate(patient: Patient, arn: str, repair: str) -> Finding:
-    iot, check = patient.site.iot, f"certificate {_short(arn)}"
+    iot, check = patient.session.iot, f"certificate {_short(arn)}"
     try:
         described = iot.describe_certificate(certificateId=certificate_id_of(arn))
     except ClientError as error:
@@ -214,7 +211,7 @@ def _certificate(patient: Patient, arn: str, repair: str) -> Finding:
         return Finding(check, Outcome.BLOCKED, f"expired on {until}", repair)
     attached = iot.list_attached_policies(target=arn)["policies"]
     policies = {policy["policyName"] for policy in attached}
-    expected = patient.site.device_names().policy
+    expected = patient.session.device_names().policy
     if expected not in policies:
         text = f"expected the policy {expected}; attached: {', '.join(sorted(policies)) or 'none'}"
         return Finding(check, Outcome.BLOCKED, text, repair)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 
 
 class Outcome(StrEnum):
@@ -40,22 +40,22 @@ class Patient:
     """The subject of an examination.
 
     Attributes:
-        site: the environment, and the clients of its account and Region.
+        session: the environment, and the clients of its account and Region.
         models: folder of the model artifacts.
         local: the site is on the local emulator.
     """
 
-    site: Site
+    session: FleetSession
     models: Path
     local: bool = False
 
     @property
     def name(self) -> str:
         """The environment's name."""
-        return self.site.environment.name
+        return self.session.environment.name
 
     def fleet(self, words: str) -> str:
-        """Return a `fleet` command with the options that reach this site."""
+        """Return a `fleet` command with the options that reach this session."""
         return f"fleet {words}{' --local' if self.local else ''}"
 
     def deploy(self, stack: str = "*") -> str:

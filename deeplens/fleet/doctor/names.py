@@ -61,7 +61,7 @@ def _taken(patient: Patient, names: list[FixedName]) -> Iterator[Finding]:
                 continue
             raise
         stack = f"{patient.name}-{fixed.stack}"
-        if ids.isdisjoint(physical for _, physical in resources(patient.site, stack)):
+        if ids.isdisjoint(physical for _, physical in resources(patient.session, stack)):
             text = f"{fixed.name} exists, but does not belong to the stack {stack}"
             yield Finding(check, Outcome.BLOCKED, text, fixed.repair)
 
@@ -72,9 +72,9 @@ def _is_foreign_bucket(fixed: FixedName, error: ClientError) -> bool:
 
 
 def _fixed_names(patient: Patient) -> list[FixedName]:
-    environment, site = patient.site.environment, patient.site
-    s3: Any = site.session.client("s3")
-    functions: Any = site.session.client("lambda")
+    environment, session = patient.session.environment, patient.session
+    s3: Any = session.boto_session.client("s3")
+    functions: Any = session.boto_session.client("lambda")
     bucket, group = environment.model_store.bucket_name, environment.fleet.thing_group
     alias = f"deeplens-{environment.name}-token-exchange"
     function = f"deeplens-{environment.name}-inference"
@@ -93,7 +93,7 @@ def _fixed_names(patient: Patient) -> list[FixedName]:
             lambda: {
                 # The emulator's stacks have a thing group by its id, those of AWS by its name.
                 group,
-                site.iot.describe_thing_group(thingGroupName=group)["thingGroupId"],
+                session.iot.describe_thing_group(thingGroupName=group)["thingGroupId"],
             },
             f"aws iot delete-thing-group --thing-group-name {group}",
         ),
@@ -101,7 +101,7 @@ def _fixed_names(patient: Patient) -> list[FixedName]:
             "role alias",
             alias,
             "Devices",
-            lambda: site.iot.describe_role_alias(roleAlias=alias) and {alias},
+            lambda: session.iot.describe_role_alias(roleAlias=alias) and {alias},
             f"aws iot delete-role-alias --role-alias {alias}",
         ),
         FixedName(
@@ -113,7 +113,7 @@ def _fixed_names(patient: Patient) -> list[FixedName]:
         ),
     ]
     if environment.monitoring.enabled:
-        names += [_rule(site.iot, f"deeplens_{environment.name}_{kind}".replace("-", "_"))
+        names += [_rule(session.iot, f"deeplens_{environment.name}_{kind}".replace("-", "_"))
                   for kind in ("heartbeats", "messages")]  # fmt: skip
     return names
 

@@ -11,12 +11,13 @@ _NEW_ACCOUNT_CONCURRENCY = 10
 
 def lambda_concurrency(patient: Patient) -> Iterator[Finding]:
     """Check how many functions may run at a time."""
-    client: Any = patient.site.session.client("lambda")
+    client: Any = patient.session.boto_session.client("lambda")
     limit = client.get_account_settings()["AccountLimit"]
     unreserved = limit.get("UnreservedConcurrentExecutions", limit["ConcurrentExecutions"])
     request = (
         "aws service-quotas request-service-quota-increase --service-code lambda "
-        f"--quota-code L-B99A9384 --desired-value 1000 --region {patient.site.environment.region}"
+        f"--quota-code L-B99A9384 --desired-value 1000 "
+        f"--region {patient.session.environment.region}"
     )
     text = f"{unreserved} of {limit['ConcurrentExecutions']} concurrent executions are unreserved"
     if unreserved < 1:
@@ -35,7 +36,7 @@ def sagemaker_instances(patient: Patient) -> Iterator[Finding]:
         text = "not required: neither hosting nor training uses instances"
         yield Finding("SageMaker quotas", Outcome.OK, text)
         return
-    client: Any = patient.site.session.client("service-quotas")
+    client: Any = patient.session.boto_session.client("service-quotas")
     pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
     quotas = {quota["QuotaName"]: quota for page in pages for quota in page["Quotas"]}
     for name, number in needed.items():
@@ -51,13 +52,13 @@ def sagemaker_instances(patient: Patient) -> Iterator[Finding]:
             f"{value:g}, {number} needed",
             "aws service-quotas request-service-quota-increase --service-code sagemaker "
             f"--quota-code {code} --desired-value {number} "
-            f"--region {patient.site.environment.region}",
+            f"--region {patient.session.environment.region}",
         )
 
 
 def _needed_instances(patient: Patient) -> Iterator[tuple[str, int]]:
     """Yield the name of each quota and the number of instances that the environment uses."""
-    hosting, training = patient.site.environment.hosting, patient.site.environment.training
+    hosting, training = patient.session.environment.hosting, patient.session.environment.training
     if hosting.enabled and hosting.mode == "instance":
         numbers: dict[str, int] = {}
         for variant in hosting.variants:

@@ -10,12 +10,12 @@ from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
 def public_components(patient: Patient) -> Iterator[Finding]:
     """Check that the Region has each pinned version of a component that AWS provides."""
-    environment = patient.site.environment
+    environment = patient.session.environment
     if environment.fleet.core_runtime == "lite":
         text = "nucleus lite takes none: a deployment contains this project's components only"
         yield Finding("public components", Outcome.OK, text)
         return
-    client, place = patient.site.greengrass, environment.place
+    client, place = patient.session.greengrass, environment.aws_environment
     absent, pinned = [], versions_to_pin(environment.component)
     for name, version in sorted(pinned.items()):
         arn = (
@@ -37,7 +37,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
 
 def pinned_release(patient: Patient) -> Iterator[Finding]:
     """Check that the pinned artifact is here, unchanged, and signed if the file requires it."""
-    environment = patient.site.environment
+    environment = patient.session.environment
     try:
         artifact = load_artifact(patient.models, environment.model, environment.signing)
     except ConfigError as error:
@@ -59,13 +59,13 @@ def pinned_release(patient: Patient) -> Iterator[Finding]:
 
 def code_signing(patient: Patient) -> Iterator[Finding]:
     """Check that the AWS Signer profile of the functions' code is active."""
-    profile = patient.site.environment.signing.lambda_profile
+    profile = patient.session.environment.signing.lambda_profile
     if profile is None:
         text = "not required: [signing] has no lambda_profile"
         yield Finding("code signing", Outcome.OK, text)
         return
     name = profile.split("/")[-2]
-    client: Any = patient.site.session.client("signer")
+    client: Any = patient.session.boto_session.client("signer")
     try:
         status = client.get_signing_profile(profileName=name)["status"]
     except client.exceptions.ResourceNotFoundException:

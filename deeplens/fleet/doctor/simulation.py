@@ -12,9 +12,9 @@ _CHECK = "CloudFormation's rights"
 
 def rights(patient: Patient) -> Iterator[Finding]:
     """Simulate actions of creating, updating and deleting resources by CloudFormation's role."""
-    client: Any = patient.site.session.client("iam")
-    environment = patient.site.environment
-    role = toolkit.role_arn(environment.place, "cfn-exec")
+    client: Any = patient.session.boto_session.client("iam")
+    environment = patient.session.environment
+    role = toolkit.role_arn(environment.aws_environment, "cfn-exec")
     denied, number = [], 0
     try:
         for arn, actions in needed(environment):
@@ -48,7 +48,7 @@ def needed(environment: EnvironmentConfig) -> Iterator[tuple[str, list[str]]]:
 
     These are the actions whose absence shows late: a stack that cannot be deleted or rolled back.
     """
-    place, name = environment.place, environment.name
+    place, name = environment.aws_environment, environment.name
     iam = f"arn:{place.partition}:iam::{place.account}"
     yield (
         f"{iam}:role/{name}-Inference-Role",

@@ -7,7 +7,7 @@ whose creation failed before it creates the stack again.
 from collections.abc import Iterator
 
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
-from deeplens.fleet.stacks import Stack, find_stack, stack_names
+from deeplens.fleet.stacks import DeployedStack, find_stack, stack_names
 
 _HEALTHY = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "REVIEW_IN_PROGRESS"}
 _ROLLED_BACK = {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
@@ -27,8 +27,8 @@ def states(patient: Patient) -> Iterator[Finding]:
     """Yield one finding for each stack of the environment, or one if none exists."""
     existing = [
         stack
-        for name in stack_names(patient.site.environment)
-        if (stack := find_stack(patient.site, name))
+        for name in stack_names(patient.session.environment)
+        if (stack := find_stack(patient.session, name))
     ]
     if not existing:
         text = f"no stack of {patient.name} exists yet"
@@ -37,7 +37,7 @@ def states(patient: Patient) -> Iterator[Finding]:
         yield judge(stack)
 
 
-def judge(stack: Stack) -> Finding:
+def judge(stack: DeployedStack) -> Finding:
     """Return the finding for a stack's status: whether it accepts the next deploy."""
     check, status = f"stack {stack.name}", stack.status
     if status in _HEALTHY:

@@ -8,9 +8,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 from deeplens.fleet.stacks import (
-    Stack,
+    DeployedStack,
     find_stack,
     possible_stack_names,
     resources,
@@ -36,7 +36,7 @@ class Inventory:
     """
 
     devices: tuple[str, ...] = ()
-    stacks: tuple[Stack, ...] = ()
+    stacks: tuple[DeployedStack, ...] = ()
     wave_groups: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -49,32 +49,32 @@ class Inventory:
         return self == Inventory()
 
 
-def take_inventory(site: Site) -> Inventory:
+def take_inventory(session: FleetSession) -> Inventory:
     """List what exists of an environment; change nothing.
 
     Raises:
         FleetError: a stack has the name of one of the environment's, but another description.
     """
-    found = list(_stacks(site))
-    owned = {stack.name: list(resources(site, stack.name)) for stack in found}
-    buckets = _buckets(site, owned)
+    stacks = list(_stacks(session))
+    owned = {stack.name: list(resources(session, stack.name)) for stack in stacks}
+    buckets = _buckets(session, owned)
     return Inventory(
-        devices=tuple(site.things_of(site.thing_group)),
-        stacks=tuple(reversed(found)),
-        wave_groups=tuple(_wave_groups(site)),
-        components=tuple(_components(site)),
+        devices=tuple(session.things_of(session.thing_group)),
+        stacks=tuple(reversed(stacks)),
+        wave_groups=tuple(_wave_groups(session)),
+        components=tuple(_components(session)),
         buckets=buckets,
-        keys=tuple(sorted({key for bucket in buckets for key in _keys(site, bucket)})),
-        log_groups=tuple(_log_groups(site, owned)),
+        keys=tuple(sorted({key for bucket in buckets for key in _keys(session, bucket)})),
+        log_groups=tuple(_log_groups(session, owned)),
     )
 
 
-def _stacks(site: Site) -> Iterator[Stack]:
+def _stacks(session: FleetSession) -> Iterator[DeployedStack]:
     """Yield the existing stacks, also those that the environment's file no longer enables."""
-    environment = site.environment.name
+    environment = session.environment.name
     expected = f"DeepLens {environment}: "
-    for name in possible_stack_names(site.environment):
-        stack = find_stack(site, name)
+    for name in possible_stack_names(session.environment):
+        stack = find_stack(session, name)
         if stack is None:
             continue
         # A stack of which nothing has been created yet has no description.
@@ -86,17 +86,19 @@ def _stacks(site: Site) -> Iterator[Stack]:
         yield stack
 
 
-def _wave_groups(site: Site) -> Iterator[str]:
-    prefix = f"{site.deployment_name}-wave-"
-    pages = site.iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=prefix)
+def _wave_groups(session: FleetSession) -> Iterator[str]:
+    prefix = f"{session.deployment_name}-wave-"
+    pages = session.iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=prefix)
     for name in (group["groupName"] for page in pages for group in page["thingGroups"]):
         number = re.match(rf"{re.escape(prefix)}([0-9]+)-of-", name)
-        if number and name == wave_group(site.deployment_name, int(number[1]), site.thing_group):
+        if number and name == wave_group(
+            session.deployment_name, int(number[1]), session.thing_group
+        ):
             yield name
 
 
-def _components(site: Site) -> Iterator[str]:
-    client, prefix = site.greengrass, f"deeplens.{site.environment.name}."
+def _components(session: FleetSession) -> Iterator[str]:
+    client, prefix = session.greengrass, f"deeplens.{session.environment.name}."
     for page in client.get_paginator("list_components").paginate(scope="PRIVATE"):
         for component in page["components"]:
             if component["componentName"].startswith(prefix):
@@ -105,11 +107,11 @@ def _components(site: Site) -> Iterator[str]:
                     yield from (version["arn"] for version in listed["componentVersions"])
 
 
-def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
+def _buckets(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
     """Return the environment's buckets, the model bucket first: it writes into the other one."""
-    client: Any = site.session.client("s3")
-    name = site.environment.model_store.bucket_name
-    store = f"{site.environment.name}-ModelStore"
+    client: Any = session.boto_session.client("s3")
+    name = session.environment.model_store.bucket_name
+    store = f"{session.environment.name}-ModelStore"
     of_stack = {id_ for type_, id_ in owned.get(store, []) if type_ == "AWS::S3::Bucket"}
     # CloudFormation generates the name of the access logs' bucket from the stack's.
     pages = client.get_paginator("list_buckets").paginate(Prefix=f"{store.lower()}-")
@@ -117,7 +119,7 @@ def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, 
     existing = {
         bucket
         for bucket in {name, *of_stack, *listed}
-        if _is_tagged(client, bucket, site.environment.name)
+        if _is_tagged(client, bucket, session.environment.name)
     }
     return tuple(sorted(existing, key=lambda bucket: (bucket != name, bucket)))
 
@@ -133,10 +135,10 @@ def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
     return {"Key": ENVIRONMENT_TAG, "Value": environment} in tags
 
 
-def _keys(site: Site, bucket: str) -> Iterator[str]:
+def _keys(session: FleetSession, bucket: str) -> Iterator[str]:
     """Yield the customer managed key of a bucket's encryption, unless it is to be deleted."""
-    s3: Any = site.session.client("s3")
-    kms: Any = site.session.client("kms")
+    s3: Any = session.boto_session.client("s3")
+    kms: Any = session.boto_session.client("kms")
     try:
         encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
     except ClientError as error:
@@ -152,9 +154,9 @@ def _keys(site: Site, bucket: str) -> Iterator[str]:
             yield described["KeyId"]
 
 
-def _log_groups(site: Site, owned: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
-    client: Any = site.session.client("logs")
-    environment = site.environment
+def _log_groups(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    client: Any = session.boto_session.client("logs")
+    environment = session.environment
     names = {
         id_ if type_ == "AWS::Logs::LogGroup" else f"/aws/lambda/{id_}"
         for stack in owned.values()

@@ -10,7 +10,7 @@ from typing import Any
 from deeplens.fleet import toolkit
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.retire import plan_retirement, retire_device
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 from deeplens.fleet.teardown.inventory import Inventory
 from deeplens.fleet.teardown.stacks import StackDeletion
 from deeplens.fleet.teardown.storage import (
@@ -40,7 +40,7 @@ class Remaining:
 
 
 def tear_down(
-    site: Site,
+    session: FleetSession,
     inventory: Inventory,
     devices: Path,
     report: Callable[[str], None],
@@ -49,7 +49,7 @@ def tear_down(
     """Delete what an inventory lists; each resource after those that refer to it.
 
     Args:
-        site: the environment, and the clients of its account and Region.
+        session: the environment, and the clients of its account and Region.
         inventory: what exists.
         devices: folder with the folders of the devices' files.
         report: prints a line of progress.
@@ -63,35 +63,37 @@ def tear_down(
     """
     for thing in inventory.devices:
         folder = DeviceFolder(devices / thing)
-        retire_device(site, plan_retirement(site, thing, folder), folder, report=report)
+        retire_device(session, plan_retirement(session, thing, folder), folder, report=report)
         report(f"retired {thing}")
-    deletion = StackDeletion(site, report, sleep)
-    identity = {f"{site.environment.name}-{part}" for part in _IDENTITY}
+    deletion = StackDeletion(session, report, sleep)
+    identity = {f"{session.environment.name}-{part}" for part in _IDENTITY}
     for stack in (stack for stack in inventory.stacks if stack.name not in identity):
         deletion.delete(stack)
         report(f"deleted the stack {stack.name}")
-    groups = (*inventory.wave_groups, site.thing_group)
-    _delete_deployments(site, groups, report)
+    groups = (*inventory.wave_groups, session.thing_group)
+    _delete_deployments(session, groups, report)
     for group in inventory.wave_groups:
-        site.iot.delete_thing_group(thingGroupName=group)
+        session.iot.delete_thing_group(thingGroupName=group)
         report(f"deleted the thing group {group}")
     for arn in inventory.components:
-        site.greengrass.delete_component(arn=arn)
+        session.greengrass.delete_component(arn=arn)
     if inventory.components:
         report(f"deleted {len(inventory.components)} component version(s)")
     for stack in (stack for stack in inventory.stacks if stack.name in identity):
         deletion.delete(stack)
         report(f"deleted the stack {stack.name}")
-    protected = tuple(_delete_storage(site, inventory, report))
-    _delete_logs(site, inventory.log_groups, report)
-    return Remaining(protected, (_toolkit(site),))
+    protected = tuple(_delete_storage(session, inventory, report))
+    _delete_logs(session, inventory.log_groups, report)
+    return Remaining(protected, (_toolkit(session),))
 
 
-def _delete_deployments(site: Site, groups: tuple[str, ...], report: Callable[[str], None]) -> None:
+def _delete_deployments(
+    session: FleetSession, groups: tuple[str, ...], report: Callable[[str], None]
+) -> None:
     """Delete the deployments of the fleet and its waves, and jobs that they left."""
-    client, number = site.greengrass, 0
+    client, number = session.greengrass, 0
     for group in groups:
-        target = site.target_arn.removesuffix(site.thing_group) + group
+        target = session.target_arn.removesuffix(session.thing_group) + group
         pages = client.get_paginator("list_deployments").paginate(
             targetArn=target, historyFilter="ALL"
         )
@@ -101,22 +103,22 @@ def _delete_deployments(site: Site, groups: tuple[str, ...], report: Callable[[s
                 client.cancel_deployment(deploymentId=id_)
             client.delete_deployment(deploymentId=id_)
             number += 1
-        with contextlib.suppress(site.iot.exceptions.ResourceNotFoundException):
-            jobs = site.iot.get_paginator("list_jobs").paginate(thingGroupName=group)
+        with contextlib.suppress(session.iot.exceptions.ResourceNotFoundException):
+            jobs = session.iot.get_paginator("list_jobs").paginate(thingGroupName=group)
             for job in [listed for page in jobs for listed in page["jobs"]]:
-                with contextlib.suppress(site.iot.exceptions.ResourceNotFoundException):
-                    site.iot.delete_job(jobId=job["jobId"], force=True)
+                with contextlib.suppress(session.iot.exceptions.ResourceNotFoundException):
+                    session.iot.delete_job(jobId=job["jobId"], force=True)
     if number:
         report(f"deleted {number} deployment(s)")
 
 
 def _delete_storage(
-    site: Site, inventory: Inventory, report: Callable[[str], None]
+    session: FleetSession, inventory: Inventory, report: Callable[[str], None]
 ) -> Iterator[str]:
     """Delete buckets and their key; yield the resources that Object Lock protects."""
     locked = False
-    for bucket in (name for name in inventory.buckets if exists(site, name)):
-        emptied = empty_bucket(site, bucket)
+    for bucket in (name for name in inventory.buckets if exists(session, name)):
+        emptied = empty_bucket(session, bucket)
         if emptied.remaining:
             locked = True
             yield (
@@ -127,8 +129,8 @@ def _delete_storage(
         if not locked:
             # While the bucket exists, its encryption names the key.
             for key in inventory.keys:
-                schedule_key_deletion(site, key)
-        delete_bucket(site, bucket)
+                schedule_key_deletion(session, key)
+        delete_bucket(session, bucket)
         report(f"deleted the bucket {bucket} with {emptied.deleted} version(s)")
     if locked:
         yield from (f"the KMS key {key}, which encrypts them" for key in inventory.keys)
@@ -137,8 +139,10 @@ def _delete_storage(
         report(f"scheduled the KMS key {key} for deletion in {KEY_PENDING_DAYS} days")
 
 
-def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], None]) -> None:
-    client: Any = site.session.client("logs")
+def _delete_logs(
+    session: FleetSession, names: tuple[str, ...], report: Callable[[str], None]
+) -> None:
+    client: Any = session.boto_session.client("logs")
     for name in names:
         # Stacks have deleted most of them.
         with contextlib.suppress(client.exceptions.ResourceNotFoundException):
@@ -146,8 +150,8 @@ def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], Non
             report(f"deleted the log group {name}")
 
 
-def _toolkit(site: Site) -> str:
-    place = site.environment.place
+def _toolkit(session: FleetSession) -> str:
+    place = session.environment.aws_environment
     return (
         f"the stack {toolkit.STACK} and its bucket: if no other environment is in account "
         f"{place.account} and {place.region}, `aws cloudformation delete-stack --stack-name "

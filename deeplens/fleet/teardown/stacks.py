@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
-from deeplens.fleet.stacks import Stack
+from deeplens.fleet.session import FleetSession
+from deeplens.fleet.stacks import DeployedStack
 
 _POLL_SECONDS = 2.0
 # AWS IoT: up to five minutes after a policy was detached, it cannot be deleted.
@@ -22,16 +22,16 @@ class StackDeletion:
     """Deletes stacks.
 
     Attributes:
-        site: the environment's account and Region.
+        session: the environment's account and Region.
         report: prints a line of progress.
         sleep: waits for a number of seconds.
     """
 
-    site: Site
+    session: FleetSession
     report: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
 
-    def delete(self, stack: Stack) -> None:
+    def delete(self, stack: DeployedStack) -> None:
         """Delete a stack; a protected one loses its protection first.
 
         Waits for an IoT policy whose certificates were detached a moment ago.
@@ -39,7 +39,7 @@ class StackDeletion:
         Raises:
             FleetError: CloudFormation could not delete it; with the resources and their reasons.
         """
-        client: Any = self.site.session.client("cloudformation")
+        client: Any = self.session.boto_session.client("cloudformation")
         # A deleted stack can be described by its id only.
         stack_id = client.describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
         if stack.protected:

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import FleetSession
 
 # S3's limit of one DeleteObjects request.
 _MOST_AT_ONCE = 1000
@@ -29,13 +29,13 @@ class Emptied:
     reason: str = ""
 
 
-def empty_bucket(site: Site, bucket: str) -> Emptied:
+def empty_bucket(session: FleetSession, bucket: str) -> Emptied:
     """Delete every version, delete marker and unfinished upload of a bucket.
 
     The bucket's policy goes first: it denies deleting components. Retention is respected; the right
     to bypass it is not used.
     """
-    client: Any = site.session.client("s3")
+    client: Any = session.boto_session.client("s3")
     client.delete_bucket_policy(Bucket=bucket)
     client.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
@@ -53,9 +53,9 @@ def empty_bucket(site: Site, bucket: str) -> Emptied:
     return Emptied(deleted, len(failures), reason)
 
 
-def exists(site: Site, bucket: str) -> bool:
+def exists(session: FleetSession, bucket: str) -> bool:
     """Return whether a bucket exists; a stack that does not retain its bucket deletes it."""
-    client: Any = site.session.client("s3")
+    client: Any = session.boto_session.client("s3")
     try:
         client.head_bucket(Bucket=bucket)
     except ClientError as error:
@@ -65,15 +65,15 @@ def exists(site: Site, bucket: str) -> bool:
     return True
 
 
-def delete_bucket(site: Site, bucket: str) -> None:
+def delete_bucket(session: FleetSession, bucket: str) -> None:
     """Delete an empty bucket."""
-    client: Any = site.session.client("s3")
+    client: Any = session.boto_session.client("s3")
     client.delete_bucket(Bucket=bucket)
 
 
-def schedule_key_deletion(site: Site, key: str) -> None:
+def schedule_key_deletion(session: FleetSession, key: str) -> None:
     """Schedule a KMS key for deletion; a key that is scheduled already stays so."""
-    client: Any = site.session.client("kms")
+    client: Any = session.boto_session.client("kms")
     try:
         client.schedule_key_deletion(KeyId=key, PendingWindowInDays=KEY_PENDING_DAYS)
     except ClientError as error:

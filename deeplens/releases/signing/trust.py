@@ -1,13 +1,12 @@
-"""Which keys an environment trusts, and whether it takes a release."""
+"""The keys that an environment trusts, and the check of a release against them."""
 
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from deeplens.config import SigningConfig
 from deeplens.releases.signing.releases import STATEMENT_NAME, read_statement
 from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SourceError, WrongKeyError
@@ -23,51 +22,28 @@ from shared.signatures import (
 )
 
 
-@dataclass(frozen=True)
-class Signing:
-    """`[signing]` of an environment file."""
-
-    trusted: TrustedKeys = field(default_factory=TrustedKeys)
-    required: bool = False
-
-    @classmethod
-    def of(cls, section: dict[str, Any]) -> "Signing":
-        """Read the section; raise `SourceError` when its keys are none."""
-        keys = section.get("public_keys", [])
-        try:
-            trusted = TrustedKeys.from_text(
-                ",".join(keys), ",".join(section.get("revoked_keys", []))
-            )
-        except (ArtifactError, TypeError) as error:
-            raise SourceError(f"signing.public_keys: {error}") from None
-        return cls(trusted, bool(keys) and bool(section.get("required", True)))
-
-    @property
-    def is_on(self) -> bool:
-        """Whether any key is trusted, or was."""
-        return bool(self.trusted.by_id or self.trusted.revoked)
-
-
 def check_release(
-    signing: Signing, artifact: Path, expected: Expected, before: Path | None = None
+    signing: SigningConfig, artifact: Path, expected: Expected, before: Path | None = None
 ) -> Statement | None:
-    """Check an artifact as an environment will at deploy; None where it asks for no signature.
+    """Check an artifact as a deploy does; return None if the environment requires no signature.
 
     Args:
-        signing: what the environment trusts.
-        artifact: the artifact that it would pin.
+        signing: the section `[signing]` of the environment.
+        artifact: the artifact to pin.
         expected: its model and digest.
-        before: the artifact that it pins now; a release older than that one's is refused.
+        before: the artifact that is pinned now; an older release is rejected.
 
     Raises:
-        SignatureRefused: it would not be taken; the text begins with the attack.
+        SignatureRefused: a deploy would reject the artifact; the text begins with the attack.
+        SourceError: a trusted key is not a point on its curve.
     """
     statement_is_there = artifact.with_name(STATEMENT_NAME).is_file()
     if not signing.is_on or not (signing.required or statement_is_there):
         return None
-    statement = read_statement(artifact, signing.trusted)
+    trusted = _trusted_keys(signing)
+    statement = read_statement(artifact, trusted)
     check_expected(statement, expected)
-    check_newer(statement, _accepted(before, signing), signing.trusted, datetime.now(UTC))
+    check_newer(statement, _accepted(before, trusted), trusted, datetime.now(UTC))
     return statement
 
 
@@ -92,11 +68,18 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
     return TrustedKeys.of(keys, revoked)
 
 
-def _accepted(before: Path | None, signing: Signing) -> Accepted | None:
+def _trusted_keys(signing: SigningConfig) -> TrustedKeys:
+    try:
+        return TrustedKeys.from_text(",".join(signing.public_keys), ",".join(signing.revoked_keys))
+    except ArtifactError as error:
+        raise SourceError(f"signing.public_keys: {error}") from None
+
+
+def _accepted(before: Path | None, trusted: TrustedKeys) -> Accepted | None:
     if before is None or not before.with_name(STATEMENT_NAME).is_file():
         return None
     try:
-        return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), signing.trusted))
+        return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), trusted))
     except (ArtifactError, SourceError):
         # Signed by a key that is gone, or changed: it is no measure for what follows.
         return None

@@ -1,4 +1,4 @@
-"""The custom resource protocol: whatever happens, CloudFormation gets exactly one answer.
+"""The custom resource protocol: each request gets exactly one response.
 
 Source: AWS CloudFormation User Guide, "Custom resource request and response reference".
 """
@@ -23,21 +23,21 @@ logger.setLevel(logging.INFO)
 
 # CloudFormation rejects a longer response.
 _LIMIT_BYTES = 4096
-# In JSON: two escapes, such as those of an emoji.
-_MOST_BYTES_PER_CHARACTER = 12
+# In JSON: two escape sequences, for example of an emoji.
+_MAX_BYTES_PER_CHARACTER = 12
 
 _TIMEOUT_SECONDS = 6.0
 _PAUSES_SECONDS = (0.5, 2.0)
 
-# What CloudFormation echoes as the physical id when a Create failed before there was one.
+# The physical id in the Delete request after a Create that failed before it had one.
 NOTHING_CREATED = "nothing-was-created"
 
 
 class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's word for it is FAILED
-    """The resource cannot be brought about; the text is what a person reads in the stack.
+    """The request failed; the message is the reason in the stack's events.
 
     Attributes:
-        physical_id: of what is there nevertheless, so that CloudFormation asks for its deletion.
+        physical_id: of parts that were created, so that CloudFormation requests their deletion.
     """
 
     def __init__(self, text: str, physical_id: str | None = None) -> None:
@@ -46,44 +46,46 @@ class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's word for it is
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request of CloudFormation's, with the properties as the template has them."""
+class ResourceRequest:
+    """A request of CloudFormation, with the properties of the template."""
 
     type: str
     properties: dict[str, Any]
     physical_id: str | None
-    # Seconds that this invocation may still run.
+    # Seconds until Lambda ends this invocation.
     remaining_seconds: Callable[[], float]
-    # The same when Lambda tries the same request again.
+    # Lambda retries a request with the same id.
     id: str = ""
-    # The resource that asks: its stack and its logical id.
+    # The stack's ARN and the logical id of the resource.
     owner: str = ""
     # Before an Update; empty otherwise.
     old_properties: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Result:
-    """What CloudFormation is told: the physical id, and the attributes for `Fn::GetAtt`."""
+class ResourceResult:
+    """The physical id of a resource, and its attributes for `Fn::GetAtt`."""
 
     physical_id: str
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-def rolls_back(request: Request) -> bool:
-    """Return whether CloudFormation is rolling the request's stack back."""
+def is_rolling_back(request: ResourceRequest) -> bool:
+    """Return whether CloudFormation is rolling back the request's stack."""
     stack = request.owner.rpartition("/")[0]
-    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return "ROLLBACK" in found["StackStatus"]
+    (description,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return "ROLLBACK" in description["StackStatus"]
 
 
-def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], Any], None]:
-    """Make a Lambda handler of `handle`: every outcome, an exception too, becomes an answer."""
+def custom_resource(
+    handle: Callable[[ResourceRequest], ResourceResult],
+) -> Callable[[dict[str, Any], Any], None]:
+    """Return a Lambda handler that sends the result of `handle`, or its error, as the response."""
 
     def lambda_handler(event: dict[str, Any], context: Any) -> None:
         physical_id = event.get("PhysicalResourceId")
         logger.info("%s %s", event["RequestType"], event["LogicalResourceId"])
-        request = Request(
+        request = ResourceRequest(
             type=event["RequestType"],
             properties=event["ResourceProperties"],
             physical_id=physical_id,
@@ -93,26 +95,26 @@ def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], 
             old_properties=event.get("OldResourceProperties", {}),
         )
         if request.type == "Delete" and physical_id == NOTHING_CREATED:
-            _answer(event, "SUCCESS", Result(NOTHING_CREATED))
+            _respond(event, "SUCCESS", ResourceResult(NOTHING_CREATED))
             return
         try:
             result = handle(request)
         except ResourceFailed as failure:
-            known = physical_id or failure.physical_id or NOTHING_CREATED
-            _answer(event, "FAILED", Result(known), str(failure))
+            created_id = physical_id or failure.physical_id or NOTHING_CREATED
+            _respond(event, "FAILED", ResourceResult(created_id), str(failure))
         except Exception as error:
-            # The stack must not wait an hour for an answer that never comes.
+            # Without a response, the stack waits for an hour.
             logger.exception("unexpected failure")
             reason = f"{type(error).__name__}: {error} (details: log group of this function)"
-            _answer(event, "FAILED", Result(physical_id or NOTHING_CREATED), reason)
+            _respond(event, "FAILED", ResourceResult(physical_id or NOTHING_CREATED), reason)
         else:
-            _answer(event, "SUCCESS", result)
+            _respond(event, "SUCCESS", result)
 
     return lambda_handler
 
 
-def _answer(event: dict[str, Any], status: str, result: Result, reason: str = "") -> None:
-    # The reason may contain a device's text, and CDK prints it to a terminal.
+def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason: str = "") -> None:
+    # The reason can contain a device's text, and CDK prints it to a terminal.
     reason = printable(reason, lines=True)
     if reason:
         logger.error("%s", reason)
@@ -125,7 +127,7 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
         "LogicalResourceId": event["LogicalResourceId"],
         "Data": result.attributes,
     }
-    request = urllib.request.Request(  # noqa: S310 - CloudFormation's own pre-signed address
+    request = urllib.request.Request(  # noqa: S310 - the presigned URL of CloudFormation
         event["ResponseURL"],
         data=_within_limit(body),
         headers={"Content-Type": ""},
@@ -134,26 +136,26 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
     for pause_seconds in (*_PAUSES_SECONDS, None):
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
-                logger.info("answered %s", status)
+                logger.info("responded %s", status)
                 return
         except (OSError, HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
-                # The error is the answer, and holds its connection open.
+                # The error is the response, and its connection is open.
                 error.close()
-            # Without an answer the stack waits for an hour.
+            # Without a response, the stack waits for an hour.
             if pause_seconds is None:
                 raise
-            logger.warning("not answered yet: %s", error)
+            logger.warning("the response was not sent yet: %s", error)
             time.sleep(pause_seconds)
 
 
 def _within_limit(body: dict[str, Any]) -> bytes:
-    """Return the response as JSON; its longest texts are cut until CloudFormation accepts it."""
+    """Return the response as JSON; shorten its longest texts until CloudFormation accepts it."""
     body = {**body, "Data": dict(body["Data"])}
     while (excess := len(content := json.dumps(body).encode()) - _LIMIT_BYTES) > 0:
         texts = [(body, "Reason"), *((body["Data"], name) for name in body["Data"])]
-        where, name = max(texts, key=lambda text: len(text[0][text[1]]))
-        if not where[name]:
+        container, name = max(texts, key=lambda text: len(text[0][text[1]]))
+        if not container[name]:
             break
-        where[name] = where[name][: -math.ceil(excess / _MOST_BYTES_PER_CHARACTER)]
+        container[name] = container[name][: -math.ceil(excess / _MAX_BYTES_PER_CHARACTER)]
     return content

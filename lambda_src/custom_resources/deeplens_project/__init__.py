@@ -1,11 +1,11 @@
-"""`Custom::DeepLensProject`: a release on a fleet, done when the cameras say so.
+"""`Custom::DeepLensProject`: a release on a fleet, complete when the cameras report it.
 
-`AWS::GreengrassV2::Deployment` is complete as soon as the API answered. This resource creates the
-deployment and waits until the devices report it. On CloudFormation's rollback, which asks for the
-previous properties, it deploys the previous complete set again.
+`AWS::GreengrassV2::Deployment` completes as soon as the API responds. This resource creates the
+deployment and waits until the devices report it. During a rollback, CloudFormation requests the
+previous properties, and the resource deploys the previous components again.
 
-Devices decide about a release, never about its rollback or its removal: a stack whose rollback
-fails (`UPDATE_ROLLBACK_FAILED`) accepts no further deploy, not even the repair.
+Devices can fail a release, but not its rollback or its removal: a stack whose rollback fails
+(`UPDATE_ROLLBACK_FAILED`) accepts no further update, so it could not be repaired.
 """
 
 import logging
@@ -15,21 +15,27 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudformation import Request, ResourceFailed, Result, answering, rolls_back
+from cloudformation import (
+    ResourceFailed,
+    ResourceRequest,
+    ResourceResult,
+    custom_resource,
+    is_rolling_back,
+)
 from shared.fleet import deployments
 from shared.fleet.errors import DeploymentError
-from shared.fleet.explanation import explain
-from shared.fleet.fleet import Fleet
+from shared.fleet.explanation import summarize
 from shared.fleet.metrics import count_unverified_rollback
-from shared.fleet.rollout import GateClosed, Plan, Rollout
+from shared.fleet.queries import FleetQueries
+from shared.fleet.rollout import GateClosed, Rollout, RolloutPlan
 
 logger = logging.getLogger(__name__)
 
-# Throttled calls are repeated; a wait that still gets no answer goes on with what it knows.
-_PATIENT = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
-_ANSWER_SECONDS = 30.0
-# A thing group that is not there, or on which the role has no rights.
-_OUT_OF_REACH = {
+# Throttled calls are retried; if they fail, the wait continues with the last responses.
+_RETRIES = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
+_RESPONSE_SECONDS = 30.0
+# The thing group does not exist, or the role has no permissions on it.
+_INACCESSIBLE = {
     "AccessDeniedException",
     "ForbiddenException",
     "ResourceNotFoundException",
@@ -37,51 +43,55 @@ _OUT_OF_REACH = {
 }
 
 
-def bring_about(request: Request) -> Result:
-    """Handle one request; raise `ResourceFailed` when the cameras do not get there in time."""
+def handle(request: ResourceRequest) -> ResourceResult:
+    """Handle one request; raise `ResourceFailed` if the cameras do not run the release in time."""
     properties = request.properties
     rollout = Rollout(
-        fleet=Fleet(
-            iot=boto3.client("iot", config=_PATIENT),
-            iot_data=boto3.client("iot-data", config=_PATIENT),
-            greengrass=boto3.client("greengrassv2", config=_PATIENT),
+        fleet=FleetQueries(
+            iot=boto3.client("iot", config=_RETRIES),
+            iot_data=boto3.client("iot-data", config=_RETRIES),
+            greengrass=boto3.client("greengrassv2", config=_RETRIES),
         ),
         thing_group=properties["ThingGroupName"],
         token=request.id,
-        remaining_seconds=lambda: request.remaining_seconds() - _ANSWER_SECONDS,
+        remaining_seconds=lambda: request.remaining_seconds() - _RESPONSE_SECONDS,
     )
     physical_id = _physical_id(request)
-    wanted = deployments.Wanted.from_properties(properties, request.owner)
-    before = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
+    desired = deployments.DesiredDeployment.from_properties(properties, request.owner)
+    before = deployments.latest(rollout.fleet.greengrass, desired.target_arn)
     try:
         if request.type == "Delete":
-            return _remove(request, rollout, wanted)
-        plan = Plan.from_properties(properties)
+            return _remove(request, rollout, desired)
+        plan = RolloutPlan.from_properties(properties)
         if request.type == "Update" and _is_rollback(request):
-            status = _return_to(rollout, wanted, plan, properties["ProjectName"])
+            status = _deploy_previous(rollout, desired, plan, properties["ProjectName"])
         else:
-            status = explain(rollout.run(wanted, plan))
+            status = summarize(rollout.run(desired, plan))
     except (GateClosed, DeploymentError) as failed:
-        # With an id of its own, a failed Create is undone by the Delete that follows.
+        # With a physical id, CloudFormation deletes what a failed Create has created.
         raise ResourceFailed(str(failed), physical_id) from None
-    made = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
-    if before and (by_hand := before.tags.get(deployments.BY_HAND_TAG)):
-        status += f"; before, the fleet had been changed by hand: {by_hand}"
-    return Result(physical_id, {"DeploymentId": made.id if made else "", "Status": status})
+    deployment = deployments.latest(rollout.fleet.greengrass, desired.target_arn)
+    if before and (manual := before.tags.get(deployments.MANUAL_TAG)):
+        status += f"; before, the fleet had been changed manually: {manual}"
+    return ResourceResult(
+        physical_id, {"DeploymentId": deployment.id if deployment else "", "Status": status}
+    )
 
 
-def _is_rollback(request: Request) -> bool:
+def _is_rollback(request: ResourceRequest) -> bool:
     try:
-        return rolls_back(request)
+        return is_rolling_back(request)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("judged as a release: the stack's status is not known: %s", error)
+        logger.warning("handled as a release: the stack's status is not known: %s", error)
         return False
 
 
-def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan, environment: str) -> str:
-    """Deploy a set and wait for the devices; return their status, also if they do not run it."""
+def _deploy_previous(
+    rollout: Rollout, desired: deployments.DesiredDeployment, plan: RolloutPlan, environment: str
+) -> str:
+    """Deploy components and wait; return the status, also if devices do not run them."""
     try:
-        return explain(rollout.run(wanted, plan.at_once()))
+        return summarize(rollout.run(desired, plan.at_once()))
     except GateClosed as closed:
         status = f"the rollback is deployed, but devices do not run it yet: {closed}"
         text = deployments.tag_text(str(closed))
@@ -95,8 +105,8 @@ def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan, environ
     return status
 
 
-def _physical_id(request: Request) -> str:
-    """The id follows from the target: a renamed project is an update, another fleet a new one."""
+def _physical_id(request: ResourceRequest) -> str:
+    """Return the id of the target: a renamed project keeps it, another fleet has another one."""
     old_target = request.old_properties.get("TargetArn")
     stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
     if request.physical_id and stays:
@@ -104,69 +114,71 @@ def _physical_id(request: Request) -> str:
     return f"deeplens-project/{request.properties['ThingGroupName']}"
 
 
-def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> Result:
-    """Restore the fleet's release without this resource; devices never prevent it.
+def _remove(
+    request: ResourceRequest, rollout: Rollout, desired: deployments.DesiredDeployment
+) -> ResourceResult:
+    """Restore the fleet's release without this resource; devices cannot prevent it.
 
-    The log names the parts that could not be removed.
+    The log contains the parts that could not be removed.
     """
-    result = Result(_physical_id(request))
+    result = ResourceResult(_physical_id(request))
     greengrass = rollout.fleet.greengrass
-    current = deployments.latest(greengrass, wanted.target_arn)
+    current = deployments.latest(greengrass, desired.target_arn)
     if current is None or current.tags.get(deployments.OWNER_TAG) != request.owner:
         return result
     try:
         rollout.fleet.things(rollout.thing_group)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _OUT_OF_REACH:
+        if error.response["Error"]["Code"] not in _INACCESSIBLE:
             raise
-        # The group was renamed: its stack has deleted it, or the role has rights on the new one.
-        logger.warning("nothing can be deployed to %s any more: %s", rollout.thing_group, error)
+        # After a rename, the group is deleted, or the role has permissions on the new one only.
+        logger.warning("%s no longer accepts deployments: %s", rollout.thing_group, error)
         if request.properties.get("OnDelete", "remove") == "remove":
-            rollout.end_waves(wanted)
+            rollout.end_waves(desired)
             deployments.retire(greengrass, current.id)
         return result
-    _withdraw(request, rollout, wanted, current)
+    _withdraw(request, rollout, desired, current)
     return result
 
 
 def _withdraw(
-    request: Request,
+    request: ResourceRequest,
     rollout: Rollout,
-    wanted: deployments.Wanted,
+    desired: deployments.DesiredDeployment,
     current: deployments.Deployment,
 ) -> None:
-    """Deploy the release before this resource, or an empty set if there was none."""
+    """Deploy the release before this resource, or no components if there was none."""
     greengrass = rollout.fleet.greengrass
-    plan = Plan.from_properties(request.properties).at_once()
-    before = deployments.last_proven(greengrass, wanted.target_arn)
-    if deployments.PROVEN_TAG not in current.tags and before and before.id != current.id:
+    plan = RolloutPlan.from_properties(request.properties).at_once()
+    before = deployments.last_verified(greengrass, desired.target_arn)
+    if deployments.VERIFIED_TAG not in current.tags and before and before.id != current.id:
         # The creation of this resource failed, so the previous release is deployed again.
-        previous = deployments.Wanted(
-            wanted.target_arn, wanted.name, before.components, before.policies, before.job,
+        previous = deployments.DesiredDeployment(
+            desired.target_arn, desired.name, before.components, before.policies, before.job,
             {name: before.tags[name] for name in deployments.IDENTITY_TAGS & before.tags.keys()},
         )  # fmt: skip
         try:
-            _return_to(rollout, previous, plan, request.properties["ProjectName"])
+            _deploy_previous(rollout, previous, plan, request.properties["ProjectName"])
         except DeploymentError as refusal:
-            # Another stack owns it, for example: then that stack deploys it again.
-            logger.error("what ran before is not deployed again: %s", refusal)  # noqa: TRY400 - the text is the reason
+            # For example, another stack owns the release and deploys it again.
+            logger.error("the previous release is not deployed again: %s", refusal)  # noqa: TRY400 - the text is the reason
         return
     if request.properties.get("OnDelete", "remove") == "keep":
         return
-    nothing = replace(wanted, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
+    empty = replace(desired, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
     names = frozenset(name for name in current.components if not name.startswith("aws."))
-    is_left = False
+    has_remains = False
     try:
-        verdict = rollout.run(nothing, plan, absent=names)
-        is_left = bool(verdict.of("offline"))
+        result = rollout.run(empty, plan, absent=names)
+        has_remains = bool(result.with_outcome("offline"))
     except GateClosed as closed:
         logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the text is the reason
-        is_left = True
-    rollout.end_waves(wanted)
-    emptied = deployments.latest(greengrass, wanted.target_arn)
-    # Otherwise the deployment remains: these devices still have to remove their components.
-    if emptied and not is_left:
+        has_remains = True
+    rollout.end_waves(desired)
+    emptied = deployments.latest(greengrass, desired.target_arn)
+    # Offline devices remove their components later, so their deployment remains.
+    if emptied and not has_remains:
         deployments.retire(greengrass, emptied.id)
 
 
-handler = answering(bring_about)
+handler = custom_resource(handle)

@@ -1,8 +1,8 @@
 """`Custom::ModelArtifact`: the pinned artifact under its content-addressed key, written once.
 
-The bytes go from the CDK asset to the model bucket by a server-side copy. They are hashed before
-the copy, and the copy is bound to the very object that was hashed. Where the environment trusts
-keys, the signed statement comes first: no byte is read that it does not allow.
+A server-side copy transfers the CDK asset to the model bucket. The asset is hashed before, and the
+copy requires the ETag of the hashed object. If the environment trusts keys, the signed statement is
+verified first, and it limits the bytes that are read.
 """
 
 import hashlib
@@ -12,25 +12,25 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cloudformation import Request, ResourceFailed, Result, answering
-from model_artifact.signed import SignedRelease, accept
+from cloudformation import ResourceFailed, ResourceRequest, ResourceResult, custom_resource
+from model_artifact.signature_check import SignedRelease, verify
 
 _CHUNK_BYTES = 1 << 20
 
 
-def publish(request: Request) -> Result:
-    """Copy the artifact if it is absent; refuse when either side has other bytes.
+def handle(request: ResourceRequest) -> ResourceResult:
+    """Copy the artifact if it is absent; reject a source or a target with other bytes.
 
-    A delete keeps the object: devices and other deployments may still need it.
+    A delete retains the object, because devices and other deployments may still need it.
     """
     properties = request.properties
     uri = f"s3://{properties['Bucket']}/{properties['Key']}"
     if request.type == "Delete":
-        return Result(request.physical_id or uri)
-    # Addresses of objects encrypted by KMS must be signed so.
+        return ResourceResult(request.physical_id or uri)
+    # Presigned URLs of objects that KMS encrypts require this signature version.
     s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     expected = properties["Sha256"]
-    signed = accept(request)
+    signed = verify(request)
     if signed is not None:
         return _publish_signed(s3, properties, signed, uri)
     present = _digest(s3, properties["Bucket"], properties["Key"])
@@ -41,25 +41,27 @@ def publish(request: Request) -> Result:
             f"{uri} exists with SHA-256 {present[0]}, the release has {expected}: "
             "this key is written once; find out who wrote it before you deploy again"
         )
-    return Result(uri, {"Uri": uri})
+    return ResourceResult(uri, {"Uri": uri})
 
 
-def _publish_signed(s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str) -> Result:
-    """As without a signature, within the limits that were signed; then the statement itself."""
-    with signed.refusals():
-        there = signed.digest_of(s3, properties["Bucket"], properties["Key"])
-        if there is None:
+def _publish_signed(
+    s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str
+) -> ResourceResult:
+    """Copy the artifact within the signed limits, and then store the statement."""
+    with signed.rejections():
+        present = signed.digest_of(s3, properties["Bucket"], properties["Key"])
+        if present is None:
             etag = signed.check(s3, properties["SourceBucket"], properties["SourceKey"])
             _bound_copy(s3, properties, etag)
         else:
             signed.check(s3, properties["Bucket"], properties["Key"])
     if "StatementKey" in properties:
         _put_once(s3, properties["Bucket"], properties["StatementKey"], signed.content)
-    return Result(uri, {"Uri": uri})
+    return ResourceResult(uri, {"Uri": uri})
 
 
 def _put_once(s3: Any, bucket: str, key: str, content: bytes) -> None:
-    """Write an object whose key contains its digest; with Object Lock each version remains."""
+    """Write an object whose key contains its digest, unless it exists."""
     present = _digest(s3, bucket, key)
     if present is None:
         s3.put_object(Bucket=bucket, Key=key, Body=content)
@@ -95,17 +97,17 @@ def _bound_copy(s3: Any, properties: dict[str, Any], etag: str) -> None:
 
 
 def _digest(s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
-    """SHA-256 (hex) and ETag of an object, or None if there is none."""
+    """Return the SHA-256 (hex) and the ETag of an object, or None if it is absent."""
     try:
-        found = s3.get_object(Bucket=bucket, Key=key)
+        response = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             return None
         raise
     digest = hashlib.sha256()
-    for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
+    for chunk in response["Body"].iter_chunks(_CHUNK_BYTES):
         digest.update(chunk)
-    return digest.hexdigest(), found["ETag"]
+    return digest.hexdigest(), response["ETag"]
 
 
-handler = answering(publish)
+handler = custom_resource(handle)

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,7 @@ from camera.greengrass import (
 from camera.heartbeat import HeartbeatReporter
 from camera.inference import InferenceLoop, ModelProvider, RunnableModel
 from camera.log_format import PrintableFormatter
-from camera.messages import ErrorReport
+from camera.messages import error_report
 from camera.metrics import disk_space, memory_space, temperature_celsius
 from camera.model_loader import ModelLoader
 from camera.outbox import Outbox
@@ -37,6 +37,7 @@ from camera.settings import Settings, thing_name
 from camera.shutdown import Loop
 from camera.signature_check import SignatureVerifier
 from camera.spool import Spool
+from shared.messages.heartbeat import DroppedCounts
 from shared.vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
@@ -102,11 +103,10 @@ class Application:
             publisher=parts.publisher,
             sections={
                 "picture": lambda: self._capture.frame_status,
-                "dropped": lambda: {
-                    "frames": self._newest.dropped,
-                    "messages": self.outbox.dropped,
-                },
-                "spool": lambda: asdict(parts.spool.state()),
+                "dropped": lambda: DroppedCounts(
+                    frames=self._newest.dropped, messages=self.outbox.dropped
+                ),
+                "spool": parts.spool.state,
                 "disk": lambda: disk_space(settings.artifact),
                 "memory": memory_space,
                 "temperature_celsius": temperature_celsius,
@@ -340,5 +340,5 @@ def _failure_heartbeat(
         interval_seconds=_HEARTBEAT_SECONDS_WITHOUT_SETTINGS,
         publisher=publisher,
     )
-    heartbeat.failed(ErrorReport.of(error, consecutive=1))
+    heartbeat.failed(error_report(error, consecutive=1))
     return FailureHeartbeat(heartbeat, publisher)

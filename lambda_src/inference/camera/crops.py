@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from PIL import Image
 from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.errors import CropError
 from camera.frames import Frame
+from shared.messages.heartbeat import CropCounts
 from shared.vision.detections import Box, Detection
 
 logger = logging.getLogger(__name__)
@@ -112,12 +112,12 @@ class CropWriter:
         """Make `run` return; waiting crops are discarded."""
         self._stopping.set()
 
-    def reported(self) -> dict[str, Any] | None:
+    def reported(self) -> CropCounts | None:
         """Return the section of the heartbeat; None if crops are off."""
         if not self._settings.current.crop_scores:
             return None
         with self._counting:
-            return {"files": self._files, "bytes": self._bytes, "skipped": self._skipped}
+            return CropCounts(files=self._files, bytes=self._bytes, skipped=self._skipped)
 
     def _write(self, crop: _Crop, settings: DynamicSettings) -> None:
         """Write one crop atomically, and remove the oldest ones above the limit."""

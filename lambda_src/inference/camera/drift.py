@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from shared.artifact.drift_baseline import (
     brightness_and_sharpness,
     distance,
 )
+from shared.messages.heartbeat import DriftReport
 from shared.vision.detections import Detection
 
 logger = logging.getLogger(__name__)
@@ -81,13 +81,13 @@ class DriftMonitor:
                 logger.info("all features are close to the baseline again")
             self.on_changed()
 
-    def reported(self) -> dict[str, Any] | None:
+    def reported(self) -> DriftReport | None:
         """Return the section of the heartbeat; None if there are no distances yet."""
         with self._comparing:
             if not self._distances:
                 return None
             rounded = {name: round(self._distances[name], _DIGITS) for name in FEATURES}
-            return {"frames": self._frames, **rounded, "moved": list(self._moved)}
+            return DriftReport(frames=self._frames, moved=tuple(self._moved), **rounded)
 
     def _start_over(self, baseline: Baseline | None) -> None:
         self._baseline = baseline

@@ -5,13 +5,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from camera.backoff import Backoff, ErrorCounts, is_logged
 from camera.errors import SettingsError
 from camera.greengrass import ResultPublisher, Subscriber
 from shared.artifact.strict_json import parse_json
+from shared.messages.heartbeat import ReportedSettings
 from shared.printable import printable
 
 logger = logging.getLogger(__name__)
@@ -61,10 +62,9 @@ class DynamicSettings:
         checked = {name: _checked(name, value) for name, value in desired.items()}
         return replace(self, **checked)
 
-    def reported(self) -> dict[str, Any]:
-        """Return the settings as the shadow contains them."""
-        lists = {"labels": list(self.labels), "crop_scores": list(self.crop_scores)}
-        return asdict(self) | lists
+    def reported(self) -> ReportedSettings:
+        """Return the section of the heartbeat."""
+        return ReportedSettings(**vars(self))
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -103,8 +103,8 @@ class CurrentSettings:
             self._rejection = None
             return None
 
-    def reported(self) -> dict[str, Any]:
-        """Return the current settings as the shadow contains them."""
+    def reported(self) -> ReportedSettings:
+        """Return the current settings as the section of the heartbeat."""
         return self._current.reported()
 
     def rejection(self) -> str | None:

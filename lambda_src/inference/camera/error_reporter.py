@@ -4,13 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from camera.backoff import ErrorCounts, is_logged
 from camera.errors import DeviceError
 from camera.heartbeat import HeartbeatReporter
-from camera.messages import ErrorReport, ModelIdentity, error_message
+from camera.messages import error_message, error_report
 from camera.outbox import Outbox
 from shared.artifact.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from shared.messages.heartbeat import ModelIdentity
 
 logger = logging.getLogger(__name__)
 
@@ -38,17 +42,17 @@ class ErrorReporter:
 
     def frame_failed(self, error: Exception, consecutive: int) -> None:
         """Report a failure that prevented a frame."""
-        self._heartbeat.failed(ErrorReport.of(error, consecutive))
+        self._heartbeat.failed(error_report(error, consecutive))
         self._publish(error, consecutive)
 
     def degraded(self, error: Exception, consecutive: int = 1) -> None:
         """Report a failure that does not prevent frames."""
-        self._heartbeat.degraded(ErrorReport.of(error, consecutive))
+        self._heartbeat.degraded(error_report(error, consecutive))
         self._publish(error, consecutive)
 
     def dropped(self, error: Exception) -> None:
         """Report that a message cannot be stored; no message about it could be stored, either."""
-        self._heartbeat.degraded(ErrorReport.of(error, 1))
+        self._heartbeat.degraded(error_report(error, 1))
         with self._counting:
             count = self._repeats.count(error)
         _log(error, count)
@@ -59,7 +63,7 @@ class ErrorReporter:
         _log(error, count)
         if count > 1:
             return
-        report = ErrorReport.of(error, consecutive)
+        report = error_report(error, consecutive)
         self._outbox.send(lambda id_: error_message(self._thing, id_, self.model, report))
 
 

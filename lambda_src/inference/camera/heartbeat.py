@@ -4,25 +4,41 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Literal
 
 from camera.backoff import Backoff, ErrorCounts, is_logged
 from camera.greengrass import ResultPublisher
-from camera.messages import (
-    LARGEST_HEARTBEAT_BYTES,
+from camera.messages import LARGEST_HEARTBEAT_BYTES, encode
+from camera.metrics import FrameMetrics
+from shared.messages.heartbeat import (
+    FIELDS,
+    SHADOW,
     ErrorReport,
+    Heartbeat,
     ModelIdentity,
-    encode,
     timestamp,
 )
-from camera.metrics import FrameMetrics
 
 logger = logging.getLogger(__name__)
 
 Status = Literal["starting", "running", "failing", "stopped"]
 
 Section = Callable[[], Any]
+
+_SECTIONS = frozenset(
+    {
+        "picture",
+        "dropped",
+        "spool",
+        "disk",
+        "memory",
+        "temperature_celsius",
+        "drift",
+        "crops",
+        "settings",
+        "settings_refused",
+    }
+)
 
 
 class HeartbeatReporter:
@@ -44,13 +60,15 @@ class HeartbeatReporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`sections` return further members of each report; `clock` returns monotonic seconds."""
-        self._topic = f"$aws/things/{thing}/shadow/name/deeplens/update"
+        self._topic = f"$aws/things/{thing}/shadow/name/{SHADOW}/update"
         self._function_arn = function_arn
         self._engine = engine
         self._fallback: str | None = None
         self._interval_seconds = interval_seconds
         self._publisher = publisher
         self._sections = dict(sections or {})
+        # Without a section, its value in the shadow remains.
+        self._members = [name for name in FIELDS if name in self._sections or name not in _SECTIONS]
         self._clock = clock
         self._started = clock()
         self._metrics = FrameMetrics(clock)
@@ -134,35 +152,37 @@ class HeartbeatReporter:
         sections = {name: section() for name, section in self._sections.items()}
         with self._updated:
             self._changed = False
-            reported = {
-                "status": self._status,
+            heartbeat = Heartbeat(
+                status=self._status,
                 # Removes the value that `first_start` has reported.
-                "installation": None,
-                "model": asdict(self._model) if self._model else None,
-                "function": self._function_arn,
-                "engine": self._engine,
-                "engine_fallback": self._fallback,
-                "frames": self._frames,
-                "detections": self._detections,
-                "frames_per_second": self._metrics.frames_per_second(),
-                "latency_ms": self._metrics.latency_ms(),
-                "last_frame_at": self._last_frame_at,
-                "errors": self._errors,
-                "last_error": asdict(self._last_error) if self._last_error else None,
+                installation=None,
+                model=self._model,
+                function=self._function_arn,
+                engine=self._engine,
+                engine_fallback=self._fallback,
+                frames=self._frames,
+                detections=self._detections,
+                frames_per_second=self._metrics.frames_per_second(),
+                latency_ms=self._metrics.latency_ms(),
+                last_frame_at=self._last_frame_at,
+                errors=self._errors,
+                last_error=self._last_error,
+                uptime_seconds=round(self._clock() - self._started, 3),
+                started_at=self._started_at,
+                heartbeat_at=timestamp(),
+                heartbeat_interval_seconds=self._interval_seconds,
                 **sections,
-                "uptime_seconds": round(self._clock() - self._started, 3),
-                "started_at": self._started_at,
-                "heartbeat_at": timestamp(),
-                "heartbeat_interval_seconds": self._interval_seconds,
-            }
-        return {"state": {"reported": self._within_limit(reported)}}
+            )
+        return self._within_limit(heartbeat)
 
-    def _within_limit(self, reported: dict[str, Any]) -> dict[str, Any]:
+    def _within_limit(self, heartbeat: Heartbeat) -> dict[str, Any]:
         """Omit the largest sections, and list them, until the heartbeat fits into a shadow.
 
         AWS IoT rejects a shadow of more than 8 KiB, and the camera would appear offline.
         """
-        fitting, omitted = {**reported, "omitted": None}, []
+        omitted: list[str] = []
+        document = heartbeat.to_shadow(self._members)
+        fitting = document["state"]["reported"]
         while len(encode(fitting)) > LARGEST_HEARTBEAT_BYTES:
             sizes = {
                 name: len(encode({name: fitting[name]}))
@@ -173,7 +193,7 @@ class HeartbeatReporter:
                 break
             omitted.append(max(sizes, key=sizes.__getitem__))
             fitting |= {omitted[-1]: None, "omitted": sorted(omitted)}
-        return fitting
+        return document
 
     def _has_update(self) -> bool:
         return self._changed or self._stopping.is_set()

@@ -13,10 +13,11 @@ from camera.dynamic_settings import CurrentSettings
 from camera.error_reporter import ErrorReporter
 from camera.frames import CapturedFrame, Frame, NewestFrame
 from camera.heartbeat import HeartbeatReporter
-from camera.messages import ModelIdentity, detection_message
+from camera.messages import detection_message
 from camera.outbox import Outbox
 from camera.publish_filter import PublishFilter, of_interest
 from shared.artifact.drift_baseline import Baseline
+from shared.messages.heartbeat import ModelIdentity
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
 

@@ -3,11 +3,11 @@
 import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any
 
 from camera.frames import Frame
+from shared.messages.heartbeat import ErrorReport, ModelIdentity, timestamp
 from shared.printable import printable
 from shared.vision.detections import Detection
 
@@ -21,31 +21,12 @@ LARGEST_HEARTBEAT_BYTES = 6 << 10
 _LONGEST_ERROR_CHARACTERS = 500
 
 
-@dataclass(frozen=True)
-class ModelIdentity:
-    """The model that created a message; the digest is the artifact's SHA-256, lower-case hex."""
-
-    name: str
-    version: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class ErrorReport:
-    """A failure, and the number of consecutive failures including it."""
-
-    type: str
-    message: str
-    at: str
-    consecutive: int
-
-    @classmethod
-    def of(cls, error: Exception, consecutive: int) -> Self:
-        """Describe an error at the current time; shorten the text and escape control characters."""
-        text = printable(str(error), longest=_LONGEST_ERROR_CHARACTERS) or "no further description"
-        if len(text) > _LONGEST_ERROR_CHARACTERS:
-            text = f"{text[: _LONGEST_ERROR_CHARACTERS - 1]}…"
-        return cls(type(error).__name__, text, timestamp(), consecutive)
+def error_report(error: Exception, consecutive: int) -> ErrorReport:
+    """Describe an error at the current time; shorten the text and escape control characters."""
+    text = printable(str(error), longest=_LONGEST_ERROR_CHARACTERS) or "no further description"
+    if len(text) > _LONGEST_ERROR_CHARACTERS:
+        text = f"{text[: _LONGEST_ERROR_CHARACTERS - 1]}…"
+    return ErrorReport(type(error).__name__, text, timestamp(), consecutive)
 
 
 def detection_message(  # noqa: PLR0913 - the parts of a message
@@ -123,12 +104,6 @@ def dropped_message(thing: str, message_id: str, *, count: int, since: str, reas
             "dropped": {"count": count, "since": since, "reason": reason},
         }
     )
-
-
-def timestamp(moment: datetime | None = None) -> str:
-    """Return a time as ISO 8601 in UTC with milliseconds and a Z; default: the current time."""
-    moment = (moment or datetime.now(UTC)).astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

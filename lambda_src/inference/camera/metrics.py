@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from shared.messages.heartbeat import DiskSpace, Latency, MemorySpace
+
 _RATE_WINDOW_SECONDS = 30.0
 # Directly after the start, a single frame would result in a rate of thousands per second.
 _SHORTEST_SPAN_SECONDS = 1.0
@@ -52,7 +54,7 @@ class FrameMetrics:
                 span_seconds = now - self._recent[0][0]
             return round(len(self._recent) / max(span_seconds, _SHORTEST_SPAN_SECONDS), 3)
 
-    def latency_ms(self) -> dict[str, float] | None:
+    def latency_ms(self) -> Latency | None:
         """Return the median and 95th percentile in milliseconds; None without a frame."""
         with self._measuring:
             self._discard_old(self._clock())
@@ -60,17 +62,17 @@ class FrameMetrics:
         if not ordered:
             return None
         last = len(ordered) - 1
-        return {
-            "p50": round(ordered[last // 2] * 1000, 3),
-            "p95": round(ordered[round(last * 0.95)] * 1000, 3),
-        }
+        return Latency(
+            p50=round(ordered[last // 2] * 1000, 3),
+            p95=round(ordered[round(last * 0.95)] * 1000, 3),
+        )
 
     def _discard_old(self, now: float) -> None:
         while self._recent and self._recent[0][0] < now - _RATE_WINDOW_SECONDS:
             self._recent.popleft()
 
 
-def disk_space(folder: Path) -> dict[str, int] | None:
+def disk_space(folder: Path) -> DiskSpace | None:
     """Return the free and total bytes of the file system of a folder.
 
     A deployment needs space for the next artifacts in addition to those of the current release.
@@ -86,13 +88,13 @@ def disk_space(folder: Path) -> dict[str, int] | None:
         file_system = os.statvfs(existing or "/")
     except OSError:
         return None
-    return {
-        "free_bytes": file_system.f_bavail * file_system.f_frsize,
-        "total_bytes": file_system.f_blocks * file_system.f_frsize,
-    }
+    return DiskSpace(
+        free_bytes=file_system.f_bavail * file_system.f_frsize,
+        total_bytes=file_system.f_blocks * file_system.f_frsize,
+    )
 
 
-def memory_space(meminfo: Path = _MEMINFO) -> dict[str, int] | None:
+def memory_space(meminfo: Path = _MEMINFO) -> MemorySpace | None:
     """Return the available and total bytes of the device's memory, or None outside Linux.
 
     Available memory includes caches that the kernel can drop (`MemAvailable`, proc(5)).
@@ -102,10 +104,10 @@ def memory_space(meminfo: Path = _MEMINFO) -> dict[str, int] | None:
         kibibytes = {
             name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)
         }
-        return {
-            "available_bytes": kibibytes["MemAvailable"] * _KIB,
-            "total_bytes": kibibytes["MemTotal"] * _KIB,
-        }
+        return MemorySpace(
+            available_bytes=kibibytes["MemAvailable"] * _KIB,
+            total_bytes=kibibytes["MemTotal"] * _KIB,
+        )
     except (OSError, ValueError, IndexError, KeyError):
         return None
 

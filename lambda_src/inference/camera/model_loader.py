@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from camera.inference import RunnableModel
-from camera.messages import ModelIdentity
 from camera.signature_check import SignatureVerifier
 from shared.artifact.archive import Artifact, open_artifact
 from shared.artifact.errors import ArtifactError
+from shared.messages.heartbeat import ModelIdentity
 from shared.signatures import Statement
 from shared.vision.engine import InferenceEngine
 

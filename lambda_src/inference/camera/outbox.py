@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable
 
 from camera.errors import SpoolError
-from camera.messages import LARGEST_MESSAGE_BYTES, dropped_message, timestamp
+from camera.messages import LARGEST_MESSAGE_BYTES, dropped_message
 from camera.spool import Entry, Spool
+from shared.messages.heartbeat import timestamp
 
 _MAX_WAITING = 64
 _LONGEST_WAIT_SECONDS = 5.0

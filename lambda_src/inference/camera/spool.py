@@ -25,6 +25,7 @@ from camera.spool_file import (
     recover,
     set_aside,
 )
+from shared.messages.heartbeat import SpoolState
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +56,6 @@ class SpooledMessage(Entry):
     """A message in the spool; sequences ascend in the order in which messages were added."""
 
     sequence: int
-
-
-@dataclass(frozen=True)
-class SpoolState:
-    """The size of the spool and its fill, the share of its limit from 0 to 1.
-
-    `corrupt` counts the messages that were lost by damage since the start of the process.
-    """
-
-    messages: int
-    bytes: int
-    fill: float
-    corrupt: int
 
 
 class Spool:

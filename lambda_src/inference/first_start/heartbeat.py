@@ -4,10 +4,17 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Self
 
 from first_start.greengrass_ipc import IpcError, publish_to_iot_core
+from shared.messages.heartbeat import (
+    INSTALLATION_FIELDS,
+    SHADOW,
+    ErrorReport,
+    Heartbeat,
+    InstallationProgress,
+    timestamp,
+)
 
 _DEFAULT_INTERVAL_SECONDS = 60.0
 # The longest interval that the camera accepts.
@@ -29,10 +36,10 @@ class InstallationHeartbeat:
         publish: Publish = publish_to_iot_core,
     ) -> None:
         self.interval_seconds = interval_seconds
-        self._topic = f"$aws/things/{thing}/shadow/name/deeplens/update"
+        self._topic = f"$aws/things/{thing}/shadow/name/{SHADOW}/update"
         self._function_arn = function_arn
         self._publish = publish
-        self._started, self._started_at = time.monotonic(), _timestamp()
+        self._started, self._started_at = time.monotonic(), timestamp()
         self._last_problem = ""
 
     @classmethod
@@ -54,38 +61,38 @@ class InstallationHeartbeat:
         """Report the share that is installed, and the time since the start in seconds."""
         self._report(
             status="installing",
-            installation={"percent": percent, "seconds": round(seconds)},
+            installation=InstallationProgress(percent=percent, seconds=round(seconds)),
             errors=0,
             last_error=None,
         )
 
     def failed(self, problem: str) -> None:
         """Report a failed installation."""
-        error = {
-            "type": "InstallError",
-            "message": _printable(problem)[:_LONGEST_ERROR_CHARACTERS],
-            "at": _timestamp(),
-            "consecutive": 1,
-        }
+        error = ErrorReport(
+            type="InstallError",
+            message=_printable(problem)[:_LONGEST_ERROR_CHARACTERS],
+            at=timestamp(),
+            consecutive=1,
+        )
         self._report(status="failing", installation=None, errors=1, last_error=error)
 
     def _report(self, **state: Any) -> None:
-        reported = {
+        heartbeat = Heartbeat(
             **state,
             # A shadow retains members that a report omits, here those of the previous release.
-            "model": None,
-            "function": self._function_arn,
-            "frames": 0,
-            "detections": 0,
-            "frames_per_second": 0.0,
-            "latency_ms": None,
-            "last_frame_at": None,
-            "uptime_seconds": round(time.monotonic() - self._started, 3),
-            "started_at": self._started_at,
-            "heartbeat_at": _timestamp(),
-            "heartbeat_interval_seconds": self.interval_seconds,
-        }
-        document = json.dumps({"state": {"reported": reported}}, ensure_ascii=False)
+            model=None,
+            function=self._function_arn,
+            frames=0,
+            detections=0,
+            frames_per_second=0.0,
+            latency_ms=None,
+            last_frame_at=None,
+            uptime_seconds=round(time.monotonic() - self._started, 3),
+            started_at=self._started_at,
+            heartbeat_at=timestamp(),
+            heartbeat_interval_seconds=self.interval_seconds,
+        )
+        document = json.dumps(heartbeat.to_shadow(INSTALLATION_FIELDS), ensure_ascii=False)
         try:
             self._publish(self._topic, document.encode("utf-8", "replace"))
         except IpcError as error:
@@ -93,10 +100,6 @@ class InstallationHeartbeat:
             if str(error) != self._last_problem:
                 self._last_problem = str(error)
                 sys.stderr.write(f"heartbeat not sent: {error}\n")
-
-
-def _timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _printable(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Deployments of one target: found if they are there already, else created; and what they proved.
+"""Deployments of a target, and their tags.
 
-Tags carry what a later request must know: which resource owns a deployment, what it proved, what it
-replaced, and that somebody stopped it.
+Tags contain the facts that later requests need: the resource that owns a deployment, its
+verification, the deployment that it replaced, and the reason of a stop.
 """
 
 import hashlib
@@ -22,31 +22,31 @@ logger = logging.getLogger(__name__)
 OWNER_TAG = "deeplens:owner"
 MODEL_TAG = "deeplens:model-digest"
 FUNCTION_TAG = "deeplens:function"
-# The owner of a deployment and its contents; the other tags are its own history.
+# The owner and the content of a deployment; the other tags are its history.
 IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
-PROVEN_TAG = "deeplens:proven"
+VERIFIED_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
-# Its gate passed, and no camera could be reached that would prove it.
-UNSEEN_TAG = "deeplens:unseen"
-BY_HAND_TAG = "deeplens:by-hand"
-# The second attempt at a deployment that failed without credentials or a connection.
+# The gate passed although no device was reachable.
+UNVERIFIED_TAG = "deeplens:unseen"
+MANUAL_TAG = "deeplens:by-hand"
+# The second attempt of a deployment that failed for lack of credentials or a connection.
 RETRY_TAG = "deeplens:retry"
 # CloudFormation rolled back to it, and not every reachable device ran it in time.
 ROLLED_BACK_TAG = "deeplens:rolled-back"
 
-# How far back a release counts as kept.
-_MOST_KEPT = 50
+# The number of deployments of a target that are read.
+MAX_DEPLOYMENTS = 50
 _LIVE = {"ACTIVE", "COMPLETED"}
 
 
-class ReleaseStopped(DeploymentError):  # noqa: N818 - the event, in the words of the design
-    """Somebody stopped the release that is to be deployed."""
+class ReleaseStopped(DeploymentError):  # noqa: N818 - the event
+    """The release was stopped, so it cannot be deployed."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A complete deployment, as the template describes it."""
+class DesiredDeployment:
+    """A deployment as the template describes it."""
 
     target_arn: str
     name: str
@@ -58,7 +58,7 @@ class Wanted:
 
     @classmethod
     def from_properties(cls, properties: dict[str, Any], owner: str) -> Self:
-        """Read the resource's properties; documents are JSON text, so types survive."""
+        """Read the resource's properties; documents are JSON strings, which preserve types."""
         return cls(
             target_arn=properties["TargetArn"],
             name=properties["DeploymentName"],
@@ -73,19 +73,19 @@ class Wanted:
         )
 
     def to(self, target_arn: str) -> Self:
-        """The same set for one wave: a subdeployment that acts on behalf of the whole fleet."""
+        """Return the deployment of one wave: a subdeployment of the fleet's deployment."""
         return replace(self, target_arn=target_arn, parent_target_arn=self.target_arn)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what devices get."""
+        """The SHA-256 of the components and policies."""
         content = json.dumps([self.components, self.policies], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment as the cloud has it."""
+    """A deployment in AWS IoT Greengrass."""
 
     id: str
     target_arn: str
@@ -99,12 +99,37 @@ class Deployment:
 
     @property
     def is_live(self) -> bool:
-        """Whether devices still get it."""
+        """True while devices get the deployment."""
         return self.status in _LIVE
 
     @property
+    def model_digest(self) -> str | None:
+        """The SHA-256 of the release's artifact."""
+        return self.tags.get(MODEL_TAG)
+
+    @property
+    def function_arn(self) -> str | None:
+        """The ARN of the release's function version."""
+        return self.tags.get(FUNCTION_TAG)
+
+    @property
+    def verification(self) -> str | None:
+        """The time and the sentence with which the gate passed; None if it did not pass."""
+        return self.tags.get(VERIFIED_TAG)
+
+    @property
+    def stopped(self) -> str | None:
+        """The time and the reason of a stop, or None."""
+        return self.tags.get(STOPPED_TAG)
+
+    @property
+    def is_verified(self) -> bool:
+        """True if the gate passed and the deployment was not stopped."""
+        return self.verification is not None and self.stopped is None
+
+    @property
     def arn(self) -> str:
-        """Its ARN, in the account and Region of its target."""
+        """The ARN, in the account and Region of the target."""
         partition, _, region, account = self.target_arn.split(":")[1:5]
         return f"arn:{partition}:greengrass:{region}:{account}:deployments:{self.id}"
 
@@ -112,131 +137,136 @@ class Deployment:
 def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
     """Yield the newest deployments of a target that were not deleted.
 
-    The current deployment of the target is first, then the newest. ListDeployments documents no
-    order, so the order is made here.
+    The current deployment of the target is first. ListDeployments documents no order, so this
+    function sorts.
     """
     pages = greengrass.get_paginator("list_deployments").paginate(
         targetArn=target_arn, historyFilter="ALL"
     )
     summaries = [summary for page in pages for summary in page["deployments"]]
     summaries.sort(
-        key=lambda one: (one["isLatestForTarget"], one["creationTimestamp"]), reverse=True
+        key=lambda summary: (summary["isLatestForTarget"], summary["creationTimestamp"]),
+        reverse=True,
     )
-    for summary in islice(summaries, _MOST_KEPT):
+    for summary in islice(summaries, MAX_DEPLOYMENTS):
         yield get(greengrass, summary["deploymentId"])
 
 
 def latest(greengrass: Any, target_arn: str) -> Deployment | None:
-    """Return the target's current deployment, whoever made it, or None."""
+    """Return the target's current deployment, or None."""
     return next(history(greengrass, target_arn), None)
 
 
 def get(greengrass: Any, deployment_id: str) -> Deployment:
     """Return a deployment by its id."""
-    found = greengrass.get_deployment(deploymentId=deployment_id)
+    response = greengrass.get_deployment(deploymentId=deployment_id)
     return Deployment(
         id=deployment_id,
-        target_arn=found["targetArn"],
-        status=found["deploymentStatus"],
-        job_id=found.get("iotJobId", ""),
-        created_at=found["creationTimestamp"].timestamp(),
-        components=found.get("components", {}),
-        policies=found.get("deploymentPolicies") or {},
-        job=found.get("iotJobConfiguration") or {},
-        tags=found.get("tags") or {},
+        target_arn=response["targetArn"],
+        status=response["deploymentStatus"],
+        job_id=response.get("iotJobId", ""),
+        created_at=response["creationTimestamp"].timestamp(),
+        components=response.get("components", {}),
+        policies=response.get("deploymentPolicies") or {},
+        job=response.get("iotJobConfiguration") or {},
+        tags=response.get("tags") or {},
     )
 
 
-def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
-    """Return a live deployment equal to `wanted`; create it unless it is the target's latest.
+def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deployment:
+    """Return the target's latest deployment if it equals `desired`, otherwise create it.
 
-    That, and `token`, make a repeated request and one that timed out after its success a no-op.
+    With `token`, a repeated request, or one that timed out after its success, has no effect.
 
     Raises:
-        ReleaseStopped: somebody stopped this very set.
-        DeploymentError: Greengrass refuses it.
+        ReleaseStopped: the deployment with these components was stopped.
+        DeploymentError: Greengrass rejects the deployment.
     """
-    current = latest(greengrass, wanted.target_arn)
-    if current and _same(current, wanted):
+    current = latest(greengrass, desired.target_arn)
+    if current and _same(current, desired):
         if STOPPED_TAG in current.tags:
             raise ReleaseStopped(
-                f"this release was stopped on {wanted.target_arn}: {current.tags[STOPPED_TAG]}; "
-                "deploy another one, or lift the stop with `deeplens fleet resume`"
+                f"this release was stopped on {desired.target_arn}: {current.tags[STOPPED_TAG]}; "
+                "deploy another one, or allow its deployment again with `deeplens fleet resume`"
             )
-        # Waves may run another set than the fleet: only a new revision takes it back from them.
-        has_waves = not wanted.parent_target_arn and waves_since(greengrass, current)
+        # Waves may run other components than the fleet; only a new revision replaces them.
+        has_waves = not desired.parent_target_arn and waves_since(greengrass, current)
         if current.is_live and not has_waves:
-            tag(greengrass, current, wanted.tags)
+            tag(greengrass, current, desired.tags)
             return get(greengrass, current.id)
     replaced = {REPLACED_TAG: current.id} if current else {}
-    return _create(greengrass, wanted, replaced, token)
+    return _create(greengrass, desired, replaced, token)
 
 
-def retry(greengrass: Any, failed: Deployment, wanted: Wanted, token: str, why: str) -> Deployment:
-    """Deploy the set of a live deployment once more, so that its devices get a new job.
+def retry(
+    greengrass: Any, failed: Deployment, desired: DesiredDeployment, token: str, reason: str
+) -> Deployment:
+    """Deploy the components of a live deployment once more, so that its devices get a new job.
 
-    Greengrass' job configuration has no retries, so that takes a new revision. Devices that run
-    the set have nothing to change.
+    Greengrass' job configuration has no retries, so this requires a new revision. Devices that run
+    the components do not change.
 
     Args:
         greengrass: the client.
         failed: the first attempt.
-        wanted: its set.
-        token: of the request; the attempt has a client token of its own.
-        why: a sentence for the tag of the second attempt.
+        desired: the same components.
+        token: of the request; the second attempt has another client token.
+        reason: a sentence for the tag of the second attempt.
 
     Raises:
         DeploymentError: Greengrass rejects it.
     """
-    tags = {REPLACED_TAG: failed.id, RETRY_TAG: tag_text(why)}
-    return _create(greengrass, wanted, tags, f"{token}/retry")
+    tags = {REPLACED_TAG: failed.id, RETRY_TAG: tag_text(reason)}
+    return _create(greengrass, desired, tags, f"{token}/retry")
 
 
-def _create(greengrass: Any, wanted: Wanted, tags: dict[str, str], token: str) -> Deployment:
-    more = {
-        "deploymentPolicies": wanted.policies,
-        "iotJobConfiguration": wanted.job,
-        "parentTargetArn": wanted.parent_target_arn,
+def _create(
+    greengrass: Any, desired: DesiredDeployment, tags: dict[str, str], token: str
+) -> Deployment:
+    optional = {
+        "deploymentPolicies": desired.policies,
+        "iotJobConfiguration": desired.job,
+        "parentTargetArn": desired.parent_target_arn,
     }
     try:
         created = greengrass.create_deployment(
-            targetArn=wanted.target_arn,
-            deploymentName=wanted.name,
-            components=wanted.components,
-            tags={**wanted.tags, **tags},
-            clientToken=hashlib.sha256(f"{token}/{wanted.target_arn}".encode()).hexdigest()[:64],
-            **{key: value for key, value in more.items() if value},
+            targetArn=desired.target_arn,
+            deploymentName=desired.name,
+            components=desired.components,
+            tags={**desired.tags, **tags},
+            clientToken=hashlib.sha256(f"{token}/{desired.target_arn}".encode()).hexdigest()[:64],
+            **{key: value for key, value in optional.items() if value},
         )
     except ClientError as error:
-        now = latest(greengrass, wanted.target_arn)
-        is_created = now and _same(now, wanted) and (RETRY_TAG in now.tags) == (RETRY_TAG in tags)
-        if error.response["Error"]["Code"] == "ConflictException" and now and is_created:
-            return now
+        current = latest(greengrass, desired.target_arn)
+        is_created = (
+            current
+            and _same(current, desired)
+            and (RETRY_TAG in current.tags) == (RETRY_TAG in tags)
+        )
+        if error.response["Error"]["Code"] == "ConflictException" and current and is_created:
+            return current
         message = error.response["Error"]["Message"]
         raise DeploymentError(
-            f"{wanted.target_arn}: no deployment was created: {message}"
+            f"{desired.target_arn}: no deployment was created: {message}"
         ) from None
     return get(greengrass, str(created["deploymentId"]))
 
 
-def last_proven(greengrass: Any, target_arn: str) -> Deployment | None:
+def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
     """Return the newest deployment of the target that passed its gate, or None."""
     return next(
-        (
-            one
-            for one in history(greengrass, target_arn)
-            if PROVEN_TAG in one.tags and STOPPED_TAG not in one.tags
-        ),
+        (deployment for deployment in history(greengrass, target_arn) if deployment.is_verified),
         None,
     )
 
 
-def is_proven(greengrass: Any, wanted: Wanted) -> bool:
-    """Whether this very set passed the gate on this target before, and nobody stopped it."""
-    for one in history(greengrass, wanted.target_arn):
-        if _same(one, wanted) and STOPPED_TAG in one.tags:
+def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
+    """Return whether these components passed the gate on the target and were not stopped."""
+    for deployment in history(greengrass, desired.target_arn):
+        if _same(deployment, desired) and STOPPED_TAG in deployment.tags:
             return False
-        if _same(one, wanted) and PROVEN_TAG in one.tags:
+        if _same(deployment, desired) and VERIFIED_TAG in deployment.tags:
             return True
     return False
 
@@ -249,23 +279,26 @@ def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
 
 
 def tag_text(sentence: str) -> str:
-    """Begin with the time, and keep what a tag's value may contain."""
+    """Return the value of a tag: the time, and the sentence with only the permitted characters."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    allowed = "".join(one if one.isalnum() or one in " +-=._:/@" else " " for one in sentence)
-    return f"{stamp} {allowed}"[:256]
+    permitted = "".join(
+        character if character.isalnum() or character in "+-=._:/@" else " "
+        for character in sentence
+    )
+    return f"{stamp} {' '.join(permitted.split())}"[:256]
 
 
 def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
-    """Return the deployments of waves that began after a target's own current deployment.
+    """Return the deployments of waves that are newer than the target's current deployment.
 
-    Their devices run another set than the target's, also when the waves were cancelled since.
+    Their devices run other components than the target's, also if the waves were cancelled.
     """
-    found = [
-        get(greengrass, one["deploymentId"])
-        for one in waves_of(greengrass, current.target_arn)
-        if one["creationTimestamp"].timestamp() > current.created_at
+    waves = [
+        get(greengrass, summary["deploymentId"])
+        for summary in waves_of(greengrass, current.target_arn)
+        if summary["creationTimestamp"].timestamp() > current.created_at
     ]
-    return sorted(found, key=lambda one: one.created_at, reverse=True)
+    return sorted(waves, key=lambda wave: wave.created_at, reverse=True)
 
 
 def waves_of(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
@@ -277,28 +310,28 @@ def waves_of(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
 
 
 def retire(greengrass: Any, deployment_id: str) -> None:
-    """Cancel and delete a deployment; devices that took it keep its result.
+    """Cancel and delete a deployment; its devices keep their components.
 
-    A refusal is logged: a deployment that remains changes no device, and must not block a stack.
+    Errors are logged: a remaining deployment changes no device, and must not block a stack.
     """
     gone = {"ConflictException", "ResourceNotFoundException"}
     for operation in (greengrass.cancel_deployment, greengrass.delete_deployment):
         try:
             operation(deploymentId=deployment_id)
         except ClientError as error:
-            # Cancelled or deleted before: by a request that died after it, for example.
+            # For example, an interrupted request has cancelled or deleted it.
             if error.response["Error"]["Code"] not in gone:
                 logger.warning("deployment %s remains: %s", deployment_id, error)
 
 
-def _same(current: Deployment, wanted: Wanted) -> bool:
+def _same(current: Deployment, desired: DesiredDeployment) -> bool:
     return (
-        current.components == wanted.components
-        and _subset(wanted.policies, current.policies)
-        and current.job == wanted.job
+        current.components == desired.components
+        and _subset(desired.policies, current.policies)
+        and current.job == desired.job
     )
 
 
-def _subset(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether everything wanted is found; the service fills defaults in."""
-    return all(found.get(key) == value for key, value in wanted.items())
+def _subset(desired: dict[str, Any], actual: dict[str, Any]) -> bool:
+    """Return whether `actual` contains all desired values; the service adds defaults."""
+    return all(actual.get(key) == value for key, value in desired.items())

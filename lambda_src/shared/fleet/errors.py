@@ -1,4 +1,4 @@
-"""Errors of this package."""
+"""Errors of deployments."""
 
 
 class DeploymentError(Exception):

@@ -1,18 +1,18 @@
-"""A deployment that failed on one device: its reason, and whether a second attempt may help.
+"""Failures of a deployment on one device: the reason, and the value of a second attempt.
 
 Nucleus classic reports a cause and a stack of error codes. Nucleus lite reports neither, so the
-states of the components and the camera's own heartbeat are the reason there.
+reason is derived from the states of the components and the camera's heartbeat.
 """
 
 import re
 from dataclasses import dataclass
 
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     LITE,
-    Execution,
-    Heartbeat,
-    Installed,
-    Known,
+    DeviceState,
+    InstalledComponent,
+    JobExecution,
+    ReceivedHeartbeat,
 )
 
 # The most specific code of a failure that another attempt can repair. NETWORK_ERROR is also the
@@ -65,13 +65,13 @@ class Failure:
 
 
 def failure_of(
-    execution: Execution, device: Known, components: frozenset[tuple[str, str]], now: float
+    execution: JobExecution, device: DeviceState, components: frozenset[tuple[str, str]], now: float
 ) -> Failure:
-    """Explain a failed execution; pure, so the same observations are the same explanation.
+    """Return the reason of a failed execution; pure, so equal observations have equal reasons.
 
     Args:
         execution: of the deployment on this device.
-        device: everything that is known of the device.
+        device: the state of the device.
         components: names and versions of the deployment's components; if empty, any component of
             the device can be the reason.
         now: seconds since the epoch.
@@ -94,15 +94,15 @@ def failure_of(
     )
 
 
-def _is_broken(installed: Installed, components: frozenset[tuple[str, str]]) -> bool:
+def _is_broken(installed: InstalledComponent, components: frozenset[tuple[str, str]]) -> bool:
     is_deployed = not components or (installed.component, installed.version) in components
     return is_deployed and installed.state in _BROKEN
 
 
 def _cause(
-    execution: Execution,
-    device: Known,
-    broken: Installed | None,
+    execution: JobExecution,
+    device: DeviceState,
+    broken: InstalledComponent | None,
     has_cause: bool,  # noqa: FBT001 - computed once, for the text and for the class
 ) -> str:
     if has_cause:
@@ -124,7 +124,7 @@ def _cause(
     return "; ".join(parts)
 
 
-def _camera_error(heartbeat: Heartbeat | None, execution: Execution) -> str:
+def _camera_error(heartbeat: ReceivedHeartbeat | None, execution: JobExecution) -> str:
     """Return the camera's last error if it reported one after the deployment was queued."""
     if heartbeat is None or not heartbeat.last_error or heartbeat.received_at < execution.queued_at:
         return ""

@@ -1,6 +1,6 @@
-"""Metrics of the project's own work, in CloudWatch's Embedded Metric Format.
+"""Metrics of rollbacks, in CloudWatch's Embedded Metric Format.
 
-The alarms of the Monitoring stack watch them. Source: Amazon CloudWatch User Guide,
+Alarms of the Monitoring stack use them. Source: Amazon CloudWatch User Guide,
 "Specification: Embedded metric format".
 """
 
@@ -11,11 +11,11 @@ NAMESPACE = "DeepLens"
 
 
 def count_unverified_rollback(environment: str, status: str) -> None:
-    """Write the line of a rollback that not every reachable device verified, to the log.
+    """Write to the log that not every reachable device verified a rollback.
 
     Args:
         environment: the name of the environment, a dimension of the metric.
-        status: the sentence that names the devices.
+        status: a sentence that contains the devices.
     """
     metric = {
         "Namespace": NAMESPACE,

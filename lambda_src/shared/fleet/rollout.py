@@ -1,4 +1,4 @@
-"""A release in waves: each wave is a thing group below the fleet, with its own gate."""
+"""Rollout of a release in waves: each wave is a child thing group with a separate gate."""
 
 import hashlib
 import json
@@ -13,19 +13,19 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.fleet import deployments
-from shared.fleet.deployments import Deployment, Wanted
-from shared.fleet.explanation import advise, explain
-from shared.fleet.fleet import Fleet
-from shared.fleet.late_proof import prove_before_it_goes
-from shared.fleet.verdict import Goal, Rule, Verdict
-from shared.fleet.waiting import Outcome, Watch
+from shared.fleet.deployments import Deployment, DesiredDeployment
+from shared.fleet.explanation import suggest, summarize
+from shared.fleet.gate import GateResult, GateRule, RolloutTarget
+from shared.fleet.late_verification import verify_outgoing_release
+from shared.fleet.monitor import MonitorResult, RolloutMonitor
+from shared.fleet.queries import FleetQueries
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Wave:
-    """Some of the fleet before the rest: a named thing group, or a share in percent."""
+    """The part of the fleet that gets a release first: a thing group, or a share in percent."""
 
     thing_group: str | None
     percent: float
@@ -35,36 +35,36 @@ class Wave:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the template says about the rollout; `deeplens.config.rollout` has it in TOML."""
+class RolloutPlan:
+    """The rollout in the template; `deeplens.config.rollout` defines it in TOML."""
 
-    rule: Rule
+    rule: GateRule
     waves: tuple[Wave, ...]
     wait_seconds: float
     bake_seconds: float
 
     def at_once(self) -> Self:
-        """Return the same plan without waves and without a bake: for a set that ran before."""
+        """Return the plan without waves and bake, for components that have run before."""
         return replace(self, waves=(), bake_seconds=0.0)
 
     @classmethod
     def from_properties(cls, properties: dict[str, Any]) -> Self:
-        """Read the property `Rollout`, a JSON text."""
+        """Read the property `Rollout`, a JSON string."""
         return cls.from_document(json.loads(properties["Rollout"]))
 
     @classmethod
-    def from_document(cls, found: dict[str, Any]) -> Self:
-        """Read the plan that `RolloutConfig.to_plan` writes: the only place that makes its rule."""
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read the plan that `RolloutConfig.to_plan` returns."""
         return cls(
-            rule=Rule(**found["rule"]),
-            waves=tuple(Wave(**wave) for wave in found["waves"]),
-            wait_seconds=float(found["wait_seconds"]),
-            bake_seconds=float(found["bake_seconds"]),
+            rule=GateRule.of(document),
+            waves=tuple(Wave(**wave) for wave in document["waves"]),
+            wait_seconds=float(document["wait_seconds"]),
+            bake_seconds=float(document["bake_seconds"]),
         )
 
 
-class GateClosed(Exception):  # noqa: N818 - what happened, in the words of the design
-    """A release that the devices did not verify; the text is the stack's reason.
+class GateClosed(Exception):  # noqa: N818 - the event
+    """The devices did not verify a release; the message is the reason in the stack.
 
     Attributes:
         deployment: the deployment that they did not verify.
@@ -77,55 +77,57 @@ class GateClosed(Exception):  # noqa: N818 - what happened, in the words of the 
 
 @dataclass(frozen=True)
 class Rollout:
-    """Brings one set to one fleet."""
+    """Deploys components to one fleet."""
 
-    fleet: Fleet
+    fleet: FleetQueries
     thing_group: str
     token: str
     remaining_seconds: Callable[[], float]
 
-    def run(self, wanted: Wanted, plan: Plan, absent: frozenset[str] = frozenset()) -> Verdict:
-        """Deploy `wanted`, wave by wave, and return how it went.
+    def run(
+        self, desired: DesiredDeployment, plan: RolloutPlan, absent: frozenset[str] = frozenset()
+    ) -> GateResult:
+        """Deploy `desired` in waves, and return the result of the gate.
 
-        A set that passed the gate here before goes to the whole fleet at once: that is how a
-        rollback is fast. So does the first deployment of a fleet: a wave's deployment acts on
-        behalf of the fleet's, and there is none yet.
+        Components that passed the gate of this fleet before are deployed to all devices at once,
+        so that a rollback is fast. The first deployment of a fleet has no waves either, because the
+        deployment of a wave is a subdeployment of the fleet's deployment.
 
         Raises:
-            GateClosed: too many devices did not get there, or somebody stopped the deployment.
+            GateClosed: not enough devices run the release, or the deployment was stopped.
         """
         greengrass = self.fleet.greengrass
-        prove_before_it_goes(self.fleet, self.thing_group, wanted.target_arn, plan.rule)
-        current = deployments.latest(greengrass, wanted.target_arn)
+        verify_outgoing_release(self.fleet, self.thing_group, desired.target_arn, plan.rule)
+        current = deployments.latest(greengrass, desired.target_arn)
         # Inactive: the deployment that replaced it was deleted.
         is_first = current is None or current.status == "INACTIVE"
-        if wanted.components and not is_first and not deployments.is_proven(greengrass, wanted):
+        if desired.components and not is_first and not deployments.is_verified(greengrass, desired):
             for number, wave in enumerate(plan.waves, start=1):
-                self._run_wave(wanted, plan, wave, number)
-        made, outcome = self._attempt(
-            wanted, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
+                self._run_wave(desired, plan, wave, number)
+        deployment, outcome = self._attempt(
+            desired, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
         )
         if not outcome.passed:
-            raise GateClosed(_reason("", outcome), made)
-        if wanted.components:
-            said = deployments.tag_text(explain(outcome.verdict))
-            seen = outcome.verdict.of("good")
-            name = deployments.PROVEN_TAG if seen else deployments.UNSEEN_TAG
-            deployments.tag(greengrass, made, {name: said})
-            self._end_former_waves(wanted, plan)
-        return outcome.verdict
+            raise GateClosed(_reason("", outcome), deployment)
+        if desired.components:
+            text = deployments.tag_text(summarize(outcome.gate))
+            is_verified = outcome.gate.with_outcome("good")
+            name = deployments.VERIFIED_TAG if is_verified else deployments.UNVERIFIED_TAG
+            deployments.tag(greengrass, deployment, {name: text})
+            self._end_former_waves(desired, plan)
+        return outcome.gate
 
-    def end_waves(self, wanted: Wanted, current: Collection[str] = ()) -> None:
-        """Remove the deployments of the fleet's waves, and the groups that were made for them.
+    def end_waves(self, desired: DesiredDeployment, current: Collection[str] = ()) -> None:
+        """Delete the deployments of the fleet's waves, and the thing groups created for them.
 
-        Errors are logged: what remains of a wave changes no device.
+        Errors are logged: a remaining wave changes no device.
 
         Args:
-            wanted: a deployment of the fleet.
-            current: names of the groups of waves that remain.
+            desired: a deployment of the fleet.
+            current: names of the thing groups whose waves remain.
         """
         try:
-            for summary in deployments.waves_of(self.fleet.greengrass, wanted.target_arn):
+            for summary in deployments.waves_of(self.fleet.greengrass, desired.target_arn):
                 group = summary["targetArn"].rpartition("/")[2]
                 if group not in current:
                     deployments.retire(self.fleet.greengrass, summary["deploymentId"])
@@ -134,7 +136,7 @@ class Rollout:
             logger.warning("waves remain: %s", error)
 
     def _delete_wave_group(self, group: str) -> None:
-        """Delete a group that was made for a wave; one that somebody else named remains."""
+        """Delete a thing group that was created for a wave; a named one remains."""
         if not _is_wave_group(group, self.thing_group):
             return
         try:
@@ -142,121 +144,126 @@ class Rollout:
         except ClientError as error:
             logger.warning("thing group %s remains: %s", group, error)
 
-    def _end_former_waves(self, wanted: Wanted, plan: Plan) -> None:
-        """Remove waves of earlier releases that the plan does not contain."""
+    def _end_former_waves(self, desired: DesiredDeployment, plan: RolloutPlan) -> None:
+        """Delete waves of earlier releases that the plan does not contain."""
         groups = {
-            wave.thing_group or wave_group(wanted.name, number, self.thing_group)
+            wave.thing_group or wave_group(desired.name, number, self.thing_group)
             for number, wave in enumerate(plan.waves, start=1)
         }
-        self.end_waves(wanted, groups)
+        self.end_waves(desired, groups)
 
-    def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
-        group = wave.thing_group or self._group_of(wanted, wave, number)
-        target = wanted.target_arn.rpartition("/")[0] + "/" + group
-        # A wave's number of devices is its own: the fleet's minimum is for the whole.
+    def _run_wave(
+        self, desired: DesiredDeployment, plan: RolloutPlan, wave: Wave, number: int
+    ) -> None:
+        group = wave.thing_group or self._group_of(desired, wave, number)
+        target = desired.target_arn.rpartition("/")[0] + "/" + group
+        # The minimum number of devices applies to the fleet, not to a wave.
         rule = replace(plan.rule, minimum_devices=0)
-        made, outcome = self._attempt(
-            wanted.to(target), rule, wave.wait_seconds, wave.bake_seconds, frozenset()
+        deployment, outcome = self._attempt(
+            desired.to(target), rule, wave.wait_seconds, wave.bake_seconds, frozenset()
         )
         if not outcome.passed:
-            where = f"wave {number} of {len(plan.waves)} ({group}): "
-            raise GateClosed(_reason(where, outcome), made)
-        logger.info("wave %d of %d passed: %s", number, len(plan.waves), explain(outcome.verdict))
+            label = f"wave {number} of {len(plan.waves)} ({group}): "
+            raise GateClosed(_reason(label, outcome), deployment)
+        logger.info("wave %d of %d passed: %s", number, len(plan.waves), summarize(outcome.gate))
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 
-    def _group_of(self, wanted: Wanted, wave: Wave, number: int) -> str:
-        """Make the thing group of a share of the fleet, and put its share into it."""
-        iot, name = self.fleet.iot, wave_group(wanted.name, number, self.thing_group)
+    def _group_of(self, desired: DesiredDeployment, wave: Wave, number: int) -> str:
+        """Create the thing group of a share of the fleet, and update its members."""
+        iot, name = self.fleet.iot, wave_group(desired.name, number, self.thing_group)
         iot.create_thing_group(thingGroupName=name)
-        chosen = share_of(self.fleet.things(self.thing_group), wave.percent)
+        selected = share_of(self.fleet.things(self.thing_group), wave.percent)
         present = set(self.fleet.things(name))
-        for thing in sorted(chosen - present):
+        for thing in sorted(selected - present):
             iot.add_thing_to_thing_group(thingGroupName=name, thingName=thing)
-        for thing in sorted(present - chosen):
+        for thing in sorted(present - selected):
             iot.remove_thing_from_thing_group(thingGroupName=name, thingName=thing)
         return name
 
     def _attempt(
         self,
-        wanted: Wanted,
-        rule: Rule,
+        desired: DesiredDeployment,
+        rule: GateRule,
         wait_seconds: float,
         bake_seconds: float,
         absent: frozenset[str],
-    ) -> tuple[Deployment, Outcome]:
-        """Deploy a set to its target and wait; once more if only a connection was missing.
+    ) -> tuple[Deployment, MonitorResult]:
+        """Deploy and wait; try once more if devices lacked only credentials or a connection.
 
-        Both attempts share `wait_seconds`. The second one has a tag, so a request that is repeated
-        after it makes no third.
+        Both attempts share `wait_seconds`. The second attempt has a tag, so a repeated request does
+        not start a third one.
         """
         greengrass = self.fleet.greengrass
-        made = deployments.ensure(greengrass, wanted, self.token)
+        deployment = deployments.ensure(greengrass, desired, self.token)
         now = time.time()
-        goal = Goal(
-            deployment_id=made.id,
-            created_at=made.created_at,
+        target = RolloutTarget(
+            deployment_id=deployment.id,
+            created_at=deployment.created_at,
             watched_since=now,
             deadline=now + min(wait_seconds, max(self.remaining_seconds(), 1.0)),
-            model_digest=wanted.tags.get(deployments.MODEL_TAG),
-            function_arn=wanted.tags.get(deployments.FUNCTION_TAG),
+            model_digest=desired.tags.get(deployments.MODEL_TAG),
+            function_arn=desired.tags.get(deployments.FUNCTION_TAG),
             absent=absent,
             components=frozenset(
                 (name, component.get("componentVersion", ""))
-                for name, component in wanted.components.items()
+                for name, component in desired.components.items()
             ),
-            may_retry=deployments.RETRY_TAG not in made.tags,
+            may_retry=deployments.RETRY_TAG not in deployment.tags,
         )
-        outcome = self._watch(made).wait(goal, rule, bake_seconds)
-        if outcome.verdict.state != "retry":
-            return made, outcome
-        retried = outcome.verdict.retryable
-        why = explain(replace(outcome.verdict, devices=retried))
-        logger.warning("deployed once more, for devices without a connection: %s", why)
-        made = deployments.retry(greengrass, made, wanted, self.token, why)
-        # A process that started after the first attempt runs the same set.
-        goal = replace(goal, deployment_id=made.id, may_retry=False)
-        outcome = self._watch(made).wait(goal, rule, bake_seconds)
-        return made, replace(outcome, verdict=replace(outcome.verdict, retried=retried))
+        outcome = self._monitor(deployment).wait(target, rule, bake_seconds)
+        if outcome.gate.state != "retry":
+            return deployment, outcome
+        retried = outcome.gate.retryable
+        reason = summarize(replace(outcome.gate, devices=retried))
+        logger.warning("deployed once more, for devices without a connection: %s", reason)
+        deployment = deployments.retry(greengrass, deployment, desired, self.token, reason)
+        # A process that started after the first attempt runs the same components.
+        target = replace(target, deployment_id=deployment.id, may_retry=False)
+        outcome = self._monitor(deployment).wait(target, rule, bake_seconds)
+        return deployment, replace(outcome, gate=replace(outcome.gate, retried=retried))
 
-    def _watch(self, made: Deployment) -> Watch:
-        group = made.target_arn.rpartition("/")[2]
-        return Watch(
-            self.fleet, group, made, lambda: deployments.get(self.fleet.greengrass, made.id)
+    def _monitor(self, deployment: Deployment) -> RolloutMonitor:
+        group = deployment.target_arn.rpartition("/")[2]
+        return RolloutMonitor(
+            self.fleet,
+            group,
+            deployment,
+            lambda: deployments.get(self.fleet.greengrass, deployment.id),
         )
 
 
 def wave_group(deployment_name: str, number: int, thing_group: str) -> str:
     """Return the name of the thing group of a wave by percentage.
 
-    It begins with the project and contains the fleet: the handler's rights are by that beginning,
-    and a group never changes the fleet on whose behalf its deployments act.
+    It starts with the project's name, which limits the handler's permissions. It contains the name
+    of the fleet, because the parent of a subdeployment cannot change.
     """
     return f"{deployment_name}-wave-{number}-of-{thing_group}"
 
 
 def _is_wave_group(name: str, thing_group: str) -> bool:
-    """Return whether `wave_group` made the name for this fleet, for whatever project name."""
+    """Return whether `wave_group` returns the name for this fleet and any project."""
     return re.fullmatch(rf".+-wave-\d+-of-{re.escape(thing_group)}", name) is not None
 
 
 def share_of(things: Collection[str], percent: float) -> set[str]:
-    """Choose a share of the fleet, rounded up.
+    """Select a share of the fleet, rounded up.
 
-    Which devices those are follows from their names alone, so that each wave contains the one
-    before and a repeated request means the same devices.
+    The selection depends only on the names of the devices. Each wave therefore contains the
+    previous one, and a repeated request selects the same devices.
     """
-    return set(sorted(things, key=_place)[: math.ceil(len(things) * percent / 100)])
+    return set(sorted(things, key=_sort_key)[: math.ceil(len(things) * percent / 100)])
 
 
-def _place(thing: str) -> str:
-    """Order things in a way that has nothing to do with how they are named."""
+def _sort_key(thing: str) -> str:
+    """Return a sort key that does not depend on the scheme of the names."""
     return hashlib.sha256(thing.encode()).hexdigest()
 
 
-def _reason(where: str, outcome: Outcome) -> str:
+def _reason(wave: str, outcome: MonitorResult) -> str:
     parts = [
-        where + (outcome.stopped or explain(outcome.verdict)),
+        wave + (outcome.stopped or summarize(outcome.gate)),
         *(f"AWS did not answer: {error}" for error in outcome.unanswered),
-        advise(outcome.verdict),
+        suggest(outcome.gate),
     ]
     return ". ".join(part for part in parts if part)

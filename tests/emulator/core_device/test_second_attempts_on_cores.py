@@ -12,17 +12,17 @@ from shared.fleet.deployments import (
     OWNER_TAG,
     RETRY_TAG,
     Deployment,
-    Wanted,
+    DesiredDeployment,
     latest,
 )
-from shared.fleet.fleet import Fleet
+from shared.fleet.gate import GateResult, GateRule
+from shared.fleet.queries import FleetQueries
 from shared.fleet.rollout import (
     GateClosed,
-    Plan,
     Rollout,
+    RolloutPlan,
     Wave,
 )
-from shared.fleet.verdict import Rule, Verdict
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.running_emulator import Emulator
@@ -43,11 +43,11 @@ class Release:
 
     def __init__(self, aws: Emulator, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")
-        fleet = Fleet(aws.client("iot"), aws.client("iot-data"), self._greengrass)
+        fleet = FleetQueries(aws.client("iot"), aws.client("iot-data"), self._greengrass)
         self._rollout = Rollout(fleet, core.thing, uuid.uuid4().hex, lambda: HANG_SECONDS)
         # A device that was never connected is offline, and fails no release.
-        eventually(lambda: core.thing in {joined.thing for joined in fleet.joined()})
-        self._wanted = Wanted(
+        eventually(lambda: core.thing in {joined.thing for joined in fleet.registered()})
+        self._wanted = DesiredDeployment(
             core.group_arn,
             "test",
             {name: {"componentVersion": version}},
@@ -55,8 +55,8 @@ class Release:
             tags={OWNER_TAG: "test"},
         )
 
-    def run(self, *waves: Wave) -> Verdict:
-        plan = Plan(Rule(offline_after_seconds=HANG_SECONDS), waves, HANG_SECONDS, 0.0)
+    def run(self, *waves: Wave) -> GateResult:
+        plan = RolloutPlan(GateRule(offline_after_seconds=HANG_SECONDS), waves, HANG_SECONDS, 0.0)
         return self._rollout.run(self._wanted, plan)
 
     def current(self) -> Deployment:
@@ -99,7 +99,7 @@ def test_a_device_that_gets_credentials_in_time_runs_the_release(
     role_alias(exists=True)
     thread.join(HANG_SECONDS)
     [verdict] = verdicts
-    [device] = verdict.of("good")
+    [device] = verdict.with_outcome("good")
     [retried] = verdict.retried
     assert device.thing == retried.thing == core.thing
     causes = {"classic": "/credentials: 403", "lite": "nucleus lite reports no cause"}

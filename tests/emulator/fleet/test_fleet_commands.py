@@ -136,8 +136,8 @@ def test_a_roll_back_is_judged_by_the_whole_rule_of_the_environment(
         bring(cloudformation, site, 1)
         bring(cloudformation, site, 2)
         # These cores' heartbeats count no detections.
-        assert "the rule asks for 1" in fleet("rollback", "--now", "--reason", "dark", code=1)
-        assert "the rule asks for 1" in fleet("status", code=4)
+        assert "the rule requires 1" in fleet("rollback", "--now", "--reason", "dark", code=1)
+        assert "the rule requires 1" in fleet("status", code=4)
 
 
 def test_the_wrong_account_is_refused(make_site: MakeSite, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from testkit.simulated_fleet.fault_model import FaultRates
 from testkit.waiting import eventually
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
-from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
+from tests.emulator.fleet.proxy import Answer, Meddle, ResourceRequest, proxy, refusal
 from tests.emulator.running_emulator import Emulator
 
 pytestmark = pytest.mark.emulator
@@ -376,22 +376,22 @@ def test_a_handler_that_is_killed_midway_goes_on_when_lambda_tries_again(
              "RequestId": "r-1", "LogicalResourceId": "Project",
              "ResourceProperties": site.properties(1)}  # fmt: skip
     with site.on():
-        killed = patch("shared.fleet.waiting.Watch.wait", side_effect=SystemExit)
+        killed = patch("shared.fleet.monitor.RolloutMonitor.wait", side_effect=SystemExit)
         with killed, pytest.raises(SystemExit):
             cloudformation.send(event)
         assert cloudformation.send(event)["Status"] == "SUCCESS"
     assert len(site.deployments()) == 1
 
 
-def _created(request: Request) -> bool:
+def _created(request: ResourceRequest) -> bool:
     return request.method == "POST" and request.path.endswith("/deployments")
 
 
 def lost_once() -> Meddle:
     """Create the first deployment, but lose the response."""
-    lost: list[Request] = []
+    lost: list[ResourceRequest] = []
 
-    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
+    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer | None:
         answer = pass_on()
         if _created(request) and not lost:
             lost.append(request)
@@ -403,9 +403,9 @@ def lost_once() -> Meddle:
 
 def conflict_once() -> Meddle:
     """The first deployment is created, and its answer is that it is there already."""
-    seen: list[Request] = []
+    seen: list[ResourceRequest] = []
 
-    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
         answer = pass_on()
         if _created(request) and not seen:
             seen.append(request)
@@ -418,7 +418,7 @@ def conflict_once() -> Meddle:
 def throttled_every_third() -> Meddle:
     numbers = itertools.count(1)
 
-    def meddle(_: Request, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(_: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
         if next(numbers) % 3 == 0:
             return refusal(429, "ThrottlingException", "Rate exceeded")
         return pass_on()
@@ -429,7 +429,7 @@ def throttled_every_third() -> Meddle:
 def denied(path: str) -> Meddle:
     """AWS refuses every call whose path ends so."""
 
-    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
         if re.search(path, request.path):
             return refusal(403, "AccessDeniedException", "User is not authorized")
         return pass_on()
@@ -467,7 +467,7 @@ def test_a_delete_succeeds_although_its_deployment_cannot_be_deleted(
 ) -> None:
     site = make_site(2)
 
-    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
         if request.method == "DELETE":
             return refusal(403, "AccessDeniedException", "User is not authorized: iot:DeleteJob")
         return pass_on()
@@ -503,17 +503,17 @@ def test_throttling_while_it_waits_is_no_verdict(
 ) -> None:
     site = make_site(2)
     throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "List")
-    from shared.fleet.fleet import Fleet  # noqa: PLC0415 - the handler's own path
+    from shared.fleet.queries import FleetQueries  # noqa: PLC0415 - the handler's own path
 
-    real, calls = Fleet.things, []
+    real, calls = FleetQueries.things, []
 
-    def things(fleet: Fleet, group: str) -> list[str]:
+    def things(fleet: FleetQueries, group: str) -> list[str]:
         calls.append(group)
         if len(calls) in (1, 3):
             raise throttled
         return real(fleet, group)
 
-    with site.on(), patch.object(Fleet, "things", things):
+    with site.on(), patch.object(FleetQueries, "things", things):
         assert create(cloudformation, site)["Data"]["Status"].startswith("2 of 2")
 
 
@@ -593,7 +593,7 @@ def test_the_stacks_own_status_says_whether_it_is_rolled_back(
     aws: Emulator, cloudformation: CloudFormation
 ) -> None:
     del cloudformation  # Its fixture sets where the handler's clients connect.
-    from cloudformation import Request, rolls_back  # noqa: PLC0415 - the handler's own path
+    from cloudformation import ResourceRequest, is_rolling_back  # noqa: PLC0415 - the handler's own path
 
     client = aws.client("cloudformation")
     topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
@@ -601,13 +601,13 @@ def test_the_stacks_own_status_says_whether_it_is_rolled_back(
     stack = client.create_stack(
         StackName="rolled-back", TemplateBody=json.dumps({"Resources": topic})
     )["StackId"]
-    request = Request("Update", {}, None, lambda: 0.0, owner=f"{stack}/Project")
+    request = ResourceRequest("Update", {}, None, lambda: 0.0, owner=f"{stack}/Project")
 
     def status() -> str:
         return str(client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
 
     eventually(lambda: status() == "CREATE_COMPLETE", status)
-    assert not rolls_back(request)
+    assert not is_rolling_back(request)
     client.update_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {**topic, **bad}}))
     eventually(lambda: status().startswith("UPDATE_ROLLBACK"), status)
-    assert rolls_back(request)
+    assert is_rolling_back(request)

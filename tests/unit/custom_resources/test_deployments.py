@@ -81,7 +81,7 @@ def test_a_deployment_that_cannot_be_deleted_stops_nothing(greengrass: Any, code
         stub.assert_no_pending_responses()
 
 
-WANTED = deployments.Wanted(
+WANTED = deployments.DesiredDeployment(
     TARGET, "deeplens-dev", {"app": {"componentVersion": "1.0.0"}}, tags={"deeplens:owner": "stack"}
 )
 FAILED = deployments.Deployment("d-1", TARGET, "ACTIVE", "job", 0.0, WANTED.components, {}, {}, {})
@@ -117,7 +117,7 @@ def test_a_second_attempt_is_a_request_of_its_own(greengrass: Any) -> None:
     assert once.pop("tags") == {"deeplens:owner": "stack"}
     tags = again.pop("tags")
     assert tags["deeplens:replaced"] == "d-1"
-    assert tags["deeplens:retry"].endswith("no network  why ")
+    assert tags["deeplens:retry"].endswith(" no network why")
     assert once == again
 
 

@@ -7,34 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fleet.explanation import advise, explain
-from shared.fleet.failures import TRANSIENT_CODES
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     LITE,
-    Installed,
-    Joined,
+    InstalledComponent,
     Observation,
+    Registered,
 )
-from shared.fleet.verdict import (
-    Device,
-    Goal,
-    Rule,
-    Verdict,
-    judge,
+from shared.fleet.explanation import suggest, summarize
+from shared.fleet.failures import TRANSIENT_CODES
+from shared.fleet.gate import (
+    DeviceResult,
+    GateResult,
+    GateRule,
+    RolloutTarget,
+    evaluate_gate,
 )
 from testkit.gate_streams import (
     CREATED,
     FUNCTION,
-    GOAL,
     NEW,
     NOW,
+    TARGET,
     execution,
     heartbeat,
 )
+from testkit.heartbeats import with_changes
 
 CLASSIC = "aws_nucleus_classic"
 STACK = ("DEPLOYMENT_FAILURE", "ARTIFACT_DOWNLOAD_ERROR")
-GOAL_WITH_RETRY = replace(GOAL, components=frozenset({("app", "2")}), may_retry=True)
+TARGET_WITH_RETRY = replace(TARGET, components=frozenset({("app", "2")}), may_retry=True)
 # After half of the wait, and before its end.
 LATER = CREATED + 200.0
 
@@ -49,12 +50,18 @@ final_codes = st.sampled_from(
 )
 
 
-def verdict(*observations: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Verdict:
-    return judge(goal, Rule(), sorted({item.thing for item in observations}), observations, now)
+def result(
+    *observations: Observation, target: RolloutTarget = TARGET_WITH_RETRY, now: float = NOW
+) -> GateResult:
+    return evaluate_gate(
+        target, GateRule(), sorted({item.thing for item in observations}), observations, now
+    )
 
 
-def device(*observations: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Device:
-    [observed] = verdict(*observations, goal=goal, now=now).devices
+def device(
+    *observations: Observation, target: RolloutTarget = TARGET_WITH_RETRY, now: float = NOW
+) -> DeviceResult:
+    [observed] = result(*observations, target=target, now=now).devices
     return observed
 
 
@@ -64,66 +71,69 @@ def failed(thing: str = "cam", code: str = "NETWORK_ERROR", at: float = NOW - 20
 
 def failed_lite(thing: str = "cam", at: float = NOW - 20) -> tuple[Observation, Observation]:
     reason = "FAILED_ROLLBACK_NOT_REQUESTED"
-    return Joined(thing, LITE), execution(thing, "FAILED", at, reason=reason)
+    return Registered(thing, LITE), execution(thing, "FAILED", at, reason=reason)
 
 
 @given(st.sampled_from(sorted(TRANSIENT_CODES)))
 def test_the_most_specific_code_allows_a_second_attempt(code: str) -> None:
     observations = failed(code=code)
-    assert verdict(observations).state == "retry"
+    assert result(observations).state == "retry"
     assert device(observations).is_retryable
-    assert verdict(observations, goal=GOAL).state == "failed"
+    assert result(observations, target=TARGET).state == "failed"
 
 
 @given(final_codes)
 def test_a_failure_for_another_reason_is_final(code: str) -> None:
-    assert verdict(failed(code=code)).state == "failed"
+    assert result(failed(code=code)).state == "failed"
 
 
 @pytest.mark.parametrize("status", ["REJECTED", "TIMED_OUT", "CANCELED"])
 def test_only_a_failure_gets_a_second_attempt(status: str) -> None:
     observations = execution("cam", status, NOW, error_stack=(*STACK, "NETWORK_ERROR"))
-    assert verdict(observations).state == "failed"
+    assert result(observations).state == "failed"
 
 
 def test_at_the_deadline_there_is_no_second_attempt() -> None:
-    assert verdict(failed(), now=GOAL.deadline).state == "failed"
+    assert result(failed(), now=TARGET.deadline).state == "failed"
 
 
 def test_devices_that_carry_the_deployment_out_come_first_until_half_of_the_time() -> None:
     observations = (failed("cam-1"), execution("cam-2", "IN_PROGRESS", CREATED + 2))
-    assert verdict(*observations).state == "pending"
-    assert verdict(*observations, now=LATER).state == "retry"
+    assert result(*observations).state == "pending"
+    assert result(*observations, now=LATER).state == "retry"
 
 
 def test_a_component_that_fails_elsewhere_ends_the_release_at_once() -> None:
-    assert verdict(failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")).state == "failed"
+    assert result(failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")).state == "failed"
 
 
 def test_a_failure_within_the_rule_keeps_no_other_device_from_a_second_attempt() -> None:
     observations = [failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")]
-    rule = Rule(success_percent=50, error_percent=50)
-    assert judge(GOAL_WITH_RETRY, rule, ["cam-1", "cam-2"], observations, NOW).state == "retry"
+    rule = GateRule(success_percent=50, error_percent=50)
+    assert (
+        evaluate_gate(TARGET_WITH_RETRY, rule, ["cam-1", "cam-2"], observations, NOW).state
+        == "retry"
+    )
 
 
 def test_a_failure_is_explained_before_it_counts() -> None:
     """A job's status can arrive before the reports that have its reason."""
     bare = execution("cam", "FAILED", NOW - 1)
-    assert device(bare).standing == "waiting"
+    assert device(bare).outcome == "waiting"
     assert not device(bare).is_retryable
-    assert device(bare, goal=GOAL).standing == "failed"
+    assert device(bare, target=TARGET).outcome == "failed"
     later = device(bare, now=NOW + 5)
-    assert (later.standing, later.reason) == ("failed", "deployment FAILED: no reason given")
+    assert (later.outcome, later.reason) == ("failed", "deployment FAILED: no reason given")
     explained = failed(code="COMPONENT_UPDATE_ERROR", at=NOW - 1)
-    assert device(bare, explained).standing == "failed"
+    assert device(bare, explained).outcome == "failed"
 
 
 def test_lite_gets_a_second_attempt_unless_a_component_of_the_deployment_is_broken() -> None:
     observations = failed_lite()
-    assert verdict(*observations).state == "retry"
-    broken = Installed("cam", "app", "2", "BROKEN", NOW - 21)
+    assert result(*observations).state == "retry"
+    broken = InstalledComponent("cam", "app", "2", "BROKEN", NOW - 21)
     failed_device = device(*observations, broken)
-    assert (failed_device.standing, failed_device.component) == ("failed", "app")
+    assert (failed_device.outcome, failed_device.component) == ("failed", "app")
     assert failed_device.reason == (
         "deployment FAILED: FAILED_ROLLBACK_NOT_REQUESTED; nucleus lite reports no cause; "
         "app 2 is BROKEN"
@@ -131,8 +141,8 @@ def test_lite_gets_a_second_attempt_unless_a_component_of_the_deployment_is_brok
 
 
 def test_a_component_that_was_broken_before_is_no_reason() -> None:
-    broken = Installed("cam", "app", "1", "BROKEN", NOW)
-    assert verdict(*failed_lite(), broken).state == "retry"
+    broken = InstalledComponent("cam", "app", "1", "BROKEN", NOW)
+    assert result(*failed_lite(), broken).state == "retry"
 
 
 def test_without_a_cause_the_camera_is_asked() -> None:
@@ -140,14 +150,14 @@ def test_without_a_cause_the_camera_is_asked() -> None:
     reason = device(*failed_lite(), beat).reason
     assert "no component of it is broken" in reason
     assert reason.endswith("the camera is failing, last error: no camera at /dev/video0")
-    full = replace(beat, disk_free_bytes=12 << 20)
+    full = with_changes(beat, disk_free_bytes=12 << 20)
     assert "; 12 MiB of disk were free; the camera" in device(*failed_lite(), full).reason
-    earlier = replace(beat, received_at=CREATED - 1)
+    earlier = with_changes(beat, received_at=CREATED - 1)
     assert "last error" not in device(*failed_lite(), earlier).reason
 
 
 def test_the_same_failure_on_classic_without_any_detail_is_final() -> None:
-    assert verdict(Joined("cam", CLASSIC), failed_lite()[1]).state == "failed"
+    assert result(Registered("cam", CLASSIC), failed_lite()[1]).state == "failed"
 
 
 def streams(thing: str, kind: str) -> list[Observation]:
@@ -156,15 +166,15 @@ def streams(thing: str, kind: str) -> list[Observation]:
         case "good":
             done = execution(thing, "SUCCEEDED", CREATED + 9)
             beat = heartbeat(thing, NOW - 1, 3, model_digest=NEW, function_arn=FUNCTION)
-            return [Joined(thing, CLASSIC), done, beat]
+            return [Registered(thing, CLASSIC), done, beat]
         case "lost":
-            return [Joined(thing, CLASSIC), failed(thing)]
+            return [Registered(thing, CLASSIC), failed(thing)]
         case "lite":
             return list(failed_lite(thing))
         case "broken lite":
-            return [*failed_lite(thing), Installed(thing, "app", "2", "BROKEN", NOW - 21)]
+            return [*failed_lite(thing), InstalledComponent(thing, "app", "2", "BROKEN", NOW - 21)]
         case _:
-            return [Joined(thing, CLASSIC), failed(thing, "COMPONENT_UPDATE_ERROR")]
+            return [Registered(thing, CLASSIC), failed(thing, "COMPONENT_UPDATE_ERROR")]
 
 
 kinds = st.lists(
@@ -180,15 +190,17 @@ def test_repeated_and_reordered_reports_change_no_second_attempt(
     observations = [
         item for thing, kind in zip(things, fleet, strict=True) for item in streams(thing, kind)
     ]
-    in_order = judge(GOAL_WITH_RETRY, Rule(), things, observations, NOW)
+    in_order = evaluate_gate(TARGET_WITH_RETRY, GateRule(), things, observations, NOW)
     shuffled = observations + random_.choices(observations, k=len(observations))
     random_.shuffle(shuffled)
-    assert judge(GOAL_WITH_RETRY, Rule(), things, shuffled, NOW) == in_order
+    assert evaluate_gate(TARGET_WITH_RETRY, GateRule(), things, shuffled, NOW) == in_order
     if {"broken", "broken lite"} & set(fleet):
         assert in_order.state == "failed"
     else:
         assert in_order.state == ("retry" if {"lost", "lite"} & set(fleet) else "passed")
-    second = judge(replace(GOAL_WITH_RETRY, may_retry=False), Rule(), things, shuffled, NOW)
+    second = evaluate_gate(
+        replace(TARGET_WITH_RETRY, may_retry=False), GateRule(), things, shuffled, NOW
+    )
     assert second.state == ("passed" if set(fleet) == {"good"} else "failed")
 
 
@@ -204,22 +216,22 @@ def test_the_log_of_a_broken_component_is_where_its_nucleus_writes_it(
     runtime: str, log: str
 ) -> None:
     done = execution("cam", "SUCCEEDED", CREATED + 9)
-    broken = Installed("cam", "app", "2", "BROKEN", NOW - 5, "Segmentation fault")
-    failed_verdict = verdict(Joined("cam", runtime), done, broken)
-    assert advise(failed_verdict) == f"Try: read {log} on the device"
+    broken = InstalledComponent("cam", "app", "2", "BROKEN", NOW - 5, "Segmentation fault")
+    failed_verdict = result(Registered("cam", runtime), done, broken)
+    assert suggest(failed_verdict) == f"Try: read {log} on the device"
 
 
 def test_the_log_of_a_deployment_without_a_broken_component_is_that_of_the_nucleus() -> None:
-    failed_verdict = verdict(*failed_lite(), goal=GOAL)
-    assert "`journalctl -a -t ggdeploymentd`" in advise(failed_verdict)
-    assert "nucleus lite does not roll back" in explain(failed_verdict)
+    failed_verdict = result(*failed_lite(), target=TARGET)
+    assert "`journalctl -a -t ggdeploymentd`" in suggest(failed_verdict)
+    assert "nucleus lite does not roll back" in summarize(failed_verdict)
 
 
 def test_a_camera_without_frames_has_a_log_on_either_nucleus() -> None:
     done = execution("cam", "SUCCEEDED", CREATED + 9)
     silent = heartbeat("cam", NOW - 1, 3, frames=0)
-    on_lite = verdict(Joined("cam", LITE), done, silent, now=GOAL.deadline)
-    assert advise(on_lite).endswith("then `journalctl -a -t <component>` on the device")
+    on_lite = result(Registered("cam", LITE), done, silent, now=TARGET.deadline)
+    assert suggest(on_lite).endswith("then `journalctl -a -t <component>` on the device")
 
 
 @pytest.mark.parametrize(
@@ -231,9 +243,9 @@ def test_a_camera_without_frames_has_a_log_on_either_nucleus() -> None:
     ],
 )
 def test_the_most_specific_code_has_the_advice(code: str, advice: str) -> None:
-    assert advice in advise(verdict(failed(code=code), goal=GOAL))
+    assert advice in suggest(result(failed(code=code), target=TARGET))
 
 
 def test_a_device_that_is_set_up_with_another_nucleus_has_its_newest_one() -> None:
-    observations = [Joined("cam", CLASSIC, 1.0), Joined("cam", LITE, 2.0), failed_lite()[1]]
+    observations = [Registered("cam", CLASSIC, 1.0), Registered("cam", LITE, 2.0), failed_lite()[1]]
     assert device(*observations).runtime == device(*reversed(observations)).runtime == LITE

@@ -8,23 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens.config import RolloutConfig
-from shared.fleet.explanation import advise, explain
-from shared.fleet.observations import (
-    Heartbeat,
-    Installed,
-    Joined,
-    known,
+from shared.fleet.device_state import (
+    InstalledComponent,
+    ReceivedHeartbeat,
+    Registered,
+    latest_by_device,
 )
-from shared.fleet.rollout import Plan
-from shared.fleet.verdict import Goal, Rule, judge
+from shared.fleet.explanation import suggest, summarize
+from shared.fleet.gate import GateRule, RolloutTarget, evaluate_gate
+from shared.fleet.rollout import RolloutPlan
 from testkit.gate_streams import (
     CREATED,
-    GOAL,
     LATE,
-    LATE_STANDINGS,
+    LATE_OUTCOMES,
     NOW,
     OLD,
-    STANDINGS,
+    OUTCOMES,
+    TARGET,
     TRUTHS,
     Truth,
     disturbed,
@@ -33,10 +33,11 @@ from testkit.gate_streams import (
     heartbeat,
     story,
 )
+from testkit.heartbeats import with_changes
 
 truths = st.lists(st.sampled_from(TRUTHS), max_size=12)
 rules = st.builds(
-    Rule,
+    GateRule,
     success_percent=st.sampled_from([0.0, 50.0, 90.0, 100.0]),
     error_percent=st.sampled_from([0.0, 10.0, 50.0, 100.0]),
     minimum_devices=st.integers(0, 4),
@@ -45,62 +46,76 @@ rules = st.builds(
 
 @given(truths, rules, st.randoms(use_true_random=False), st.sampled_from(["early", "late"]))
 def test_missing_repeated_and_reordered_news_change_no_verdict(
-    found: list[Truth], rule: Rule, random_: random.Random, when: str
+    found: list[Truth], rule: GateRule, random_: random.Random, when: str
 ) -> None:
     late = when == "late"
     stories = [story(f"cam-{number:02d}", truth) for number, truth in enumerate(found)]
     things = [one.thing for one in stories]
-    goal = replace(GOAL, deadline=NOW) if late else GOAL
+    target = replace(TARGET, deadline=NOW) if late else TARGET
 
-    verdict = judge(goal, rule, things, disturbed(stories, random_), NOW)
+    result = evaluate_gate(target, rule, things, disturbed(stories, random_), NOW)
 
-    assert {one.thing: one.standing for one in verdict.devices} == {
-        one.thing: (LATE_STANDINGS if late else STANDINGS)[one.truth] for one in stories
+    assert {one.thing: one.outcome for one in result.devices} == {
+        one.thing: (LATE_OUTCOMES if late else OUTCOMES)[one.truth] for one in stories
     }
-    assert verdict.state == expected_state(found, rule, late=late)
-    in_order = [news for one in stories for news in (*one.passing, *one.needed)]
-    assert judge(goal, rule, things, in_order, NOW) == verdict
+    assert result.state == expected_state(found, rule, late=late)
+    in_order = [observations for one in stories for observations in (*one.passing, *one.needed)]
+    assert evaluate_gate(target, rule, things, in_order, NOW) == result
 
 
 @given(truths, st.randoms(use_true_random=False))
 def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
-    """What is known is a maximum: taking the maximum of maxima changes nothing."""
-    news = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
-    cut = random_.randrange(len(news) + 1)
-    assert known(news, "d-1") == known([*news[cut:], *news[:cut], *news], "d-1")
+    """The state is a maximum, and the maximum of maxima is the same."""
+    observations = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
+    cut = random_.randrange(len(observations) + 1)
+    assert latest_by_device(observations, "d-1") == latest_by_device(
+        [*observations[cut:], *observations[:cut], *observations], "d-1"
+    )
 
 
 @given(truths)
 def test_news_of_another_deployment_is_no_news(found: list[Truth]) -> None:
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
-    news = [one for each in stories for one in (*each.passing, *each.needed)]
-    verdict = judge(
-        replace(GOAL, deployment_id="d-2"), Rule(), [s.thing for s in stories], news, NOW
+    observations = [one for each in stories for one in (*each.passing, *each.needed)]
+    result = evaluate_gate(
+        replace(TARGET, deployment_id="d-2"),
+        GateRule(),
+        [s.thing for s in stories],
+        observations,
+        NOW,
     )
-    assert not verdict.of("good")
-    assert not verdict.of("failed")
+    assert not result.with_outcome("good")
+    assert not result.with_outcome("failed")
 
 
 @given(truths, rules)
-def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: Rule) -> None:
+def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: GateRule) -> None:
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
-    news = [one for each in stories for one in (*each.passing, *each.needed)]
-    assert judge(GOAL, rule, [s.thing for s in stories], news, LATE).state != "pending"
+    observations = [one for each in stories for one in (*each.passing, *each.needed)]
+    assert (
+        evaluate_gate(TARGET, rule, [s.thing for s in stories], observations, LATE).state
+        != "pending"
+    )
 
 
 @given(truths)
 def test_no_rule_passes_a_release_that_no_reachable_device_runs(found: list[Truth]) -> None:
-    bad = [truth for truth in found if LATE_STANDINGS[truth] != "good"]
+    bad = [truth for truth in found if LATE_OUTCOMES[truth] != "good"]
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(bad)]
-    news = [one for each in stories for one in (*each.passing, *each.needed)]
-    verdict = judge(GOAL, Rule(), [one.thing for one in stories], news, NOW)
-    assert verdict.state != "passed" or not verdict.reachable
+    observations = [one for each in stories for one in (*each.passing, *each.needed)]
+    result = evaluate_gate(TARGET, GateRule(), [one.thing for one in stories], observations, NOW)
+    assert result.state != "passed" or not result.reachable
 
 
-def one(*news: object, goal: Goal = GOAL, rule: Rule | None = None, now: float = NOW) -> str:
-    verdict = judge(goal, rule or Rule(), ["cam"], news, now)  # type: ignore[arg-type]
-    [device] = verdict.devices
-    return f"{verdict.state}, {device.standing}: {device.reason}"
+def one(
+    *observations: object,
+    target: RolloutTarget = TARGET,
+    rule: GateRule | None = None,
+    now: float = NOW,
+) -> str:
+    result = evaluate_gate(target, rule or GateRule(), ["cam"], observations, now)  # type: ignore[arg-type]
+    [device] = result.devices
+    return f"{result.state}, {device.outcome}: {device.reason}"
 
 
 DONE = execution("cam", "SUCCEEDED", CREATED + 9)
@@ -108,16 +123,16 @@ DONE = execution("cam", "SUCCEEDED", CREATED + 9)
 
 def test_a_joined_core_whose_camera_never_spoke_is_waited_for() -> None:
     fresh = execution("cam", "QUEUED", NOW)
-    assert one(Joined("cam"), fresh).startswith("pending, waiting: is silent, but may")
-    assert one(Joined("cam")).startswith("pending, waiting: the rollout has not come")
+    assert one(Registered("cam"), fresh).startswith("pending, waiting: is silent, but may")
+    assert one(Registered("cam")).startswith("pending, waiting: the rollout has not come")
     busy = execution("cam", "IN_PROGRESS", NOW)
-    assert one(Joined("cam"), busy, now=NOW + 100).startswith("pending, waiting: is carrying")
-    assert one(Joined("cam"), DONE, now=LATE).startswith("failed, waiting: finished")
+    assert one(Registered("cam"), busy, now=NOW + 100).startswith("pending, waiting: is carrying")
+    assert one(Registered("cam"), DONE, now=LATE).startswith("failed, waiting: finished")
 
 
 def test_a_core_that_takes_nothing_in_time_is_offline_and_fails_nothing() -> None:
     queued = execution("cam", "QUEUED", NOW - 30)
-    assert one(Joined("cam"), queued) == "passed, offline: is silent"
+    assert one(Registered("cam"), queued) == "passed, offline: is silent"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +147,7 @@ def test_a_core_that_takes_nothing_in_time_is_offline_and_fails_nothing() -> Non
 def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> None:
     beat = heartbeat("cam", NOW - 1, 2, **fields)
     assert expected in one(DONE, beat)
-    assert one(DONE, beat, goal=replace(GOAL, deadline=NOW)).startswith("failed")
+    assert one(DONE, beat, target=replace(TARGET, deadline=NOW)).startswith("failed")
 
 
 def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
@@ -150,8 +165,8 @@ VERIFIED = heartbeat("cam", CREATED + 299, 9, uptime_seconds=200.0)
 def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished() -> None:
     assert one(BUSY, VERIFIED, now=CREATED + 299).startswith("pending, waiting: is carrying")
     assert one(BUSY, VERIFIED, now=CREATED + 300) == "passed, good: the job did not finish"
-    verdict = judge(GOAL, Rule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
-    assert explain(verdict) == (
+    result = evaluate_gate(TARGET, GateRule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
+    assert summarize(result) == (
         "1 of 1 reachable devices run the release; 1 of these (cam): the job did not finish"
     )
 
@@ -160,34 +175,36 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
     "beat",
     [
         # It started before the deployment or at an unknown time: its digest may be the old one.
-        replace(VERIFIED, uptime_seconds=310.0),
-        replace(VERIFIED, uptime_seconds=0.0),
-        replace(VERIFIED, model_digest=OLD),
-        replace(VERIFIED, function_arn="arn:old:1"),
-        replace(VERIFIED, frames=0),
-        replace(VERIFIED, status="failing"),
-        replace(VERIFIED, received_at=CREATED + 280),
+        with_changes(VERIFIED, uptime_seconds=310.0),
+        with_changes(VERIFIED, uptime_seconds=0.0),
+        with_changes(VERIFIED, model_digest=OLD),
+        with_changes(VERIFIED, function_arn="arn:old:1"),
+        with_changes(VERIFIED, frames=0),
+        with_changes(VERIFIED, status="failing"),
+        with_changes(VERIFIED, received_at=CREATED + 280),
     ],
     ids=["old process", "unknown start", "model", "function", "no frame", "failing", "silent"],
 )
-def test_a_job_that_did_not_finish_needs_the_whole_report(beat: Heartbeat) -> None:
+def test_a_job_that_did_not_finish_needs_the_whole_report(beat: ReceivedHeartbeat) -> None:
     assert one(BUSY, beat, now=CREATED + 300).startswith("failed, waiting: is carrying")
 
 
 def test_a_job_that_did_not_finish_is_not_made_up_for_where_more_is_asked() -> None:
     now = CREATED + 300
-    assert one(BUSY, VERIFIED, rule=Rule(minimum_detections=1), now=now).startswith("failed")
-    assert one(BUSY, VERIFIED, rule=Rule(minimum_frames_per_second=1), now=now).startswith("failed")
+    assert one(BUSY, VERIFIED, rule=GateRule(minimum_detections=1), now=now).startswith("failed")
+    assert one(BUSY, VERIFIED, rule=GateRule(minimum_frames_per_second=1), now=now).startswith(
+        "failed"
+    )
     queued = execution("cam", "QUEUED", CREATED)
-    assert one(Joined("cam"), queued, VERIFIED, now=now).startswith("failed")
-    broken = Installed("cam", "app", "2", "BROKEN", CREATED + 299, "ended with 1")
+    assert one(Registered("cam"), queued, VERIFIED, now=now).startswith("failed")
+    broken = InstalledComponent("cam", "app", "2", "BROKEN", CREATED + 299, "ended with 1")
     assert one(BUSY, VERIFIED, broken, now=now).startswith("failed")
 
 
 def test_the_rule_of_an_environment_has_every_field() -> None:
     plan = RolloutConfig().to_plan()
-    assert set(plan["rule"]) == {one.name for one in fields(Rule)}
-    assert set(plan) == {one.name for one in fields(Plan)}
+    assert set(plan["rule"]) == {one.name for one in fields(GateRule)}
+    assert set(plan) == {one.name for one in fields(RolloutPlan)}
 
 
 def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
@@ -198,12 +215,14 @@ def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
 def test_a_camera_that_falls_silent_under_the_gates_eyes_is_not_good() -> None:
     beat = heartbeat("cam", CREATED + 10, 3)
     assert one(DONE, beat, now=CREATED + 60).startswith("pending, waiting: ran the release, and")
-    earlier = replace(GOAL, watched_since=CREATED + 1000, deadline=CREATED + 1300)
-    assert one(DONE, beat, goal=earlier, now=CREATED + 1001).startswith("passed, offline: ran")
+    earlier = replace(TARGET, watched_since=CREATED + 1000, deadline=CREATED + 1300)
+    assert one(DONE, beat, target=earlier, now=CREATED + 1001).startswith("passed, offline: ran")
 
 
 def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
-    broken = Installed("cam", "app", "2", "BROKEN", NOW - 5, "last lines: Segmentation fault")
+    broken = InstalledComponent(
+        "cam", "app", "2", "BROKEN", NOW - 5, "last lines: Segmentation fault"
+    )
     assert one(DONE, broken) == (
         "failed, failed: deployment SUCCEEDED, but app is BROKEN: last lines: Segmentation fault"
     )
@@ -211,47 +230,47 @@ def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
 
 
 def test_half_the_frames_are_not_enough_where_the_rule_says_so() -> None:
-    rule = Rule(minimum_frames_per_second=2.0)
+    rule = GateRule(minimum_frames_per_second=2.0)
     slow = heartbeat("cam", NOW - 1, 2, uptime_seconds=60.0, frames_per_second=1.0)
-    assert "makes 1 frames per second, the rule asks for 2" in one(DONE, slow, rule=rule)
-    early = replace(slow, uptime_seconds=5.0, frames_per_second=9.0)
+    assert "processes 1 frames per second, the rule requires 2" in one(DONE, slow, rule=rule)
+    early = with_changes(slow, uptime_seconds=5.0, frames_per_second=9.0)
     assert "not known yet" in one(DONE, early, rule=rule)
-    assert one(DONE, replace(slow, frames_per_second=2.0), rule=rule).startswith("passed")
+    assert one(DONE, with_changes(slow, frames_per_second=2.0), rule=rule).startswith("passed")
 
 
 def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says_so() -> None:
-    rule = Rule(minimum_detections=5)
+    rule = GateRule(minimum_detections=5)
     blind = heartbeat("cam", NOW - 1, 2, frames=400, detections=0)
-    assert "found 0 things on 400 frames, the rule asks for 5" in one(DONE, blind, rule=rule)
-    too_late = replace(GOAL, deadline=NOW - 1)
-    assert one(DONE, blind, rule=rule, goal=too_late).startswith("failed")
-    assert one(DONE, replace(blind, detections=5), rule=rule).startswith("passed")
-    assert one(DONE, blind).startswith("passed"), "without the rule an empty scene is no failure"
+    assert "has 0 detections on 400 frames, the rule requires 5" in one(DONE, blind, rule=rule)
+    too_late = replace(TARGET, deadline=NOW - 1)
+    assert one(DONE, blind, rule=rule, target=too_late).startswith("failed")
+    assert one(DONE, with_changes(blind, detections=5), rule=rule).startswith("passed")
+    assert one(DONE, blind).startswith("passed"), "an empty scene is not a failure"
 
 
 def test_removal_is_done_when_the_component_is_gone() -> None:
-    goal = replace(GOAL, model_digest=None, function_arn=None, absent=frozenset({"app"}))
-    still = Installed("cam", "app", "2", "RUNNING", NOW)
-    assert one(DONE, still, goal=goal).startswith("pending, waiting: still has app")
-    assert one(DONE, goal=goal).startswith("passed, good")
+    target = replace(TARGET, model_digest=None, function_arn=None, absent=frozenset({"app"}))
+    still = InstalledComponent("cam", "app", "2", "RUNNING", NOW)
+    assert one(DONE, still, target=target).startswith("pending, waiting: still has app")
+    assert one(DONE, target=target).startswith("passed, good")
 
 
 def test_a_failure_names_devices_component_stack_and_what_to_try() -> None:
     stack = ("DEPLOYMENT_FAILURE", "ARTIFACT_CHECKSUM_MISMATCH")
-    reason = "model 1.0.0: downloaded SHA-256 0, its recipe says 1"
-    news = [
+    reason = "model 1.0.0: downloaded SHA-256 0, its recipe has 1"
+    observations = [
         execution(thing, "FAILED", NOW, reason=reason, error_stack=stack)
         for thing in ("cam-1", "cam-2")
     ]
-    verdict = judge(GOAL, Rule(), ["cam-1", "cam-2"], news, NOW)
-    assert explain(verdict) == (
+    result = evaluate_gate(TARGET, GateRule(), ["cam-1", "cam-2"], observations, NOW)
+    assert summarize(result) == (
         "0 of 2 reachable devices run the release; 2 failed (cam-1, cam-2): deployment FAILED: "
         f"{reason} [DEPLOYMENT_FAILURE > ARTIFACT_CHECKSUM_MISMATCH]"
     )
-    assert "publish the artifact again" in advise(verdict)
+    assert "publish the artifact again" in suggest(result)
 
 
 def test_a_fleet_without_devices_is_no_failure() -> None:
-    verdict = judge(GOAL, Rule(), [], [], NOW)
-    assert verdict.state == "passed"
-    assert "no device yet" in explain(verdict)
+    result = evaluate_gate(TARGET, GateRule(), [], [], NOW)
+    assert result.state == "passed"
+    assert "no device yet" in summarize(result)

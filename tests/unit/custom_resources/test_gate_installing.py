@@ -2,18 +2,18 @@
 
 import pytest
 
-from shared.fleet.verdict import Rule, judge
+from shared.fleet.gate import GateRule, evaluate_gate
 from testkit.gate_streams import (
     CREATED,
     FUNCTION,
-    GOAL,
     LATE,
     NOW,
+    TARGET,
     execution,
     heartbeat,
 )
 
-RULE = Rule(success_percent=100.0, error_percent=0.0, minimum_devices=1)
+RULE = GateRule(success_percent=100.0, error_percent=0.0, minimum_devices=1)
 DONE = execution("cam", "SUCCEEDED", CREATED + 9)
 
 
@@ -22,13 +22,13 @@ def test_an_installation_is_waited_for_until_the_deadline(now: float, state: str
     installing = heartbeat(
         "cam", now - 1, 20, status="installing", model_digest=None, function_arn=FUNCTION, frames=0
     )
-    verdict = judge(GOAL, RULE, ["cam"], [DONE, installing], now)
-    assert verdict.state == state
-    [device] = verdict.devices
-    assert device.standing == "waiting"
+    result = evaluate_gate(TARGET, RULE, ["cam"], [DONE, installing], now)
+    assert result.state == state
+    [device] = result.devices
+    assert device.outcome == "waiting"
     assert device.reason == "finished the deployment, but is installing its Python environment"
 
 
 def test_the_first_frame_after_the_installation_passes() -> None:
     running = heartbeat("cam", NOW - 1, 21)
-    assert judge(GOAL, RULE, ["cam"], [DONE, running], NOW).state == "passed"
+    assert evaluate_gate(TARGET, RULE, ["cam"], [DONE, running], NOW).state == "passed"

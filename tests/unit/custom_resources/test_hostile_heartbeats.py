@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fleet.fleet import Fleet
-from shared.fleet.observations import Heartbeat
+from shared.fleet.device_state import ReceivedHeartbeat
+from shared.fleet.queries import FleetQueries
 
 
 class Shadows:
@@ -28,10 +28,10 @@ class Shadows:
         return {"payload": io.BytesIO(json.dumps(self._document).encode())}
 
 
-def heartbeat(reported: Any) -> Heartbeat:
-    (found,) = Fleet(None, Shadows(reported), None).heartbeat("front-door")
-    assert isinstance(found, Heartbeat)
-    return found
+def heartbeat(reported: Any) -> ReceivedHeartbeat:
+    received = FleetQueries(None, Shadows(reported), None).last_heartbeat("front-door")
+    assert isinstance(received, ReceivedHeartbeat)
+    return received
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_a_number_that_is_none_is_zero(value: object) -> None:
 @pytest.mark.parametrize("value", ["x", -1, 1.5, float("nan"), 2**60, True, None, [], {}, "1"])
 def test_bytes_that_are_no_number_of_bytes_are_not_known(value: object) -> None:
     found = heartbeat({"disk": {"free_bytes": value}, "memory": {"available_bytes": value}})
-    assert (found.disk_free_bytes, found.memory_available_bytes) == (None, None)
+    assert (found.disk_free_bytes, found.reported.memory.available_bytes) == (None, None)
 
 
 def test_free_disk_and_memory_are_those_of_the_report() -> None:
     found = heartbeat({"disk": {"free_bytes": 7}, "memory": {"available_bytes": 0}})
-    assert (found.disk_free_bytes, found.memory_available_bytes) == (7, 0)
+    assert (found.disk_free_bytes, found.reported.memory.available_bytes) == (7, 0)
 
 
 def test_text_is_bounded_and_can_be_printed() -> None:

@@ -8,9 +8,9 @@ import click
 import pytest
 
 from deeplens.local.approvals import check_answers
+from deeplens.local.pipeline.approval import ApprovalRequest, request_approval
 from deeplens.local.processes import CommandFailed
-from local_aws.pipeline import execution_log
-from local_aws.pipeline.approval import ApprovalRequest, request_approval
+from deeplens.releases.executions import execution_log
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def asked(executions: Path) -> ApprovalRequest:
         asked_at=time.time(),
         valid_minutes=60,
     )
-    execution_log.append(executions, {"approvals": [], "waits": asdict(request)})
+    execution_log(executions).append({"approvals": [], "waits": asdict(request)})
     return request
 
 

@@ -25,8 +25,8 @@ from deeplens.fleet.doctor import (
     simulation,
     stacks,
 )
-from deeplens.fleet.site import Site
-from deeplens.fleet.stacks import Stack
+from deeplens.fleet.session import FleetSession
+from deeplens.fleet.stacks import DeployedStack
 
 ROOT = Path(__file__).parents[3]
 SHAPE = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")
@@ -62,7 +62,7 @@ def patient(
     file.write_text((ROOT / "environments/dev.toml").read_text(encoding="utf-8") + text)
     environment: EnvironmentConfig = load_environment(file)
     session: Any = Session(**services)
-    return Patient(Site(environment, session), ROOT / "models")
+    return Patient(FleetSession(environment, session), ROOT / "models")
 
 
 @pytest.mark.parametrize("protected", [False, True])
@@ -70,7 +70,7 @@ def patient(
 def test_each_status_of_a_stack_has_an_outcome_and_a_blocking_one_a_way_out(
     status: str, *, protected: bool
 ) -> None:
-    found = stacks.judge(Stack("dev-Inference", status, protected))
+    found = stacks.judge(DeployedStack("dev-Inference", status, protected))
     assert status in found.text
     if found.outcome == Outcome.BLOCKED:
         assert found.repair.startswith("aws cloudformation ")
@@ -93,7 +93,7 @@ def test_each_status_of_a_stack_has_an_outcome_and_a_blocking_one_a_way_out(
 def test_the_outcome_and_the_repair_fit_the_status(
     status: str, *, protected: bool, outcome: Outcome, repair: str
 ) -> None:
-    found = stacks.judge(Stack("dev-Inference", status, protected))
+    found = stacks.judge(DeployedStack("dev-Inference", status, protected))
     assert found.outcome == outcome
     assert repair in found.repair
 
@@ -101,7 +101,7 @@ def test_the_outcome_and_the_repair_fit_the_status(
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_ways_out_are_commands_of_the_api(status: str) -> None:
     """Each `aws cloudformation` command is an operation with these parameters."""
-    words = stacks.judge(Stack("s", status, protected=True)).repair.split()
+    words = stacks.judge(DeployedStack("s", status, protected=True)).repair.split()
     if not words:
         return
     model = botocore.session.get_session().get_service_model("cloudformation")

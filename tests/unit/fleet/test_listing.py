@@ -12,15 +12,17 @@ from deeplens.cli.fleet.listing import (
     seconds_of,
     size,
 )
-from deeplens.fleet.releases import Release
-from deeplens.fleet.status import Row
+from deeplens.fleet.kept_releases import KeptRelease
+from deeplens.fleet.status import DeviceStatus
 
 DIGEST = "63870608181d26a099070af27675749148c8e3c6854e14a90047892cb8138cea"
 NOW = 1_800_000_000.0
 
 
-def row(thing: str = "production-camera-0001", standing: str = "good", drift: str = "") -> Row:
-    return Row(
+def row(
+    thing: str = "production-camera-0001", standing: str = "good", drift: str = ""
+) -> DeviceStatus:
+    return DeviceStatus(
         thing=thing,
         standing=standing,
         status="healthy",
@@ -35,7 +37,7 @@ def row(thing: str = "production-camera-0001", standing: str = "good", drift: st
     )
 
 
-def lines(*rows: Row, wide: bool = False) -> list[str]:
+def lines(*rows: DeviceStatus, wide: bool = False) -> list[str]:
     shown = status.report("cameras", list(rows), NOW, wide=wide)
     return [click.unstyle(line) for line in shown]
 
@@ -83,7 +85,9 @@ def test_control_characters_of_a_device_do_not_reach_the_terminal() -> None:
 
 
 def test_a_device_that_never_reported_has_dashes_in_its_cells() -> None:
-    silent = Row("a", "offline", "never heard of", None, None, None, None, None, None, None, "")
+    silent = DeviceStatus(
+        "a", "offline", "never reported", None, None, None, None, None, None, None, ""
+    )
     assert lines(silent)[-1].split() == ["a", "offline", "-", "-", "-", "-"]
 
 
@@ -119,7 +123,7 @@ def test_colours_need_a_terminal_and_no_no_color(
 
 
 def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
-    release = Release(
+    release = KeptRelease(
         id="0b6c5d5e-3f0e-4a51-9b0e-0123456789ab",
         created="2027-01-15T04:00:00Z",
         status="COMPLETED",

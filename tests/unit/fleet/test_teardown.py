@@ -7,8 +7,8 @@ import pytest
 
 from deeplens.config import EnvironmentConfig, load_environment
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
-from deeplens.fleet.stacks import Stack, stack_names
+from deeplens.fleet.session import FleetSession
+from deeplens.fleet.stacks import DeployedStack, stack_names
 from deeplens.fleet.teardown.stacks import StackDeletion
 
 ROOT = Path(__file__).parents[3]
@@ -71,19 +71,23 @@ def environment(text: str = "", tmp_path: Path | None = None) -> EnvironmentConf
 
 
 def deletion(cloudformation: CloudFormation) -> tuple[StackDeletion, list[str], list[float]]:
-    said: list[str] = []
+    output: list[str] = []
     slept: list[float] = []
     session: Any = cloudformation
-    return StackDeletion(Site(environment(), session), said.append, slept.append), said, slept
+    return (
+        StackDeletion(FleetSession(environment(), session), output.append, slept.append),
+        output,
+        slept,
+    )
 
 
 def test_a_policy_that_aws_iot_releases_late_is_deleted_by_a_later_attempt() -> None:
     cloudformation = CloudFormation(3, "AWS::IoT::Policy")
-    deleting, said, slept = deletion(cloudformation)
-    deleting.delete(Stack("dev-Devices", "CREATE_COMPLETE", protected=False))
+    deleting, output, slept = deletion(cloudformation)
+    deleting.delete(DeployedStack("dev-Devices", "CREATE_COMPLETE", protected=False))
     assert cloudformation.attempts == 4
     assert slept == [60.0] * 3
-    assert len(said) == 3
+    assert len(output) == 3
     assert cloudformation.protected is None
 
 
@@ -91,7 +95,7 @@ def test_the_wait_is_longer_than_aws_needs_and_ends_with_the_last_reason() -> No
     cloudformation = CloudFormation(99, "AWS::IoT::Policy")
     deleting, _, slept = deletion(cloudformation)
     with pytest.raises(FleetError, match=f"Policy: reason {cloudformation.attempts + 7}"):
-        deleting.delete(Stack("dev-Devices", "CREATE_COMPLETE", protected=False))
+        deleting.delete(DeployedStack("dev-Devices", "CREATE_COMPLETE", protected=False))
     # AWS: up to five minutes.
     assert sum(slept) > 300
 
@@ -100,13 +104,15 @@ def test_any_other_failure_is_reported_at_once() -> None:
     cloudformation = CloudFormation(99, "AWS::IAM::Role")
     deleting, _, slept = deletion(cloudformation)
     with pytest.raises(FleetError, match="dev-Devices is in DELETE_FAILED: Policy: reason 1"):
-        deleting.delete(Stack("dev-Devices", "CREATE_COMPLETE", protected=False))
+        deleting.delete(DeployedStack("dev-Devices", "CREATE_COMPLETE", protected=False))
     assert slept == []
 
 
 def test_a_protected_stack_loses_its_protection_first() -> None:
     cloudformation = CloudFormation(0, "")
-    deletion(cloudformation)[0].delete(Stack("dev-ModelStore", "CREATE_COMPLETE", protected=True))
+    deletion(cloudformation)[0].delete(
+        DeployedStack("dev-ModelStore", "CREATE_COMPLETE", protected=True)
+    )
     assert cloudformation.protected is False
 
 

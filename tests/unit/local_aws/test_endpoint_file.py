@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deeplens.releases.cloud import Cloud
+from deeplens.releases.aws import AwsAccounts
 from local_aws.process.child_processes import descendants, is_alive, stop
 from local_aws.process.endpoint import Endpoint, running, secret_access_key
 from local_aws.state.paths import StatePaths
@@ -75,7 +75,7 @@ def test_an_account_has_the_secret_that_the_documentation_defines(tmp_path: Path
     file = tmp_path / "endpoint.json"
     file.write_text(json.dumps({"endpoint_url": "http://127.0.0.1:1", "root_key": root_key}))
     dev = SimpleNamespace(name="dev", account=account, region="eu-central-1")
-    credentials = Cloud(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - no public way
+    credentials = AwsAccounts(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - no public way
     assert (credentials.access_key, credentials.secret_key) == (account, expected)
     assert secret_access_key(root_key, "222222222222") != expected
 

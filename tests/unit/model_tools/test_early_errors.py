@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 import shared.artifact
 from deeplens.cli.main import main
 from deeplens.cli.release.move import differences
-from deeplens.releases.cloud import asking
-from deeplens.releases.history import read_history
+from deeplens.releases.audit_log import read_history
+from deeplens.releases.aws import aws_errors
 from model_tools.cli.manifest_types import NAME, VERSION
 from model_tools.errors import RegistryError
 
@@ -78,7 +78,10 @@ def test_a_beginning_of_several_digests_names_them(models: Path, tmp_path: Path)
 
 
 def test_missing_credentials_name_the_emulators_option() -> None:
-    with pytest.raises(RegistryError, match=r"no AWS credentials .* add --local"), asking("dev"):
+    with (
+        pytest.raises(RegistryError, match=r"no AWS credentials .* add --local"),
+        aws_errors("dev"),
+    ):
         raise NoCredentialsError
 
 

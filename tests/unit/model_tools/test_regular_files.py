@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deeplens.releases.environments import read_environments
+from deeplens.config import ConfigError, load_environments
+from deeplens.releases.artifacts import sha256_of as artifact_digest
 from deeplens.releases.pin import PinError, pin_model
-from deeplens.releases.releases import sha256_of as artifact_digest
 from model_tools.artifact.infer import read_training
 from model_tools.artifact.labels import read_labels
 from model_tools.errors import SourceError
@@ -72,13 +72,13 @@ def test_an_environment_file_that_is_not_regular_is_not_opened(tmp_path: Path) -
     os.mkfifo(tmp_path / "dev.toml")
     with pytest.raises(PinError, match="is not a regular file"):
         pin_model(tmp_path / "dev.toml", "shapes", "ab" * 32)
-    with pytest.raises(SourceError, match="is not a regular file"):
-        read_environments(tmp_path)
+    with pytest.raises(ConfigError, match="is not a regular file"):
+        load_environments(tmp_path)
 
 
 def test_a_key_that_an_environment_file_has_twice_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_text('[model]\nname = "a"\nname = "b"\n', encoding="utf-8")
     with pytest.raises(PinError, match='not valid TOML: Key "name" already exists'):
         pin_model(tmp_path / "dev.toml", "shapes", "ab" * 32)
-    with pytest.raises(SourceError, match='not valid TOML: Key "name" already exists'):
-        read_environments(tmp_path)
+    with pytest.raises(ConfigError, match="not valid TOML: Cannot overwrite a value"):
+        load_environments(tmp_path)

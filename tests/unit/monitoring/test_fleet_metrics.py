@@ -1,4 +1,4 @@
-"""What a camera said becomes metrics that CloudWatch takes, whatever it said."""
+"""Messages of a camera become metrics that CloudWatch accepts, whatever they contain."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_metrics import deployments, handler, lines
-from fleet_metrics.emf import NAMESPACE, Line, value
+from fleet_metrics.emf import NAMESPACE, MetricsLine, value
 
 GOLDEN = Path(__file__).resolve().parents[2] / "synth" / "golden"
 STACK = "arn:aws:cloudformation:eu-central-1:111111111111:stack"
@@ -68,7 +68,7 @@ def test_detections_that_a_message_had_no_room_for_are_counted() -> None:
     assert circles["Detections"] == 2
 
 
-def test_a_message_that_waited_counts_when_the_picture_was_taken() -> None:
+def test_a_message_that_waited_has_the_time_of_its_frame() -> None:
     assert rendered(MESSAGE)[0]["_aws"]["Timestamp"] == 1_763_697_600_000
 
 
@@ -226,6 +226,8 @@ def test_a_deleted_deployment_does_not_count_and_does_not_fail(
 
 
 def test_a_line_says_nothing_that_hides_its_own_metrics() -> None:
-    line = Line(NOW_MS, {"Errors": (1, "Count")}, {"Errors": "none", "Environment": "production"})
+    line = MetricsLine(
+        NOW_MS, {"Errors": (1, "Count")}, {"Errors": "none", "Environment": "production"}
+    )
     document = json.loads(line.render("dev"))
     assert (document["Errors"], document["Environment"]) == (1, "dev")

@@ -1,0 +1,22 @@
+"""The base of all sections of an environment file, and the error of a file that is not valid."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+# The retention periods of CloudWatch Logs, up to two years.
+LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+
+
+class ConfigError(Exception):
+    """An environment file, or an artifact that it pins, is not valid.
+
+    Each line of the text is one problem: the file, the key, the value, and the values that work.
+    """
+
+
+class ConfigSection(BaseModel):
+    """A section that rejects unknown keys and values of another type, and is immutable."""
+
+    # A validator is built when it is first used: most sections are read as parts of an environment.
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,57 @@
+"""The gate after an environment: its release is verified for the time of the bake."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deeplens.config import EnvironmentConfig
+from deeplens.releases.aws import AwsAccounts
+from model_tools.errors import RegistryError
+
+_POLL_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock of a gate; tests replace it."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def check_gate(
+    accounts: AwsAccounts,
+    environment: EnvironmentConfig,
+    digest: str,
+    *,
+    bake_seconds: float,
+    clock: Clock | None = None,
+) -> str:
+    """Wait until the release has been verified for `bake_seconds`; return the verification.
+
+    Args:
+        accounts: the AWS accounts.
+        environment: the environment of the project.
+        digest: the release that the pipeline delivered.
+        bake_seconds: time for which the release must stay verified; 0: one query.
+        clock: the clock of a test.
+
+    Raises:
+        RegistryError: the release is not verified, was stopped or replaced, or a reachable camera
+            does not run it.
+    """
+    clock = clock or Clock()
+    ends_at = clock.now() + bake_seconds
+    while True:
+        verification = _verification(accounts, environment, digest)
+        remaining = ends_at - clock.now()
+        if remaining <= 0:
+            return verification
+        clock.sleep(min(_POLL_SECONDS, remaining))
+
+
+def _verification(accounts: AwsAccounts, environment: EnvironmentConfig, digest: str) -> str:
+    try:
+        return accounts.verification(environment, digest)
+    except RegistryError as error:
+        raise RegistryError(f"gate of {environment.name}: {error}") from None

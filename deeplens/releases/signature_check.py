@@ -1,0 +1,43 @@
+"""Check of a release's signature before its pin changes, and at its gate."""
+
+from pathlib import Path
+
+from deeplens.config import EnvironmentConfig
+from deeplens.releases.artifacts import Release, find_release
+from deeplens.releases.signing.trust import check_release
+from model_tools.artifact.archive import ARTIFACT_NAME
+from model_tools.errors import RegistryError
+from shared.signatures import Expected, SignatureRefused, Statement
+
+
+def check_signed(
+    environment: EnvironmentConfig, release: Release, *, models: Path
+) -> Statement | None:
+    """Check that the environment's keys signed the release, and no newer one is pinned.
+
+    The result is None if the environment does not require signatures.
+
+    Args:
+        environment: its keys, and its current pin.
+        release: the release to pin.
+        models: folder of the artifacts.
+
+    Raises:
+        RegistryError: the deploy would reject the release; the message contains the attack.
+    """
+    before = models / environment.model.name / environment.model.digest / ARTIFACT_NAME
+    expected = Expected(release.manifest.name, release.digest)
+    same_model = environment.model.name == release.manifest.name
+    try:
+        return check_release(
+            environment.signing, release.path, expected, before if same_model else None
+        )
+    except SignatureRefused as refusal:
+        raise RegistryError(f"{environment.name} would reject it: {refusal}") from None
+
+
+def check_signed_pin(environment: EnvironmentConfig, models: Path) -> Statement | None:
+    """Check the release that the environment pins; raise as `check_signed` does."""
+    if not environment.signing.is_on:
+        return None
+    return check_signed(environment, find_release(models, environment.model.digest), models=models)

@@ -1,0 +1,160 @@
+"""Verification of a release's statement before its bytes are copied.
+
+The reader of signatures is the one of the camera. It is in a layer, which a function has only if
+the environment trusts keys. It is therefore imported only to verify a statement.
+"""
+
+import base64
+import contextlib
+import io
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from cloudformation import ResourceFailed, ResourceRequest, is_rolling_back
+
+if TYPE_CHECKING:
+    from shared.signatures import Accepted, Statement, TrustedKeys
+
+_CHUNK_BYTES = 64 << 10
+_ABSENT = 404
+
+
+class _Redirect(urllib.request.HTTPRedirectHandler):
+    """Ignores the content of a redirect, which urllib would read without a limit."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    # urllib also uses the same function for each code.
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+_OPENER = urllib.request.build_opener(_Redirect)
+
+
+@dataclass(frozen=True)
+class SignedRelease:
+    """A statement that a trusted key signed, and its bytes."""
+
+    statement: "Statement"
+    content: bytes
+
+    def check(self, s3: Any, bucket: str, key: str) -> str:
+        """Read an object within the signed limits; return its ETag if it is the signed artifact.
+
+        Raises:
+            SignatureRefused: the object is absent, too large, too slow, or has other bytes.
+        """
+        from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - see the module
+
+        digest_and_etag = self.digest_of(s3, bucket, key)
+        if digest_and_etag is None:
+            raise SignatureRefused(
+                Attack.MALICIOUS_MIRROR,
+                f"s3://{bucket}/{key}: release {self.statement.release} is signed, but the store "
+                "does not contain it; deploy with the CDK CLI, which uploads it",
+            )
+        digest, etag = digest_and_etag
+        if digest != self.statement.artifact.digest:
+            raise SignatureRefused(
+                Attack.ARBITRARY_SOFTWARE,
+                f"s3://{bucket}/{key} has SHA-256 {digest}, release {self.statement.release} was "
+                f"signed with {self.statement.artifact.digest}",
+            )
+        return etag
+
+    def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
+        """Read an object within the signed limits; return its SHA-256 (hex) and ETag, or None."""
+        from shared.signatures import (  # noqa: PLC0415 - see the module
+            Attack,
+            Limits,
+            SignatureRefused,
+            read_digest,
+        )
+
+        uri, limits = f"s3://{bucket}/{key}", Limits.of(self.statement.artifact)
+        address = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+        try:
+            # The reader of boto3 waits for a full chunk, without a limit of the time.
+            with _OPENER.open(address, timeout=limits.begin_seconds) as response:
+                chunks = iter(lambda: response.read1(_CHUNK_BYTES), b"")
+                return read_digest(chunks, limits, uri), response.headers["ETag"]
+        except urllib.error.HTTPError as error:
+            # The error is the response, and its connection is open.
+            error.close()
+            if error.code == _ABSENT:
+                return None
+            raise SignatureRefused(
+                Attack.MALICIOUS_MIRROR, f"{uri}: the store does not return it: {error}"
+            ) from None
+        except TimeoutError:
+            raise SignatureRefused(
+                Attack.SLOW_RETRIEVAL, f"{uri}: no data for {limits.begin_seconds:g} s"
+            ) from None
+        except (OSError, HTTPException) as error:
+            raise SignatureRefused(
+                Attack.MALICIOUS_MIRROR, f"{uri}: the store does not return it: {error!r}"
+            ) from None
+
+    @staticmethod
+    @contextlib.contextmanager
+    def rejections() -> Iterator[None]:
+        """Convert each rejection to the reason that CloudFormation shows."""
+        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
+
+        try:
+            yield
+        except ArtifactError as error:
+            raise ResourceFailed(f"{error}; nothing was deployed") from None
+
+
+def verify(request: ResourceRequest) -> SignedRelease | None:
+    """Verify the statement of a request; None if a signature is neither required nor present.
+
+    Raises:
+        ResourceFailed: the release must not be deployed; the message contains the attack.
+    """
+    properties = request.properties
+    if "TrustedKeys" not in properties:
+        return None
+    content = base64.b64decode(properties["Statement"])
+    if not content and properties["SignatureRequired"] != "true":
+        return None
+    from shared.signatures import (  # noqa: PLC0415 - see the module
+        Expected,
+        TrustedKeys,
+        check_expected,
+        check_newer,
+        open_bundle,
+    )
+
+    with SignedRelease.rejections():
+        trusted = TrustedKeys.from_text(properties["TrustedKeys"], properties["RevokedKeys"])
+        statement = open_bundle(content, trusted)
+        check_expected(statement, Expected(properties["Model"], properties["Sha256"]))
+        before = _before(request, trusted)
+        is_older = before is not None and before.release > statement.release
+        if not (is_older and is_rolling_back(request)):
+            check_newer(statement, before, trusted, datetime.now(UTC))
+    return SignedRelease(statement, content)
+
+
+def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
+    """Return the release before this update, if its statement can be verified."""
+    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
+    from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
+
+    old = request.old_properties
+    if old.get("Model") != request.properties["Model"] or not old.get("Statement"):
+        return None
+    try:
+        return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
+    except ArtifactError:
+        # The key is no longer trusted, so its counter no longer applies.
+        return None

@@ -1,0 +1,259 @@
+"""Wait for a rollout: query the devices, and evaluate the gate until it has a result."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.fleet.deployments import STOPPED_TAG, Deployment
+from shared.fleet.device_state import (
+    FAILED,
+    SUCCEEDED,
+    JobExecution,
+    Observation,
+    ReceivedHeartbeat,
+)
+from shared.fleet.explanation import summarize
+from shared.fleet.gate import (
+    GateResult,
+    GateRule,
+    RolloutTarget,
+    evaluate_gate,
+)
+from shared.fleet.queries import FleetQueries
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
+# A round of a large fleet has many calls, and quotas apply to the account.
+_PAUSE_PER_THING_SECONDS = 0.008
+_LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
+# The list of core devices contains all devices of the account.
+_PAUSE_OF_REGISTERED_SECONDS = 10.0
+# The name of the responses about all things.
+_REGISTERED = "registered/account"
+
+
+@dataclass(frozen=True)
+class MonitorResult:
+    """The result of a wait.
+
+    Attributes:
+        stopped: the reason if another operation ended the wait, otherwise empty.
+        unanswered: the last error of each query about devices that failed.
+    """
+
+    gate: GateResult
+    stopped: str = ""
+    unanswered: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True if the devices verified the release."""
+        return not self.stopped and self.gate.state == "passed"
+
+
+@dataclass
+class RolloutMonitor:
+    """Monitors one deployment on the devices of one thing group."""
+
+    fleet: FleetQueries
+    thing_group: str
+    deployment: Deployment
+    # Returns the current state of the deployment.
+    refreshed: Callable[[], Deployment]
+    _responses: dict[str, list[Observation]] = field(default_factory=dict)
+    # Times of the queries for heartbeats, by thing; seconds since the epoch.
+    _heartbeat_queried_at: dict[str, float] = field(default_factory=dict)
+    # Time of the last query for core devices; seconds since the epoch.
+    _registered_queried_at: float = 0.0
+    _settled: frozenset[str] = frozenset()
+    _things: list[str] = field(default_factory=list)
+    # Whether all required queries have succeeded at least once.
+    _has_responses: bool = False
+    # Start of the last round of queries, for which the gate is evaluated.
+    _queried_at: float = 0.0
+    # The last error of each query that has not succeeded since.
+    _errors: dict[str, str] = field(default_factory=dict)
+
+    def wait(
+        self, target: RolloutTarget, rule: GateRule, bake_seconds: float = 0.0
+    ) -> MonitorResult:
+        """Query until the gate has a result; if it passes, it must pass for `bake_seconds` more."""
+        pause = _FIRST_PAUSE_SECONDS
+        baked_at: float | None = None
+        logged = ""
+        while True:
+            self._queried_at = time.time()
+            if reason := self._observe(is_last=self._queried_at >= target.deadline):
+                return MonitorResult(self._evaluate(target, rule), reason)
+            if not self._has_responses and self._queried_at < target.deadline:
+                pause = self._rest(pause, target.deadline)
+                continue
+            result = self._evaluate(target, rule)
+            if not self._has_responses:
+                error = self._errors["fleet"]
+                reason = f"AWS did not answer the queries about the fleet in time: {error}"
+                return MonitorResult(result, reason)
+            self._settled = frozenset(device.thing for device in result.with_outcome("good"))
+            sentence = summarize(result)
+            if sentence != logged:
+                logger.info("%s", sentence)
+                logged = sentence
+            now = time.time()
+            if result.state == "retry":
+                return MonitorResult(result)
+            if result.state == "failed":
+                self._query_reasons(result)
+                return MonitorResult(
+                    self._evaluate(target, rule),
+                    unanswered=tuple(sorted(set(self._errors.values()))),
+                )
+            if result.state == "passed":
+                baked_at = baked_at or now + bake_seconds
+                if now >= baked_at:
+                    return MonitorResult(result)
+                # During the bake, devices can fail after they ran the release.
+                self._settled = frozenset()
+                pause = self._rest(pause, baked_at)
+                continue
+            pause = self._rest(pause, target.deadline)
+
+    def _rest(self, pause: float, ends_at: float) -> float:
+        """Sleep until the next round; return the next, longer pause.
+
+        Environments of one account that deploy together must not send queries at the same time.
+        """
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - distributes calls; not used for security
+        time.sleep(min(pause * jitter, max(ends_at - time.time(), _FIRST_PAUSE_SECONDS)))
+        longest = min(
+            max(_LONGEST_PAUSE_SECONDS, len(self._things) * _PAUSE_PER_THING_SECONDS),
+            _LONGEST_PAUSE_OF_ALL_SECONDS,
+        )
+        return min(pause * 1.5, longest)
+
+    def _evaluate(self, target: RolloutTarget, rule: GateRule) -> GateResult:
+        observations = [
+            observation for responses in self._responses.values() for observation in responses
+        ]
+        return evaluate_gate(target, rule, self._things, observations, self._queried_at)
+
+    def _observe(self, *, is_last: bool) -> str:
+        """Query the status; return the reason if the deployment has ended.
+
+        If a query fails, for example because of throttling, its last response is used. The last
+        call queries every device that does not run the release yet: a device can run it although
+        its job has not finished.
+        """
+        try:
+            deployment = self.refreshed()
+            if not deployment.is_live:
+                reason = deployment.tags.get(STOPPED_TAG, "another deployment replaced it")
+                return f"the deployment is {deployment.status}: {reason}"
+            self._things = self.fleet.things(self.thing_group)
+            executions = self.fleet.job_executions(deployment.job_id, deployment.id)
+            self._responses["job"] = list(executions)
+            done = self._done()
+            now = time.time()
+            unsettled = set(self._things) - self._settled if is_last else set()
+            things = [
+                thing
+                for thing in self._things
+                if thing in unsettled or self._needs_heartbeat(thing, done, now)
+            ]
+            for thing, responses in self.fleet.heartbeats(things).items():
+                self._responses[f"heartbeat/{thing}"] = responses
+                self._heartbeat_queried_at[thing] = now
+            self._query_unregistered(now, is_last=is_last)
+            self._query_devices(self._unclear())
+            self._has_responses = True
+            self._errors.pop("fleet", None)
+        except (ClientError, BotoCoreError) as error:
+            self._errors["fleet"] = str(error)
+            logger.warning("a query about the fleet failed: %s", error)
+        return ""
+
+    def _needs_heartbeat(self, thing: str, done: set[str], now: float) -> bool:
+        """Return whether to query a heartbeat: often only if the result depends on it.
+
+        Otherwise the last heartbeat is sufficient until the camera would be silent.
+        """
+        if thing in done and thing not in self._settled:
+            return True
+        last = next(iter(self._responses.get(f"heartbeat/{thing}", [])), None)
+        pause = _LONGEST_PAUSE_SECONDS
+        if isinstance(last, ReceivedHeartbeat):
+            if now - last.received_at <= last.silence_seconds / 2:
+                return False
+            pause = min(pause, last.silence_seconds / 2)
+        return now - self._heartbeat_queried_at.get(thing, 0.0) >= pause
+
+    def _unclear(self) -> list[str]:
+        """Return devices whose job has ended and that do not run the release."""
+        return sorted(self._done() & set(self._things) - self._settled)
+
+    def _done(self) -> set[str]:
+        """Return devices whose job has ended."""
+        return self._with(SUCCEEDED | FAILED)
+
+    def _with(self, statuses: frozenset[str]) -> set[str]:
+        """Return devices whose job has one of the statuses."""
+        return {
+            execution.thing
+            for execution in self._responses["job"]
+            if isinstance(execution, JobExecution) and execution.status in statuses
+        }
+
+    def _query_reasons(self, result: GateResult) -> None:
+        """Query the reasons of failures, and the nuclei; the result does not depend on them."""
+        things = [
+            device.thing
+            for device in (*result.with_outcome("failed"), *result.with_outcome("waiting"))
+        ]
+        self._query_devices(things)
+        if set(things) - self._registered():
+            self._query_nuclei()
+
+    def _query_unregistered(self, now: float, *, is_last: bool) -> None:
+        """Query core devices while a member has not sent a heartbeat and is not registered.
+
+        ListCoreDevices with a thing group lists only devices on which a deployment to that group
+        succeeded, so it does not list all members that have been connected. The nucleus of a member
+        whose deployment failed is a detail that no result requires.
+        """
+        if not is_last and now - self._registered_queried_at < _PAUSE_OF_REGISTERED_SECONDS:
+            return
+        silent = {thing for thing in self._things if not self._responses.get(f"heartbeat/{thing}")}
+        if silent - self._registered():
+            self._responses[_REGISTERED] = list(self.fleet.registered())
+            self._registered_queried_at = now
+        elif self._with(FAILED) & set(self._things) - self._registered():
+            self._query_nuclei()
+            self._registered_queried_at = now
+
+    def _registered(self) -> set[str]:
+        """Return members that are registered as core devices."""
+        return {core.thing for core in self._responses.get(_REGISTERED, [])}
+
+    def _query_nuclei(self) -> None:
+        self._query("registered", lambda: {"account": list(self.fleet.registered())})
+
+    def _query_devices(self, things: list[str]) -> None:
+        """Query details of devices; each query is independent, and none is required."""
+        self._query("effective", lambda: self.fleet.effective(things, self.deployment.id))
+        self._query("installed", lambda: self.fleet.installed(things))
+
+    def _query(self, name: str, query: Callable[[], dict[str, list[Observation]]]) -> None:
+        try:
+            by_thing = query()
+        except (ClientError, BotoCoreError) as error:
+            self._errors[name] = str(error)
+            logger.warning("the query for details (%s) of devices failed: %s", name, error)
+            return
+        self._errors.pop(name, None)
+        for thing, responses in by_thing.items():
+            self._responses[f"{name}/{thing}"] = responses
