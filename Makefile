@@ -317,9 +317,9 @@ BUSY_EMULATOR = \
 	tests/emulator/core_device/test_core_deployments.py::test_a_core_that_was_off_takes_the_newest_deployment_when_it_is_back \
 	tests/emulator/fleet/test_project_on_fleet.py::test_a_release_is_done_when_every_camera_names_it \
 	tests/emulator/fleet/test_project_on_fleet.py::test_waves_end_with_the_whole_fleet
-BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
+UNDER_LOAD = $(PYTHON) -m tools.busy_loops --loops 8
 .PHONY: test-busy
 test-busy: setup-development ## [Test] Run tests of every kind while eight busy processes run (about 10 min)
-	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
-	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY_EMULATOR)
-	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY)
+	@printf 'while eight busy processes run:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
+	@$(UNDER_LOAD) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY_EMULATOR)
+	@$(UNDER_LOAD) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY)

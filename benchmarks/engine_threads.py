@@ -33,7 +33,7 @@ from model_tools.formats.signatures import Choice  # noqa: E402 - as above
 from model_tools.freezing.freeze import freeze  # noqa: E402 - as above
 from shared.vision.tensorflow_runtime import TensorFlowRuntime  # noqa: E402 - as above
 from testkit.pinned import pinned_artifact  # noqa: E402 - as above
-from tools.beside_busy_loops import busy_loop  # noqa: E402 - as above
+from tools.busy_loops import busy_loop  # noqa: E402 - as above
 
 _ROUNDS = 12
 _RUNS_PER_ROUND = 10

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Configuration of all tests: deadlines, the fork server, the guard of costs."""
 
 import contextlib
 import gc
@@ -15,19 +15,19 @@ from hypothesis import HealthCheck, settings
 from testkit.pinned import ROOT, pinned_artifact
 from tests.cost import CostGuard
 
-# A busy machine must not fail a property: speed is what benchmarks are for.
+# A property must not fail on a busy machine: only benchmarks measure speed.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
-# Models are read in processes of their own, dozens of them: TensorFlow is loaded once for all.
+# Models are read in dozens of separate processes; the fork server loads TensorFlow once for all.
 multiprocessing.set_forkserver_preload(["tests.fork_server"])
 
 
 def _start_fork_server_in_checkout() -> None:
     """Let the fork server find its module although a test has changed the working directory.
 
-    multiprocessing of Python 3.11 gives the server no other path, and ignores a module that is
-    absent: each process would load TensorFlow itself.
+    In Python 3.11, multiprocessing gives the server no other path, and ignores an absent module.
+    Each process would then load TensorFlow itself.
     """
     server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other name
     ensure_running = server.ensure_running
@@ -43,7 +43,7 @@ _start_fork_server_in_checkout()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the cost of each test; git answers once, before that."""
+    """Check the cost of each test; git runs before, for the pinned artifact."""
     pinned_artifact()
     # An emulator that a test starts in the background must not outlive a test run that is killed.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
@@ -54,11 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Import without garbage collection: modules stay, and each process imports hundreds."""
+    """Import without garbage collection, because modules are never collected."""
     gc.disable()
     try:
         return (yield)
     finally:
-        # No later collection visits what was imported.
+        # Exclude the imported objects from later collections.
         gc.freeze()
         gc.enable()

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 _COSTLY = frozenset({"process", "emulator"})
-# An emulator is reached after its process was started, so these events cover it.
+# A test starts the emulator's process before it connects, so these events include the emulator.
 _STARTS_A_PROCESS = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )
@@ -54,7 +54,7 @@ class CostGuard:
 
     @contextmanager
     def _watch(self, name: str) -> Iterator[None]:
-        """Fail if a cost occurs inside; only at its end, so that no import is left half done."""
+        """Fail at the end of the block if a cost occurred in it, so that imports are completed."""
         self._watched, self._violation = True, ""
         try:
             yield
@@ -69,7 +69,7 @@ class CostGuard:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Mark as `unit` what has no cost."""
+        """Mark tests without a cost as `unit`."""
         for item in items:
             costs = {marker.name for marker in item.iter_markers()}
             if costs & _COSTLY:
@@ -86,7 +86,7 @@ class CostGuard:
                 item.add_marker("unit")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
-        """Skip the import of modules in which a selection of the Makefile finds no test.
+        """Skip the import of modules that have no test in a selection of the Makefile.
 
         Each process of a parallel run imports every module that is collected.
         """
@@ -131,7 +131,7 @@ def _is_test_module(file: Path) -> bool:
 
 
 def _selects_nothing(expression: str, file: Path) -> bool:
-    """Return whether one of the selections that `make test` runs finds no test in a module."""
+    """Return true if a selection of `make test` contains no test of a module."""
     match expression:
         case "unit":
             return bool(_cost_of_module(file))

@@ -1,8 +1,8 @@
-"""Commands of `deeplens model` in processes of their own, in which TensorFlow is loaded already.
+"""Commands of `deeplens model` in separate processes in which TensorFlow is already loaded.
 
 A command that reads or trains a model takes seconds to load TensorFlow. The fork server of
-tests/conftest.py has done so. Its processes have their own memory, signals and exit code, as the
-command's own process has; only the start of Python is not part of the test.
+tests/conftest.py has loaded it. The processes of the server have separate memory, signals and exit
+codes, like the process of a command. Only the start of Python is not tested.
 """
 
 import multiprocessing
@@ -118,7 +118,7 @@ def _run(
     writable: Connection,
     stderr: Path | None,
 ) -> None:
-    """Become `python -m`: its output, variables, arguments and exit code."""
+    """Run as `python -m`, with its output, variables, arguments and exit code."""
     _fork_from_the_same_server()
     os.dup2(writable.fileno(), 1)
     writable.close()
@@ -135,7 +135,7 @@ def _run(
 
 
 def _fork_from_the_same_server() -> None:
-    """Let a command that reads a model in another process fork that one from this one's server.
+    """Let a command that reads a model in another process fork that process from the same server.
 
     multiprocessing of Python 3.11 would start another server, without TensorFlow.
     """

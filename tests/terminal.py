@@ -1,4 +1,4 @@
-"""Programs on a terminal of their own, as a person starts them."""
+"""Programs on a separate terminal, as a person starts them."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-# Only stops a hang.
+# Only ends a test that hangs.
 _HANG_SECONDS = 900
 
 
@@ -66,7 +66,7 @@ class OnTerminal:
     def _read(self) -> str:
         readable, _, _ = select.select([self._ours], [], [], _HANG_SECONDS)
         assert readable, self.shown
-        # Linux answers with an error when the last writer has closed the terminal.
+        # Linux returns an error after the last writer has closed the terminal.
         with suppress(OSError):
             return os.read(self._ours, 65536).decode(errors="replace")
         return ""

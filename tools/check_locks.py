@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tools.lock import REQUIREMENTS
 
-# Names of uv. On Arm, OpenVINO needs glibc 2.35: Debian 12, Ubuntu 22.04.
+# Platform names of uv. On Arm, OpenVINO needs glibc 2.35: Debian 12, Ubuntu 22.04.
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_35", "aarch64-apple-darwin")
 PYTHONS = ("3.11", "3.12", "3.13")
 # AWS Lambda runs them, independently of the machine that deploys.

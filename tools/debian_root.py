@@ -185,7 +185,7 @@ def run(root: Path, command: list[str]) -> int:
 
 
 def received_bytes() -> int:
-    """Return what this machine received from other machines since it started."""
+    """Return the number of bytes that this machine received from others since it started."""
     lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()[2:]
     interfaces = (line.split(":", 1) for line in lines)
     return sum(int(fields.split()[0]) for name, fields in interfaces if name.strip() != "lo")
@@ -224,7 +224,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _run(*command: str) -> str:
-    """Return what a command prints.
+    """Return the output of a command.
 
     Raises:
         RootError: it fails; with its last lines.

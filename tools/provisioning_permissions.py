@@ -147,7 +147,7 @@ def _authorized_resources(reference: Json, action: str) -> list[str] | None:
     if privilege is None:
         return None
     kinds = sorted(f"{service}:{kind}" for kind in privilege["resource_types"] if kind)
-    # An action on other kinds alone is never evaluated for the types of the table.
+    # The types of the table never need an action that applies only to other kinds of resources.
     return [kind for kind in kinds if kind in KINDS] if kinds else ["*"]
 
 

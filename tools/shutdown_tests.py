@@ -58,7 +58,7 @@ def find(version: str) -> Path | None:
     on_path = shutil.which(f"python{version}")
     pyenv = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python{version}")
     for candidate in [*([Path(on_path)] if on_path else []), *sorted(pyenv)]:
-        # The shim of a version manager is on PATH whether or not it leads to an interpreter.
+        # A version manager's shim may be on PATH without an interpreter.
         if _full_version(candidate).startswith(f"{version}."):
             return candidate
     return None

@@ -49,7 +49,7 @@ def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 def documents_in(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every policy document in a resource's properties, at any depth."""
     if isinstance(value, dict):
-        # The property `Statement` of Custom::ModelArtifact is a signed statement: a string.
+        # A release's custom resource has a string with the same name: its signed statement.
         if isinstance(value.get("Statement"), dict | list) and "PolicyName" not in value:
             yield value
             return

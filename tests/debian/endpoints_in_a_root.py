@@ -1,4 +1,4 @@
-"""Runs a script in a root folder, in a network of its own that has the endpoints of AWS.
+"""Run a script in a root folder, in a separate network that has the endpoints of AWS.
 
 Started by `unshare --mount --net`: loopback is the only interface, and every port is free.
 Arguments: the root, the seconds by which the endpoints' clock differs, the script.
@@ -25,7 +25,7 @@ _HOSTS = (
 
 
 def main() -> int:
-    """Serve, run the script, and return its exit code."""
+    """Start the endpoints, run the script, and return its exit code."""
     root, clock_seconds, script = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     with socket.socket() as control:
         fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh14s", b"lo", _UP, b""))

@@ -102,7 +102,7 @@ class Device:
         file.chmod(0o755)
 
     def shell(self, script: str, *, code: int = 0, clock_seconds: int = 0) -> str:
-        """Run a script in the root, with AWS' ports on a loopback of its own."""
+        """Run a script in the root, with AWS' ports on a separate loopback interface."""
         done = subprocess.run(
             ["unshare", "--mount", "--net", sys.executable, SERVERS, self.root,
              str(clock_seconds), script],
@@ -185,7 +185,7 @@ def certificates() -> tuple[str, str, str, str]:
             .issuer_name(issuer or subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            # Clocks that differ by hours must not be a matter of TLS.
+            # Certificates are valid although the clocks differ by hours.
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -243,7 +243,7 @@ def device(debian: Path, tmp_path: Path, core: str) -> Iterator[Device]:
 
 
 def prepared(device: Device) -> str:
-    """Prepare a device with everything; return what the script printed."""
+    """Prepare a device with all options; return the output of the script."""
     device.add_python()
     if device.core == "classic":
         device.add_java()
@@ -274,13 +274,13 @@ def test_a_new_machine_becomes_a_core_device_and_the_second_run_changes_nothing(
     assert "changed:" not in again
     assert "nothing to change" in again
     assert device.calls() == calls
-    # The copy of the key is not needed any more.
+    # The copy of the key is no longer needed.
     (device.root / FILES[1:] / "private.pem.key").unlink()
     assert "nothing to change" in device.prepare()
 
     results = device.check()
     assert {text.split()[0] for text in results.values()} == {"ok", "warning"}
-    # dev's camera is a folder; everything else is as it must be.
+    # dev's camera is a folder; all other settings are correct.
     assert [name for name, text in results.items() if text.startswith("warning")] == ["camera"]
     assert {"port 8883", "port 8443", "port 443", "credentials", "clock"} <= results.keys()
 
@@ -405,7 +405,7 @@ def test_a_refused_connection_or_certificate_is_found(device: Device) -> None:
     prepared(device)
     configuration = device.root / "greengrass/v2/config.yaml"
     text = configuration.read_text(encoding="utf-8")
-    # Nobody listens there, and this name has no address.
+    # The port has no listener, and the name has no address.
     configuration.write_text(
         text.replace(DATA, "127.0.0.2").replace(CREDENTIALS, "nowhere.invalid"), encoding="utf-8"
     )

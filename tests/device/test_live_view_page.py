@@ -128,7 +128,7 @@ def look(
 def counted(
     view: LiveView, monkeypatch: pytest.MonkeyPatch, answers: list[HTTPStatus]
 ) -> list[str]:
-    """Answer the first requests for a frame with `answers`; return the list of all requests."""
+    """Respond to the first requests for a frame with `answers`; return the list of all requests."""
     real, asked = view.answer, []
 
     def answer(path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:

@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 OPERATOR = pytest.param("deeplens.cli.main", marks=pytest.mark.process)
 MODULES = [OPERATOR, "model_tools.cli.main", "local_aws.cli", "deeplens.review.cli",
            "deeplens.review.plan", "deeplens.policy.golden", "deeplens.policy.check_templates",
-           "tools.beside_busy_loops"]  # fmt: skip
+           "tools.busy_loops"]  # fmt: skip
 
 
 def every_command(command: click.Command, context: click.Context) -> list[list[str]]:

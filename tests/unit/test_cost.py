@@ -67,7 +67,7 @@ def test_may_be_imported(): pass
 def _pytest(folder: Path, *arguments: str, **files: str) -> str:
     (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", encoding="utf-8")
-    # The real one takes seconds; the name is what counts.
+    # Importing TensorFlow takes seconds; the guard checks only the name.
     (folder / "tensorflow.py").write_text("", encoding="utf-8")
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Forked processes have TensorFlow, wherever they are forked."""
+"""Forked processes have TensorFlow in every working directory."""
 
 import sys
 from multiprocessing import forkserver

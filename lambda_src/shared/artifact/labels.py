@@ -83,7 +83,7 @@ def _of_readable_size(text: str) -> str:
 
 
 def _rejection(name: str) -> str | None:
-    """Return the reason against publishing a name; None if there is none."""
+    """Return the reason if a name may not be published, or None."""
     if len(name) > _LONGEST_NAME:
         return f"has {len(name)} characters; at most {_LONGEST_NAME} are published"
     for character in name:
@@ -94,7 +94,7 @@ def _rejection(name: str) -> str | None:
 
 @cache
 def _label_map_class() -> Any:
-    """Return the message type; the Object Detection API is not a dependency."""
+    """Build the message type here, because the Object Detection API is not a dependency."""
     file = descriptor_pb2.FileDescriptorProto(
         name="vision/string_int_label_map.proto", package="vision", syntax="proto2"
     )

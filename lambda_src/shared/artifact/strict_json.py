@@ -28,7 +28,7 @@ def parse_json(content: str | bytes) -> Any:
             parse_float=_finite,
             parse_int=_integer,
         )
-        # The text has escapes only, but the document has the characters that they mean.
+        # Escapes in the text can become lone surrogates in the document.
         if "\\ud" in text.lower():
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:

@@ -22,7 +22,7 @@ class Attack(StrEnum):
 
 
 class SignatureRefused(ArtifactError):  # noqa: N818 - the name states the event
-    """A release is rejected; the message begins with the prevented attack."""
+    """The rejection of a release; the message begins with the prevented attack."""
 
     def __init__(self, attack: Attack, reason: str) -> None:
         super().__init__(f"{attack}: {reason}")

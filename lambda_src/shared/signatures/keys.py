@@ -69,8 +69,8 @@ def parse_public_keys(pem: str) -> list[bytes]:
         raise KeyUnusable("its PEM is not valid base64") from None
     if not keys:
         raise KeyUnusable(
-            "does not contain '-----BEGIN PUBLIC KEY-----'; "
-            "`deeplens release keys public` writes one"
+            "does not contain '-----BEGIN PUBLIC KEY-----'; `deeplens release keys public` "
+            "writes a file with it"
         )
     for key in keys:
         load_key(key)

@@ -11,7 +11,7 @@ PRECISIONS = ("f32", "bf16")
 DEVICES = ("cpu", "gpu")
 
 
-def open_runtime(  # noqa: PLR0913 - each is a choice of the caller's
+def open_runtime(  # noqa: PLR0913 - options of the caller
     name: str,
     graph: Path,
     outputs: tuple[str, ...],

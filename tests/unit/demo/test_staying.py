@@ -71,7 +71,7 @@ def endpoint() -> Endpoint:
 
 
 def after(count: int, act: Any = None) -> Any:
-    """Return an `ended` that answers True at its `count`-th call, and acts before the first."""
+    """Return an `ended` that returns true at its `count`-th call, and acts before the first."""
     calls = []
 
     def ended(_seconds: float) -> bool:
@@ -124,7 +124,7 @@ def test_an_emulator_that_ends_is_reported_although_nobody_waited_for_it(
 ) -> None:
     def end() -> None:
         server.kill()
-        # The process stays as a zombie until its parent asks for its exit code.
+        # The process stays as a zombie until its parent reads its exit code.
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
 
     with pytest.raises(CommandFailed, match="the emulator has ended"):

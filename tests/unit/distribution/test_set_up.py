@@ -10,7 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-# What runs in an environment of which only requirements/project.txt is installed.
+# The commands that need only requirements/project.txt.
 PACKAGES = ("deeplens", "model_tools", "stacks")
 # `deeplens review` installs the requirements for development before.
 _IMPORT_ALL = """

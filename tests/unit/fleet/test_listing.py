@@ -86,7 +86,7 @@ def test_control_characters_of_a_device_do_not_reach_the_terminal() -> None:
 
 def test_a_device_that_never_reported_has_dashes_in_its_cells() -> None:
     silent = DeviceStatus(
-        "a", "offline", "never heard of", None, None, None, None, None, None, None, ""
+        "a", "offline", "never reported", None, None, None, None, None, None, None, ""
     )
     assert lines(silent)[-1].split() == ["a", "offline", "-", "-", "-", "-"]
 

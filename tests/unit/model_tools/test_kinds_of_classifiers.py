@@ -1,6 +1,6 @@
-"""Classifiers as people train them: each is packaged as it is meant, or rejected with advice.
+"""Usual kinds of classifiers are packaged correctly, or rejected with advice.
 
-Every network was trained for a few steps, and is compared with Keras' own answers.
+Every network was trained for a few steps, and is compared with Keras' outputs.
 """
 
 import json
@@ -26,7 +26,7 @@ ENGINES = ("openvino", "tensorflow")
 
 
 class Trained(NamedTuple):
-    """A SavedModel, what it was frozen to, and Keras' answers to `pixels`."""
+    """A SavedModel, its frozen graph, and Keras' outputs for `pixels`."""
 
     source: Path
     frozen: Path
@@ -115,7 +115,7 @@ def package(frozen: Path, folder: Path, labels: str, *options: str) -> Result:
 
 
 def scores(artifact: Path, images: Path, engine: str) -> list[dict[str, float]]:
-    """Return each image's scores by label, as a camera's engine gives them."""
+    """Return each image's scores by label, as a camera's engine returns them."""
     result = run("predict", artifact, images, "--engine", engine, "--threshold", 0, "--json")
     assert result.exit_code == 0, result.output
     return [

@@ -1,4 +1,4 @@
-"""Labels from the files that people have."""
+"""Labels from usual formats of files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from shared.artifact.errors import LabelMapError
 from shared.artifact.labels import write_label_map
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, OBJECT_DETECTION
 
-# What lines of text can hold: no control characters, no space around it.
+# Valid labels in lines of text: no control characters, no surrounding space.
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=30).filter(
         lambda name: name == name.strip()

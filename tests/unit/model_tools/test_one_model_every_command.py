@@ -130,7 +130,7 @@ def test_servers_take_the_saved_models(models: Path, name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["sequential.keras", "keras_2.h5", "two.keras"])
 def test_servers_name_the_way_from_a_keras_file(models: Path, name: str, tmp_path: Path) -> None:
     source = models / name
-    export = (2, r"is a Keras file, .*keras\.saving\.load_model\(.*\.export\(")
+    export = (2, r"is a Keras file[,:] .*keras\.saving\.load_model\(.*\.export\(")
     assert_result(run("host-package", source, tmp_path / "model.tar.gz"), export)
     serve = ("serve", "--model-name", "m", "--port", "0", "--model-base-path")
     assert_result(run(*serve, source), export)

@@ -1,4 +1,4 @@
-"""Models as users save them are frozen, and answer as their framework does."""
+"""Models as users save them are frozen, and return the outputs of their framework."""
 
 import zipfile
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Packaging gives the same bytes always; a pin changes one line."""
+"""Packaging is reproducible, and a pin changes one line."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The same call with and without acceleration, and the same answers."""
+"""The predictor returns the same outputs with and without acceleration."""
 
 import subprocess
 import sys

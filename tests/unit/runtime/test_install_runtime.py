@@ -1,4 +1,4 @@
-"""The install step on a device: whole or not there, from the locked wheels, without a network."""
+"""The install step on a device: complete or absent, from the locked wheels, without a network."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def test_it_is_made_once_and_half_of_it_is_made_again(runtime: Path, tmp_path: P
     assert again.stdout == f"the runtime is there already: {environment}\n"
     assert (environment / "bin").stat().st_ino == inode
 
-    # An update of the operating system took the interpreter away.
+    # An update of the operating system has removed the interpreter.
     (environment / "bin/python").unlink()
     (environment / "bin/python").symlink_to("/nowhere/python3.12")
     assert "is installed" in install(runtime, environment).stdout
@@ -152,7 +152,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_why(runtime: Path, tmp_pat
         capture_output=True,
         text=True,
         check=False,
-        # As a file system does, the kernel takes no more of a file than this.
+        # Like a full disk, this limit makes writes of more bytes fail.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
     )
     assert result.returncode == 1

@@ -20,7 +20,7 @@ from tests.python_3_12 import find_python_3_12, python_3_12
 
 
 def wheel(folder: Path, name: str, version: str = "1.0", code: str = "") -> Path:
-    """Write a wheel with one module of that name, as small as pip takes it."""
+    """Write a wheel with one module of that name, as small as pip accepts it."""
     info = f"{name}-{version}.dist-info"
     members = {
         f"{name}.py": code,
@@ -79,7 +79,7 @@ def unpacked(built: Built, folder: Path) -> Path:
 def install(
     runtime: Path, into: Path, python: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the install step with an index that nobody serves."""
+    """Run the install step with an index address without a server."""
     return subprocess.run(
         [python or python_3_12(), runtime / "install_runtime.py", into],
         env={"PATH": os.environ["PATH"], "PIP_INDEX_URL": "http://127.0.0.1:9/simple"},

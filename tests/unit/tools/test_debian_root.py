@@ -1,4 +1,4 @@
-"""A root of another Debian is refused with the reason where it cannot be created."""
+"""If a root of another Debian cannot be created, the error contains the reason."""
 
 import os
 import shutil

@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "find_python.sh"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A folder that is the whole PATH."""
+    """A folder that is the only entry of PATH."""
     (tmp_path / "sh").symlink_to("/bin/sh")
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""Tests read the artifact that is pinned in git, whatever else is in the working tree."""
+"""Tests read the artifact that is pinned in git, regardless of other files in the working tree."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Artifacts, manifests and label maps: what is promised is checked, byte for byte."""
+"""Artifacts, manifests and label maps are checked against their digests and formats."""
 
 import json
 import shutil

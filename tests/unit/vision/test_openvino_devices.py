@@ -1,4 +1,4 @@
-"""Which device OpenVINO computes on: an Intel GPU where there is one, and never by surprise."""
+"""The selection of OpenVINO's device: the CPU, or an Intel GPU whose results are correct."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from shared.artifact.errors import EngineError
 from shared.vision.engine import open_engine
 from shared.vision.graph_loader import open_runtime
 
-# As the camera imports it: `import openvino` alone starts a process that reports to its makers.
+# As the camera imports it: `import openvino` alone starts a process that sends usage data.
 from shared.vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -58,12 +58,12 @@ def test_threads_are_not_pinned_to_processors(shapes: Artifact) -> None:
     outputs = tuple(output.name for output in shapes.manifest.outputs.values())
     runtime = open_runtime("openvino", shapes.graph_file, outputs)
     assert isinstance(runtime, OpenVinoRuntime)
-    compiled = runtime._compiled  # noqa: SLF001 - OpenVINO itself is asked
+    compiled = runtime._compiled  # noqa: SLF001 - reads OpenVINO's property
     assert compiled.get_property("ENABLE_CPU_PINNING") is False
 
 
 class MachineWithGpu(openvino.Core):
-    """Says that it has a GPU; what is compiled for it runs on the CPU, or is refused."""
+    """An OpenVINO that reports a GPU, and compiles its models for the CPU or rejects them."""
 
     refuses = False
     compiled_for: list[tuple[str, dict[str, Any]]]
@@ -96,12 +96,12 @@ def test_a_gpu_is_used_and_named(
     assert used == "GPU.0"
     # `auto` compares it with the CPU.
     assert [other for other, _ in others] == (["CPU"] if device == "auto" else [])
-    # The GPU's plugin knows no threads of the CPU, and refuses what it does not know.
+    # The GPU's plugin rejects settings of CPU threads.
     assert "INFERENCE_NUM_THREADS" not in settings
     assert engine.infer(np.zeros((96, 128, 3), np.uint8)) is not None
 
 
-def test_auto_falls_back_to_the_cpu_when_the_gpu_does_not_take_the_model(
+def test_auto_falls_back_to_the_cpu_when_the_gpu_does_not_support_the_model(
     machine: type[MachineWithGpu], shapes: Artifact, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine.refuses = True
@@ -113,7 +113,7 @@ def test_auto_falls_back_to_the_cpu_when_the_gpu_does_not_take_the_model(
 
 
 class Wrong:
-    """A compiled model whose results are not those that were computed."""
+    """A compiled model that returns wrong results."""
 
     def __init__(self, compiled: Any, wrong: Callable[[Any], Any]) -> None:
         self._compiled, self._wrong = compiled, wrong
@@ -135,7 +135,7 @@ class Wrong:
 
 
 class MachineWithWrongGpu(MachineWithGpu):
-    """Its GPU compiles every model and returns something else."""
+    """An OpenVINO whose GPU compiles every model and returns wrong results."""
 
     wrong: Callable[[Any], Any]
 

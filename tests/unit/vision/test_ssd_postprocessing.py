@@ -1,4 +1,4 @@
-"""Detections from raw answers: what the Object Detection API's graphs do, in NumPy."""
+"""Postprocessing of a single-shot detector, compared with TensorFlow's operations."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_scores_are_converted_without_overflow(converter: str) -> None:
 @pytest.mark.process
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.integers(1, 30))
 def test_suppression_is_tensorflows(seed: int, count: int, classes: int, most: int) -> None:
-    """Against TensorFlow's own non-maximum suppression per class, merged as its graphs do."""
+    """Compare with TensorFlow's non-maximum suppression per class, merged as in its graphs."""
     import tensorflow as tf  # noqa: PLC0415 - takes seconds
 
     random = np.random.default_rng(seed)

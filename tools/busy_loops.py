@@ -1,6 +1,6 @@
 """Run COMMAND while busy processes use the processors, and exit with its exit code.
 
-`python -m tools.beside_busy_loops pytest -q tests/unit` shows whether tests depend on an idle
+`python -m tools.busy_loops pytest -q tests/unit` shows whether tests depend on an idle
 machine. The busy processes have the same priority as COMMAND. They and COMMAND end with this
 process, however it ends. Exit codes: that of COMMAND, 128 + n if signal n ended it, 127 it cannot
 be started, 2 wrong usage.

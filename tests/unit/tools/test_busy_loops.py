@@ -1,4 +1,4 @@
-"""tools.beside_busy_loops: its exit codes, and that no busy process outlives it."""
+"""tools.busy_loops: its exit codes, and that no busy process outlives it."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from testkit.waiting import eventually
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
-TOOL = [sys.executable, "-m", "tools.beside_busy_loops", "--loops", "2"]
+TOOL = [sys.executable, "-m", "tools.busy_loops", "--loops", "2"]
 
 
 def beside(*command: str) -> "subprocess.CompletedProcess[str]":
