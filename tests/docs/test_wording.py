@@ -22,7 +22,6 @@ ACCEPTED = [
 ]
 # Folders and files that are not reworded yet. Nothing is added here.
 PENDING: tuple[str, ...] = (
-    "README.md",
     "deeplens/cli/",
     "deeplens/local/",
     "model_tools/cli/",

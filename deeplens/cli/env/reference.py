@@ -1,4 +1,4 @@
-"""The table of docs/environments.md and the JSON Schemas in docs/: generated from the model."""
+"""`deeplens env reference`: generate the table of docs/environments.md and the JSON Schemas."""
 
 import re
 import sys
@@ -10,7 +10,8 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from deeplens.cli.options import examples
+from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 from deeplens.config import EnvironmentConfig
 from deeplens.config.json_schema import DERIVED_DEFAULTS, delivery_schema, environment_schema
 from model_tools.output_paths import why_unwritable
@@ -33,7 +34,7 @@ _TABLE_HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 def keys(
     section: type[BaseModel] = EnvironmentConfig, prefix: str = ""
 ) -> Iterator[tuple[str, FieldInfo]]:
-    """Every key of an environment file, in the order of the sources.
+    """Yield every key of an environment file, in the order of the sources.
 
     Sections are flattened; the parts of an array of tables are written `waves[].percent`.
     """
@@ -46,7 +47,7 @@ def keys(
 
 
 def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The section that an annotation is, may be, or repeats; and whether it repeats it."""
+    """Return the section in an annotation, and true if the annotation repeats the section."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     for argument in get_args(annotation):
@@ -56,12 +57,12 @@ def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 
 def allowed(field: FieldInfo) -> str:
-    """What a key takes, in words."""
+    """Return a description of the values that a key takes."""
     limits = {
-        name: getattr(one, name)
-        for one in field.metadata
+        name: getattr(constraint, name)
+        for constraint in field.metadata
         for name in ("ge", "gt", "le", "lt", "max_length")
-        if getattr(one, name, None) is not None
+        if getattr(constraint, name, None) is not None
     }
     return _type(field.annotation) + "".join(
         f", {words} {limits[name]}"
@@ -77,7 +78,7 @@ def allowed(field: FieldInfo) -> str:
 
 
 def default(key: str, field: FieldInfo) -> str:
-    """A key's default, as TOML writes it."""
+    """Return a key's default in the syntax of TOML."""
     if key in DERIVED_DEFAULTS:
         return f"`{DERIVED_DEFAULTS[key]}`"
     if field.is_required():
@@ -86,13 +87,13 @@ def default(key: str, field: FieldInfo) -> str:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it."""
+    """Return a value in the syntax of TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, tuple):
-        return f"[{', '.join(toml(one) for one in value)}]"
+        return f"[{', '.join(toml(item) for item in value)}]"
     return "{}" if value == {} else f"{value}"
 
 
@@ -114,21 +115,22 @@ def _type(annotation: Any) -> str:
     if origin is Annotated:
         return _type(get_args(annotation)[0])
     if origin is Literal:
-        choices = [f"`{toml(one)}`" for one in get_args(annotation)]
+        choices = [f"`{toml(choice)}`" for choice in get_args(annotation)]
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if origin is tuple:
         return "list of strings"
     if origin is dict:
         return "table of strings"
     if type(None) in get_args(annotation):
-        return _type(next(one for one in get_args(annotation) if one is not type(None)))
+        return _type(next(part for part in get_args(annotation) if part is not type(None)))
     names = {str: "string", bool: "`true` or `false`", int: "integer", float: "number"}
     return names[annotation]
 
 
 @click.command(epilog=examples("env reference --check"))
 @click.option("--check", is_flag=True, help="Compare only; write nothing.")
-def reference(*, check: bool) -> None:
+@json_option
+def reference(*, check: bool, as_json: bool) -> None:
     """Rewrite the table of docs/environments.md and the JSON Schemas in docs/ from deeplens/config.
 
     Exit codes: 0 written, or nothing differs; 1 a file differs from the sources; 2 wrong usage.
@@ -146,12 +148,17 @@ def reference(*, check: bool) -> None:
     problems = [] if check else [why_unwritable(file, free_mib=1) for file in outdated]
     if problem := next(filter(None, problems), None):
         raise click.ClickException(problem)
-    for file in outdated:
-        if check:
-            click.echo(f"{file.relative_to(ROOT)}: differs from the sources; run `make reference`")
-        else:
-            file.write_text(generated[file], encoding="utf-8")
-            click.echo(f"{file.relative_to(ROOT)}: written")
+    with json_result(as_json=as_json) as document:
+        document["differing" if check else "written"] = [
+            str(file.relative_to(ROOT)) for file in outdated
+        ]
+        for file in outdated:
+            name = file.relative_to(ROOT)
+            if check:
+                click.echo(f"{name}: differs from the sources; run `deeplens env reference`")
+            else:
+                file.write_text(generated[file], encoding="utf-8")
+                click.echo(f"{name}: written")
     if check and outdated:
         sys.exit(1)
 

@@ -88,9 +88,9 @@ def test_status_stop_and_roll_back(
         # The next deployment reports the manual change.
         moved = bring(cloudformation, site, 3)
         assert moved["Status"] == "SUCCESS", moved["Reason"]
-        assert "changed by hand" in moved["Data"]["Status"]
+        assert "changed manually" in moved["Data"]["Status"]
         assert "it detects nothing" in moved["Data"]["Status"]
-        assert "no kept release is" in fleet(
+        assert "is not a stored release" in fleet(
             "rollback", "--now", "--to", "f" * 8, "--reason", "x", code=1
         )
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from testkit.simulated_fleet.fault_model import FaultRates
 from testkit.waiting import eventually
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
-from tests.emulator.fleet.proxy import Answer, Meddle, ResourceRequest, proxy, refusal
+from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
 from tests.emulator.running_emulator import Emulator
 
 pytestmark = pytest.mark.emulator
@@ -383,15 +383,15 @@ def test_a_handler_that_is_killed_midway_goes_on_when_lambda_tries_again(
     assert len(site.deployments()) == 1
 
 
-def _created(request: ResourceRequest) -> bool:
+def _created(request: Request) -> bool:
     return request.method == "POST" and request.path.endswith("/deployments")
 
 
 def lost_once() -> Meddle:
     """Create the first deployment, but lose the response."""
-    lost: list[ResourceRequest] = []
+    lost: list[Request] = []
 
-    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer | None:
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
         answer = pass_on()
         if _created(request) and not lost:
             lost.append(request)
@@ -403,9 +403,9 @@ def lost_once() -> Meddle:
 
 def conflict_once() -> Meddle:
     """The first deployment is created, and its answer is that it is there already."""
-    seen: list[ResourceRequest] = []
+    seen: list[Request] = []
 
-    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
         answer = pass_on()
         if _created(request) and not seen:
             seen.append(request)
@@ -418,7 +418,7 @@ def conflict_once() -> Meddle:
 def throttled_every_third() -> Meddle:
     numbers = itertools.count(1)
 
-    def meddle(_: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(_: Request, pass_on: Callable[[], Answer]) -> Answer:
         if next(numbers) % 3 == 0:
             return refusal(429, "ThrottlingException", "Rate exceeded")
         return pass_on()
@@ -429,7 +429,7 @@ def throttled_every_third() -> Meddle:
 def denied(path: str) -> Meddle:
     """AWS refuses every call whose path ends so."""
 
-    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
         if re.search(path, request.path):
             return refusal(403, "AccessDeniedException", "User is not authorized")
         return pass_on()
@@ -467,7 +467,7 @@ def test_a_delete_succeeds_although_its_deployment_cannot_be_deleted(
 ) -> None:
     site = make_site(2)
 
-    def meddle(request: ResourceRequest, pass_on: Callable[[], Answer]) -> Answer:
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
         if request.method == "DELETE":
             return refusal(403, "AccessDeniedException", "User is not authorized: iot:DeleteJob")
         return pass_on()
