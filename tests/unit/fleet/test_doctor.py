@@ -205,10 +205,10 @@ def test_a_nucleus_lite_that_cannot_finish_a_deployment_blocks(
         "lastStatusUpdateTimestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     }
     given = patient(tmp_path, greengrassv2=[("get_core_device", core)])
-    fleet = given.site.environment.fleet.model_copy(update={"core_runtime": "lite"})
-    lite = given.site.environment.model_copy(update={"fleet": fleet})
-    site = replace(given.site, environment=lite)
-    [found] = device.core_device(replace(given, site=site), "cam")
+    fleet = given.session.environment.fleet.model_copy(update={"core_runtime": "lite"})
+    lite = given.session.environment.model_copy(update={"fleet": fleet})
+    site = replace(given.session, environment=lite)
+    [found] = device.core_device(replace(given, session=site), "cam")
     assert found.outcome == outcome
     assert ("deployments need nucleus lite 2.4.0 or later" in found.text) == bool(found.repair)
 
@@ -263,7 +263,7 @@ def test_actions_that_iam_denies_are_named(tmp_path: Path) -> None:
                 ]
             },
         )
-        for _, actions in simulation.needed(made.site.environment)
+        for _, actions in simulation.needed(made.session.environment)
     ]
     [found] = simulation.rights(patient(tmp_path, iam=answers))
     assert found.outcome == Outcome.BLOCKED
