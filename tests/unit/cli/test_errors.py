@@ -18,10 +18,6 @@ from deeplens.runtime.errors import RuntimeBuildError
 ABSENT = "absent/file"
 # Without an account, a network or the emulator.
 WRONG_INPUT = [
-    "model inspect absent/file",
-    "model freeze absent/file build/frozen",
-    "model verify absent/file",
-    "model predict absent/file",
     "release pin absent/file 0000",
     "release verify absent/file --public-key absent/key",
     "release promote dev nowhere --dry-run",
@@ -41,6 +37,13 @@ WRONG_INPUT = [
     "local diff nowhere",
     "local rollback nowhere --reason test",
     "local demo --env nowhere",
+]
+# These load TensorFlow.
+MODEL = [
+    "model inspect absent/file",
+    "model freeze absent/file build/frozen",
+    "model verify absent/file",
+    "model predict absent/file",
 ]
 NOT_RUNNING = [
     "local deploy dev",
@@ -74,6 +77,12 @@ def failed(command: str) -> Result:
 
 @pytest.mark.parametrize("command", WRONG_INPUT)
 def test_a_missing_file_or_an_unknown_environment_is_wrong_input(command: str) -> None:
+    assert failed(command).exit_code == 2
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", MODEL)
+def test_a_missing_model_is_wrong_input(command: str) -> None:
     assert failed(command).exit_code == 2
 
 
