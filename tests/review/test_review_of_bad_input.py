@@ -62,7 +62,8 @@ def test_the_error_of_a_base_that_does_not_synthesize_names_its_log(
     message = error_of(checkout.review("HEAD"))
     assert "BASE (commit " in message
     assert "does not synthesize" in message
-    assert "AWS IoT Greengrass V2 is not offered there" in message
+    assert "nowhere" in message
+    assert "Greengrass V2" in message
     assert "build/review/base-synthesis.log" in message
     log = checkout.root / "build" / "review" / "base-synthesis.log"
     assert "nowhere" in log.read_text(encoding="utf-8")

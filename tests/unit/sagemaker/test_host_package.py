@@ -75,7 +75,7 @@ def test_a_model_is_read_within_the_limits(
     archive = tmp_path / "model.tar.gz"
     result = pack(large, archive)
     assert result.exit_code == 1
-    assert "it needs over 32 MiB of memory" in result.output
+    assert "needs over 32 MiB of memory" in result.output
     assert not archive.exists()
 
 
