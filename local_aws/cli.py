@@ -8,7 +8,8 @@ import shlex
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import click
 
 from local_aws.authorization.trace import Trace
+from local_aws.cli_options import examples
 from local_aws.devices.access import (
     DEFAULT_HOST,
     STANDARD,
@@ -68,10 +70,31 @@ class _LazyGroup(click.Group):
         return sorted({*super().list_commands(ctx), *_LAZY})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "deliver":
+            ctx.fail("the pipeline is executed by `deeplens local deliver`")
         if cmd_name in _LAZY:
             command: click.Command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
             return command
         return super().get_command(ctx, cmd_name)
+
+
+_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, for programs."
+)
+
+
+@contextmanager
+def _json_result(*, as_json: bool) -> Iterator[dict[str, Any]]:
+    """Yield the document of a command, and print it at the end if `as_json` is true.
+
+    With `as_json`, text that the command prints goes to stderr.
+    """
+    document: dict[str, Any] = {}
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr if as_json else stdout):
+        yield document
+    if as_json:
+        click.echo(json.dumps(document, indent=2), file=stdout)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,7 +113,7 @@ def main(context: click.Context, state: Path) -> None:
     os.environ["LOCAL_AWS_STATE"] = str(context.obj.root)
 
 
-@main.command()
+@main.command(epilog=examples("local up", "local up --device-ports"))
 @click.option(
     "--foreground", is_flag=True, help="Run in this process, until the parent process ends."
 )
@@ -141,6 +164,7 @@ def main(context: click.Context, state: Path) -> None:
     envvar="LOCAL_AWS_DEVICE_ADDRESS",
     help=f"IP address of this machine on which to serve real devices.  [default: {LOOPBACK}]",
 )
+@_json_option
 @click.pass_obj
 def up(  # noqa: PLR0913 - one parameter per option
     paths: StatePaths,
@@ -153,15 +177,21 @@ def up(  # noqa: PLR0913 - one parameter per option
     device_ports: str | None,
     device_host: str | None,
     device_address: str | None,
+    as_json: bool,
 ) -> None:
-    """Start the emulator and wait until it is ready."""
+    """Start the emulator and wait until it is ready.
+
+    Exit codes: 0 ready, or it was running; 1 it did not start; 2 wrong usage.
+    """
     access = _device_access(device_ports, device_host, device_address)
     endpoint = running(paths)
     if endpoint is not None:
         _require_same_access(endpoint, access)
-        click.echo(
-            f"local-aws: already running at {endpoint.endpoint_url} (process {endpoint.pid})"
-        )
+        with _json_result(as_json=as_json) as document:
+            document.update(_public(endpoint), started=False)
+            click.echo(
+                f"emulator: already running at {endpoint.endpoint_url} (process {endpoint.pid})"
+            )
         return
     if not math.isfinite(delays):
         raise click.BadParameter(
@@ -182,23 +212,35 @@ def up(  # noqa: PLR0913 - one parameter per option
     if access is not None:
         options.append(f"--device-ports={access.mqtt_port},{access.https_port},{access.s3_port}")
         options += [f"--device-host={access.host}", f"--device-address={access.address}"]
-    _start(paths, options)
+    with _json_result(as_json=as_json) as document:
+        document.update(_public(_start(paths, options)), started=True)
 
 
-@main.command()
+@main.command(epilog=examples("local down"))
+@_json_option
 @click.pass_obj
-def down(paths: StatePaths) -> None:
-    """Stop the emulator and keep its state."""
-    endpoint = running(paths)
-    if endpoint is None:
-        # The file of a killed server is harmless, because its process does not run.
-        with suppress(OSError):
-            paths.endpoint.unlink()
-        click.echo("local-aws: does not run")
-        return
+def down(paths: StatePaths, *, as_json: bool) -> None:
+    """Stop the emulator and keep its state.
+
+    Exit codes: 0 stopped, or it was not running; 1 its state could not be saved.
+    """
+    with _json_result(as_json=as_json) as document:
+        endpoint = running(paths)
+        document["stopped"] = endpoint is not None
+        if endpoint is None:
+            # The file of a killed server is harmless, because its process does not run.
+            with suppress(OSError):
+                paths.endpoint.unlink()
+            click.echo("emulator: not running")
+            return
+        _stop(paths, endpoint)
+
+
+def _stop(paths: StatePaths, endpoint: Endpoint) -> None:
+    """Stop the server; raise an error if its state is not saved."""
     in_time = stop(endpoint.pid, _STOP_SECONDS)
     if paths.clean_marker.exists():
-        click.echo("local-aws: stopped, state kept")
+        click.echo("emulator: stopped, state kept")
         return
     paths.endpoint.unlink(missing_ok=True)
     problem = (
@@ -212,20 +254,22 @@ def down(paths: StatePaths) -> None:
         if snapshot
         else "`up` starts with an empty state"
     )
-    raise click.ClickException(f"local-aws: {problem}: {consequence}; see {paths.log}")
+    raise click.ClickException(f"emulator: {problem}: {consequence}; see {paths.log}")
 
 
-@main.command()
+@main.command(epilog=examples("local status --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print endpoint.json without the root key.")
 @click.pass_obj
 def status(paths: StatePaths, *, as_json: bool) -> None:
-    """Print the state of the emulator and its addresses."""
+    """Print the state of the emulator and its addresses.
+
+    Exit codes: 0 it runs, 3 it is not running.
+    """
     endpoint = _running_or_exit(paths)
     if as_json:
-        public = {name: value for name, value in asdict(endpoint).items() if name != "root_key"}
-        click.echo(json.dumps(public, indent=2))
+        click.echo(json.dumps(_public(endpoint), indent=2))
         return
-    click.echo(f"local-aws: runs at {endpoint.endpoint_url} (process {endpoint.pid})")
+    click.echo(f"emulator: runs at {endpoint.endpoint_url} (process {endpoint.pid})")
     click.echo(f"  MQTT broker      {endpoint.mqtt_host}:{endpoint.mqtt_port}")
     click.echo(f"  device endpoint  https://127.0.0.1:{endpoint.device_port}")
     if endpoint.s3_port is not None:
@@ -234,12 +278,16 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
     click.echo(f"  authority        {endpoint.ca_file}")
 
 
-@main.command()
+@main.command(epilog=examples("local env --account 111111111111 --region eu-central-1"))
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="12 digits.")
 @click.option("--region", default=DEFAULT_REGION, show_default=True, help="The AWS Region.")
+@_json_option
 @click.pass_obj
-def env(paths: StatePaths, account: str, region: str) -> None:
-    """Print exports for a shell that uses the emulator: eval "$(… env)"."""
+def env(paths: StatePaths, account: str, region: str, *, as_json: bool) -> None:
+    """Print exports for a shell that uses the emulator: eval "$(… env)".
+
+    Exit codes: 0 printed, 2 wrong usage, 3 the emulator is not running.
+    """
     if len(account) != len(DEFAULT_ACCOUNT) or not (account.isascii() and account.isdigit()):
         raise click.BadParameter(f"{account!r} is not 12 digits", param_hint="--account")
     endpoint = _running_or_exit(paths)
@@ -253,21 +301,31 @@ def env(paths: StatePaths, account: str, region: str) -> None:
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_HOME": str(paths.root.parent / "cdk"),
     }
+    if as_json:
+        click.echo(json.dumps(variables, indent=2))
+        return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@main.command()
+@main.command(epilog=examples("local reset"))
+@_json_option
 @click.pass_obj
-def reset(paths: StatePaths) -> None:
-    """Remove the state and its cores."""
+def reset(paths: StatePaths, *, as_json: bool) -> None:
+    """Remove the state and its cores.
+
+    Exit codes: 0 removed, 1 the emulator runs.
+    """
     endpoint = running(paths)
     if endpoint is not None:
-        click.echo(f"local-aws: runs (process {endpoint.pid}); stop it with `down` first", err=True)
+        click.echo(f"emulator: runs (process {endpoint.pid}); stop it with `down` first", err=True)
         sys.exit(FAILED)
-    for note in discard(paths):
-        click.echo(note)
-    click.echo(f"local-aws: state in {paths.root} removed")
+    with _json_result(as_json=as_json) as document:
+        notes = list(discard(paths))
+        document.update(removed=str(paths.root), notes=notes)
+        for note in notes:
+            click.echo(note)
+        click.echo(f"emulator: state in {paths.root} removed")
 
 
 def _device_access(ports: str | None, host: str | None, address: str | None) -> DeviceAccess | None:
@@ -296,14 +354,20 @@ def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> Non
     )
     if served != astuple(access):
         raise click.ClickException(
-            f"local-aws: already running (process {endpoint.pid}) without these device ports; "
+            f"emulator: already running (process {endpoint.pid}) without these device ports; "
             "stop it with `down`, then repeat this command"
         )
 
 
-def _start(paths: StatePaths, options: list[str]) -> None:
+def _public(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the content of endpoint.json without the root key."""
+    return {name: value for name, value in asdict(endpoint).items() if name != "root_key"}
+
+
+def _start(paths: StatePaths, options: list[str]) -> Endpoint:
+    """Start the server in the background, and return its addresses when it is ready."""
     paths.root.mkdir(parents=True, exist_ok=True)
-    click.echo("local-aws: starting")
+    click.echo("emulator: starting")
     command = [sys.executable, "-m", "local_aws"]
     with paths.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this package, by this interpreter
@@ -325,12 +389,13 @@ def _start(paths: StatePaths, options: list[str]) -> None:
             _fail_to_start(paths, process)
         if time.monotonic() - reported > _PROGRESS_SECONDS:
             reported = time.monotonic()
-            click.echo(f"local-aws: starting ({elapsed:.0f} s)")
+            click.echo(f"emulator: starting ({elapsed:.0f} s)")
         time.sleep(_POLL_SECONDS)
     for line in paths.log.read_text(errors="replace").splitlines():
-        if line.startswith("local-aws:"):
+        if line.startswith("emulator:"):
             click.echo(line)
-    click.echo(f"local-aws: ready at {endpoint.endpoint_url} ({time.monotonic() - began:.1f} s)")
+    click.echo(f"emulator: ready at {endpoint.endpoint_url} ({time.monotonic() - began:.1f} s)")
+    return endpoint
 
 
 def _fail_to_start(paths: StatePaths, process: "subprocess.Popen[bytes]") -> None:
@@ -338,13 +403,13 @@ def _fail_to_start(paths: StatePaths, process: "subprocess.Popen[bytes]") -> Non
         stop(process.pid, _STOP_SECONDS)
     for line in paths.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
         click.echo(f"  {line}", err=True)
-    click.echo(f"local-aws: did not start; the lines above are the end of {paths.log}", err=True)
+    click.echo(f"emulator: did not start; the lines above are the end of {paths.log}", err=True)
     sys.exit(FAILED)
 
 
 def _running_or_exit(paths: StatePaths) -> Endpoint:
     endpoint = running(paths)
     if endpoint is None:
-        click.echo("local-aws: does not run; start it with `up`", err=True)
+        click.echo("emulator: not running; start it with `deeplens local up`", err=True)
         sys.exit(NOT_RUNNING)
     return endpoint

@@ -1,7 +1,7 @@
 """Errors of commands: one message and an exit code, never a traceback.
 
-Exit codes: 1 the work failed, 2 wrong usage or input, 3 the emulator is not running, 4 the answer
-of a question is no (each command documents it), 130 interrupted.
+Exit codes: 1 the work failed, 2 wrong usage or input, 3 the emulator is not running, 4 a result
+that the command documents, 130 interrupted.
 """
 
 import tempfile
@@ -26,22 +26,27 @@ class OperatorGroup(ReportingGroup):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - a user sees a message, and where the rest is
-            raise (explain(error) or _unexpected(error)) from None
+        except Exception as error:  # noqa: BLE001 - a user gets a message and the file with the rest
+            raise (reported(error) or _unexpected(error)) from None
 
 
-def explain(error: Exception) -> click.ClickException | None:
-    """Return the message of an error that a user, a file or a service causes; None of others."""
+def reported(error: Exception) -> click.ClickException | None:
+    """Return the message of an error that a user, a file or a service causes; else None."""
     # Imported after an error: `--help` and completion are fast without them.
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from deeplens.assembly import AssemblyError
     from deeplens.config import ConfigError
     from deeplens.fleet.errors import FleetError, WrongInputError
+    from deeplens.releases.code_signing import SigningFailed
+    from deeplens.releases.pin import PinError
+    from deeplens.review import ReviewError, WrongBaseError, WrongPlanError
+    from deeplens.runtime.errors import RuntimeBuildError
 
     match error:
-        case ConfigError() | WrongInputError():
+        case ConfigError() | WrongInputError() | PinError() | WrongBaseError() | WrongPlanError():
             return wrong_input(error)
-        case FleetError():
+        case FleetError() | AssemblyError() | ReviewError() | RuntimeBuildError() | SigningFailed():
             return failed(error)
         case ClientError():
             problem = error.response["Error"]
@@ -49,7 +54,18 @@ def explain(error: Exception) -> click.ClickException | None:
             return failed(f"AWS refused {error.operation_name}: {code}: {message}")
         case BotoCoreError():
             return failed(f"AWS did not answer: {error}")
+    if isinstance(exit_code := getattr(error, "exit_code", None), int):
+        # A step of `deeplens local`, whose module imports the emulator: the wheel has none.
+        return with_exit_code(error, exit_code)
     return as_click_error(error)
+
+
+def with_exit_code(error: object, code: int) -> click.ClickException:
+    """Return an error with this exit code."""
+    exception = failed(error)
+    # click reads the attribute of the exception, and documents it on the class.
+    vars(exception)["exit_code"] = code
+    return exception
 
 
 def _unexpected(error: Exception) -> click.ClickException:

@@ -42,5 +42,5 @@ def main() -> None:
     """Bring TensorFlow vision models onto a fleet of cameras.
 
     Exit codes: 0 done, 1 the work failed, 2 wrong usage or input, 3 the emulator is not running,
-    4 the answer is no (see the command), 130 interrupted.
+    4 a result that the command documents, 130 interrupted.
     """

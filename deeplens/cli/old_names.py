@@ -1,4 +1,4 @@
-"""The commands `model-tools` and `fleet` of earlier releases: they print the new one, and run it.
+"""The commands `model-tools` and `fleet` of earlier releases, which print and run the new ones.
 
 They are removed with the next release.
 """
@@ -11,7 +11,7 @@ import click
 
 from deeplens.cli.main import main
 
-# By the old words, the longest first; all others keep their name in the group.
+# New words by old words, the longest first; the empty key is that of all other commands.
 _MODEL_TOOLS = {
     ("models", "crown"): ("release", "promote"),
     ("models", "gate"): ("release", "check"),

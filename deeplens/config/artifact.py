@@ -32,45 +32,48 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, Val
 
 @dataclass(frozen=True)
 class ModelArtifact:
-    """The pinned artifact: a file whose SHA-256 was checked, and what its manifest says."""
+    """The pinned artifact: a file with a verified SHA-256, and values of its manifest."""
 
     path: Path
     name: str
     version: str
     digest: str
-    # The signed statement about it; None where no signature is asked for.
+    # The signed statement; None if the environment trusts no keys, or the artifact is not signed.
     statement: str | None = None
-    # What else belongs to the release, with its SHA-256.
+    # Other files of the release, with their SHA-256.
     documents: tuple[tuple[Path, str], ...] = ()
 
 
 def load_artifact(
     models: Path, pin: ModelPin, signing: SigningConfig | None = None
 ) -> ModelArtifact:
-    """Find the pinned artifact below `models` and check its bytes; raise `ConfigError`.
+    """Find the pinned artifact below `models` and check its bytes.
 
-    Who signed it is verified where nobody can edit the check away: by the tools, at deploy and on
-    each camera. Here its statement must merely be there, if `signing` requires one.
+    If `signing` requires a signature, the statement must exist. The signature itself is verified
+    by the release commands, at deploy, and on each camera, where this checkout cannot disable the
+    check.
+
+    Raises:
+        ConfigError: the artifact is absent, or its bytes, manifest or statement are not valid.
     """
     path = models / pin.name / pin.digest / ARTIFACT_NAME
     if not path.is_file():
         built = sorted(file.parent.name for file in (models / pin.name).glob(f"*/{ARTIFACT_NAME}"))
         known = f"built here: {', '.join(built)}" if built else "none is built here"
         raise ConfigError(
-            f"{path}: the pinned artifact is not there ({known}); build it with "
-            "`deeplens model train shapes`, or pin one that is there with `deeplens release pin`"
+            f"{path}: the pinned artifact does not exist ({known}); build it with "
+            "`deeplens model train shapes`, or pin one that exists with `deeplens release pin`"
         )
     digest = _sha256(path, path.stat().st_mtime_ns)
     if digest != pin.digest:
         raise ConfigError(
-            f"{path}: the artifact's SHA-256 is {digest}, the pin says {pin.digest}; "
-            "the file was changed after it was packaged: package it again"
+            f"{path}: the artifact's SHA-256 is {digest}, expected {pin.digest}; "
+            "the file changed after it was packaged: package it again"
         )
     manifest = _read_manifest(path)
     if manifest.get("name") != pin.name:
         raise ConfigError(
-            f"{path}: the artifact is of model {shown(manifest.get('name'))}, the pin says "
-            f"'{pin.name}'"
+            f"{path}: the artifact is of model {shown(manifest.get('name'))}, expected '{pin.name}'"
         )
     statement = _statement(path, signing) if signing is not None and signing.is_on else None
     documents = tuple(
@@ -83,13 +86,13 @@ def load_artifact(
 
 @contextmanager
 def hash_in_background(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
-    """Hash the pinned artifacts, which may be large, beside what is done in this context.
+    """Hash the pinned artifacts, which may be large, in a thread while the context runs.
 
-    `load_artifact` finds the digests afterwards, and says what is wrong with an artifact.
+    `load_artifact` uses the digests afterwards; it also reports errors in artifacts.
     """
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    with ThreadPoolExecutor(max_workers=1) as background:
         for environment in environments:
-            beside.submit(load_artifact, models, environment.model)
+            background.submit(load_artifact, models, environment.model)
         yield
 
 
@@ -98,12 +101,12 @@ def _statement(artifact: Path, signing: SigningConfig) -> str | None:
     if not file.is_file():
         if signing.required:
             raise ConfigError(
-                f"{file}: the pinned artifact is not signed, and signing.required says that it "
-                f"must be; `deeplens release sign {artifact} --key KEY`"
+                f"{file}: the pinned artifact is not signed, and signing.required is true; "
+                f"`deeplens release sign {artifact} --key KEY`"
             )
         return None
     if file.stat().st_size > _LARGEST_STATEMENT_BYTES:
-        raise ConfigError(f"{file}: over {_LARGEST_STATEMENT_BYTES} bytes, which is no statement")
+        raise ConfigError(f"{file}: over {_LARGEST_STATEMENT_BYTES} bytes; a statement is smaller")
     try:
         text = file.read_text(encoding="ascii")
         json.loads(text)
@@ -131,5 +134,5 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except _BROKEN as error:
         raise ConfigError(f"{path}: not a model artifact: {one_line(str(error))}") from None
     if not isinstance(manifest, dict) or not _VERSION.fullmatch(str(manifest.get("version"))):
-        raise ConfigError(f"{path}: its manifest.json names no version such as 1.0.0")
+        raise ConfigError(f"{path}: its manifest.json contains no version such as 1.0.0")
     return manifest

@@ -1,4 +1,4 @@
-"""Choices of one environment that cannot work together; each refusal says what would."""
+"""Settings of one environment that exclude each other; each message contains ones that work."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _AWSCAM = "awscam"
 def incompatible_settings(
     fleet: FleetConfig, inference: InferenceConfig, runtime: RuntimeConfig
 ) -> Iterator[str]:
-    """Say which choices cannot work together; nothing when all can."""
+    """Yield a message for each combination of settings that does not work."""
     contained = inference.isolation_mode == "GreengrassContainer"
     pinned = bool(runtime.to_pins())
     on_deeplens = [
@@ -20,51 +20,51 @@ def incompatible_settings(
         for key, value in (("camera", inference.camera), ("engine", inference.engine))
         if value == _AWSCAM
     ]
-    yield from _component_pairs(fleet, inference, pinned=pinned)
+    yield from _incompatible_components(fleet, inference, pinned=pinned)
     if pinned and inference.engine == "tensorflow":
         yield (
-            "the [runtime] has no TensorFlow, which would make it four times as large; it works "
-            "with inference.engine 'openvino', or without [runtime] on devices that have "
-            "TensorFlow themselves"
+            "[runtime] contains no TensorFlow, which is four times as large; "
+            "inference.engine 'openvino' works, or no [runtime] on devices on which TensorFlow is "
+            "installed"
         )
     if inference.engine == "tensorflow" and inference.engine_device == "gpu":
         yield (
-            "inference.engine 'tensorflow': TensorFlow computes on the CPU here; it works with "
-            "engine_device 'auto', or with engine 'openvino'"
+            "inference.engine 'tensorflow' runs on the CPU only; it works with engine_device "
+            "'auto', or use engine 'openvino'"
         )
     for key in on_deeplens:
         if fleet.core_runtime == "lite":
             yield (
-                f"{key} 'awscam' is of an AWS DeepLens, whose system is too old for nucleus lite; "
+                f"{key} 'awscam' needs an AWS DeepLens, whose Linux is too old for nucleus lite; "
                 "it works with fleet.core_runtime 'classic'"
             )
         elif contained:
             yield (
-                f"{key} 'awscam' is of the device's own software, which a container does not "
-                "show; it works with inference.isolation_mode 'NoContainer'"
+                f"{key} 'awscam' is software of the device, which is not available in a container; "
+                "it works with inference.isolation_mode 'NoContainer'"
             )
 
 
-def _component_pairs(
+def _incompatible_components(
     fleet: FleetConfig, inference: InferenceConfig, *, pinned: bool
 ) -> Iterator[str]:
-    """Return the kinds of component and isolation that cannot work."""
+    """Yield a message for each kind of component and isolation that does not work."""
     contained = inference.isolation_mode == "GreengrassContainer"
     if fleet.core_runtime == "lite" and inference.component == "lambda":
         yield (
             "inference.component 'lambda' does not work with fleet.core_runtime 'lite', which runs "
-            "no Lambda components; it works with component 'generic', or with core_runtime "
+            "no Lambda components; use component 'generic', or with core_runtime "
             "'classic'"
         )
     if contained and fleet.core_runtime == "lite":
         yield (
-            "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
+            "fleet.core_runtime 'lite' runs neither Lambda components nor containers; it works "
             "with inference.isolation_mode 'NoContainer', or with core_runtime 'classic'"
         )
     elif contained and inference.component == "generic":
         yield (
-            "inference.isolation_mode 'GreengrassContainer' is for Lambda components; it works "
-            "with isolation_mode 'NoContainer', or with inference.component 'lambda'"
+            "inference.isolation_mode 'GreengrassContainer' is for Lambda components; use "
+            "isolation_mode 'NoContainer', or inference.component 'lambda'"
         )
     elif contained and fleet.cgroups != "v1":
         yield (
@@ -74,6 +74,6 @@ def _component_pairs(
         )
     if contained and pinned:
         yield (
-            "inference.isolation_mode 'GreengrassContainer' does not show the runtime's folder to "
-            "the function; it works with 'NoContainer', or without [runtime]"
+            "inference.isolation_mode 'GreengrassContainer' hides the folder of [runtime] from the "
+            "function; use 'NoContainer', or remove [runtime]"
         )

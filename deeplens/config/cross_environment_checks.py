@@ -1,4 +1,4 @@
-"""What two environments may not share: lines that begin with the file's name."""
+"""Checks of environments against each other; each message begins with the name of a file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
@@ -7,23 +7,27 @@ from deeplens.config.environment import EnvironmentConfig
 
 
 def conflicts(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
-    """Say how environments get in each other's way; nothing when they do not."""
+    """Yield a message for each conflict between environments."""
     yield from _shared(
         environments,
         "model_store.bucket_name",
-        lambda one: (one.model_store.bucket_name,),
-        "bucket names are global, give each environment its own",
+        lambda environment: (environment.model_store.bucket_name,),
+        "bucket names are global; give each environment another one",
     )
     yield from _shared(
         environments,
         "fleet.thing_group",
-        lambda one: (one.account, one.region, one.fleet.thing_group),
-        "a thing group has one deployment, and the second would replace the first",
+        lambda environment: (
+            environment.account,
+            environment.region,
+            environment.fleet.thing_group,
+        ),
+        "a thing group has one deployment, and the second one would replace the first",
     )
     yield from _shared(
-        [one for one in environments if one.deeplens_roles],
+        [environment for environment in environments if environment.deeplens_roles],
         "deeplens_roles",
-        lambda one: (one.account,),
+        lambda environment: (environment.account,),
         "the roles have fixed names and exist once per account",
     )
     yield from _shared_things(environments)
@@ -45,7 +49,7 @@ def _shared(
             given = _given(environment, key)
             yield (
                 f"{environment.name}.toml: {key}: given {given!r}, "
-                f"which is also that of {owner}: {reason}"
+                f"which is also the value of {owner}: {reason}"
             )
 
 
@@ -64,22 +68,23 @@ def _shared_things(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
 
 
 def _shared_topics(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
-    for one, other in combinations(environments, 2):
-        if (one.account, one.region) == (other.account, other.region) and _overlap(
-            one.inference.topic_filter, other.inference.topic_filter
+    for first, second in combinations(environments, 2):
+        if first.aws_environment == second.aws_environment and _overlap(
+            first.inference.topic_filter, second.inference.topic_filter
         ):
             yield (
-                f"{other.name}.toml: inference.topic: given {other.inference.topic!r}, which also "
-                f"has messages of {one.name} in the same account and Region: each would count the "
-                f"other's; for example 'deeplens/{other.name}/{{thing}}/infer' works"
+                f"{second.name}.toml: inference.topic: given {second.inference.topic!r}, which "
+                f"also receives messages of {first.name} in the same account and Region, so "
+                "both would count the messages of both; for example "
+                f"'deeplens/{second.name}/{{thing}}/infer' works"
             )
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether some topic matches both filters; `+` is the only wildcard that they have."""
-    levels, others = one.split("/"), other.split("/")
+def _overlap(first: str, second: str) -> bool:
+    """Return whether a topic can match both filters; `+` is their only wildcard."""
+    levels, others = first.split("/"), second.split("/")
     return len(levels) == len(others) and all(
-        mine == theirs or "+" in (mine, theirs) for mine, theirs in zip(levels, others, strict=True)
+        level == other or "+" in (level, other) for level, other in zip(levels, others, strict=True)
     )
 
 
@@ -93,7 +98,7 @@ def _promotion(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
             others = ", ".join(name for name in known if name != environment.name)
             yield (
                 f"{environment.name}.toml: promoted_from: given {source!r}, "
-                f"expected another environment: {others or 'there is none'}"
+                f"expected another environment: {others or 'none exists'}"
             )
             continue
         seen = {environment.name}
@@ -101,8 +106,8 @@ def _promotion(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
             if source in seen:
                 yield (
                     f"{environment.name}.toml: promoted_from: given "
-                    f"{environment.promoted_from!r}, which leads back to {source!r}: "
-                    "models move in one direction"
+                    f"{environment.promoted_from!r}, which is a cycle with {source!r}: "
+                    "releases move in one direction"
                 )
                 break
             seen.add(source)
@@ -112,28 +117,29 @@ def _promotion(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
 def _challenges(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
     known = {environment.name: environment for environment in environments}
     challengers: dict[str, str] = {}
-    for one in environments:
-        if one.challenges is None:
+    for environment in environments:
+        if environment.challenges is None:
             continue
-        at = f"{one.name}.toml: challenges: given {one.challenges!r}"
-        champion = known.get(one.challenges)
-        if champion is None or champion is one or champion.challenges:
-            able = [name for name, other in known.items() if other is not one]
-            champions = ", ".join(name for name in able if not known[name].challenges)
+        at = f"{environment.name}.toml: challenges: given {environment.challenges!r}"
+        champion = known.get(environment.challenges)
+        if champion is None or champion is environment or champion.challenges:
+            others = [name for name, other in known.items() if other is not environment]
+            champions = ", ".join(name for name in others if not known[name].challenges)
             yield f"{at}, expected an environment that challenges none: {champions or 'none'}"
             continue
-        if (one.account, one.region) != (champion.account, champion.region):
+        if environment.aws_environment != champion.aws_environment:
             yield (
                 f"{at}, which is in {champion.account}, {champion.region}: a challenger has a part "
                 "of the same fleet, so account and Region are the same"
             )
-        if one.promoted_from != champion.promoted_from:
+        if environment.promoted_from != champion.promoted_from:
             yield (
-                f"{at}, which takes releases from {champion.promoted_from!r}, this one from "
-                f"{one.promoted_from!r}: both take them from the same environment"
+                f"{at}, which receives releases from {champion.promoted_from!r}, this environment "
+                f"from {environment.promoted_from!r}: both take them from the same environment"
             )
-        if (other := challengers.setdefault(champion.name, one.name)) != one.name:
-            yield f"{at}, which {other} challenges already: two releases are compared at a time"
+        other = challengers.setdefault(champion.name, environment.name)
+        if other != environment.name:
+            yield f"{at}, which {other} challenges already: a champion has one challenger"
 
 
 def _given(environment: EnvironmentConfig, key: str) -> object:

@@ -1,8 +1,8 @@
-"""AWS Deep Learning Containers: registries, frameworks, versions, tags. The one place for them.
+"""AWS Deep Learning Containers: registries, frameworks, versions, tags.
 
 Sources: AWS' list of available images (github.com/aws/deep-learning-containers), and the tables of
 the SageMaker Python SDK (`image_uri_config/tensorflow.json` and `mxnet.json`), whose short tags
-these are. A test holds the registries against those that aws-cdk-lib knows.
+these are. A test compares the registries with those of aws-cdk-lib.
 """
 
 import re
@@ -15,7 +15,7 @@ from deeplens.config.aws_environment import AwsEnvironment
 Framework = Literal["tensorflow", "mxnet"]
 Purpose = Literal["inference", "training"]
 
-# Who owns the registry where it is not the usual account; Regions of GREENGRASS_REGIONS only.
+# Owners of the registries of Regions that do not use the usual account; only GREENGRASS_REGIONS.
 USUAL_REGISTRY = "763104351884"
 _OTHER_REGISTRIES = MappingProxyType(
     {
@@ -41,7 +41,7 @@ _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProx
             "2.16": "2.16.2-{processor}-py310",
             "2.14": "2.14.1-{processor}-py310",
         },
-        # Apache retired MXNet; AWS keeps the images, and makes no new ones.
+        # Apache retired MXNet; AWS provides the existing images only.
         ("mxnet", "inference"): {
             "1.9": "1.9.0-{processor}-py38",
             "1.8": "1.8.0-{processor}-py37",
@@ -49,14 +49,14 @@ _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProx
     }
 )
 _GPU_FAMILY = re.compile(r"(g|p)[0-9]")
-# Graviton, Inferentia and Trainium: AWS has other images for them.
+# Graviton, Inferentia and Trainium, for which AWS has other images.
 _OTHER_PROCESSOR_FAMILY = re.compile(r"[a-z]+[0-9]+g[a-z]*|(inf|trn)[0-9]\w*")
 _LOCAL_STORAGE_FAMILY = re.compile(r"(g|p)[4-9]\w*|[a-z]+[0-9]+[a-z]*d[a-z]*")
 
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """One image of AWS' in the registry of a Region."""
+    """An image of AWS in the registry of a Region."""
 
     account: str
     region: str
@@ -65,23 +65,23 @@ class ContainerImage:
 
     @property
     def uri(self) -> str:
-        """What SageMaker pulls."""
+        """The address from which SageMaker pulls the image."""
         registry = f"{self.account}.dkr.ecr.{self.region}.{_domain(self.region)}"
         return f"{registry}/{self.repository}:{self.tag}"
 
     @property
     def repository_arn(self) -> str:
-        """What a role must be allowed to pull from."""
+        """The ARN of the repository, for the role that pulls the image."""
         return AwsEnvironment(self.account, self.region).arn("ecr", f"repository/{self.repository}")
 
 
 def container_image(
     framework: Framework, purpose: Purpose, version: str, *, region: str, instance_type: str
 ) -> ContainerImage:
-    """Return the image that runs `framework` on `instance_type`; the version is one of the table.
+    """Return the image that runs a version of `framework` on `instance_type`.
 
     Raises:
-        KeyError: there is no such version; `supported_versions` says which there are.
+        KeyError: the version is not in `supported_versions`.
     """
     tag = _TAGS[framework, purpose][version]
     return ContainerImage(
@@ -108,17 +108,17 @@ def registry_accounts() -> frozenset[str]:
 
 
 def has_gpu(instance_type: str) -> bool:
-    """Whether an instance type needs the GPU's image."""
+    """Return whether an instance type needs the image for GPUs."""
     return bool(_GPU_FAMILY.match(_family(instance_type)))
 
 
 def runs_images(instance_type: str) -> bool:
-    """Whether these images run on an instance type: not on Graviton, Inferentia, Trainium."""
+    """Return whether the images run on an instance type: not on Graviton, Inferentia, Trainium."""
     return not _OTHER_PROCESSOR_FAMILY.fullmatch(_family(instance_type))
 
 
 def has_local_storage(instance_type: str) -> bool:
-    """Whether the storage is in the instance: encrypted by its hardware, and by no key of ours."""
+    """Return whether an instance has local storage, which its hardware encrypts, without KMS."""
     return bool(_LOCAL_STORAGE_FAMILY.fullmatch(_family(instance_type)))
 
 

@@ -1,7 +1,6 @@
-"""`delivery.toml`: the pipeline from environment to environment, if there is one.
+"""`delivery.toml`: the optional pipeline that delivers releases from environment to environment.
 
-It is no environment: it lies beside `environments/`, and without it nothing is delivered by a
-pipeline.
+The file is next to `environments/`. Without it, there is no pipeline.
 """
 
 from collections.abc import Sequence
@@ -17,13 +16,13 @@ from deeplens.config.toml_files import listed, read_toml
 
 
 class DeliveryConfig(ConfigSection):
-    """Where the pipeline is, what starts it, and where it stops for a person."""
+    """The account of the pipeline, its source, its environments, and its approvals."""
 
     account: Annotated[
         str,
         Field(
             pattern=r"^[0-9]{12}$",
-            description="the AWS account's twelve digits, in quotation marks",
+            description="the twelve digits of the AWS account, in quotation marks",
         ),
     ]
     region: Annotated[
@@ -34,7 +33,7 @@ class DeliveryConfig(ConfigSection):
         Field(
             pattern=r"^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:"
             r"connection/[0-9a-f-]{36}$",
-            description="the CodeConnections connection to where the repository is",
+            description="the CodeConnections connection to the repository",
         ),
     ]
     repository: Annotated[
@@ -68,8 +67,7 @@ class DeliveryConfig(ConfigSection):
         Field(
             ge=1,
             le=168,
-            description="how long an approval is waited for; CodePipeline waits no longer than a "
-            "week",
+            description="time limit of an approval; CodePipeline waits at most a week",
         ),
     ] = 24
     permissions_boundary: Annotated[
@@ -85,7 +83,7 @@ class DeliveryConfig(ConfigSection):
         Field(
             pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
             description="the SageMaker model package group, in the pipeline's account and Region, "
-            "whose newly approved packages start the pipeline, too",
+            "whose newly approved packages also start the pipeline",
         ),
     ] = None
     bake_minutes: Annotated[
@@ -93,7 +91,7 @@ class DeliveryConfig(ConfigSection):
         Field(
             ge=0,
             le=360,
-            description="how long each environment's release must stay proven before the next one",
+            description="how long a release must stay verified before the next environment",
         ),
     ] = 15
 
@@ -101,10 +99,10 @@ class DeliveryConfig(ConfigSection):
 def load_delivery(
     file: Path, environments: Sequence[EnvironmentConfig]
 ) -> tuple[DeliveryConfig, list[EnvironmentConfig]] | None:
-    """Read the pipeline's file and its environments in their order; None where there is no file.
+    """Read the file of the pipeline, and return it with its environments in their order.
 
     Raises:
-        ConfigError: it is wrong, or its order is not that of `promoted_from`.
+        ConfigError: the file is not valid, or its order is not that of `promoted_from`.
     """
     try:
         values = read_toml(file)
@@ -114,10 +112,10 @@ def load_delivery(
     except ValidationError as error:
         problems = [explain(problem, DeliveryConfig) for problem in error.errors()]
         raise ConfigError(listed(file, problems)) from None
-    problems = list(_problems(delivery, {one.name: one for one in environments}))
+    known = {environment.name: environment for environment in environments}
+    problems = list(_problems(delivery, known))
     if problems:
         raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))
-    known = {one.name: one for one in environments}
     return delivery, [known[name] for name in delivery.environments]
 
 
@@ -131,24 +129,24 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         for name in names
         if name not in allowed
     ]
-    # A challenger takes releases from where its champion does, and passes none on.
+    # A challenger takes releases from the same environment as its champion, and passes none on.
     way = [name for name in delivery.environments if name in known and not known[name].challenges]
     order: list[str | None] = [None, *way]
     problems += [
-        f"environments: {name} comes after {before or 'nothing'}, its file says promoted_from = "
-        f"{known[name].promoted_from!r}: releases go the way that promotions go"
+        f"environments: {name} comes after {before or 'nothing'}, but has promoted_from = "
+        f"{known[name].promoted_from!r}: the order is that of promotions"
         for before, name in zip(order, way, strict=False)
         if known[name].promoted_from != before
     ]
     problems += [
-        f"environments: {name} comes before {source}, and takes its releases from there"
+        f"environments: {name} comes before {source}, from which it takes its releases"
         for place, name in enumerate(delivery.environments)
         if name in known
         and known[name].challenges
         and (source := known[name].promoted_from)
         and source not in delivery.environments[:place]
     ]
-    # Without keys of its own, CDK's pipeline has no artifact bucket in a second Region.
+    # Without customer managed keys, CDK's pipeline has no artifact bucket in a second Region.
     problems += [
         f"region: given {delivery.region!r}, expected {known[name].region!r}, the Region of "
         f"{name}: the pipeline and its environments are in one Region"
@@ -156,14 +154,14 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         if name in known and known[name].region != delivery.region
     ]
     problems += [
-        f"environments: {name} has signing.lambda_profile, and the pipeline signs no code: Lambda "
-        "would refuse every function; deploy it by hand (docs/signing.md), or leave it out"
+        f"environments: {name} has signing.lambda_profile, but the pipeline does not sign code, so "
+        "Lambda would reject every function; deploy it manually (docs/signing.md), or remove it"
         for name in delivery.environments
         if name in known and known[name].signing.lambda_profile
     ]
     if not delivery.approve:
         problems.append(
-            "approve: given none, expected at least one environment: nothing reaches the last one "
-            "without a person"
+            "approve: given none, expected at least one environment: the last environment needs "
+            "an approval by a person"
         )
     return problems

@@ -8,19 +8,19 @@ from deeplens.config.artifact import ModelArtifact
 from deeplens.config.runtime import RuntimeArchive
 
 _MIB = 1 << 20
-# One release of the size of this one, and the files that a failed deployment left.
+# The next release, with the size of this one, and the files of a failed deployment.
 _RELEASES = 2
-# Of the archive's size: the archive, its unpacked wheels, and the environment that they make.
+# Relative to the archive: the archive, its unpacked wheels, and the installed environment.
 # Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.
 _RUNTIME_FACTOR = 5
-# Nucleus classic downloads nothing below 20 MiB of free disk, and the camera keeps 128 MiB.
+# Nucleus classic needs 20 MiB of free disk for a download; the camera leaves 128 MiB free.
 _LEAST_MIB = 256
-# Models of about the same size have the same threshold, so that a release changes no alarm.
+# Models of a similar size have the same threshold, so that most releases change no alarm.
 _STEP_MIB = 64
 
 
 def least_free_disk_mib(artifact: ModelArtifact, runtimes: Sequence[RuntimeArchive]) -> int:
-    """Return the free MiB below which the download of a next release can fail on a device.
+    """Return the free disk, in MiB, below which the download of the next release can fail.
 
     Greengrass stores each archive and its unpacked files. The current release is on the disk
     already, so only the next one counts.

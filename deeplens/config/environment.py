@@ -21,11 +21,11 @@ from deeplens.config.signing import SigningConfig
 from deeplens.config.training import TrainingConfig
 
 LONGEST_NAME = 13
-"""Most characters of a name: generated names contain 24 of a stack's, here `<name>-ModelStore`."""
+"""Maximum length: generated names contain 24 characters of a stack name, `<name>-ModelStore`."""
 NOT_KEYS = ("name", "file")
 """Attributes of an environment that its file does not contain."""
 POLICY = r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$"
-"""A managed policy's name or ARN."""
+"""The name or the ARN of a managed policy."""
 
 _LEAST_HEARTBEATS = 3
 _MOST_TAGS = 40
@@ -43,7 +43,7 @@ class EnvironmentConfig(ConfigSection):
         str,
         Field(
             pattern=r"^[0-9]{12}$",
-            description="the AWS account's twelve digits, in quotation marks",
+            description="the twelve digits of the AWS account, in quotation marks",
         ),
     ]
     region: Annotated[
@@ -55,13 +55,13 @@ class EnvironmentConfig(ConfigSection):
     ]
     promoted_from: Annotated[
         str | None,
-        Field(description="the environment that runs a model's version before this one may"),
+        Field(description="the environment from which releases are promoted to this one"),
     ] = None
     challenges: Annotated[
         str | None,
         Field(
-            description="the environment, of the same account and Region, whose champion this one "
-            "challenges with a part of the cameras"
+            description="the environment in the same account and Region whose release this one "
+            "challenges on a part of the cameras"
         ),
     ] = None
     permissions_boundary: Annotated[
@@ -69,15 +69,15 @@ class EnvironmentConfig(ConfigSection):
         Field(
             pattern=POLICY,
             description="name or ARN of the managed policy that bounds every role; "
-            "policies/environment-account.yaml creates `DeepLensBoundary`, and CloudFormation's "
-            "role may create no role without it",
+            "policies/environment-account.yaml creates `DeepLensBoundary`, without which the role "
+            "of CloudFormation cannot create roles",
         ),
     ] = None
     deeplens_roles: Annotated[
         bool,
         Field(
-            description="make the five roles that DeepLens fixed by name; once per account, for "
-            "accounts that still use them"
+            description="create the five roles with the names that DeepLens requires; once per "
+            "account, for accounts that still use them"
         ),
     ] = False
     tags: Annotated[
@@ -127,7 +127,7 @@ class EnvironmentConfig(ConfigSection):
     @model_validator(mode="before")
     @classmethod
     def _names_from_name(cls, values: Any) -> Any:
-        """Fill in the names that follow from the environment's own name."""
+        """Add the default names, which contain the name of the environment."""
         if not isinstance(values, dict):
             return values
         name = values.get("name")
@@ -145,7 +145,7 @@ class EnvironmentConfig(ConfigSection):
         if value not in GREENGRASS_REGIONS:
             near = difflib.get_close_matches(value, GREENGRASS_REGIONS, n=1, cutoff=0)
             raise ValueError(
-                f"AWS IoT Greengrass V2 is not offered there; nearest by name: '{near[0]}', "
+                f"AWS IoT Greengrass V2 is not available there; most similar name: '{near[0]}', "
                 f"all: {', '.join(GREENGRASS_REGIONS)}"
             )
         return value
@@ -160,7 +160,9 @@ class EnvironmentConfig(ConfigSection):
                     "spaces and . : / = + - @ _, and no key starts with 'aws:' or 'deeplens:'"
                 )
         if len(value) > _MOST_TAGS:
-            raise ValueError(f"at most {_MOST_TAGS} tags; AWS allows 50, some are the project's")
+            raise ValueError(
+                f"at most {_MOST_TAGS} tags; AWS allows 50, of which the project sets some"
+            )
         return value
 
     @model_validator(mode="after")
@@ -178,14 +180,14 @@ class EnvironmentConfig(ConfigSection):
         return self
 
     @model_validator(mode="after")
-    def _pairs_that_work(self) -> "EnvironmentConfig":
-        if refused := list(incompatible_settings(self.fleet, self.inference, self.runtime)):
-            raise ValueError("; ".join(refused))
+    def _compatible_settings(self) -> "EnvironmentConfig":
+        if problems := list(incompatible_settings(self.fleet, self.inference, self.runtime)):
+            raise ValueError("; ".join(problems))
         profile = self.signing.lambda_profile
         if profile and profile.split(":")[3] != self.region:
             raise ValueError(
-                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer signs in "
-                f"buckets of its own Region only; a profile in {self.region} works"
+                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer only "
+                f"signs in buckets of the same Region; a profile in {self.region} works"
             )
         silence = self.monitoring.no_heartbeat_minutes * 60
         interval = self.inference.heartbeat_interval_seconds
@@ -193,12 +195,12 @@ class EnvironmentConfig(ConfigSection):
             raise ValueError(
                 f"monitoring.no_heartbeat_minutes {self.monitoring.no_heartbeat_minutes} is less "
                 f"than {_LEAST_HEARTBEATS} of inference.heartbeat_interval_seconds {interval:g}: "
-                "a camera that is well would alarm; at least "
+                "the alarm would include cameras without a fault; at least "
                 f"{-(-_LEAST_HEARTBEATS * interval // 60):g} minutes work"
             )
         if self.hosting.enabled and not self.monitoring.enabled:
             raise ValueError(
-                "hosting.enabled needs monitoring.enabled: the endpoint's alarms go to the topic "
-                "of the Monitoring stack"
+                "hosting.enabled requires monitoring.enabled: the alarms of the endpoint use the "
+                "topic of the Monitoring stack"
             )
         return self

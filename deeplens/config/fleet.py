@@ -1,4 +1,4 @@
-"""`[fleet]`: which cameras."""
+"""`[fleet]`: the thing group, the cameras and their Greengrass core software."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from deeplens.config.base import ConfigSection
 
-# AWS IoT accepts a colon in these names, and Greengrass does not (installer arguments).
+# AWS IoT accepts a colon in these names; Greengrass does not (installer arguments).
 ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
@@ -26,8 +26,8 @@ class FleetConfig(ConfigSection):
         Field(
             strict=False,
             max_length=400,
-            description="expected cameras: each of them gets a thing and an alarm; other "
-            "cameras may join",
+            description="expected cameras: each of them has a thing and an alarm; other "
+            "cameras may join the group",
             json_schema_extra={"uniqueItems": True},
         ),
     ] = ()

@@ -1,4 +1,4 @@
-"""`[hosting]`: an endpoint for any TensorFlow or MXNet model; off unless it is asked for."""
+"""`[hosting]`: an endpoint for any TensorFlow or MXNet model; off by default."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -17,7 +17,7 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$")
 
 
 class VariantConfig(ConfigSection):
-    """One model behind the endpoint, and its share of the requests."""
+    """A model behind the endpoint, and its share of the requests."""
 
     name: Annotated[
         str,
@@ -49,7 +49,9 @@ class VariantConfig(ConfigSection):
     ]
     weight: Annotated[
         float,
-        Field(ge=0, le=1_000_000, description="its share, relative to the others'"),
+        Field(
+            ge=0, le=1_000_000, description="share of the requests, relative to the other variants"
+        ),
     ] = 1.0
     instance_type: Annotated[
         InstanceType, Field(description="in mode `instance`: type of the instances")
@@ -59,10 +61,10 @@ class VariantConfig(ConfigSection):
     ] = 1
     memory_mib: Annotated[
         Literal[1024, 2048, 3072, 4096, 5120, 6144],
-        Field(description="in mode `serverless`: its memory"),
+        Field(description="in mode `serverless`: memory"),
     ] = 2048
     max_concurrency: Annotated[
-        int, Field(ge=1, le=200, description="in mode `serverless`: concurrent requests, at most")
+        int, Field(ge=1, le=200, description="in mode `serverless`: maximum of concurrent requests")
     ] = 5
     environment: Annotated[
         dict[str, str], Field(description="environment variables of the container; not for secrets")
@@ -84,25 +86,25 @@ class VariantConfig(ConfigSection):
         versions = supported_versions(self.framework, "inference")
         if self.framework_version not in versions:
             raise ValueError(
-                f"framework_version: given {self.framework_version!r}, but AWS' containers of "
-                f"{self.framework} that are known here are {', '.join(versions)}"
+                f"framework_version: given {self.framework_version!r}, expected a version of AWS' "
+                f"{self.framework} containers: {', '.join(versions)}"
             )
         if not runs_images(self.instance_type):
             raise ValueError(
                 f"instance_type: given {self.instance_type!r}, for whose processor AWS has other "
-                "containers; take one with x86, for example 'ml.m5.large'"
+                "containers; an x86 type works, for example 'ml.m5.large'"
             )
         return self
 
 
 class ScalingConfig(ConfigSection):
-    """How many instances each variant has, by the requests that it gets."""
+    """The number of instances of each variant, as a function of its requests."""
 
     minimum_instances: Annotated[
-        int, Field(ge=1, le=100, description="instances of each variant, at least")
+        int, Field(ge=1, le=100, description="minimum number of instances of each variant")
     ] = 1
     maximum_instances: Annotated[
-        int, Field(ge=1, le=100, description="instances of each variant, at most")
+        int, Field(ge=1, le=100, description="maximum number of instances of each variant")
     ]
     invocations_per_minute: Annotated[
         float,
@@ -126,23 +128,23 @@ class ScalingConfig(ConfigSection):
 
 
 class HostingConfig(ConfigSection):
-    """A SageMaker endpoint; it costs money as long as its stack is there."""
+    """A SageMaker endpoint; it costs money while its stack exists."""
 
     enabled: Annotated[
         bool,
         Field(
-            description="whether the environment has a Hosting stack; it costs money by the hour"
+            description="whether the environment has a Hosting stack, which costs money by the hour"
         ),
     ] = False
     mode: Annotated[
         Literal["instance", "serverless"],
-        Field(description="instances that wait for requests, or memory that is paid by request"),
+        Field(description="`instance` costs money by the hour, `serverless` by the request"),
     ] = "instance"
     network_isolation: Annotated[
         bool,
         Field(
-            description="in mode `instance`: the container reaches no network; it then installs "
-            "no `code/requirements.txt` either"
+            description="in mode `instance`: the container has no network, and so does not install "
+            "`code/requirements.txt`"
         ),
     ] = True
     subnets: Annotated[
@@ -168,12 +170,12 @@ class HostingConfig(ConfigSection):
         Field(
             gt=0,
             le=60_000,
-            description="alarm: 95 of 100 requests take the model longer",
+            description="alarm: the 95th percentile of the model's latency is higher",
         ),
     ] = 1000.0
     error_share: Annotated[
         float,
-        Field(gt=0, lt=1, description="alarm: more than this share of them fails"),
+        Field(gt=0, lt=1, description="alarm: a larger share of the requests fails"),
     ] = 0.01
     bake_seconds: Annotated[
         int,
@@ -185,40 +187,41 @@ class HostingConfig(ConfigSection):
         ),
     ] = 300
     log_retention_days: Annotated[
-        LogRetentionDays, Field(description="how long the containers' log is kept")
+        LogRetentionDays, Field(description="retention of the log of the containers")
     ] = 30
     scaling: ScalingConfig | None = None
-    # Three alarms each, and SageMaker watches ten at most while a new version bakes.
+    # Each has three alarms, and SageMaker monitors at most ten while a new version bakes.
     variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _complete(self) -> Self:
         names = [variant.name for variant in self.variants]
         if self.enabled and not names:
             raise ValueError(
-                "hosting.enabled needs a model: add a [[hosting.variants]] with name, model_data, "
+                "hosting.enabled requires a model: add [[hosting.variants]] with name, model_data, "
                 "framework and framework_version"
             )
         if len(set(names)) != len(names):
-            raise ValueError(f"each variant has a name of its own; given {', '.join(names)}")
+            raise ValueError(f"the names of variants are unique; given {', '.join(names)}")
         if names and not any(variant.weight for variant in self.variants):
-            raise ValueError("some variant needs a weight above 0, else no request is answered")
+            raise ValueError("at least one variant needs a weight above 0")
         if bool(self.subnets) != bool(self.security_groups):
             raise ValueError(
-                "a VPC needs both: at least one of subnets and one of security_groups, or neither"
+                "a VPC requires at least one subnet and one security group; without a VPC, "
+                "remove both"
             )
         self._fits_mode()
         return self
 
     def _fits_mode(self) -> None:
-        """Refuse what the mode does not have: SageMaker would, only minutes later."""
-        foreign = _INSTANCE_ONLY if self.mode == "serverless" else _SERVERLESS_ONLY
+        """Reject keys that the mode does not have, before SageMaker does minutes later."""
+        other_mode_keys = _INSTANCE_ONLY if self.mode == "serverless" else _SERVERLESS_ONLY
         for variant in self.variants:
-            for key in foreign:
+            for key in other_mode_keys:
                 if key in variant.model_fields_set:
                     raise ValueError(
                         f"variant {variant.name}: a variant has no {key} in mode {self.mode!r}; "
-                        "remove it, or take the other mode"
+                        "remove it, or use the other mode"
                     )
         if self.mode != "serverless":
             return
@@ -237,6 +240,6 @@ class HostingConfig(ConfigSection):
         for key, is_given in given.items():
             if is_given:
                 raise ValueError(
-                    f"SageMaker has no {key} for serverless endpoints; remove it, or take mode "
+                    f"SageMaker has no {key} for serverless endpoints; remove it, or use mode "
                     "'instance'"
                 )

@@ -42,18 +42,18 @@ class InferenceConfig(ConfigSection):
     ] = "folder:camera"
     engine: Annotated[
         Literal["openvino", "tensorflow", "awscam"],
-        Field(description="what runs the model; `awscam` is that of an AWS DeepLens' own software"),
+        Field(description="engine that runs the model; `awscam` is part of an AWS DeepLens"),
     ] = "openvino"
     engine_device: Annotated[
         Literal["auto", "cpu", "gpu"],
         Field(
-            description="what OpenVINO and awscam compute on: `auto` takes an Intel GPU where "
-            "there is one, `gpu` refuses to run without it"
+            description="device of OpenVINO and awscam: `auto` uses an Intel GPU if there is one, "
+            "`gpu` fails without one"
         ),
     ] = "auto"
     threshold: Annotated[
         float,
-        Field(ge=0, le=1, description="least score of a detection that is sent"),
+        Field(ge=0, le=1, description="minimum score of a published detection"),
     ] = 0.5
     topic: Annotated[
         str,
@@ -63,11 +63,11 @@ class InferenceConfig(ConfigSection):
         ),
     ] = "deeplens/{thing}/infer"
     frame_interval_seconds: Annotated[
-        float, Field(ge=0.02, le=3600, description="least time between two frames")
+        float, Field(ge=0.02, le=3600, description="minimum time between two frames")
     ] = 1.0
     heartbeat_interval_seconds: Annotated[
         float,
-        Field(ge=1, le=3600, description="longest time between two heartbeats"),
+        Field(ge=1, le=3600, description="maximum time between two heartbeats"),
     ] = 10.0
     live_view_port: Annotated[
         int | None,
@@ -90,7 +90,7 @@ class InferenceConfig(ConfigSection):
         ),
     ] = "NoContainer"
     log_retention_days: Annotated[
-        LogRetentionDays, Field(description="how long the function's log in the cloud is kept")
+        LogRetentionDays, Field(description="retention of the log of the function in the cloud")
     ] = 30
 
     @field_validator("camera")
@@ -98,7 +98,7 @@ class InferenceConfig(ConfigSection):
     def _no_secret(cls, value: str) -> str:
         if re.match(_CREDENTIALS_IN_URL, value):
             raise ValueError(
-                "templates and recipes are no place for a password; give the user only, as in "
+                "templates and recipes must not contain a password; give the user only, as in "
                 "'rtsp://user@192.0.2.7/stream', and write the password on the device "
                 "(docs/camera.md)"
             )
@@ -106,12 +106,12 @@ class InferenceConfig(ConfigSection):
 
     @field_validator("topic")
     @classmethod
-    def _own_topic(cls, value: str) -> str:
+    def _valid_topic(cls, value: str) -> str:
         if not re.fullmatch(_TOPIC, value) or len(value.encode()) > _LONGEST_TOPIC_BYTES:
             raise ValueError(
                 f"a topic has at most {_LONGEST_TOPIC_BYTES} bytes and {_MOST_TOPIC_SLASHES} "
                 "slashes, no wildcard, no space, no quote and no leading '$', and may "
-                "have '{thing}' as a whole level, for example 'deeplens/{thing}/infer'"
+                "contain '{thing}' as a level, for example 'deeplens/{thing}/infer'"
             )
         return value
 

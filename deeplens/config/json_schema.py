@@ -1,7 +1,7 @@
 """JSON Schemas of the TOML files in environments/ and of delivery.toml, for editors and validators.
 
-They contain what a schema can express of a key. Rules that relate keys to each other are checked
-when a file is read.
+They contain what a schema can express of a key. Rules that relate several keys are checked when a
+file is read.
 """
 
 import json

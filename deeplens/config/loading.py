@@ -1,4 +1,4 @@
-"""Reading environment files; every problem is a line that names the file and the key."""
+"""Read environment files; each problem is a line with the file and the key."""
 
 import difflib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _LONGEST_KEY = 120
 # The message for a region lists all of them.
 _LONGEST_MESSAGE = 1000
 
-# What a value must be, by pydantic's type of the error; {words} are of the error's context.
+# Expected values by pydantic's type of the error; names in braces are of the error's context.
 _EXPECTED = {
     "bool_type": "true or false",
     "float_type": "a number",
@@ -42,7 +42,7 @@ def load_environments(folder: Path) -> list[EnvironmentConfig]:
     """Read every `*.toml` in `folder`, dev first, then by name.
 
     Raises:
-        ConfigError: a file is wrong, or two environments get in each other's way.
+        ConfigError: a file is not valid, or two environments conflict.
     """
     files = sorted(folder.glob("*.toml"), key=lambda file: (file.stem != "dev", file.stem))
     if not files:
@@ -76,7 +76,7 @@ def find_challenger(environments: Sequence[EnvironmentConfig], champion: str) ->
 
 
 def load_environment(file: Path) -> EnvironmentConfig:
-    """Read one environment file; raise `ConfigError` listing everything wrong with it."""
+    """Read an environment file; raise `ConfigError` with all its problems."""
     try:
         values = read_toml(file)
     except FileNotFoundError:
@@ -93,13 +93,13 @@ def load_environment(file: Path) -> EnvironmentConfig:
         raise ConfigError(listed(file, problems)) from None
 
 
-def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
-    """Say in one line what pydantic found wrong with a key of `whole`."""
+def explain(problem: Any, model: type[BaseModel] = EnvironmentConfig) -> str:
+    """Return one line about the problem that pydantic found in a key of `model`."""
     key = one_line(".".join(str(part) for part in problem["loc"]), _LONGEST_KEY)
     given = shown(problem["input"])
     if key == "name":
         return (
-            f"the file's name is the environment's: given {given}, expected up to "
+            f"the name of the file is that of the environment: given {given}, expected up to "
             f"{LONGEST_NAME} lower-case letters, digits and hyphens, for example 'qa.toml'"
         )
     message = problem["msg"].removeprefix("Value error, ")
@@ -109,35 +109,35 @@ def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
         return f"{key}: given {given}, expected {expected.format(**problem.get('ctx', {}))}"
     match problem["type"]:
         case "extra_forbidden":
-            text = f"unknown key{_nearest_key(problem['loc'], whole)}"
+            text = f"unknown key{_nearest_key(problem['loc'], model)}"
         case "missing":
-            described = _described(problem["loc"], whole)
+            described = _described(problem["loc"], model)
             text = f"is missing; expected {described or f'a section [{key}]'}"
         case "string_pattern_mismatch":
             pattern = problem["ctx"]["pattern"]
-            described = _described(problem["loc"], whole)
+            described = _described(problem["loc"], model)
             text = f"given {given}, expected {described or 'a string'} (pattern: {pattern})"
         case "model_type":
-            text = f"given {given}, expected a section [{key}] with keys of its own"
+            text = f"given {given}, expected a section [{key}] with keys"
         case _:
             text = f"given {given}: {_lower_first(one_line(message, _LONGEST_MESSAGE))}"
     return f"{key}: {text}"
 
 
 def _lower_first(message: str) -> str:
-    """Go on with a sentence; an abbreviation (AWS) stays as it is."""
+    """Return a message with a lower-case first letter, unless it begins with an abbreviation."""
     return message if message[:2].isupper() else message[0].lower() + message[1:]
 
 
-def _described(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
+def _described(location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     *sections, key = location
-    section = _section(tuple(sections), whole)
+    section = _section(tuple(sections), model)
     field = section.model_fields.get(str(key)) if section else None
     return (field.description if field else None) or ""
 
 
-def _nearest_key(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
-    section = _section(location[:-1], whole)
+def _nearest_key(location: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    section = _section(location[:-1], model)
     if section is None:
         return ""
     known = [
@@ -149,8 +149,8 @@ def _nearest_key(location: tuple[str | int, ...], whole: type[BaseModel]) -> str
     return (f"; did you mean '{near[0]}'?" if near else "") + f" (known: {', '.join(known)})"
 
 
-def _section(location: tuple[str | int, ...], whole: type[BaseModel]) -> type[BaseModel] | None:
-    section = whole
+def _section(location: tuple[str | int, ...], model: type[BaseModel]) -> type[BaseModel] | None:
+    section = model
     for part in location:
         field = section.model_fields.get(str(part))
         annotation = field.annotation if field else None

@@ -1,4 +1,4 @@
-"""The `model.tar.gz` that a variant of an endpoint runs."""
+"""Check the `model.tar.gz` of a variant of an endpoint."""
 
 import hashlib
 import re
@@ -19,30 +19,30 @@ _MOST_MEMBERS = 10_000
 
 @dataclass(frozen=True)
 class ModelData:
-    """An archive that the framework's container can load, by what is in it, and its SHA-256."""
+    """An archive with files that the container of its framework loads, and its SHA-256."""
 
     path: Path
     digest: str
 
 
 def load_model_data(models: Path, variant: VariantConfig) -> ModelData:
-    """Find the archive of a variant below `models`, and look whether its container can load it.
+    """Find the archive of a variant below `models`, and check that its container can load it.
 
     Raises:
-        ConfigError: it is not there, not the pinned one, or not laid out for the framework.
+        ConfigError: the archive is absent, has another digest, or lacks files of the framework.
     """
     path = models / variant.model_data
     key = f"{path}: hosting.variants: {variant.name}"
     if not path.is_file():
         raise ConfigError(
-            f"{key}: the model's archive is not there; make it with `deeplens model host-package`"
+            f"{key}: the archive does not exist; create it with `deeplens model host-package`"
         )
     modified_ns = path.stat().st_mtime_ns
     digest = _sha256(path, modified_ns)
     if variant.digest not in (None, digest):
         raise ConfigError(
-            f"{key}: the archive's SHA-256 is {digest}, the environment says {variant.digest}; "
-            "write the new digest if the change is meant"
+            f"{key}: the SHA-256 of the archive is {digest}, expected {variant.digest}; "
+            "if the change is intended, write the new digest"
         )
     problem = _problem(path, modified_ns, variant.framework)
     if problem:
@@ -58,7 +58,7 @@ def _sha256(path: Path, _modified_ns: int) -> str:
 
 @cache
 def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
-    """Say why the framework's container could not load the archive; names only are read."""
+    """Return the reason why the container cannot load the archive; only names are read."""
     names = []
     try:
         with tarfile.open(path, "r:gz") as archive:
@@ -67,15 +67,15 @@ def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
                 if len(names) > _MOST_MEMBERS:
                     return f"it has more than {_MOST_MEMBERS} members"
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        return f"it is no tar archive compressed by gzip: {error}"
+        return f"it is not a tar archive compressed by gzip: {error}"
     if framework == "tensorflow" and not any(_SAVED_MODEL.fullmatch(name) for name in names):
         return (
-            "it has no SavedModel where TensorFlow's container looks: "
+            "it has no SavedModel in the folder that TensorFlow's container reads: "
             "<folder>/<number>/saved_model.pb, for example export/Servo/1/saved_model.pb"
         )
     if framework == "mxnet":
         there = {name.removeprefix("./") for name in names}
         missing = [name for name in _MXNET_FILES if name not in there]
         if missing:
-            return f"it lacks what MXNet's container loads: {', '.join(missing)}"
+            return f"it lacks files that MXNet's container loads: {', '.join(missing)}"
     return None

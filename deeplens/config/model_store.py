@@ -1,4 +1,4 @@
-"""`[model]` and `[model_store]`: which artifact runs, and the bucket it comes from."""
+"""`[model]` and `[model_store]`: the pinned artifact, and the bucket that stores it."""
 
 import re
 from typing import Annotated
@@ -8,16 +8,16 @@ from pydantic import Field, field_validator
 from deeplens.config.base import ConfigSection
 
 _LONGEST_BUCKET_NAME = 63
-# Suffixes that S3 keeps for access points, Object Lambda, directory and table buckets.
+# Suffixes that S3 reserves for access points, Object Lambda, directory and table buckets.
 _RESERVED_SUFFIX = r"(-s3alias|--ol-s3|--x-s3|--table-s3)$"
 _BUCKET_NAME = rf"(?!.*{_RESERVED_SUFFIX})deeplens-[a-z0-9-]{{0,53}}[a-z0-9]"
 
 
 class ModelPin(ConfigSection):
-    """Which artifact the environment runs, by name and by the SHA-256 of its bytes."""
+    """The artifact that the environment runs, by name and SHA-256."""
 
     name: Annotated[
-        str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="the artifact's model name")
+        str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="model name of the artifact")
     ]
     digest: Annotated[
         str,
@@ -29,7 +29,7 @@ class ModelPin(ConfigSection):
 
 
 class ModelStoreConfig(ConfigSection):
-    """The bucket that cameras download from."""
+    """The bucket from which cameras download artifacts."""
 
     bucket_name: Annotated[
         str,
@@ -39,18 +39,18 @@ class ModelStoreConfig(ConfigSection):
         ),
     ]
     termination_protection: Annotated[
-        bool, Field(description="refuse to delete the stack that holds the bucket and its key")
+        bool, Field(description="protect the stack with the bucket and its key from deletion")
     ] = True
     access_log_retention_days: Annotated[
-        int, Field(ge=1, le=3650, description="how long S3's access logs are kept")
+        int, Field(ge=1, le=3650, description="retention of the S3 access logs")
     ] = 90
     noncurrent_version_days: Annotated[
         int,
         Field(
             ge=1,
             le=3650,
-            description="how long replaced versions below `datasets/` and `headpose/` are kept; "
-            "nothing below `components/` ever expires",
+            description="retention of replaced versions below `datasets/` and `headpose/`; "
+            "objects below `components/` never expire",
         ),
     ] = 90
     object_lock_days: Annotated[
@@ -59,7 +59,7 @@ class ModelStoreConfig(ConfigSection):
             ge=0,
             le=3650,
             description="S3 Object Lock in governance mode for each new object; 0 is off. "
-            "Decide before the first deploy: S3 cannot take it off a bucket again",
+            "Decide before the first deploy: S3 cannot disable it on a bucket",
         ),
     ] = 0
 
@@ -68,7 +68,7 @@ class ModelStoreConfig(ConfigSection):
     def _deeplens_bucket(cls, value: str) -> str:
         if not _is_deeplens_bucket(value):
             raise ValueError(
-                "a bucket that DeepLens may read starts with 'deeplens-' and has 10 to 63 "
+                "the name of a bucket for DeepLens starts with 'deeplens-' and has 10 to 63 "
                 "lower-case letters, digits and hyphens, for example "
                 f"'{suggest_bucket_name(value)}'"
             )
@@ -76,7 +76,7 @@ class ModelStoreConfig(ConfigSection):
 
 
 def suggest_bucket_name(given: str) -> str:
-    """Return the allowed bucket name that is nearest to what was given."""
+    """Return the valid bucket name that is most similar to the given one."""
     words = re.sub(r"[^a-z0-9-]+", "-", given.lower().removeprefix("deeplens")).strip("-")
     name = f"deeplens-{words or 'models'}"[:_LONGEST_BUCKET_NAME].rstrip("-")
     while re.search(_RESERVED_SUFFIX, name):

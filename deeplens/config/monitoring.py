@@ -1,4 +1,4 @@
-"""`[monitoring]`: what is kept of the cameras' messages, when to alarm, and whom."""
+"""`[monitoring]`: retention of messages, alarms, and their recipients."""
 
 from typing import Annotated
 
@@ -20,15 +20,18 @@ class MonitoringConfig(ConfigSection):
         Field(
             strict=False,
             max_length=50,
-            description="e-mail addresses that alarms go to; each must confirm once",
+            description="e-mail addresses that receive alarms; each must confirm once",
         ),
     ] = ()
     log_retention_days: Annotated[
         LogRetentionDays,
-        Field(description="how long detections, errors and heartbeats are kept in CloudWatch Logs"),
+        Field(description="retention of detections, errors and heartbeats in CloudWatch Logs"),
     ] = 30
     no_heartbeat_minutes: Annotated[
-        int, Field(ge=1, le=1440, description="alarm: a camera has sent no heartbeat for this time")
+        int,
+        Field(
+            ge=1, le=1440, description="alarm: a camera has not published a heartbeat for this time"
+        ),
     ] = 5
     latency_p95_ms: Annotated[
         float,
@@ -36,7 +39,8 @@ class MonitoringConfig(ConfigSection):
             gt=0,
             le=3_600_000,
             strict=False,
-            description="alarm: 95 of 100 frames of some camera take longer, picture to decision",
+            description="alarm: the 95th percentile of a camera's latency, from image to "
+            "decision, is higher",
         ),
     ] = 1000.0
     failing_share: Annotated[
@@ -45,7 +49,7 @@ class MonitoringConfig(ConfigSection):
             gt=0,
             lt=1,
             strict=False,
-            description="alarm: more than this share of the heartbeats say `failing`",
+            description="alarm: more than this share of the heartbeats has the status `failing`",
         ),
     ] = 0.1
     spool_fill_share: Annotated[
@@ -54,7 +58,7 @@ class MonitoringConfig(ConfigSection):
             gt=0,
             lt=1,
             strict=False,
-            description="alarm: some camera's spool of unsent messages is fuller than this",
+            description="alarm: a larger share of a camera's spool of unsent messages is in use",
         ),
     ] = 0.8
     free_disk_mib: Annotated[
@@ -62,7 +66,7 @@ class MonitoringConfig(ConfigSection):
         Field(
             ge=1,
             le=16 << 20,
-            description="alarm: some camera has less free disk, in MiB; without it, twice what the "
-            "pinned model takes packed and unpacked, plus five times the runtime, at least 256",
+            description="alarm: a camera has less free disk, in MiB; without it, twice the size of "
+            "the pinned model, packed and unpacked, plus five times the runtime, at least 256",
         ),
     ] = None

@@ -20,7 +20,7 @@ _NUCLEUS = "aws.greengrass.Nucleus"
 def versions_to_pin(component: ComponentKind) -> dict[str, str]:
     """Return the versions that a deployment to the classic nucleus pins, by component name.
 
-    A generic component needs none of the components that run Lambda functions.
+    Generic components do not need the components that run Lambda functions.
     """
     return dict(PINNED_VERSIONS) if component == "lambda" else {_NUCLEUS: PINNED_VERSIONS[_NUCLEUS]}
 

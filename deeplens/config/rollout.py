@@ -1,6 +1,6 @@
-"""How a release reaches a fleet: waves, their gates, the job's rate; plain data, no CDK.
+"""`[rollout]`: waves, the rule of the gate, and the rate of the job.
 
-`timeline` says, before anything is deployed, how many devices may run a bad release at each moment.
+`timeline` returns, before a deploy, the number of devices that may run a bad release over time.
 """
 
 import math
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from deeplens.config.base import ConfigSection
 from deeplens.config.fleet import ThingGroupName
 
-# A deploy waits inside a Lambda function, which has 15 minutes; the rest is left for its answer.
+# A deploy waits in a Lambda function, whose limit is 15 minutes; the rest is for its response.
 LONGEST_WAIT_SECONDS = 780
 
 
@@ -33,7 +33,7 @@ _two_decimals = AfterValidator(partial(_with_decimals, digits=2))
 
 
 class WaveConfig(ConfigSection):
-    """Some of the fleet before the rest: a named thing group of it, or a share in percent."""
+    """A part of the fleet that is updated first: a thing group, or a share in percent."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["percent"]}, {"required": ["thing_group"]}]}
@@ -45,7 +45,11 @@ class WaveConfig(ConfigSection):
     ] = None
     percent: Annotated[
         float | None,
-        Field(gt=0, lt=100, description="or the share of the fleet that has it then"),
+        Field(
+            gt=0,
+            lt=100,
+            description="or the share of the fleet that has the release after this wave",
+        ),
     ] = None
     wait_seconds: Annotated[
         int,
@@ -56,7 +60,9 @@ class WaveConfig(ConfigSection):
     bake_seconds: Annotated[
         int,
         Field(
-            ge=0, le=LONGEST_WAIT_SECONDS, description="how long the wave must stay good after that"
+            ge=0,
+            le=LONGEST_WAIT_SECONDS,
+            description="how long the wave must stay without errors after that",
         ),
     ] = 0
     pause_seconds: Annotated[
@@ -64,14 +70,14 @@ class WaveConfig(ConfigSection):
     ] = 0
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _share_or_group(self) -> Self:
         if (self.thing_group is None) == (self.percent is None):
-            raise ValueError("a wave has either 'percent' or 'thing_group', not both and not none")
+            raise ValueError("a wave has either 'percent' or 'thing_group'")
         return self
 
 
 class RateConfig(ConfigSection):
-    """How fast the IoT job tells devices, as in IoT's JobExecutionsRolloutConfig."""
+    """The rate at which the IoT job notifies devices (JobExecutionsRolloutConfig)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -80,14 +86,16 @@ class RateConfig(ConfigSection):
     )
 
     maximum_per_minute: Annotated[
-        int | None, Field(ge=1, le=1000, description="devices notified per minute, at most")
+        int | None, Field(ge=1, le=1000, description="maximum of devices notified per minute")
     ] = None
     base_per_minute: Annotated[
         int | None, Field(ge=1, le=1000, description="devices notified in the first minute")
     ] = None
     increment_factor: Annotated[
         float,
-        Field(ge=1.1, le=5, description="by which the rate grows; one digit after the point"),
+        Field(
+            ge=1.1, le=5, description="factor by which the rate grows; at most one decimal place"
+        ),
         _one_decimal,
     ] = 2.0
     increase_after_succeeded: Annotated[
@@ -95,7 +103,7 @@ class RateConfig(ConfigSection):
     ] = 1
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _has_rate(self) -> Self:
         if self.maximum_per_minute is None and self.base_per_minute is None:
             raise ValueError(
                 "a rate has 'maximum_per_minute' (constant), 'base_per_minute' (exponential), "
@@ -108,13 +116,13 @@ class RateConfig(ConfigSection):
         first, most = self.base_per_minute, self.maximum_per_minute
         if first is not None and most is not None and most < first:
             raise ValueError(
-                f"'maximum_per_minute' ({most}) is below 'base_per_minute' ({first}), with which "
-                f"the job begins: expected at least {first}"
+                f"'maximum_per_minute' ({most}) is below the initial rate, 'base_per_minute' "
+                f"({first}): expected at least {first}"
             )
         return self
 
     def to_job(self) -> dict[str, Any]:
-        """IoT's `jobExecutionsRolloutConfig`."""
+        """Return the `jobExecutionsRolloutConfig` of IoT."""
         config: dict[str, Any] = {}
         if self.maximum_per_minute is not None:
             config["maximumPerMinute"] = self.maximum_per_minute
@@ -128,7 +136,7 @@ class RateConfig(ConfigSection):
 
 
 class AbortConfig(ConfigSection):
-    """When the IoT job itself stops telling devices, whoever watches."""
+    """The failures at which the IoT job itself stops notifying devices."""
 
     failed_percent: Annotated[
         float,
@@ -141,13 +149,11 @@ class AbortConfig(ConfigSection):
     ]
     minimum_devices: Annotated[
         int,
-        Field(
-            ge=1, description="devices that must be notified of the job before that share counts"
-        ),
+        Field(ge=1, description="minimum of notified devices for this rule"),
     ] = 1
 
     def to_job(self) -> dict[str, Any]:
-        """IoT's `abortConfig`."""
+        """Return the `abortConfig` of IoT."""
         return {
             "criteriaList": [
                 {
@@ -161,7 +167,7 @@ class AbortConfig(ConfigSection):
 
 
 class RolloutConfig(ConfigSection):
-    """How long a deploy waits for the cameras, for which, and in which order they get it."""
+    """The order in which devices get a release, the rule of the gate, and its time limits."""
 
     wait_seconds: Annotated[
         int,
@@ -174,7 +180,7 @@ class RolloutConfig(ConfigSection):
         Field(
             ge=0,
             le=LONGEST_WAIT_SECONDS,
-            description="how long the fleet must stay good before the deploy is complete",
+            description="how long the fleet must stay without errors before the deploy is complete",
         ),
     ] = 0
     success_percent: Annotated[
@@ -190,17 +196,18 @@ class RolloutConfig(ConfigSection):
         Field(
             ge=0,
             le=100,
-            description="share of the reachable devices that may fail before it is stopped",
+            description="share of the reachable devices that may fail before the rollout stops",
         ),
     ] = 0.0
     minimum_devices: Annotated[
-        int, Field(ge=0, description="devices that must run the release, however few are reachable")
+        int, Field(ge=0, description="minimum of devices that must run the release")
     ] = 0
     offline_after_seconds: Annotated[
-        int, Field(ge=1, le=600, description="silence after which a device counts as offline")
+        int,
+        Field(ge=1, le=600, description="time without a heartbeat after which a device is offline"),
     ] = 20
     minimum_frames_per_second: Annotated[
-        float, Field(ge=0, description="a device that is slower fails the release")
+        float, Field(ge=0, description="a slower device fails the release")
     ] = 0.0
     minimum_detections: Annotated[
         int,
@@ -213,7 +220,7 @@ class RolloutConfig(ConfigSection):
     ] = 0
     on_delete: Annotated[
         Literal["remove", "keep"],
-        Field(description="whether deleting the stack takes the release off the devices"),
+        Field(description="whether a deletion of the stack removes the release from the devices"),
     ] = "remove"
     rate: RateConfig | None = None
     abort: AbortConfig | None = None
@@ -223,9 +230,9 @@ class RolloutConfig(ConfigSection):
     def _in_time(self) -> Self:
         if self.longest_seconds > LONGEST_WAIT_SECONDS:
             raise ValueError(
-                f"the waves and the rest may take {self.longest_seconds} s together, a deploy "
-                f"waits at most {LONGEST_WAIT_SECONDS} s: shorten wait_seconds, bake_seconds or "
-                "pause_seconds; a longer bake belongs to the pipeline"
+                f"the waves and the rest may take {self.longest_seconds} s together, but a deploy "
+                f"waits at most {LONGEST_WAIT_SECONDS} s: reduce wait_seconds, bake_seconds or "
+                "pause_seconds; for a longer time, use bake_minutes of the pipeline"
             )
         return self
 
@@ -238,12 +245,14 @@ class RolloutConfig(ConfigSection):
 
     @property
     def longest_seconds(self) -> int:
-        """Seconds that a deploy may wait in all."""
-        waves = sum(one.wait_seconds + one.bake_seconds + one.pause_seconds for one in self.waves)
+        """The maximum time that a deploy waits, in seconds."""
+        waves = sum(
+            wave.wait_seconds + wave.bake_seconds + wave.pause_seconds for wave in self.waves
+        )
         return waves + self.wait_seconds + self.bake_seconds
 
     def to_job(self) -> dict[str, Any]:
-        """IoT's job configuration, as Greengrass takes it."""
+        """Return the configuration of the IoT job for Greengrass."""
         job = {}
         if self.rate:
             job["jobExecutionsRolloutConfig"] = self.rate.to_job()
@@ -252,7 +261,7 @@ class RolloutConfig(ConfigSection):
         return job
 
     def to_plan(self) -> dict[str, Any]:
-        """What the custom resource needs to know."""
+        """Return the plan for the custom resource."""
         return {
             "rule": {
                 "success_percent": self.success_percent,
@@ -287,60 +296,65 @@ class Moment:
 
 
 def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) -> list[Moment]:
-    """Say when each step begins, at the latest, and the worst-case number of devices exposed.
+    """Return the latest begin of each step, and the worst-case number of exposed devices.
 
-    Worst case: every device takes the release at once as far as the job's rate lets it, those
-    first that do not have it yet, every gate needs its whole time, and the release is bad on all
-    of them. A gate that passes early brings the next step forward, and changes no number.
+    In the worst case, devices install the release at the rate of the job, beginning with those
+    that do not have it; every gate needs its maximum time; and the release is bad on all devices.
+    If a gate passes early, the next step begins earlier; the numbers are the same.
 
     Args:
         rollout: the plan.
         devices: members of the fleet.
-        group_sizes: members of each named wave's thing group; one that is not here counts whole.
+        group_sizes: members of the thing group of each wave; the default is all devices.
     """
     moments: list[Moment] = []
     at_seconds = reached = 0
     for number, wave in enumerate(rollout.waves, start=1):
         if wave.percent is not None:
             what = f"wave {number}: {wave.percent:g} % of the fleet"
-            # Shares contain one another; named groups may be anybody.
+            # Each share contains the one before; thing groups may overlap in any way.
             size = math.ceil(devices * wave.percent / 100)
         else:
             what = f"wave {number}: {wave.thing_group}"
             size = group_sizes.get(wave.thing_group or "", devices)
         named = sum(
-            group_sizes.get(one.thing_group, devices)
-            for one in rollout.waves[:number]
-            if one.thing_group is not None
+            group_sizes.get(earlier.thing_group, devices)
+            for earlier in rollout.waves[:number]
+            if earlier.thing_group is not None
         )
-        shares = [one.percent for one in rollout.waves[:number] if one.percent is not None]
+        waves = rollout.waves[:number]
+        shares = [earlier.percent for earlier in waves if earlier.percent is not None]
         share = math.ceil(devices * max(shares, default=0.0) / 100)
-        for minute, told in _told(rollout.rate, size, wave.wait_seconds + wave.bake_seconds):
-            exposed = min(devices, named + share, reached + told)
-            moments.append(Moment(at_seconds + minute, what, exposed))
+        for second, notified in _notified(
+            rollout.rate, size, wave.wait_seconds + wave.bake_seconds
+        ):
+            exposed = min(devices, named + share, reached + notified)
+            moments.append(Moment(at_seconds + second, what, exposed))
         reached = moments[-1].exposed_devices
         at_seconds += wave.wait_seconds + wave.bake_seconds
         if wave.pause_seconds:
             moments.append(Moment(at_seconds, f"pause after wave {number}", reached))
             at_seconds += wave.pause_seconds
-    for minute, told in _told(rollout.rate, devices, rollout.wait_seconds + rollout.bake_seconds):
-        exposed = min(devices, reached + told)
-        moments.append(Moment(at_seconds + minute, "the whole fleet", exposed))
+    for second, notified in _notified(
+        rollout.rate, devices, rollout.wait_seconds + rollout.bake_seconds
+    ):
+        exposed = min(devices, reached + notified)
+        moments.append(Moment(at_seconds + second, "all devices of the fleet", exposed))
     return moments
 
 
-def _told(rate: RateConfig | None, devices: int, seconds: int) -> list[tuple[int, int]]:
-    """Say how many devices the job has told, at most, at each full minute."""
+def _notified(rate: RateConfig | None, devices: int, seconds: int) -> list[tuple[int, int]]:
+    """Return the seconds of each full minute, and the maximum of devices notified by then."""
     if rate is None:
         return [(0, devices)]
-    found, told = [], 0
+    moments, notified = [], 0
     per_minute = float(rate.base_per_minute or rate.maximum_per_minute or devices)
     ceiling = float(rate.maximum_per_minute or 1000)
-    for minute in range(0, max(seconds, 1), 60):
-        told = min(devices, told + math.ceil(min(per_minute, ceiling)))
-        found.append((minute, told))
-        if told == devices:
+    for second in range(0, max(seconds, 1), 60):
+        notified = min(devices, notified + math.ceil(min(per_minute, ceiling)))
+        moments.append((second, notified))
+        if notified == devices:
             break
         if rate.base_per_minute is not None:
             per_minute = min(per_minute * rate.increment_factor, ceiling)
-    return found
+    return moments

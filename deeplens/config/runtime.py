@@ -1,4 +1,4 @@
-"""`[runtime]`: the Python environment that cameras get as a component, and its archives."""
+"""`[runtime]`: the Python environment of cameras as a component, and its archives."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from pydantic import Field
 from deeplens.config.base import ConfigError, ConfigSection
 
 RUNTIME_ARCHIVE_NAME = "runtime.zip"
-# That of the published function.
+# The Python version of the published function.
 RUNTIME_PYTHON = "3.12"
 
 _FORMAT = 1
@@ -22,7 +22,7 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RuntimeConfig(ConfigSection):
-    """SHA-256 of the archive of each architecture; none: devices have what it takes themselves."""
+    """SHA-256 of the archive of each architecture; without any, devices have their own packages."""
 
     amd64: Annotated[
         _Digest | None,
@@ -45,7 +45,7 @@ class RuntimeConfig(ConfigSection):
 
 @dataclass(frozen=True)
 class RuntimeArchive:
-    """A pinned archive: a file whose SHA-256 was checked."""
+    """A pinned archive: a file with a verified SHA-256."""
 
     architecture: str
     digest: str
@@ -64,13 +64,13 @@ def _archive(folder: Path, architecture: str, digest: str) -> RuntimeArchive:
     where = f"runtime.{architecture}: {path}"
     if not path.is_file():
         raise ConfigError(
-            f"{where}: the pinned runtime is not there; build it with `deeplens env runtime`, "
+            f"{where}: the pinned runtime does not exist; build it with `deeplens env runtime`, "
             "which gives the same bytes as long as requirements/runtime.txt is the same"
         )
-    found = _sha256(path, path.stat().st_mtime_ns)
-    if found != digest:
+    actual = _sha256(path, path.stat().st_mtime_ns)
+    if actual != digest:
         raise ConfigError(
-            f"{where}: SHA-256 is {found}, the pin says {digest}; build it again with "
+            f"{where}: SHA-256 is {actual}, expected {digest}; build it again with "
             "`deeplens env runtime`"
         )
     manifest = _read_manifest(path, where)

@@ -1,4 +1,4 @@
-"""`[signing]`: whose signature a release needs."""
+"""`[signing]`: the keys whose signature a release requires."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ _KeyId = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_KEY_ID
 
 
 class SigningConfig(ConfigSection):
-    """Whose signature a release needs; without keys nothing is asked."""
+    """The keys whose signature a release requires; without keys, no signature is verified."""
 
     public_keys: Annotated[
         tuple[_PublicKey, ...],
@@ -49,8 +49,8 @@ class SigningConfig(ConfigSection):
     required: Annotated[
         bool,
         Field(
-            description="refuse a release without a statement; with `false` only a wrong one is "
-            "refused, for the time in which a fleet changes over"
+            description="reject releases without a statement; with `false`, only an invalid one is "
+            "rejected, for the migration of a fleet"
         ),
     ] = True
     lambda_profile: Annotated[
@@ -73,34 +73,34 @@ class SigningConfig(ConfigSection):
                 der = b""
             if len(der) != _P256_BYTES or not der.startswith(_P256):
                 raise ValueError(
-                    f"{key[:40]!r} is no ECDSA P-256 public key in base64 (124 characters); "
+                    f"{key[:40]!r} is not an ECDSA P-256 public key in base64 (124 characters); "
                     "`deeplens release keys public KEY` prints the line"
                 )
         if len(set(value)) != len(value):
-            raise ValueError("a key is there twice")
+            raise ValueError("a key is listed twice")
         return value
 
     @field_validator("revoked_keys")
     @classmethod
     def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            if not _KEY_ID.fullmatch(one):
+        for key_id in value:
+            if not _KEY_ID.fullmatch(key_id):
                 raise ValueError(
-                    f"{one[:80]!r} is no key's id: 64 lower-case hex digits, as "
-                    "`deeplens release keys public KEY` prints it"
+                    f"{key_id[:80]!r} is not the id of a key: expected 64 lower-case hex digits, "
+                    "as `deeplens release keys public KEY` prints it"
                 )
         return value
 
     @model_validator(mode="after")
-    def _somebody_may_sign(self) -> "SigningConfig":
+    def _has_trusted_keys(self) -> "SigningConfig":
         if self.revoked_keys and not self.public_keys:
             raise ValueError(
-                "revoked_keys without public_keys: nothing would be verified; name the key that "
-                "follows the revoked one"
+                "revoked_keys without public_keys: no release would be verified; add the key that "
+                "replaces the revoked one"
             )
         return self
 
     @property
     def is_on(self) -> bool:
-        """Whether releases are verified."""
+        """True if releases are verified."""
         return bool(self.public_keys)

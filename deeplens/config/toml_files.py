@@ -1,4 +1,4 @@
-"""Read TOML files within limits, whatever they contain."""
+"""Read TOML files of any content within limits."""
 
 import tomllib
 from collections.abc import Iterator
@@ -29,7 +29,6 @@ def read_toml(file: Path) -> dict[str, Any]:
             content = opened.read(_LARGEST_BYTES + 1)
         if len(content) > _LARGEST_BYTES:
             raise ConfigError(f"{file}: is above the limit of {_LARGEST_BYTES} bytes")
-        # The line ends are those of text files, which TOML's parser expects.
         values = tomllib.loads(content.decode("utf-8-sig"))
         problems = list(_problems(values, ""))
     except FileNotFoundError:
@@ -63,7 +62,8 @@ def one_line(text: str, longest: int = 400) -> str:
     """Return text with unprintable characters escaped, cut if it is long."""
     cut = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in cut
     )
 
 

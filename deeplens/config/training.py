@@ -1,4 +1,4 @@
-"""`[training]`: the head-pose classifier as a pipeline of SageMaker; off unless it is asked for."""
+"""`[training]`: a SageMaker pipeline that trains the head-pose classifier; off by default."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,12 +14,10 @@ _LONGEST_RUN_SECONDS = 432_000
 class NotebookConfig(ConfigSection):
     """A notebook instance without internet, root, or the first version of the metadata service."""
 
-    instance_type: Annotated[InstanceType, Field(description="type of the notebook's instance")] = (
+    instance_type: Annotated[InstanceType, Field(description="instance type of the notebook")] = (
         "ml.t3.medium"
     )
-    volume_gib: Annotated[int, Field(ge=5, le=16384, description="size of the notebook's disk")] = (
-        20
-    )
+    volume_gib: Annotated[int, Field(ge=5, le=16384, description="disk size of the notebook")] = 20
     subnet: Annotated[
         str,
         Field(
@@ -40,19 +38,22 @@ class NotebookConfig(ConfigSection):
 
 
 class TrainingConfig(ConfigSection):
-    """Limits of a run of the pipeline: cost, duration, and the accuracy that its model needs."""
+    """Limits of a run of the pipeline: cost, duration, and the accuracy of its model."""
 
     enabled: Annotated[
         bool,
-        Field(description="whether the environment has a Training stack; only runs cost money"),
+        Field(
+            description="whether the environment has a Training stack, of which only runs "
+            "cost money"
+        ),
     ] = False
     framework_version: Annotated[
         str,
         Field(description="version of AWS' TensorFlow training container; see docs/training.md"),
     ] = "2.19"
-    variant: Annotated[
-        Literal["resnet50", "small"], Field(description="which network is trained")
-    ] = "resnet50"
+    variant: Annotated[Literal["resnet50", "small"], Field(description="the network to train")] = (
+        "resnet50"
+    )
     epochs: Annotated[int, Field(ge=1, le=10_000, description="passes over the data")] = 60
     batch_size: Annotated[int, Field(ge=1, le=4096, description="images per step")] = 64
     instance_type: Annotated[InstanceType, Field(description="instance type of the training")] = (
@@ -66,31 +67,32 @@ class TrainingConfig(ConfigSection):
         int, Field(ge=60, le=_LONGEST_RUN_SECONDS, description="time after which a run is stopped")
     ] = 14_400
     spot: Annotated[
-        bool, Field(description="train on spot instances, and go on from checkpoints")
+        bool, Field(description="train on spot instances, and continue from checkpoints")
     ] = False
     maximum_wait_seconds: Annotated[
         int,
         Field(
             ge=60,
             le=2 * _LONGEST_RUN_SECONDS,
-            description="with `spot`: run time plus wait for capacity, at most",
+            description="with `spot`: maximum of run time and wait for capacity together",
         ),
     ] = 28_800
     minimum_accuracy: Annotated[
         float,
-        Field(gt=0, le=1, description="on unseen pictures, below which it fails"),
+        Field(gt=0, le=1, description="accuracy on unseen images below which the run fails"),
     ] = 0.9
     maximum_difference: Annotated[
         float,
         Field(
             gt=0,
             le=1,
-            description="of the frozen model from its source, relative, above which it fails",
+            description="relative difference between the frozen model and its source above "
+            "which the run fails",
         ),
     ] = 0.0001
     approval: Annotated[
         Literal["PendingManualApproval", "Approved"],
-        Field(description="the status that a registered model package begins with"),
+        Field(description="the initial status of a registered model package"),
     ] = "PendingManualApproval"
     notebook: NotebookConfig | None = None
 
@@ -99,19 +101,19 @@ class TrainingConfig(ConfigSection):
         versions = supported_versions("tensorflow", "training")
         if self.framework_version not in versions:
             raise ValueError(
-                f"framework_version: given {self.framework_version!r}, but AWS' training "
-                f"containers of TensorFlow that are known here are {', '.join(versions)}"
+                f"framework_version: given {self.framework_version!r}, expected a version of "
+                f"AWS' TensorFlow training containers: {', '.join(versions)}"
             )
         for key in ("instance_type", "verification_instance_type"):
             given = getattr(self, key)
             if not runs_images(given):
                 raise ValueError(
-                    f"{key}: given {given!r}, for whose processor AWS has other containers; take "
-                    "one with x86, for example 'ml.m5.large'"
+                    f"{key}: given {given!r}, for whose processor AWS has other containers; an x86 "
+                    "type works, for example 'ml.m5.large'"
                 )
         if self.spot and self.maximum_wait_seconds < self.maximum_run_seconds:
             raise ValueError(
                 f"maximum_wait_seconds {self.maximum_wait_seconds} is less than "
-                f"maximum_run_seconds {self.maximum_run_seconds}: it counts the run as well"
+                f"maximum_run_seconds {self.maximum_run_seconds}: it includes the run"
             )
         return self

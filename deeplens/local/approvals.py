@@ -1,4 +1,4 @@
-"""Answers to a pipeline's approvals, checked before minutes of work."""
+"""Check answers to approvals of the pipeline before minutes of work."""
 
 import time
 from pathlib import Path
@@ -16,11 +16,11 @@ RECORD = LOCAL / "deliver" / "executions.jsonl"
 
 
 def check_answers(answers: tuple[str, ...], executions: Path) -> None:
-    """Check that each STAGE=CODE answers what an execution of the record asked for that stage.
+    """Check that each STAGE=CODE answers a request for that stage in the audit log.
 
     Raises:
         click.BadParameter: an answer is not of that form, or its code is for another stage.
-        CommandFailed: a code was never asked for, was used, or is expired.
+        CommandFailed: no execution printed the code, or it was used, or it is expired.
     """
     for answer in answers:
         try:

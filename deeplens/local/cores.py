@@ -1,4 +1,4 @@
-"""A virtual core device of the demo: its process, its log and its live view."""
+"""A virtual core device: its process, its log and its live view."""
 
 import re
 import time
@@ -46,12 +46,12 @@ class RunningCore:
     live_view_file: Path
 
     def lines(self) -> list[str]:
-        """Return what it has printed since it was started, without time and name."""
+        """Return the lines that the device has printed since its start, without time and name."""
         printed = _lines(self.log, self.began_at)
         return [_PREFIX.sub("", line) for line in printed if line.strip()]
 
     def function_lines(self) -> list[str]:
-        """Return what its function has printed since the device was started."""
+        """Return the lines that the function has printed since the start of the device."""
         return _lines(self.function_log, self.function_began_at)
 
     def last_line(self) -> str:
@@ -176,7 +176,7 @@ def stay(
             raise CommandFailed(EMULATOR_ENDED)
         if found is not None and found.address != endpoint.address:
             raise CommandFailed(
-                "the emulator runs on other ports now, and a running camera keeps the old ones: "
+                "the ports of the emulator have changed, and a running camera uses the old ones: "
                 "start the camera again"
             )
         address = core.live_view()

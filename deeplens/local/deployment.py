@@ -162,8 +162,8 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
 
 
 def review(base: str) -> str:
-    """Write the review page of the working tree, compared with a commit; return where it is."""
-    output = run([ROOT / ".venv/bin/python", "-m", "deeplens.review", base], LOGS / "review.log")
+    """Write the review page of the working tree, compared with a commit; return its path."""
+    output = run([ROOT / ".venv/bin/python", "-m", "deeplens", "review", base], LOGS / "review.log")
     return output.strip().splitlines()[-1]
 
 
@@ -216,10 +216,10 @@ def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
 
 
 def check_plan_file(plan: Path) -> None:
-    """Check that a plan can be read, before anything is synthesized.
+    """Check that a plan can be read before the synthesis.
 
     Raises:
-        CommandFailed: it cannot; the exit code is that of wrong input.
+        CommandFailed: the plan cannot be read; the exit code is that of wrong input.
     """
     from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
 
@@ -230,12 +230,14 @@ def check_plan_file(plan: Path) -> None:
 
 
 def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
-    """Hold what was synthesized to a plan; raise `CommandFailed` with every difference."""
+    """Compare the assembly with a plan; raise `CommandFailed` with every difference."""
     run(
         [
             ROOT / ".venv/bin/python",
             "-m",
-            "deeplens.review.plan",
+            "deeplens",
+            "env",
+            "plan",
             environment.name,
             "--check",
             plan,
@@ -245,7 +247,7 @@ def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
 
 
 def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -> str:
-    """Pin a release again that the environment proved before; return what was said."""
+    """Pin a release that the environment verified before; return the output."""
     return run(
         [
             ROOT / ".venv/bin/deeplens",
@@ -261,5 +263,5 @@ def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -
 
 
 def changed_nothing(output: str) -> bool:
-    """Whether every stack of a deploy was as it should be already."""
+    """Return true if the deployment changed no stack."""
     return output.count("(no changes)") == output.count("Stack ARN:")

@@ -1,4 +1,4 @@
-"""The emulator and its virtual core devices, as the demo uses them."""
+"""The emulator and its virtual core devices."""
 
 import os
 import subprocess
@@ -47,16 +47,16 @@ class Endpoint:
 
 def read_endpoint() -> Endpoint | None:
     """Return the addresses of the emulator, or None if it is not running."""
-    found = local_aws.process.endpoint.running(StatePaths(LOCAL / "aws"))
-    if found is None:
+    endpoint = local_aws.process.endpoint.running(StatePaths(LOCAL / "aws"))
+    if endpoint is None:
         return None
     return Endpoint(
-        found.pid,
-        found.endpoint_url,
-        found.mqtt_host,
-        found.mqtt_port,
-        Path(found.ca_file),
-        found.root_key,
+        endpoint.pid,
+        endpoint.endpoint_url,
+        endpoint.mqtt_host,
+        endpoint.mqtt_port,
+        Path(endpoint.ca_file),
+        endpoint.root_key,
     )
 
 
@@ -71,10 +71,10 @@ def started_emulator() -> Iterator[Endpoint]:
     began_at = log.stat().st_size if log.is_file() else 0
     with running([*LOCAL_AWS, "up", "--foreground"], log) as server:
         endpoint = _wait_until_ready(server, log)
-        # For example that a part of the state was discarded.
+        # For example, a part of the state was discarded.
         printed = log.read_bytes()[began_at:].decode(errors="replace").splitlines()
         for note in printed:
-            if note.startswith("local-aws: "):
+            if note.startswith("emulator: "):
                 click.echo(f"  {note}")
         yield endpoint
 
@@ -89,12 +89,12 @@ def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session
 
 
 def tools() -> dict[str, str]:
-    """Environment variables with the checkout's own tools first on PATH."""
+    """Return environment variables with the tools of the checkout first on PATH."""
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
-        # The CLI remembers access key → account; ours differ per environment.
+        # CDK caches the account of an access key; environments have different accounts.
         "CDK_HOME": str(LOCAL / "cdk"),
     }
 
@@ -108,7 +108,7 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint.root_key, environment.account),
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # The command line is one file of 20 MB: compiled once.
+        # CDK's command line is one file of 20 MB; Node.js caches its compiled code here.
         "NODE_COMPILE_CACHE": str(LOCAL / "node"),
     }
 
@@ -122,13 +122,13 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     name = f"{environment.name}-{stack}"
     try:
-        (found,) = client.describe_stacks(StackName=name)["Stacks"]
+        (description,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         raise CommandFailed(
             f"the stack {name} is not on the emulator ({error}); "
             f"`deeplens local deploy {environment.name}` deploys it"
         ) from None
-    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
+    return {item["OutputKey"]: item["OutputValue"] for item in description.get("Outputs", [])}
 
 
 def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) -> None:
@@ -164,7 +164,7 @@ def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
 
 
 def core_files(thing: str) -> Layout:
-    """Return where a virtual core device keeps its things."""
+    """Return the files of a virtual core device."""
     return Layout.of(thing, LOCAL / "cores")
 
 

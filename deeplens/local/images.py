@@ -1,4 +1,4 @@
-"""Images for a virtual camera: the user's own, or samples that are drawn when there are none."""
+"""Images for a virtual camera: a folder of the user, or drawn samples."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def sample_images(model: str) -> Path:
 
 def _check(file: Path) -> None:
     try:
-        # A small JPEG decodes faster, and a file that ends early is noticed all the same.
+        # A small JPEG decodes faster, and the decoder still detects a truncated file.
         open_image(file, draft_px=_DRAFT_PX)
     except ImageError as error:
         raise WrongImages(f"{str(file)!r} is not a readable image: {error}") from error

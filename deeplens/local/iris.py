@@ -1,4 +1,4 @@
-"""The guide's iris classifier behind an endpoint of the emulator, from flowers to answers."""
+"""The iris classifier of the DeepLens guide behind an endpoint of the emulator."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from deeplens.local.processes import run
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 _BUILD = ROOT / "build" / "iris"
 _ARCHIVE = _BUILD / "model.tar.gz"
-# An environment of its own, in an account of its own: those of the checkout stay as they are.
+# A separate environment and account, so that those of the checkout do not change.
 _SITE = LOCAL / "iris"
 _ACCOUNT = "555555555555"
 _TEXT = """\
@@ -50,7 +50,7 @@ framework_version = "2.19"
 
 
 def train() -> str:
-    """Train the classifier and pack it for SageMaker; return how good it is.
+    """Train the classifier and pack it for SageMaker; return its accuracy.
 
     Raises:
         CommandFailed: a step failed.
@@ -59,8 +59,8 @@ def train() -> str:
         [_DEEPLENS, "model", "train", "iris", "--output", _BUILD, "--json"], LOGS / "train.log"
     )
     run([_DEEPLENS, "model", "host-package", _BUILD, _ARCHIVE], LOGS / "host-package.log")
-    found = json.loads(trained.strip().splitlines()[-1])
-    return f"accuracy {found['accuracy']:.3f} on flowers that it has not seen"
+    result = json.loads(trained.strip().splitlines()[-1])
+    return f"accuracy {result['accuracy']:.3f} on the test set"
 
 
 def environment() -> EnvironmentConfig:
@@ -84,7 +84,7 @@ def deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
 
 
 def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Ask for the unseen flowers, and compare with what the model said where it was trained.
+    """Request predictions for the test set, and compare them with those at training time.
 
     Raises:
         CommandFailed: an answer differs by more than 1e-6.
@@ -101,12 +101,12 @@ def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
 
 
 def destroy(iris: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
-    """Destroy both stacks; return the endpoints that are left, which are none."""
+    """Destroy both stacks; return the remaining endpoints (expected: none)."""
     _cdk(iris, endpoint, "destroy", "iris/Hosting", "iris/Monitoring", "--app", _assembly(),
          "--force")  # fmt: skip
     connect = session(iris, endpoint).client
     listed = connect("sagemaker", endpoint_url=endpoint.url).list_endpoints()["Endpoints"]
-    return [one["EndpointName"] for one in listed]
+    return [item["EndpointName"] for item in listed]
 
 
 def _assembly() -> Path:

@@ -1,4 +1,4 @@
-"""The demo's models: trained, packaged and pinned."""
+"""Train, package and pin the models of the demo."""
 
 import json
 from collections.abc import Callable
@@ -48,8 +48,8 @@ def prepare_headpose(environment: str) -> None:
         LOGS / "freeze.log",
     )
     described = ("--labels", _HEADPOSE / "labels.txt", "--training", _HEADPOSE / "training.json")
-    # The network scales pictures itself.
-    as_it_is = ("--mean", "0", "--scale", "1")
+    # The network scales images itself.
+    unscaled = ("--mean", "0", "--scale", "1")
     packaged = _last_line(
         run(
             [
@@ -60,7 +60,7 @@ def prepare_headpose(environment: str) -> None:
                 "--name",
                 "headpose",
                 *described,
-                *as_it_is,
+                *unscaled,
                 "--json",
             ],
             LOGS / "package.log",

@@ -1,4 +1,4 @@
-"""Child processes that end with the command that started them, however it ends."""
+"""Child processes that end with the command that started them."""
 
 import os
 import re
@@ -13,17 +13,17 @@ from local_aws.process.child_processes import ends_with_parent
 WRONG_INPUT = 2
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.25
-# deeplens model keeps its newest line of progress in the file that this variable names.
+# `deeplens model` writes its newest line of progress into the file that this variable names.
 _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
 # An event of CDK's command line: stack, number of resources that are done, time.
 _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
 
 
-# The prefix of an error in click, and so in every command of this project.
+# The prefix that click prints before an error.
 _ERROR = "Error: "
 
 
-class CommandFailed(Exception):  # noqa: N818 - says what happened
+class CommandFailed(Exception):  # noqa: N818 - the name of an event
     """The failure of a command of the demo; the text is its error, or its last output."""
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
@@ -38,10 +38,13 @@ def run(
     *,
     accepted: Collection[int] = (0,),
 ) -> str:
-    """Run to the end, keep the output in `log`, return it; long work shows its phase.
+    """Run a command to its end, and return its output, which `log` contains, too.
+
+    The status line shows the phase of long work.
+
 
     Raises:
-        CommandFailed: the exit code is not an accepted one.
+        CommandFailed: the exit code is not in `accepted`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = log.with_suffix(".progress")
@@ -87,7 +90,7 @@ def running(
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """End a child, politely first."""
+    """Terminate a child; kill it if it does not end in time."""
     if child.poll() is None:
         child.terminate()
         try:
@@ -107,7 +110,7 @@ def _wait(child: subprocess.Popen[bytes], log: Path, progress: Path) -> int:
 
 
 def _phase(log: Path, progress: Path) -> str:
-    """Return what a command is doing, from its progress file or from CDK's newest event."""
+    """Return the phase of a command, from its progress file or CDK's newest event."""
     try:
         return progress.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -124,7 +127,7 @@ def _start(
         stdout=output,
         stderr=subprocess.STDOUT,
         env=None if env is None else dict(env),
-        # A terminal's Ctrl-C goes to us alone: we end our children in order.
+        # Ctrl-C of a terminal signals this process only, which ends its children in order.
         start_new_session=True,
         preexec_fn=ends_with_parent(),  # noqa: PLW1509 - single-threaded here
     )

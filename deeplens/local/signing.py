@@ -1,7 +1,7 @@
-"""Signed releases in the demo: a key of this checkout's own, trusted by the environment that runs.
+"""Signed releases in the demo, with a key of this checkout that the demo's environment trusts.
 
-The committed environment files trust no key, since every checkout makes its own. So the demo
-synthesizes copies of them, and the copy of its environment has a section `[signing]` more.
+The committed environment files trust no key, because each checkout creates one. The demo
+synthesizes copies of them; the copy of its environment also has a section `[signing]`.
 """
 
 import base64
@@ -22,9 +22,9 @@ _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 
 
 def sign(environment: EnvironmentConfig) -> Path:
-    """Sign what the environment pins with this checkout's key; return a folder that trusts it.
+    """Sign the pinned artifact with the key of this checkout; return a folder that trusts the key.
 
-    An environment that trusts keys already stays as it is: somebody else signs for it.
+    If the environment trusts keys already, nothing is signed, and its own folder is returned.
 
     Raises:
         CommandFailed: a step failed.
@@ -47,7 +47,7 @@ def sign(environment: EnvironmentConfig) -> Path:
     except CommandFailed:
         is_newest = False
     if not is_newest:
-        # A fleet refuses a release that is older than the one that it accepted last.
+        # A fleet rejects a release that is older than the last one that it accepted.
         run([_DEEPLENS, "release", "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
@@ -63,7 +63,7 @@ def sign(environment: EnvironmentConfig) -> Path:
 def show_verification(
     environment: EnvironmentConfig, core: RunningCore, *, patience_seconds: float
 ) -> None:
-    """Print the camera's own line that it verified the release that was signed last."""
+    """Print the log line in which the camera reports that it verified the newest signed release."""
     if not _statement(environment).is_file():
         return
     verified = f"verified: release {_release(_statement(environment))} of "

@@ -1,4 +1,4 @@
-"""One line about what is happening now: rewritten on a terminal, rare in a log."""
+"""A status line that is rewritten on a terminal, and printed rarely into a log."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _ERASE = "\r\x1b[K"
 
 
 class StatusLine:
-    """Shows how long something takes, and its phase.
+    """The duration and the phase of a step, as one line.
 
     On a terminal, one line no wider than the terminal is rewritten. In a log, there is one line for
     each new phase (the text before a colon) and one each half minute.
@@ -27,7 +27,7 @@ class StatusLine:
         self._is_shown = False
 
     def update(self, text: str) -> None:
-        """Show the text, unless the work has only just begun."""
+        """Show the text if the work takes long enough."""
         now = time.monotonic()
         if now - self._began_at < _QUIET_SECONDS:
             return

@@ -8,14 +8,14 @@ import click
 
 
 class Steps:
-    """Runs steps; `seconds` holds the duration of each finished one by its key."""
+    """A runner of steps; `seconds` contains the duration of each finished step by its key."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, key: str, title: str) -> Iterator[None]:
-        """Print the title, run the block, and print how long it took."""
+        """Print the title, run the block, and print its duration."""
         click.echo(f"▸ {title} …")
         started = time.monotonic()
         yield

@@ -1,6 +1,6 @@
-"""The registry: which release each environment pins, what its fleet proved, and every move.
+"""Releases: the pinned release of each environment, the release of its fleet, and all promotions.
 
-Nothing here is a database. Environment files pin (`environments`), the models folder and the model
-store hold the bytes (`releases`), the fleets' own deployments say what was healthy (`cloud`), and
-`environments/promotions.jsonl` is the trail (`history`). `moves` has the rules that tie them.
+There is no database. Environment files contain the pins (`pin`), the models folder and the model
+store contain the artifacts (`artifacts`), deployments contain the result of their gate (`aws`), and
+`environments/promotions.jsonl` is the audit log (`audit_log`). `promotion` contains the rules.
 """

@@ -1,6 +1,6 @@
-"""The code of one environment's Lambda functions and layers, signed with AWS Signer in its bucket.
+"""Sign the code of an environment's Lambda functions and layers with AWS Signer, in its bucket.
 
-What is signed already stays. The bucket of `cdk bootstrap` keeps the unsigned version.
+Signed objects are skipped. The bucket of `cdk bootstrap` keeps the unsigned version of each object.
 """
 
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ _MARK = "deeplens-signed-by"
 _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Content"))
 
 
-class SigningFailed(Exception):  # noqa: N818 - says what happened
-    """An object is not signed; the text says which and why."""
+class SigningFailed(Exception):  # noqa: N818 - the name is an event
+    """An object could not be signed; contains its address and the reason."""
 
 
 @dataclass(frozen=True, order=True)
 class CodeObject:
-    """Where CDK put the code of a function or layer."""
+    """The object in S3 with the code of a function or layer."""
 
     bucket: str
     key: str
 
 
 def code_objects(stacks: list[Stack]) -> list[CodeObject]:
-    """Return every object that a function or layer of these stacks is made of, once."""
+    """Return the distinct objects with the code of all functions and layers of these stacks."""
     return sorted(
         {
             CodeObject(code["S3Bucket"], code["S3Key"])
@@ -41,37 +41,37 @@ def code_objects(stacks: list[Stack]) -> list[CodeObject]:
 
 
 def profile_of(stacks: list[Stack]) -> str:
-    """Return the signing profile's version that the templates allow.
+    """Return the version ARN of the signing profile that the templates allow.
 
     Raises:
-        SigningFailed: they allow none: the environment file names none.
+        SigningFailed: they allow none, because the environment file has no profile.
     """
     allowed = set(_allowed(stacks))
     if len(allowed) != 1:
         raise SigningFailed(
-            "its templates name no signing profile; [signing] lambda_profile of the environment "
-            "file does, then `cdk synth`"
+            "the templates contain no signing profile; set [signing] lambda_profile in the "
+            "environment file, then run `cdk synth`"
         )
     return allowed.pop()
 
 
 def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
-    """Sign one object in place; return False when it was signed by this profile before.
+    """Sign one object in place; return False if this profile has signed it before.
 
     Raises:
-        SigningFailed: it was not published yet, or AWS Signer does not sign it.
+        SigningFailed: it is not published, or AWS Signer rejects it.
     """
     where = f"s3://{code.bucket}/{code.key}"
     try:
-        there = s3.head_object(Bucket=code.bucket, Key=code.key)
-        if there["Metadata"].get(_MARK) == profile:
+        current = s3.head_object(Bucket=code.bucket, Key=code.key)
+        if current["Metadata"].get(_MARK) == profile:
             return False
         job = signer.start_signing_job(
             source={
                 "s3": {
                     "bucketName": code.bucket,
                     "key": code.key,
-                    "version": there["VersionId"],
+                    "version": current["VersionId"],
                 }
             },
             destination={"s3": {"bucketName": code.bucket, "prefix": "signed/"}},
@@ -89,13 +89,13 @@ def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
         )
     except KeyError:
         raise SigningFailed(
-            f"{where}: its bucket keeps no versions, and AWS Signer asks for one; `cdk bootstrap` "
-            "makes one that does"
+            f"{where}: its bucket has no versions, which AWS Signer requires; `cdk bootstrap` "
+            "creates a bucket with versions"
         ) from None
     except (ClientError, BotoCoreError, WaiterError) as error:
         raise SigningFailed(
-            f"{where}: is not signed: {error}; was it published? "
-            "`cdk publish-assets --unstable=publish-assets` does that"
+            f"{where}: is not signed: {error}; if it is not published, run "
+            "`cdk publish-assets --unstable=publish-assets`"
         ) from None
     return True
 

@@ -1,4 +1,4 @@
-"""The one line that says which model an environment runs."""
+"""Change the pin of an environment file: the name and the digest of its model."""
 
 import os
 import tempfile
@@ -15,10 +15,10 @@ class PinError(Exception):
 
 
 def pin_model(file: Path, name: str, digest: str) -> bool:
-    """Change [model] of an environment file to `name` and `digest`; keep everything else.
+    """Change [model] of an environment file to `name` and `digest`, and nothing else.
 
     Returns:
-        Whether the file changed.
+        True if the file changed.
 
     Raises:
         PinError: the file is absent, is not TOML, or has no [model].
@@ -45,7 +45,7 @@ def read_exactly(file: Path) -> str:
 
 
 def pinned(text: str, name: str, digest: str) -> str:
-    """Return the text of an environment file with another pin, and everything else as it was.
+    """Return the text of an environment file with another pin and no other change.
 
     Raises:
         tomlkit.exceptions.TOMLKitError: the text is not TOML.
@@ -54,15 +54,15 @@ def pinned(text: str, name: str, digest: str) -> str:
     body = text.removeprefix(_BYTE_ORDER_MARK)
     document = tomlkit.parse(body)
     model = document["model"]
-    wanted = {"name": name, "digest": digest}
-    for key, value in wanted.items():
+    pin = {"name": name, "digest": digest}
+    for key, value in pin.items():
         if model.get(key) != value:
             model[key] = value
     return text[: len(text) - len(body)] + tomlkit.dumps(document)
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write the whole file or nothing."""
+    """Write the complete file or nothing."""
     handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     with os.fdopen(handle, "wb") as output:
         output.write(text.encode())

@@ -14,3 +14,7 @@ class ReviewError(Exception):
 
 class WrongBaseError(ReviewError):
     """The value of BASE is not a commit."""
+
+
+class WrongPlanError(ReviewError):
+    """The file of a plan is missing, damaged or of another version."""

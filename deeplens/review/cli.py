@@ -11,8 +11,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from deeplens.assembly import AssemblyError
-from deeplens.review import ReviewError, WrongBaseError
 from deeplens.review.checkout import Commit, resolve, uncommitted
 from deeplens.review.comparison import Review, Source, compare
 from deeplens.review.findings import read_findings
@@ -22,13 +20,8 @@ from deeplens.review.markdown import as_markdown
 from deeplens.review.page import page_of
 from deeplens.review.synthesis import assembly_of, synthesize
 from deeplens.review.terminal import show
-from shared.printable import printable
 
 _PIPED_WIDTH = 1000
-
-
-class _WrongInput(click.ClickException):
-    exit_code = 2
 
 
 @click.command(
@@ -53,18 +46,7 @@ def main(base: str, output: Path, *, prints_json: bool) -> None:
     Exit codes: 0 the review is written; 1 it cannot be made; 2 wrong usage or input; 130
     interrupted.
     """
-    try:
-        _review(Path.cwd(), base, output, prints_json=prints_json)
-    except WrongBaseError as error:
-        raise _WrongInput(str(error)) from None
-    except (AssemblyError, ReviewError) as error:
-        raise click.ClickException(printable(str(error), lines=True)) from None
-    except OSError as error:
-        where = error.filename or "a file"
-        raise click.ClickException(f"{where}: {error.strerror}") from None
-
-
-def _review(root: Path, base: str, output: Path, *, prints_json: bool) -> None:
+    root = Path.cwd()
     commit = resolve(root, base)
     paths = tuple(uncommitted(root))
     progress = Console(stderr=True)

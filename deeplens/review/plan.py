@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import click
 
 from deeplens.assembly import ROOT, AssemblyError, Environment, read_environments
 from deeplens.config import ConfigError, load_environment
-from deeplens.review import ReviewError
+from deeplens.review import ReviewError, WrongPlanError
 from deeplens.review.cost import FLEET_SIZES, compare_cost
 from deeplens.review.devices import read_components
 from deeplens.review.json_diff import ABSENT, differences, short
@@ -85,27 +86,27 @@ def read_plan(file: Path) -> dict[str, Any]:
     """Read a plan and check its id.
 
     Raises:
-        ReviewError: the plan cannot be read, has another schema version, or was changed.
+        WrongPlanError: the plan cannot be read, has another schema version, or was changed.
     """
     try:
         plan = json.loads(file.read_text(encoding="utf-8-sig"))
         actual_id, expected_id = plan_id(plan), plan["id"]
     except OSError as error:
-        raise ReviewError(
+        raise WrongPlanError(
             f"{file}: {error.strerror}; `deeplens env plan … --synthesize` writes one"
         ) from None
     except (ValueError, KeyError, AttributeError):
-        raise ReviewError(
+        raise WrongPlanError(
             f"{file} is not a plan; `deeplens env plan … --synthesize` writes one"
         ) from None
     if plan.get("schema_version") != SCHEMA_VERSION:
         given = plan.get("schema_version")
-        raise ReviewError(
+        raise WrongPlanError(
             f"{file}: expected schema_version {SCHEMA_VERSION}; got {given}; "
             "write it again with `deeplens env plan … --synthesize`"
         )
     if actual_id != expected_id:
-        raise ReviewError(
+        raise WrongPlanError(
             f"{file} was changed after it was written; write it again with "
             "`deeplens env plan … --synthesize`"
         )
@@ -156,14 +157,10 @@ def _value(value: Any) -> str:
     return "nothing" if value is ABSENT else short(value)
 
 
-class _WrongInput(click.ClickException):
-    exit_code = 2
-
-
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  deeplens review.plan dev --synthesize\n"
-    "  deeplens review.plan dev --check build/plans/dev.json",
+    epilog="\b\nExamples:\n  deeplens env plan dev --synthesize\n"
+    "  deeplens env plan dev --check build/plans/dev.json",
 )
 @click.argument("environment")
 @click.option(
@@ -194,7 +191,12 @@ class _WrongInput(click.ClickException):
 @click.option(
     "--synthesize", is_flag=True, help="Run `cdk synth` first, with the files of `environments`."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the plan, or with --check the differences, as JSON.",
+)
 def main(  # noqa: PLR0913 - one parameter per option
     environment: str,
     assembly: Path,
@@ -211,19 +213,16 @@ def main(  # noqa: PLR0913 - one parameter per option
     read; 2 wrong usage or input.
     """
     # Wrong input is reported before the synthesis, which takes half a minute.
-    try:
-        _check_environment(environments, environment, is_content_checked=synthesize)
-        before = None if planned is None else read_plan(planned)
-    except (ConfigError, ReviewError) as error:
-        raise _WrongInput(printable(str(error), lines=True)) from None
+    _check_environment(environments, environment, is_content_checked=synthesize)
+    before = None if planned is None else read_plan(planned)
     if synthesize:
         _synthesize(assembly)
-    try:
-        now = make_plan(assembly, environments, environment)
-    except ReviewError as error:
-        raise click.ClickException(printable(str(error), lines=True)) from None
+    now = make_plan(assembly, environments, environment)
     if before is not None:
         lines = differences_from_plan(before, now)
+        if as_json:
+            click.echo(json.dumps({"plan": before["id"], "differences": lines}, indent=2))
+            sys.exit(1 if lines else 0)
         if lines:
             shown = "\n  ".join(lines)
             raise click.ClickException(
@@ -293,7 +292,3 @@ def _summary(plan: dict[str, Any], file: Path) -> Iterator[str]:
     yield f"  cost     a month, estimated: {costs}"
     yield f"next: deeplens local deploy {name} --plan {shown}"
     yield f"what changes: deeplens local diff {name} (on the emulator), deeplens review main"
-
-
-if __name__ == "__main__":
-    main()

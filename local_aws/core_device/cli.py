@@ -15,6 +15,7 @@ import boto3
 import click
 from awscrt.exceptions import AwsCrtError
 
+from local_aws.cli_options import examples
 from local_aws.core_device.device import NUCLEI, CoreDevice
 from local_aws.core_device.errors import CoreDeviceError
 from local_aws.core_device.layout import Identity, Layout
@@ -51,11 +52,14 @@ _thing = click.option("--thing", required=True, help="Name of the core device's 
 def core() -> None:
     """Virtual Greengrass V2 core devices.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the emulator does not run.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the emulator is not running.
     """
 
 
-@core.command(short_help="Give a device its identity in a fleet.")
+@core.command(
+    epilog=examples("local core provision --thing dev-camera-1 --thing-group deeplens-dev …"),
+    short_help="Give a device its identity in a fleet.",
+)
 @_thing
 @click.option("--thing-group", required=True, help="Thing group of the fleet.")
 @click.option("--policy", required=True, help="IoT policy for the certificate.")
@@ -100,7 +104,10 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     click.echo(f"{thing}: {certificate}, member of {thing_group}")
 
 
-@core.command(short_help="Run a device until it is interrupted.")
+@core.command(
+    epilog=examples("local core run --thing dev-camera-1"),
+    short_help="Run a device until it is interrupted.",
+)
 @_thing
 @click.option(
     "--camera-folder",
@@ -154,7 +161,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         raise click.ClickException(text) from None
 
 
-@core.command()
+@core.command(epilog=examples("local core status --thing dev-camera-1"))
 @_thing
 @_cores
 def status(thing: str, cores: Path) -> None:
@@ -205,7 +212,7 @@ def _usual_cause(error: AwsCrtError, thing: str) -> str:
 def _endpoint(state: Path) -> Endpoint:
     endpoint = running(StatePaths(state.absolute()))
     if endpoint is None:
-        click.echo("the emulator does not run; start it with `local_aws up`", err=True)
+        click.echo("the emulator is not running; start it with `deeplens local up`", err=True)
         sys.exit(_NOT_RUNNING)
     return endpoint
 

@@ -60,12 +60,12 @@ class DeviceAccess:
     def notes(self) -> list[str]:
         """Return the lines that `up` prints about these ports."""
         listens = (
-            f"local-aws: real devices connect to {self.host}: ports {self.mqtt_port} (MQTT), "
+            f"emulator: real devices connect to {self.host}: ports {self.mqtt_port} (MQTT), "
             f"{self.https_port} (HTTPS) and {self.s3_port} (S3) of {' and '.join(self.addresses)}; "
             "docs/real-device.md"
         )
         exposed = (
-            f"local-aws: warning: other machines can connect to {self.address}; a device's "
+            f"emulator: warning: other machines can connect to {self.address}; a device's "
             "certificate, or the signature of a request to S3, authorizes them"
         )
         return [listens, exposed] if self.is_exposed else [listens]

@@ -60,6 +60,6 @@ def moved(before: Ports, now: Ports) -> str | None:
     if not taken:
         return None
     return (
-        f"local-aws: port {' and '.join(taken)} is in use by another program; the emulator listens "
+        f"emulator: port {' and '.join(taken)} is in use by another program; the emulator listens "
         "on other ports, so restart the cameras that are running"
     )

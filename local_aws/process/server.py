@@ -59,7 +59,7 @@ def run(paths: StatePaths, options: Options) -> None:
     """
     make_private(paths.root)
     if not lock_state(paths, _LOCK_SECONDS):
-        sys.exit(f"local-aws: another server uses {paths.root}")
+        sys.exit(f"emulator: another server uses {paths.root}")
     is_log = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
     if is_log and os.fstat(sys.stdout.fileno()).st_ino == _inode(paths.log):
         os.ftruncate(sys.stdout.fileno(), 0)
@@ -82,7 +82,7 @@ def run(paths: StatePaths, options: Options) -> None:
     ports.write(paths.ports)
     _set_environment(paths, ports)
     if options.delay_seconds:
-        print(f"local-aws: delays {options.delay_seconds:g} s", flush=True)  # noqa: T201 - as above
+        print(f"emulator: delays {options.delay_seconds:g} s", flush=True)  # noqa: T201 - as above
     asyncio.run(_serve(paths, gateway, ports, options))
 
 
@@ -90,7 +90,7 @@ def _require_free_ports(access: DeviceAccess) -> None:
     try:
         access.require_free_ports()
     except DeviceAccessError as error:
-        sys.exit(f"local-aws: {error}")
+        sys.exit(f"emulator: {error}")
 
 
 def _notes(before: Ports, ports: Ports, access: DeviceAccess | None) -> list[str]:
@@ -101,7 +101,7 @@ def _notes(before: Ports, ports: Ports, access: DeviceAccess | None) -> list[str
         chosen = replace(before, mqtt=ports.mqtt, device=ports.device)
         if before.mqtt and before != chosen:
             notes.append(
-                "local-aws: the ports of devices have changed; restart the cameras that are running"
+                "emulator: the ports of devices have changed; restart the cameras that are running"
             )
         before = chosen
     changed = moved(before, ports)

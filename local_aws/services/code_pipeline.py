@@ -1,4 +1,4 @@
-"""CodePipeline: pipelines are stored and returned; `local_aws deliver` runs a pipeline."""
+"""CodePipeline: pipelines are stored and returned; `deeplens local deliver` runs one."""
 
 import time
 from typing import TYPE_CHECKING, Any

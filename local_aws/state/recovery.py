@@ -30,10 +30,10 @@ def prepare(paths: StatePaths) -> list[str]:
     taken_at = snapshots.restore(paths)
     if taken_at is not None:
         since = f"{taken_at:%Y-%m-%d %H:%M:%S}"
-        return [f"local-aws: {reason}; changes after {since} are discarded."]
+        return [f"emulator: {reason}; changes after {since} are discarded."]
     _discard_services(paths)
     consequence = "its state is discarded; cores keep their folders and get new certificates"
-    return [f"local-aws: {reason}; {consequence}."]
+    return [f"emulator: {reason}; {consequence}."]
 
 
 def complete(paths: StatePaths) -> None:
@@ -60,7 +60,7 @@ def discard(paths: StatePaths) -> list[str]:
         if process is None:
             shutil.rmtree(core, ignore_errors=True)
         else:
-            notes.append(f"local-aws: {core.name} is running (process {process}); {core} remains")
+            notes.append(f"emulator: {core.name} is running (process {process}); {core} remains")
     return notes
 
 

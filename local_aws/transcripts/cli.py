@@ -22,6 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_aws.cli_options import examples
 from local_aws.process.endpoint import Endpoint, running
 from local_aws.state.paths import StatePaths
 from local_aws.transcripts.events import Event, to_lines
@@ -35,7 +36,10 @@ _REST_SECONDS = 10.0
 _SHOWN_THINGS = 10
 
 
-@click.command(short_help="Write a transcript of a connected device.")
+@click.command(
+    epilog=examples("local record --device cam-1 --out cam-1.jsonl"),
+    short_help="Write a transcript of a connected device.",
+)
 @click.option("--device", required=True, help="Name of the device's thing.")
 @click.option(
     "--out",
@@ -73,7 +77,7 @@ def record(  # noqa: PLR0913 - one parameter per option
     account, Region and device become placeholders. Payloads of other topics than Greengrass' are
     not recorded.
 
-    Exit codes: 0 written, 1 failed, 2 wrong usage, 3 the emulator does not run.
+    Exit codes: 0 written, 1 failed, 2 wrong usage, 3 the emulator is not running.
     """
     if out.exists():
         raise click.UsageError(f"{out} exists: expected the name of a new file.")
@@ -81,7 +85,7 @@ def record(  # noqa: PLR0913 - one parameter per option
         raise click.UsageError(f"{out}: expected a file in a folder that exists.")
     endpoint = running(paths)
     if endpoint is None:
-        click.echo("the emulator does not run; start it with `local_aws up`", err=True)
+        click.echo("the emulator is not running; start it with `deeplens local up`", err=True)
         sys.exit(_NOT_RUNNING)
     session = _session(endpoint, account, region)
     _check_device(session, endpoint, device)

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
-from model_tools.cli.options import FiniteRange, check_exists, json_option
+from model_tools.cli.options import FiniteRange, check_exists, examples, json_option
 from model_tools.output_paths import OutputPath
 from model_tools.samples.headpose.variants import VARIANTS
 
 
-@click.command("headpose", short_help="Train the head-pose classifier.")
+@click.command(
+    "headpose",
+    epilog=examples("train headpose --seed 1"),
+    short_help="Train the head-pose classifier.",
+)
 @click.option(
     "--data",
     "source",

@@ -7,11 +7,15 @@ from pathlib import Path
 import click
 
 from model_tools.cli.errors import echo
-from model_tools.cli.options import json_option
+from model_tools.cli.options import examples, json_option
 from model_tools.output_paths import OutputPath
 
 
-@click.command("host-package", short_help="Package a model for SageMaker hosting.")
+@click.command(
+    "host-package",
+    epilog=examples("host-package build/iris build/iris/model.tar.gz"),
+    short_help="Package a model for SageMaker hosting.",
+)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("archive", type=OutputPath(dir_okay=False))
 @click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_tools.cli.errors import echo
-from model_tools.cli.options import FiniteRange, json_option
+from model_tools.cli.options import FiniteRange, examples, json_option
 from shared.artifact.strict_json import parse_json
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ _MOST_LINES = 10
 _LARGEST_SIDE = 4096
 
 
-@click.command(short_help="Send requests to an endpoint or server.")
+@click.command(
+    epilog=examples(
+        "invoke --url http://127.0.0.1:8080 --data-file request.json",
+        "invoke --endpoint-name NAME --data-file request.json",
+    ),
+    short_help="Send requests to an endpoint or server.",
+)
 @click.option("--endpoint-name", help="Name of a SageMaker endpoint.")
 @click.option("--endpoint-url", help="URL of an emulator, such as http://127.0.0.1:4566.")
 @click.option("--region", help="[default: as AWS' own tools]")

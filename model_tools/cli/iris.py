@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from model_tools.cli.options import json_option
+from model_tools.cli.options import examples, json_option
 from model_tools.output_paths import OutputPath
 
 
-@click.command("iris", short_help="Train the iris classifier.")
+@click.command("iris", epilog=examples("train iris"), short_help="Train the iris classifier.")
 @click.option(
     "--seed",
     default=0,

@@ -10,7 +10,7 @@ import click
 
 from model_tools.cli.errors import echo
 from model_tools.cli.manifest_types import MODEL_NAME, MODEL_VERSION
-from model_tools.cli.options import FiniteRange, json_option
+from model_tools.cli.options import FiniteRange, examples, json_option
 from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ class _Size(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
-@click.command(short_help="Package a frozen model as an artifact.")
+@click.command(
+    epilog=examples("package build/frozen --labels labels.txt --name shapes"),
+    short_help="Package a frozen model as an artifact.",
+)
 @click.argument("frozen", type=click.Path(path_type=Path))
 @click.option(
     "--labels",

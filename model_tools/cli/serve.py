@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from model_tools.cli.options import FiniteRange, json_option
+from model_tools.cli.options import FiniteRange, examples, json_option
 
 # As `model_tools.serving.engines.ENGINES`, which a test compares: this list keeps --help fast.
 ENGINES = ("tensorflow", "openvino")
 
 
-@click.command(short_help="Serve a model by TensorFlow Serving's API.")
+@click.command(
+    epilog=examples("serve --model-name iris --model-base-path build/iris/export/Servo"),
+    short_help="Serve a model by TensorFlow Serving's API.",
+)
 @click.option("--model-name", required=True, help="Name of the model in /v1/models/NAME.")
 @click.option(
     "--model-base-path",

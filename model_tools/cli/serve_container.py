@@ -4,10 +4,14 @@ from pathlib import Path
 
 import click
 
-from model_tools.cli.options import FiniteRange
+from model_tools.cli.options import FiniteRange, examples
 
 
-@click.command("serve-container", short_help="Serve as SageMaker's container does.")
+@click.command(
+    "serve-container",
+    epilog=examples("serve-container --model-data build/iris/model.tar.gz --port 8080"),
+    short_help="Serve as SageMaker's container does.",
+)
 @click.option(
     "--model-data",
     "archive",

@@ -9,7 +9,7 @@ import click
 from model_tools.cli.headpose import train_headpose
 from model_tools.cli.iris import train_iris
 from model_tools.cli.manifest_types import MODEL_VERSION
-from model_tools.cli.options import json_option
+from model_tools.cli.options import examples, json_option
 from model_tools.output_paths import OutputPath, why_unwritable
 
 MODELS = Path("models")
@@ -25,7 +25,11 @@ train.add_command(train_headpose)
 train.add_command(train_iris)
 
 
-@train.command("shapes", short_help="Train the detector of drawn shapes.")
+@train.command(
+    "shapes",
+    epilog=examples("train shapes --seed 1 --version 1.1.0"),
+    short_help="Train the detector of drawn shapes.",
+)
 @click.option(
     "--seed",
     default=0,
@@ -83,7 +87,9 @@ def train_shapes(
     click.echo(f"artifact {models / built.name / built.digest / 'model.zip'}")
 
 
-@click.command(short_help="Draw images for a virtual camera.")
+@click.command(
+    epilog=examples("scenes build/scenes"), short_help="Draw images for a virtual camera."
+)
 @click.argument("folder", type=OutputPath(file_okay=False))
 @click.option(
     "--count",

@@ -23,7 +23,6 @@ _SOURCES = (
     "model_tools",
     "models",
     "policies",
-    "deeplens",
     "stacks",
     "tools",
 )

@@ -1,4 +1,4 @@
-"""Assemblies with a pipeline, and its execution."""
+"""Create assemblies with a pipeline, and their execution."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def execution(
     approver: str | None = None,
     **commands: str,
 ) -> tuple[Execution, list[str]]:
-    """Write an assembly with that pipeline; return what would carry it out, and what it says."""
+    """Write an assembly with a pipeline; return its execution, and the lines that it reports."""
     projects = {
         name: {
             "Type": "AWS::CodeBuild::Project",

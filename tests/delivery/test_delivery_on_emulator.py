@@ -30,11 +30,11 @@ ALL = ("dev", "staging", "production")
 
 
 def models(site: Site, *arguments: str, code: int = 0) -> str:
-    return site.run("model_tools", "models", *arguments, code=code)
+    return site.run("deeplens", "release", *arguments, code=code)
 
 
 def pin(site: Site, name: str, digest: str) -> None:
-    site.run("model_tools", "pin", f"environments/{name}.toml", digest)
+    site.run("deeplens", "release", "pin", f"environments/{name}.toml", digest)
 
 
 def code_of(output: str) -> str:
@@ -126,7 +126,7 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     assert "version: 1.0.0 → 1.1.0" in would
     models(site, "promote", "dev", "staging", "--local")
     waits = site.deliver(code=4)
-    assert waits.count("is open: ") == 2
+    assert waits.count(": verified: ") == 2
     models(site, "promote", "staging", "production", "--local")
     # The error appears in light only: dev's room is dark, staging's is not.
     pin(site, "dev", bad)
@@ -135,7 +135,7 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     assert f"production gets shapes, SHA-256 {good}" in waits
     assert site.outputs("production")["ModelDigest"] == first
     delivered = site.deliver("--approve", code_of(waits), "--as", "A Person")
-    assert delivered.count("is open: ") == 3
+    assert delivered.count(": verified: ") == 3
     assert "delivered; every execution is in" in delivered
     wait_until_running(site, ["staging", "production"], good)
     # Each environment has its own account, and both have the same release.

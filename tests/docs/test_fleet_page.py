@@ -42,7 +42,7 @@ def test_each_command_of_the_page_exists_with_its_options(command: str) -> None:
     "command", [line for line in COMMANDS if line.startswith("deeplens fleet timeline")]
 )
 def test_a_timeline_of_the_page_works_with_the_committed_files(command: str) -> None:
-    assert "the whole fleet" in fleet(*command.split()[1:])
+    assert "all devices of the fleet" in fleet(*command.split()[1:])
 
 
 def test_the_page_shows_every_subcommand() -> None:
@@ -60,4 +60,4 @@ def test_the_plan_of_the_page_is_valid_and_grows() -> None:
 
 @pytest.mark.process
 def test_a_timeline_needs_no_aws() -> None:
-    assert "the whole fleet" in fleet("timeline", "dev", "--devices", "10")
+    assert "all devices of the fleet" in fleet("timeline", "dev", "--devices", "10")

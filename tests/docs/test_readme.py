@@ -136,3 +136,15 @@ def test_every_decision_has_context_decision_and_consequences() -> None:
     for record in records:
         text = record.read_text(encoding="utf-8").lower()
         assert all(word in text for word in ("context", "decision", "consequences")), record
+
+
+def test_the_readme_is_short_and_its_steps_are_those_of_the_demo() -> None:
+    assert len(README.splitlines()) <= 100
+    code = (ROOT / "deeplens/cli/local/commands.py").read_text(encoding="utf-8")
+    titles = re.findall(r'steps\.step\("\w+", f?"([^"]+)"\)', code)
+    patterns = [re.sub(r"\\{[^}]+\\}", ".+", re.escape(title)) for title in titles]
+    steps = re.findall(r"^▸ (.+) …$", README, re.MULTILINE)
+    assert len(steps) >= 8
+    assert [
+        step for step in steps if not any(re.fullmatch(pattern, step) for pattern in patterns)
+    ] == []

@@ -1,4 +1,4 @@
-"""Full virtual cores in the fleet of dev, and what their cameras say."""
+"""Full virtual cores in the fleet of dev, and the reports of their cameras."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Cores:
         return client(service, self.checkout.root / ".local/aws/endpoint.json", ACCOUNT, REGION)
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
-        """The reported state of each camera that ever sent one."""
+        """Return the reported state of each camera that has sent one."""
         iot_data = self.client("iot-data")
         found = {}
         for thing in self.things:
@@ -43,7 +43,7 @@ class Cores:
         return found
 
     def wait_until_all_run(self, digest: str, since: float = 0.0) -> None:
-        """Wait until each camera says, after `since`, that it makes frames with the model."""
+        """Wait until each camera reports, after `since`, frames that it made with the model."""
 
         def all_run() -> bool:
             beats = self.heartbeats()

@@ -1,7 +1,7 @@
-"""Every stack deployed, updated, rolled back and destroyed, and what AWS' APIs say each time.
+"""Every stack deployed, updated, rolled back and destroyed, and the responses of AWS' APIs.
 
 One environment with everything on one emulator. The tests are steps and run in this order;
-`CREATE_COMPLETE` is never taken for proof.
+`CREATE_COMPLETE` is not sufficient in any of them.
 """
 
 import json
@@ -48,7 +48,7 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write the environment file anew: everything, with these differences."""
+        """Write the environment file again: every section, with these differences."""
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (
@@ -307,7 +307,7 @@ def test_an_update_that_fails_leaves_everything_as_it_was(site: Site) -> None:
 
 
 def test_a_deployment_that_fails_on_a_device_raises_its_alarm(site: Site) -> None:
-    """What a core would report, long after the deploy; the rest is what the template made."""
+    """The test sends the report of a core, long after the deploy; the template made the rest."""
     iot, thing = site.client("iot"), "full-camera-1"
     group = iot.describe_thing_group(thingGroupName="deeplens-full")
     iot.add_thing_to_thing_group(thingGroupName="deeplens-full", thingName=thing)

@@ -1,7 +1,7 @@
 """A classifier of irises behind an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
 The model has the guide's shape, four features to three classes. TensorFlow writes it, the emulator
-runs it in a container process, and TensorFlow in this process says what is right.
+runs it in a container process, and TensorFlow in this process computes the expected values.
 """
 
 import json
@@ -96,7 +96,7 @@ class Site:
         return output
 
     def client(self, service: str) -> Any:
-        connect: Any = boto3.client  # its stub wants a literal name
+        connect: Any = boto3.client  # its stub requires a literal name
         return connect(
             service,
             endpoint_url=self.url,
@@ -131,7 +131,7 @@ def write_iris(folder: Path) -> Path:
 
 
 def predicted(folder: Path, flowers: list[list[float]]) -> np.ndarray:
-    """What TensorFlow itself says."""
+    """Return the values that TensorFlow computes."""
     import tensorflow as tf  # noqa: PLC0415 - as above
 
     signature = tf.saved_model.load(str(folder / "export/Servo/1")).signatures["serving_default"]

@@ -51,7 +51,7 @@ TRUST = {
 
 
 class Site:
-    """The environment dev on an emulator of its own."""
+    """The environment dev on a separate emulator."""
 
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
@@ -210,7 +210,8 @@ def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
     for file in json.loads(next(assets).read_text(encoding="utf-8"))["files"].values():
         for destination in file["destinations"].values():
             site.client("s3").delete_object(Bucket=bucket, Key=destination["objectKey"])
-    # With the whole statement, CDK could not read the bucket's Region, and hides AWS's message.
+    # If the complete statement is removed, CDK cannot read the bucket's Region, and hides AWS's
+    # message.
     with site.grants(publishing).without_action("s3:PutObject*"):
         code, text = site.deploy("dev/Monitoring")
     assert code == 1, text
@@ -272,7 +273,7 @@ def test_a_person_with_the_policy_for_deploys(site: Site) -> None:
     command = [*CDK, "diff", "dev/Monitoring", "--app=cdk.out", "--exclusively"]
     code, text = person.run(*command, without="DeployByTheRolesOfTheToolkit")
     assert code == 1, text
-    # CDK goes on without the role, and the person has no rights of their own.
+    # CDK continues without the role, and the person has no other rights.
     assert "could not be used to assume 'arn:aws:iam::" in text
     stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/dev-Monitoring/"
     assert_denial(text, person.name, "cloudformation:DescribeStacks", stack)
@@ -287,7 +288,7 @@ def test_a_person_with_the_policy_for_models(site: Site) -> None:
     assert_denial(text, person.name, "greengrass:ListDeployments", "*")
     code, text = person.run(*command)
     assert "not authorized" not in text
-    # The other environments have accounts of their own, for which the person has no credentials.
+    # The other environments have other accounts, for which the person has no credentials.
     assert (code, text.count("not known: ")) == (1, 2)
 
 
@@ -350,7 +351,7 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
 
 
 def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
-    """The last test, as it retires the devices; test_first_camera_page.py has a whole teardown."""
+    """The last test, because it retires the devices; test_first_camera_page.py tears down all."""
     person, fleet = Person(site, "fleet", "teardown"), (ROOT / ".venv/bin/deeplens", "fleet")
     code, text = person.run(
         *fleet, "teardown", "dev", "--yes", without="cloudformation:DeleteStack"

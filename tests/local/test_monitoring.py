@@ -75,7 +75,7 @@ def watched(checkout: Checkout) -> Iterator[None]:
 def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
     """Subscribe a queue to the alarm topic; the function gives what newly came."""
     sqs = cloud.client("sqs")
-    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="received")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     topic = cloud.outputs("dev-Monitoring")["AlarmTopicArn"]
     queue_arn = attributes["Attributes"]["QueueArn"]
@@ -90,13 +90,13 @@ def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
 
-    def told() -> list[dict[str, Any]]:
+    def received() -> list[dict[str, Any]]:
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
         for one in messages:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
         return [json.loads(json.loads(one["Body"])["Message"]) for one in messages]
 
-    return told
+    return received
 
 
 def test_a_camera_that_stops_raises_its_alarm_and_people_are_notified(deployed: Checkout) -> None:
@@ -105,12 +105,12 @@ def test_a_camera_that_stops_raises_its_alarm_and_people_are_notified(deployed: 
     with watched(checkout):
         checkout.demo("deploy", "dev")
     cloud = Cloud(checkout)
-    told = inbox(cloud)
+    received = inbox(cloud)
     silence = f"NoHeartbeat{CAMERA.replace('-', '')}"
 
     with virtual_camera(checkout):
         watch(checkout, 4)
-        eventually(lambda: cloud.alarm(silence) == "OK", "the camera was not heard", seconds=400)
+        eventually(lambda: cloud.alarm(silence) == "OK", "the heartbeat arrived", seconds=400)
         assert cloud.alarm("NoHeartbeat") == "OK"
         digest = load_environment(ROOT / "environments/dev.toml").model.digest
         assert heartbeat(checkout)["model"]["digest"] == digest
@@ -122,17 +122,24 @@ def test_a_camera_that_stops_raises_its_alarm_and_people_are_notified(deployed: 
             logGroupName=cloud.outputs("dev-Monitoring")["LogGroupName"],
             filterPattern="heartbeat",
         )["events"]
-        lines = [json.loads(one["message"]) for one in logs if one["message"].startswith("{")]
-        kept = [one for one in lines if one["kind"] == "heartbeat" and one["heartbeat"]["model"]]
-        assert kept[-1]["heartbeat"]["model"]["digest"] == digest
-        told()
+        lines = [json.loads(event["message"]) for event in logs if event["message"].startswith("{")]
+        beats = [
+            line for line in lines if line["kind"] == "heartbeat" and line["heartbeat"]["model"]
+        ]
+        assert beats[-1]["heartbeat"]["model"]["digest"] == digest
+        received()
 
-    eventually(lambda: cloud.alarm(silence) == "ALARM", "the silence was not heard", seconds=400)
-    heard: list[dict[str, Any]] = []
-    eventually(lambda: heard.extend(told()) or len(heard) >= 2, "nobody was told", seconds=400)
-    assert {one["NewStateValue"] for one in heard} == {"ALARM"}
-    assert any(
-        "no datapoints" in one["NewStateReason"] or "[0]" in one["NewStateReason"] for one in heard
+    eventually(lambda: cloud.alarm(silence) == "ALARM", "the alarm without heartbeats", seconds=400)
+    notifications: list[dict[str, Any]] = []
+    eventually(
+        lambda: notifications.extend(received()) or len(notifications) >= 2,
+        "two notifications",
+        seconds=400,
     )
-    assert any(CAMERA in one["AlarmDescription"] for one in heard)
+    assert {one["NewStateValue"] for one in notifications} == {"ALARM"}
+    assert any(
+        "no datapoints" in one["NewStateReason"] or "[0]" in one["NewStateReason"]
+        for one in notifications
+    )
+    assert any(CAMERA in one["AlarmDescription"] for one in notifications)
     assert cloud.alarm("MetricsFunction") == "OK"

@@ -60,7 +60,7 @@ def test_a_fleet_takes_a_release_survives_a_restart_and_a_defective_release_and_
         with ends_at_start(checkout, core_runtime):
             failed = checkout.run("deploy", "dev", timeout_seconds=900)
         assert failed.returncode == 1
-        # Lite rolls nothing back: the old components come with a deployment of their own.
+        # Lite does not roll back: a separate deployment restores the old components.
         restored_at = time.time()
         eventually(lambda: runs_since(checkout, restored_at), lambda: heartbeat(checkout))
         assert heartbeat(checkout)["model"]["digest"] == digest

@@ -137,7 +137,7 @@ Bad = Callable[[Fleet, Path], AbstractContextManager[None]]
 
 @contextmanager
 def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """It answers the black test picture, and fails on every real one."""
+    """The model processes the black test image, and fails on every real image."""
     digest = blind_model(fleet.models, fleet.digest)
     fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds)
     yield
@@ -214,13 +214,13 @@ def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
         "Stacks"
     ]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    # Nobody but the first wave ever got it, and everybody says so.
+    # Only the first wave got the release, and every camera reports it.
     fleet.cores.wait_until_all_run(fleet.digest, since=began)
     assert {beat["function"] for beat in fleet.cores.heartbeats().values()} == before
 
 
 def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
-    """Overwrite the artifact as soon as Greengrass knows the component that names it."""
+    """Overwrite the artifact as soon as Greengrass has the component that names it."""
     greengrass, s3 = cores.client("greengrassv2"), cores.client("s3")
     key = f"{digest}/model.zip"
 

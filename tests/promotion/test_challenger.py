@@ -124,7 +124,7 @@ def test_the_commands_compare_and_crown(rivalry: World) -> None:
     nothing = output_of(
         models(rivalry, "promote", "staging", "production", "--challenger", "--local")
     )
-    assert nothing == f"{RIVAL} pins what staging pins already; nothing to do\n"
+    assert nothing == f"{RIVAL} already pins the release of staging; nothing to do\n"
     crowned = output_of(models(rivalry, "promote", RIVAL, "production", "--local"))
     assert "version: 1.0.0 → 1.1.0" in crowned
     assert "cdk deploy 'production/*'" in crowned

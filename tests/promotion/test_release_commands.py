@@ -30,7 +30,7 @@ def test_a_release_goes_all_the_way_and_back(world: World) -> None:
     assert world.environment("production").model.digest != new
 
     history = output_of(models(world, "history"))
-    assert "3 moves; the trail is whole, and every pin is its last move's" in history
+    assert "3 moves; the audit log is valid" in history
     assert "because: false detections" in history
     assert history.count("by A Person <person@example.com>") == 3
     standing = json.loads(output_of(models(world, "list", "--local", "--json")))

@@ -50,7 +50,7 @@ class Checkout:
     def review(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the review without credentials and without a terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "deeplens.review", *arguments],
+            [sys.executable, "-m", "deeplens", "review", *arguments],
             cwd=self.root,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **_GIT},
             capture_output=True,

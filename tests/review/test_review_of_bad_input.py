@@ -37,7 +37,7 @@ def test_a_base_that_is_not_a_commit_is_an_error(checkout: Checkout, base: str) 
 
 def test_a_folder_that_is_not_a_git_checkout_is_an_error(tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "deeplens.review", "HEAD"],
+        [sys.executable, "-m", "deeplens", "review", "HEAD"],
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "GIT_CEILING_DIRECTORIES": "/"},
         capture_output=True,

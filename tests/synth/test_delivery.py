@@ -246,14 +246,14 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
     ("old", "new", "problem"),
     [
         ("approve =", "aprove =", "aprove: unknown key; did you mean 'approve'?"),
-        ('approve = ["production"]', "approve = []", "nothing reaches the last one"),
+        ('approve = ["production"]', "approve = []", "needs an approval by a person"),
         ('["production"]', '["qa"]', "approve: given 'qa', expected an environment"),
-        ('["dev", "staging"', '["staging", "dev"', "releases go the way that promotions go"),
+        ('["dev", "staging"', '["staging", "dev"', "the order is that of promotions"),
         ('"dev", ', "", "promoted_from = 'dev'"),
         (
             '"999999999999"\n',
             '"99"\n',
-            "given '99', expected the AWS account's twelve digits",
+            "given '99', expected the twelve digits of the AWS account",
         ),
         ('repository = "team/cameras"\n', "", "repository: is missing; expected for example"),
         (

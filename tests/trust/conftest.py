@@ -1,4 +1,4 @@
-"""Releases that are signed, and the three places where that is verified."""
+"""Signed releases, and the three places that verify them."""
 
 import base64
 import http.server
@@ -36,7 +36,7 @@ BUCKET, ASSETS = "deeplens-test", "cdk-assets"
 
 @dataclass
 class Person:
-    """Somebody with a key."""
+    """A person with a key."""
 
     signer: FileSigner
 
@@ -51,7 +51,7 @@ class Person:
 
 @dataclass
 class Team:
-    """A folder of artifacts, and who may sign them."""
+    """A folder of artifacts, and the persons who sign them."""
 
     folder: Path
     keys: dict[str, Person] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Team:
         return self.keys[name]
 
     def artifact(self, name: str, model: str = "shapes") -> Path:
-        """Make an artifact with a digest of its own."""
+        """Create an artifact with a unique digest."""
         made = self.folder / "new.zip"
         with zipfile.ZipFile(SHAPES) as source, zipfile.ZipFile(made, "w") as packed:
             for member in source.infolist():
@@ -99,7 +99,7 @@ class Team:
 
 @dataclass
 class Camera:
-    """A camera's disk; releases arrive on it as Greengrass unpacks them."""
+    """The disk of a camera, with releases as Greengrass unpacks them."""
 
     folder: Path
     trusted: TrustedKeys
@@ -159,7 +159,7 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @dataclass
 class Store:
-    """S3 as its thief, or a bad line, would answer; on loopback, asked by boto3 and by address."""
+    """A server on loopback that responds like an attacked or slow S3, to boto3 and to URLs."""
 
     address: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -218,7 +218,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -238,7 +238,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, str]:
-    """What the template says of a release."""
+    """Return the properties of a release in the template."""
     digest = artifact.parent.name
     statement = artifact.with_name("model.zip.sig")
     return {
@@ -260,7 +260,7 @@ def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, 
 
 
 def deploy(now: dict[str, str], before: dict[str, str] | None = None) -> Any:
-    """Ask the custom resource as CloudFormation does."""
+    """Call the custom resource as CloudFormation does."""
     return handle(
         ResourceRequest(
             type="Update" if before else "Create",

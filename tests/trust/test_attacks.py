@@ -1,4 +1,4 @@
-"""The attacks that TUF names, each against what runs: its name begins the error.
+"""Perform the attacks of TUF; the name of the attack begins the error.
 
 Source: The Update Framework, "Security": https://theupdateframework.io/docs/security/
 """
@@ -167,10 +167,10 @@ def test_a_statement_without_end_is_not_read(team: Team, camera: Camera) -> None
         camera.start(arrived)
 
 
-# Extraneous dependencies: more software beside that which was meant.
+# Extraneous dependencies: software in addition to the signed release.
 
 
-def test_extraneous_dependencies_beside_the_model_are_not_loaded(
+def test_extraneous_dependencies_next_to_the_model_are_not_loaded(
     team: Team, camera: Camera
 ) -> None:
     arrived = camera.receive(team.release("one"))

@@ -1,4 +1,4 @@
-"""Lambda code signing: what the templates enforce, and how assets get their signatures.
+"""Lambda code signing: the setting in templates, and the signing of assets.
 
 No emulator has AWS Signer; its answers are those of its API model, which botocore checks.
 """
@@ -111,7 +111,7 @@ def test_a_pipeline_does_not_deliver_what_it_cannot_sign(team: Team) -> None:
         ),
         encoding="utf-8",
     )
-    with pytest.raises(ConfigError, match="the pipeline signs no code"):
+    with pytest.raises(ConfigError, match="the pipeline does not sign code"):
         load_delivery(file, [one])
 
 

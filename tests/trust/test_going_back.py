@@ -1,4 +1,4 @@
-"""Roll-back and anti-rollback live together: a rollout that fails returns, a replay does not."""
+"""A failed rollout returns to the release before; an old release is not accepted otherwise."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Provenance and the bill of materials: of this artifact, valid, the same bytes each time."""
+"""Provenance and bill of materials: valid, and the same bytes for the same artifact."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`deeplens release keys`, `sign` and `verify-signature`, and the format that they write."""
+"""`deeplens release keys`, `sign` and `verify`, and their format."""
 
 import base64
 import json
@@ -95,7 +95,7 @@ def test_a_day_that_is_over_is_no_expiry(team: Team) -> None:
 
 
 def test_the_formats_own_implementation_writes_what_is_verified_here() -> None:
-    """Made by model-signing 1.1.1 with `sign key` for a folder that holds a model.zip."""
+    """The data was created by model-signing 1.1.1 with `sign key` for a folder with a model.zip."""
     (key,) = parse_public_keys((DATA / "model-signing-1.1.1.pem").read_text(encoding="ascii"))
     content = (DATA / "model-signing-1.1.1.sig").read_bytes()
     assert json.loads(content)["verificationMaterial"]["publicKey"]["hint"] == key_id(key)
@@ -156,7 +156,7 @@ def signed_once(folder: Path) -> tuple[bytes, TrustedKeys]:
 
 @pytest.fixture(autouse=True, scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A property may not ask for a folder of its own."""
+    """Sign once: a hypothesis test cannot use a fixture of a function."""
     global SIGNED  # noqa: PLW0603 - hypothesis and fixtures do not mix
     SIGNED = signed_once(tmp_path_factory.mktemp("signed"))
 

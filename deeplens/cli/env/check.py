@@ -1,4 +1,4 @@
-"""`deeplens env check`: all environment files, read as a deploy reads them."""
+"""`deeplens env check`: read all environment files as a deployment reads them."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,12 @@ def check(environments: Path, *, as_json: bool) -> None:
     if as_json:
         rows = [
             {
-                "name": one.name,
-                "account": one.account,
-                "region": one.region,
-                "model": one.model.name,
+                "name": environment.name,
+                "account": environment.account,
+                "region": environment.region,
+                "model": environment.model.name,
             }
-            for one in loaded
+            for environment in loaded
         ]
         click.echo(json.dumps({"environments": rows}, indent=1))
         return

@@ -1,4 +1,4 @@
-"""A new environment file, valid at once, from the sections of deeplens/config."""
+"""`deeplens env new`: create an environment file from the sections of deeplens/config."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,8 @@ from deeplens.cli.env.reference import (
     keys,
     toml,
 )
-from deeplens.cli.options import examples
+from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 from deeplens.config import (
     ConfigError,
     EnvironmentConfig,
@@ -34,7 +35,8 @@ ENVIRONMENTS = ROOT / "environments"
     show_default="environments",
     help="Folder of the environment files.",
 )
-def new(name: str, account: str | None, region: str | None, folder: Path) -> None:
+@json_option
+def new(name: str, account: str | None, region: str | None, folder: Path, *, as_json: bool) -> None:
     """Create the environment file NAME.toml, which is valid at once.
 
     Account, Region, model and boundary are those of dev unless they are given. Every other key is a
@@ -42,9 +44,20 @@ def new(name: str, account: str | None, region: str | None, folder: Path) -> Non
 
     Exit codes: 0 written, 1 a file cannot be read or written, 2 wrong usage or input.
     """
+    with json_result(as_json=as_json) as document:
+        file = _write(folder, name, account, region)
+        document.update(environment=name, file=str(file))
+        click.echo(f"{file}: written; edit what differs")
+        click.echo("next: deeplens review main (needs no AWS account)")
+        click.echo(f"      deeplens local diff {name} (on the emulator)")
+        click.echo(f"      cdk diff '{name}/*' (on AWS)")
+
+
+def _write(folder: Path, name: str, account: str | None, region: str | None) -> Path:
+    """Write the file of a new environment, and return its path."""
     file = folder / f"{name}.toml"
     if file.parent != folder or not name:
-        raise click.UsageError(f"given {name!r}, expected a name, for example NAME=qa")
+        raise click.UsageError(f"given {name!r}, expected a name, for example `qa`")
     try:
         dev = load_environment(folder / "dev.toml")
         text = environment_file(name, account or dev.account, region or dev.region, dev)
@@ -52,19 +65,12 @@ def new(name: str, account: str | None, region: str | None, folder: Path) -> Non
             written.write(schema_directive(folder) + text)
     except FileExistsError:
         raise click.UsageError(f"{file} exists; choose another name, or edit it") from None
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
     try:
         load_environments(folder)
     except ConfigError as error:
         file.unlink()
         raise click.UsageError(f"nothing was written: {error}") from None
-    click.echo(f"{file}: written; edit what differs")
-    click.echo("next: deeplens review main (needs no AWS account)")
-    click.echo(f"      deeplens local diff {name} (on the emulator)")
-    click.echo(f"      cdk diff '{name}/*' (on AWS)")
+    return file
 
 
 def schema_directive(folder: Path) -> str:
@@ -77,7 +83,7 @@ def schema_directive(folder: Path) -> str:
 
 def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
     """Return the text of a new environment file that runs the model of `like`."""
-    said = {
+    values = {
         "account": account,
         "region": region,
         **({"permissions_boundary": bound} if (bound := like.permissions_boundary) else {}),
@@ -98,8 +104,8 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
             section = header
             lines += ["", _header(header)]
         lines.append(f"# {field.description} ({allowed(field)})".replace("`", ""))
-        if key in said:
-            lines.append(f"{leaf} = {toml(said[key])}")
+        if key in values:
+            lines.append(f"{leaf} = {toml(values[key])}")
             continue
         value = "…" if field.is_required() or field.default is None else toml(field.default)
         lines.append(f"#{'   ' if '.' in section else ' '}{leaf} = {value}")
@@ -107,7 +113,7 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
 
 
 def _header(section: str) -> str:
-    """A section's line; a part that an environment may do without is a comment, keys and all."""
+    """Return a section's line; the line of an optional part is a comment, as its keys are."""
     if section.endswith("[]"):
         return f"# [[{section.removesuffix('[]')}]]"
     return f"# [{section}]" if "." in section else f"[{section}]"

@@ -1,4 +1,4 @@
-"""Build the runtime archives, and pin them in an environment file."""
+"""`deeplens env runtime`: build the runtime archives, and pin them in an environment file."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ _MIB = 1 << 20
     "architectures",
     type=click.Choice([target.architecture for target in TARGETS]),
     multiple=True,
-    help="Build for this one only; may be repeated. Default: all.",
+    help="Build for this architecture only; may be repeated.  [default: all]",
 )
 @click.option(
     "--pin",
@@ -44,7 +44,7 @@ _MIB = 1 << 20
     "--folder",
     type=OutputPath(file_okay=False, free_mib=400),
     default=ROOT / ".local" / "runtime",
-    help="Where wheels and archives are kept.  [default: .local/runtime]",
+    help="Folder for wheels and archives.  [default: .local/runtime]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the digests as JSON.")
 def runtime(
@@ -52,32 +52,32 @@ def runtime(
 ) -> None:
     """Build the camera's Python environment as archives of wheels, one for each architecture.
 
-    The same lock gives the same bytes on any machine, so the digest that an environment file pins
-    is built again anywhere. Wheels are downloaded once.
+    The same lock file results in the same bytes on any machine, so the pinned digest can be built
+    again. Wheels are downloaded once.
 
-    Exit codes: 0 built, 1 a wheel or the lock is not what it should be, 2 wrong usage.
+    Exit codes: 0 built, 1 a wheel or the lock file is not valid, 2 wrong usage.
     """
     console = Console(stderr=True)
-    wanted = [one for one in TARGETS if not architectures or one.architecture in architectures]
-    try:
-        if pin:
-            # Before minutes of downloads.
-            _read(pin)
-        built = [_built(target, lock, folder, console) for target in wanted]
-        if pin:
-            _pin(pin, built)
-    except RuntimeBuildError as error:
-        raise click.ClickException(str(error)) from None
+    targets = [
+        target for target in TARGETS if not architectures or target.architecture in architectures
+    ]
+    if pin:
+        # An invalid file is reported before minutes of downloads.
+        _read(pin)
+    built = [_built(target, lock, folder, console) for target in targets]
+    if pin:
+        _pin(pin, built)
     if as_json:
-        click.echo(json.dumps({one.architecture: one.digest for one in built}))
+        click.echo(json.dumps({archive.architecture: archive.digest for archive in built}))
         return
-    for one in built:
-        size = one.path.stat().st_size / _MIB
-        click.echo(f"{one.architecture}  {one.digest}  {size:.0f} MiB  {_shown(one.path)}")
+    for archive in built:
+        size = archive.path.stat().st_size / _MIB
+        shown = _shown(archive.path)
+        click.echo(f"{archive.architecture}  {archive.digest}  {size:.0f} MiB  {shown}")
     if pin:
         click.echo(f"{pin}: [runtime] has these digests")
         if problem := runtime_problem(ROOT):
-            click.echo(f"note: `make demo`, `headpose` and `camera` will stop: {problem}", err=True)
+            click.echo(f"note: `deeplens local demo` and `camera` will stop: {problem}", err=True)
 
 
 def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
@@ -89,11 +89,11 @@ def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
 
 
 def _pin(file: Path, built: list[Built]) -> None:
-    """Write the digests into [runtime], and leave everything else as it is."""
+    """Write the digests into [runtime], and change nothing else."""
     text, body, document = _read(file)
     section = document.setdefault("runtime", tomlkit.table())
-    for one in built:
-        section[one.architecture] = one.digest
+    for archive in built:
+        section[archive.architecture] = archive.digest
     changed = file.with_name(f".{file.name}.partial")
     mark = text[: len(text) - len(body)]
     changed.write_bytes(f"{mark}{tomlkit.dumps(document)}".encode())

@@ -8,7 +8,7 @@ DEVICES = Path(".local") / "devices"
 
 thing_argument = click.argument("thing")
 wide_option = click.option(
-    "--wide", is_flag=True, help="Show every column, with absolute times and whole digests."
+    "--wide", is_flag=True, help="Show every column, with absolute times and complete digests."
 )
 out_option = click.option(
     "--out",

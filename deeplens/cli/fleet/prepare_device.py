@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from deeplens.cli.fleet.options import DEVICES, out_option, thing_argument
-from deeplens.cli.options import environment_argument, environments_option, examples
+from deeplens.cli.options import (
+    environment_argument,
+    environments_option,
+    examples,
+    json_option,
+)
+from deeplens.cli.output import json_result
 
 
 @click.command(
@@ -20,8 +26,15 @@ from deeplens.cli.options import environment_argument, environments_option, exam
 @out_option
 @click.option("--print", "prints", is_flag=True, help="Print the script instead of writing it.")
 @environments_option
+@json_option
 def prepare_device(
-    environment: str, thing: str, out: Path | None, environments: Path, *, prints: bool
+    environment: str,
+    thing: str,
+    out: Path | None,
+    environments: Path,
+    *,
+    prints: bool,
+    as_json: bool,
 ) -> None:
     """Write the script that prepares THING as a core device of ENVIRONMENT, or checks it.
 
@@ -36,6 +49,8 @@ def prepare_device(
     from deeplens.fleet.device_folder import DeviceFolder
     from deeplens.fleet.provision import require_thing_name
 
+    if prints and as_json:
+        raise click.UsageError("--print and --json exclude each other: give one of them")
     require_thing_name(thing)
     script = device_script(load_environment(environments / f"{environment}.toml"), thing)
     if prints:
@@ -45,8 +60,11 @@ def prepare_device(
     folder.make()
     file = folder.path / SCRIPT_NAME
     folder.write_private(file, script.encode())
-    click.echo(f"{file}: copy the folder to the device, then there: sudo sh {SCRIPT_NAME}")
-    if not folder.private_key.is_file():
-        click.echo(
-            f"`deeplens fleet provision {environment} {thing}` writes the device's other files"
-        )
+    with json_result(as_json=as_json) as document:
+        is_provisioned = folder.private_key.is_file()
+        document.update(thing=thing, script=str(file), provisioned=is_provisioned)
+        click.echo(f"{file}: copy the folder to the device, then there: sudo sh {SCRIPT_NAME}")
+        if not is_provisioned:
+            click.echo(
+                f"`deeplens fleet provision {environment} {thing}` writes the device's other files"
+            )

@@ -100,6 +100,6 @@ def _report(made: "Provisioned", environment: str) -> str:
         )
     if not made.expected:
         lines.append(
-            f"{made.thing} has no alarm of its own: list it in [fleet] things of {environment}.toml"
+            f"{made.thing} has no separate alarm: list it in [fleet] things of {environment}.toml"
         )
     return "\n".join(lines)

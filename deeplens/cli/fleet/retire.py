@@ -1,8 +1,9 @@
-"""`deeplens fleet retire`: a device that leaves the fleet."""
+"""`deeplens fleet retire`: remove a device from the fleet."""
 
 import json
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from deeplens.cli.options import (
     json_option,
     local_option,
 )
+
+if TYPE_CHECKING:
+    from deeplens.fleet.retire import Retirement
 
 
 @click.command(
@@ -60,19 +64,25 @@ def retire(
     certificates = count(len(planned.certificates), "certificate")
     ends = f"{thing} loses {certificates} and leaves {site.thing_group}"
     if dry_run:
-        click.echo(f"would retire: {ends}")
+        click.echo(f"would retire: {ends}", err=as_json)
+        if as_json:
+            click.echo(json.dumps(_result(planned, thing, changed=False)))
         return
     if not yes:
         click.confirm(f"{ends}; it cannot connect any more. Go on?", abort=True, err=True)
     retire_device(site, planned, folder, report=partial(click.echo, err=True))
     if as_json:
-        result = {
-            "thing": thing,
-            "certificates": len(planned.certificates),
-            "deleted": planned.deletes_thing,
-        }
-        click.echo(json.dumps(result))
+        click.echo(json.dumps(_result(planned, thing, changed=True)))
         return
     text = f"{thing}: {certificates} revoked, removed from {site.thing_group}"
     kept = f"; the thing stays until it is off [fleet] things of {environment}.toml"
     click.echo(text + (", thing deleted" if planned.deletes_thing else kept))
+
+
+def _result(planned: "Retirement", thing: str, *, changed: bool) -> dict[str, Any]:
+    return {
+        "thing": thing,
+        "certificates": len(planned.certificates),
+        "deleted": planned.deletes_thing,
+        "changed": changed,
+    }

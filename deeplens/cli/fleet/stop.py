@@ -1,11 +1,18 @@
-"""`deeplens fleet stop` and `deeplens fleet resume`: no further device gets the current release."""
+"""`deeplens fleet stop` and `resume`: stop the current release, or allow it again."""
 
 from pathlib import Path
 
 import click
 
 from deeplens.cli.fleet.options import dry_run_option, reason_option
-from deeplens.cli.options import environment_argument, environments_option, examples, local_option
+from deeplens.cli.options import (
+    environment_argument,
+    environments_option,
+    examples,
+    json_option,
+    local_option,
+)
+from deeplens.cli.output import json_result
 
 
 @click.command(
@@ -16,7 +23,10 @@ from deeplens.cli.options import environment_argument, environments_option, exam
 @local_option
 @reason_option
 @dry_run_option
-def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool) -> None:
+@json_option
+def stop(
+    environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool, as_json: bool
+) -> None:
     """Stop ENVIRONMENT's current release: no further device gets it.
 
     Devices that already run it keep it; `deeplens release rollback --now` replaces it. A deploy
@@ -30,14 +40,20 @@ def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_
     from shared.fleet.deployments import STOPPED_TAG
 
     site = open_session(environments, environment, local=local)
-    for one in current_deployments(site):
-        if STOPPED_TAG in one.tags:
-            click.echo(f"{one.id} is already stopped: {one.tags[STOPPED_TAG]}")
-        elif dry_run:
-            click.echo(f"would stop {one.id} ({one.status}) of {one.target_arn}")
-        else:
-            stop_deployment(site, one, reason)
-            click.echo(f"stopped {one.id} of {one.target_arn}")
+    with json_result(as_json=as_json) as document:
+        results = document["deployments"] = []
+        for deployment in current_deployments(site):
+            is_stopped = STOPPED_TAG in deployment.tags
+            results.append({"id": deployment.id, "changed": not (is_stopped or dry_run)})
+            if is_stopped:
+                click.echo(f"{deployment.id} is already stopped: {deployment.tags[STOPPED_TAG]}")
+            elif dry_run:
+                click.echo(
+                    f"would stop {deployment.id} ({deployment.status}) of {deployment.target_arn}"
+                )
+            else:
+                stop_deployment(site, deployment, reason)
+                click.echo(f"stopped {deployment.id} of {deployment.target_arn}")
 
 
 @click.command(epilog=examples("fleet resume production"))
@@ -45,8 +61,11 @@ def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_
 @environments_option
 @local_option
 @dry_run_option
-def resume(environment: str, environments: Path, *, local: bool, dry_run: bool) -> None:
-    """Lift the stop of ENVIRONMENT's current release; the next deploy delivers it again.
+@json_option
+def resume(
+    environment: str, environments: Path, *, local: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Allow ENVIRONMENT's stopped release again; the next deploy delivers it.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
@@ -56,12 +75,19 @@ def resume(environment: str, environments: Path, *, local: bool, dry_run: bool) 
     from shared.fleet.deployments import STOPPED_TAG
 
     site = open_session(environments, environment, local=local)
-    stopped = [one for one in current_deployments(site) if STOPPED_TAG in one.tags]
+    stopped = [
+        deployment for deployment in current_deployments(site) if STOPPED_TAG in deployment.tags
+    ]
     if not stopped:
         raise FleetError(f"nothing is stopped on {site.thing_group}")
-    for one in stopped:
-        if dry_run:
-            click.echo(f"would lift the stop of {one.id}: {one.tags[STOPPED_TAG]}")
-        else:
-            resume_deployment(site, one)
-            click.echo(f"{one.id} may be deployed again")
+    with json_result(as_json=as_json) as document:
+        document["deployments"] = [
+            {"id": deployment.id, "changed": not dry_run} for deployment in stopped
+        ]
+        for deployment in stopped:
+            if dry_run:
+                reason = deployment.tags[STOPPED_TAG]
+                click.echo(f"would allow {deployment.id} again, stopped because: {reason}")
+            else:
+                resume_deployment(site, deployment)
+                click.echo(f"{deployment.id} may be deployed again")

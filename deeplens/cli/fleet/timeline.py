@@ -34,7 +34,7 @@ from deeplens.cli.options import (
     "groups",
     multiple=True,
     metavar="NAME=SIZE",
-    help="Size of a wave's thing group; may be repeated.  [default: the whole fleet]",
+    help="Size of a wave's thing group; may be repeated.  [default: all devices]",
 )
 @json_option
 def timeline(

@@ -1,4 +1,4 @@
-"""Commands that deploy to the emulator, and run virtual cameras.
+"""Commands that deploy to the emulator and run virtual cameras.
 
 Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
 130 interrupted.
@@ -21,9 +21,9 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deeplens.cli.options import examples
+from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 from deeplens.config import (
-    ConfigError,
     EnvironmentConfig,
     load_delivery,
     load_environment,
@@ -66,6 +66,8 @@ _NOT_RUNNING = 3
 _POLL_SECONDS = 0.5
 _SILENT_SECONDS = 5.0
 _INTERRUPTED = 130
+# The results of the emulator's pipeline by its exit code.
+_OUTCOMES = {0: "delivered", 1: "stopped", 4: "waiting for an approval"}
 # The lock of cdk.out, from synthesis to the end of the deploy that reads it.
 _ASSEMBLY = "cdk.out"
 _UPDATE_SECONDS = 900.0
@@ -76,12 +78,6 @@ _EXPECTED = {
     "shapes": "2 to 10 minutes the first time, and about a minute after that",
     "headpose": "4 to 15 minutes",
 }
-
-
-class WrongInput(click.ClickException):
-    """An argument or an option with a value that cannot work."""
-
-    exit_code = WRONG_INPUT
 
 
 class Interrupted(Exception):  # noqa: N818 - names an event
@@ -113,9 +109,7 @@ class Interrupted(Exception):  # noqa: N818 - names an event
     default=None,
     help="Keep the camera running after the detections, or not.  [default: on a terminal]",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as JSON, the rest to stderr."
-)
+@json_option
 def run_demo(
     detections: int, name: str, model: str, *, pinned: bool, keep: bool | None, as_json: bool
 ) -> None:
@@ -127,10 +121,11 @@ def run_demo(
     emulator failed; 2 wrong usage; 130 interrupted before the detections.
     """
     keep = is_interactive() if keep is None else keep
+    # Programs read the document while the camera still runs, so it is not printed at the end.
     result_file = sys.stdout
     with (
         contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout),
-        _reported(),
+        _interruptible(),
         contextlib.ExitStack() as stack,
     ):
         started, steps = time.monotonic(), Steps()
@@ -171,13 +166,18 @@ def run_demo(
     type=click.Path(path_type=Path),
     help="Deploy nothing if what was synthesized differs from this plan.",
 )
-def deploy_environment(name: str, plan: Path | None) -> None:
+@json_option
+def deploy_environment(name: str, plan: Path | None, *, as_json: bool) -> None:
     """Synthesize and deploy the environment NAME to the running emulator.
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.
     """
-    with _reported(), contextlib.ExitStack() as stack:
+    with (
+        json_result(as_json=as_json) as document,
+        _interruptible(),
+        contextlib.ExitStack() as stack,
+    ):
         environment, steps = _environment(name), Steps()
         if plan is not None:
             deployment.check_plan_file(plan)
@@ -188,10 +188,14 @@ def deploy_environment(name: str, plan: Path | None) -> None:
         if plan is not None:
             with steps.step("compare", f"compare with {plan}"):
                 deployment.check_plan(environment, plan.resolve())
-        _deploy(steps, environment, endpoint)
+        status = _deploy(steps, environment, endpoint)
+        document.update(_deployed(environment, status), steps=steps.seconds)
 
 
-@click.command("deliver")
+@click.command(
+    "deliver",
+    epilog=examples("local deliver", "local deliver --approve production=CODE"),
+)
 @click.option(
     "--approve",
     multiple=True,
@@ -217,16 +221,23 @@ def deploy_environment(name: str, plan: Path | None) -> None:
     show_default="deeplens/local/delivery.toml",
     help="The file that defines the pipeline.",
 )
-def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: Path) -> None:
+@json_option
+def deliver(
+    approve: tuple[str, ...], person: str, base: str | None, pipeline: Path, *, as_json: bool
+) -> None:
     """Run the synthesized pipeline on the running emulator, from dev to production.
 
     Exit codes: 0 delivered, 1 stopped, 2 wrong usage or input, 3 the emulator is not running,
     4 waiting for an approval.
     """
-    answers = [word for one in approve for word in ("--approve", one)]
+    answers = [word for answer in approve for word in ("--approve", answer)]
     if person:
         answers += ["--as", person]
-    with _reported(), contextlib.ExitStack() as stack:
+    with (
+        json_result(as_json=as_json) as document,
+        _interruptible(),
+        contextlib.ExitStack() as stack,
+    ):
         check_answers(approve, RECORD)
         if not pipeline.is_file():
             raise click.BadParameter(f"there is no such file: {pipeline}", param_hint="--pipeline")
@@ -252,9 +263,11 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
                 [sys.executable, "-m", "deeplens.local.pipeline", "--assembly", assembly, *answers],
                 cwd=ROOT,
                 check=False,
+                stdout=sys.stderr if as_json else None,
             )
         except Interrupted:
             raise Interrupted("what CloudFormation began continues on the emulator") from None
+        document.update(outcome=_OUTCOMES.get(result.returncode, "failed"), steps=steps.seconds)
     sys.exit(result.returncode)
 
 
@@ -263,19 +276,25 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
     epilog=examples("local diff dev"),
 )
 @click.argument("name", default="dev")
-def show_difference(name: str) -> None:
-    """Compare what NAME would be with what is deployed on the running emulator (`cdk diff`).
+@json_option
+def show_difference(name: str, *, as_json: bool) -> None:
+    """Compare the environment NAME with its deployment on the running emulator (`cdk diff`).
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.
     """
-    with _reported(), contextlib.ExitStack() as stack:
+    with (
+        json_result(as_json=as_json) as document,
+        _interruptible(),
+        contextlib.ExitStack() as stack,
+    ):
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(emulator.tools())
         with steps.step("diff", f"cdk diff '{name}/*'"):
             difference = deployment.difference(environment, endpoint)
+        document.update(environment=name, difference=difference.strip())
         click.echo(difference.strip())
         click.echo(f"next: `deeplens local deploy {name}`")
         click.echo("access, cost and cameras: `deeplens review main`")
@@ -292,11 +311,12 @@ def show_difference(name: str) -> None:
     "digest",
     help="Digest of the release, or its beginning.  [default: the last other verified release]",
 )
-def roll_back(name: str, reason: str, digest: str | None) -> None:
+@json_option
+def roll_back(name: str, reason: str, digest: str | None, *, as_json: bool) -> None:
     """Pin a release that NAME's cameras ran before, deploy it, and wait until they run it.
 
-    It does not pass through the pipeline: an environment before NAME may be broken, and nothing
-    new is deployed that would need an approval.
+    The rollback does not use the pipeline: an earlier environment may be broken, and a release that
+    was deployed before needs no approval.
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.
@@ -306,7 +326,11 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
             f'expected a reason: `deeplens local rollback {name} --reason "false detections"`',
             param_hint="--reason",
         )
-    with _reported(), contextlib.ExitStack() as stack:
+    with (
+        json_result(as_json=as_json) as document,
+        _interruptible(),
+        contextlib.ExitStack() as stack,
+    ):
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("pin", f"pin the release that {name} ran before"):
@@ -316,38 +340,61 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
                     click.echo(line)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(emulator.tools())
-        _deploy(steps, _environment(name), endpoint)
+        pinned = _environment(name)
+        status = _deploy(steps, pinned, endpoint)
+        document.update(_deployed(pinned, status), steps=steps.seconds)
         click.echo(f"next: commit environments/{name}.toml and environments/promotions.jsonl")
 
 
-@click.command("iris")
+@click.command("iris", epilog=examples("local iris", "local iris --keep"))
 @click.option("--keep", is_flag=True, help="Leave the endpoint on the running emulator.")
-@click.option("--destroy", "only_destroy", is_flag=True, help="Only destroy what --keep left.")
-def host_iris(*, keep: bool, only_destroy: bool) -> None:
-    """Deploy the iris classifier behind an endpoint, call it, compare, destroy it."""
-    with _reported(), checkout_lock("iris", click.echo), contextlib.ExitStack() as stack:
+@click.option(
+    "--destroy", "only_destroy", is_flag=True, help="Only destroy the endpoint that --keep left."
+)
+@json_option
+def host_iris(*, keep: bool, only_destroy: bool, as_json: bool) -> None:
+    """Deploy the iris classifier behind an endpoint, call it, compare, destroy it.
+
+    Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 the emulator is not running (--keep,
+    --destroy), 130 interrupted.
+    """
+    with (
+        json_result(as_json=as_json) as document,
+        _interruptible(),
+        checkout_lock("iris", click.echo),
+        contextlib.ExitStack() as stack,
+    ):
         steps = Steps()
         if not only_destroy:
             with steps.step("train", "train the iris classifier and pack it for SageMaker"):
                 click.echo(f"  {iris.train()}")
         with steps.step("emulator", "use the emulator (an AWS on this machine)"):
-            kept = keep or only_destroy
+            needs_running = keep or only_destroy
             endpoint = (
-                _running_emulator() if kept else stack.enter_context(emulator.started_emulator())
+                _running_emulator()
+                if needs_running
+                else stack.enter_context(emulator.started_emulator())
             )
         environment = iris.environment()
         if not only_destroy:
             with steps.step("deploy", "cdk deploy 'iris/Hosting'"):
                 iris.deploy(environment, endpoint)
             with steps.step("call", "call the endpoint, and compare to 1e-6"):
-                click.echo(iris.ask(environment, endpoint).rstrip())
+                answer = iris.ask(environment, endpoint).rstrip()
+                document["comparison"] = answer
+                click.echo(answer)
         if not keep:
             with steps.step("destroy", "cdk destroy"):
                 left = iris.destroy(environment, endpoint)
+            document["endpoints_left"] = list(left)
             click.echo(f"  endpoints left: {', '.join(left) or 'none'}")
+        document["steps"] = steps.seconds
 
 
-@click.command("camera")
+@click.command(
+    "camera",
+    epilog=examples("local camera dev", "local camera dev --images folder --name dev-camera-2"),
+)
 @click.argument("name", default="dev")
 @click.option(
     "--images",
@@ -373,7 +420,7 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
             f"{thing!r} is not a valid name: expected letters, digits, - and _ (at most 128)",
             param_hint="--name",
         )
-    with _reported(), contextlib.ExitStack() as stack:
+    with _interruptible(), contextlib.ExitStack() as stack:
         if folder is not None:
             check_images(folder)
         environment, endpoint = _environment(name), _running_emulator()
@@ -396,19 +443,24 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
         )
 
 
-@click.command("watch")
+@click.command("watch", epilog=examples("local watch dev", "local watch dev --count 1 --json"))
 @click.argument("name", default="dev")
 @click.option("--count", type=click.IntRange(1), help="End after so many messages.")
-@click.option("--json", "as_json", is_flag=True, help="Print each message as it is.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print each message unchanged, one JSON document a line.",
+)
 def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
-    """Print what the cameras of one environment publish.
+    """Print the messages that the cameras of one environment publish.
 
     Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 it is not running,
     130 interrupted.
     """
     from local_aws.devices.mqtt_subscription import describe
 
-    with _reported():
+    with _interruptible():
         endpoint, environment = _running_emulator(), _environment(name)
         with subscribed(environment, endpoint) as messages:
             click.echo(f"listening to {environment.inference.topic_filter}; Ctrl-C ends", err=True)
@@ -471,7 +523,8 @@ def _released(
 
 def _deploy(
     steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint, *, emulator_ends: bool = False
-) -> None:
+) -> str:
+    """Bootstrap the account, deploy the environment, and return the status of its fleet."""
     with _truthful_interrupt(environment, endpoint, emulator_ends=emulator_ends):
         with steps.step("bootstrap", "cdk bootstrap"):
             if not deployment.bootstrap(environment, endpoint):
@@ -483,10 +536,21 @@ def _deploy(
     status = emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"]
     if not deployment.changed_nothing(output):
         click.echo(f"  project: {status}")
-        return
+        return str(status)
     fleet = deployment.fleet_status(environment)
     click.echo(f"  no changes since {fleet.deployed_at}; the result at that time: {status}")
     click.echo(f"  now: {fleet.summary}")
+    return fleet.summary
+
+
+def _deployed(environment: EnvironmentConfig, status: str) -> dict[str, Any]:
+    """Return the result of a deployment."""
+    return {
+        "environment": environment.name,
+        "model": environment.model.name,
+        "digest": environment.model.digest,
+        "status": status,
+    }
 
 
 @contextlib.contextmanager
@@ -616,30 +680,21 @@ def _check_runtime(environment: EnvironmentConfig) -> None:
 def _running_emulator() -> Endpoint:
     endpoint = emulator.read_endpoint()
     if endpoint is None:
-        click.echo("the emulator is not running; start it with `deeplens local up`", err=True)
-        sys.exit(_NOT_RUNNING)
+        raise CommandFailed(
+            "the emulator is not running; start it with `deeplens local up`", _NOT_RUNNING
+        )
     return endpoint
 
 
 @contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    """Report an error as one message and an exit code; stop what was started on a signal."""
+def _interruptible() -> Iterator[None]:
+    """Stop what was started on a signal, and name the logs in an error of the emulator."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
-    except ConfigError as error:
-        raise WrongInput(printable(str(error), lines=True)) from None
-    except CommandFailed as error:
-        kind = WrongInput if error.exit_code == WRONG_INPUT else click.ClickException
-        raise kind(printable(str(error), lines=True)) from None
-    except ConnectionError as error:
-        raise click.ClickException(printable(str(error), lines=True)) from None
     except (BotoCoreError, ClientError) as error:
-        raise click.ClickException(f"the emulator: {error}; see the logs in {LOGS}") from None
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{where}{error.strerror or error}") from None
+        raise CommandFailed(f"the emulator: {error}; see the logs in {LOGS}") from None
     except Interrupted as interrupted:
         remains = str(interrupted) or "everything that was started is stopped"
         click.echo(f"interrupted; {remains}", err=True)

@@ -41,4 +41,6 @@ def release() -> None:
 
     Environment files pin releases. A promotion changes one pin and appends a line to
     environments/promotions.jsonl; review both in git. `cdk deploy` deploys it.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage or input, 130 interrupted.
     """

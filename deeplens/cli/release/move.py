@@ -1,11 +1,12 @@
 """Commands that move a release: promote it, or roll back to an earlier one."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from deeplens.cli.options import examples
+from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 from deeplens.cli.release.options import registry_options
 from model_tools.cli.errors import echo
 
@@ -47,6 +48,7 @@ _VERBOSE = click.option(
     "--challenger", is_flag=True, help="Promote to the environment that challenges TARGET."
 )
 @_VERBOSE
+@json_option
 def promote(
     registry: "Registry",
     source: str,
@@ -56,6 +58,7 @@ def promote(
     dry_run: bool,
     challenger: bool,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Pin the release of SOURCE in TARGET, if SOURCE's cameras verified it.
 
@@ -67,10 +70,12 @@ def promote(
     if challenger:
         target = find_challenger(load_environments(registry.folder), target).name
     plan = plan_promotion(registry, source, target, again=(again or "").strip())
-    if plan is None:
-        click.echo(f"{target} pins what {source} pins already; nothing to do")
-        return
-    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+    with json_result(as_json=as_json) as document:
+        if plan is None:
+            document.update(environment=target, changed=False)
+            click.echo(f"{target} already pins the release of {source}; nothing to do")
+            return
+        document.update(_carry_out(registry, plan, dry_run=dry_run, verbose=verbose))
 
 
 @click.command(
@@ -97,6 +102,7 @@ def promote(
     "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
 )
 @_VERBOSE
+@json_option
 def rollback(
     registry: "Registry",
     environment: str,
@@ -106,6 +112,7 @@ def rollback(
     now: bool,
     dry_run: bool,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Return ENVIRONMENT to a release that its cameras verified before.
 
@@ -116,19 +123,21 @@ def rollback(
     """
     if not reason.strip():
         raise click.UsageError("--reason is empty: expected the reason of the rollback")
-    if now:
-        _deploy_stored(registry, environment, digest, reason, dry_run=dry_run)
-        return
     from deeplens.releases.promotion import plan_rollback
 
-    plan = plan_rollback(registry, environment, digest, reason)
-    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+    with json_result(as_json=as_json) as document:
+        if now:
+            result = _deploy_stored(registry, environment, digest, reason, dry_run=dry_run)
+        else:
+            plan = plan_rollback(registry, environment, digest, reason)
+            result = _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+        document.update(result)
 
 
 def _deploy_stored(
     registry: "Registry", environment: str, release: str | None, reason: str, *, dry_run: bool
-) -> None:
-    """Deploy a stored release to the fleet, and wait until cameras run it."""
+) -> dict[str, Any]:
+    """Deploy a stored release to the fleet, wait until cameras run it, and return the result."""
     from deeplens.fleet.kept_releases import choose_release
     from deeplens.fleet.rollback import deploy_release
     from deeplens.fleet.session import open_session
@@ -139,31 +148,48 @@ def _deploy_stored(
     current = site.current()
     chosen = choose_release(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"
+    result = {
+        "environment": environment,
+        "deployment": chosen.id,
+        "digest": chosen.tags.get(MODEL_TAG),
+        "changed": not dry_run,
+    }
     if dry_run:
         click.echo(f"would deploy {what}")
-        return
+        return result
     seconds = site.environment.rollout.wait_seconds
     click.echo(f"deploys {what}, and waits up to {seconds} s for the cameras")
-    click.echo(summarize(deploy_release(site, current, chosen, reason)))
+    status = summarize(deploy_release(site, current, chosen, reason))
+    click.echo(status)
     click.echo(f"next: deeplens release rollback {environment} changes the pin")
+    return {**result, "status": status}
 
 
 def _carry_out(
     registry: "Registry", plan: "PromotionPlan", *, dry_run: bool, verbose: bool
-) -> None:
+) -> dict[str, Any]:
+    """Print the plan, apply it unless `dry_run` is true, and return the result."""
     from deeplens.releases.promotion import apply
 
     for line in plan.diff:
         click.echo(line)
     for line in _what_differs(registry, plan, verbose=verbose):
         echo(line)
-    click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
+    click.echo(f"verified by {plan.move.source}: {plan.move.evidence}")
+    result = {
+        "environment": plan.target.name,
+        "before": plan.move.before,
+        "after": plan.move.after,
+        "evidence": plan.move.evidence,
+        "changed": not dry_run,
+    }
     if dry_run:
         click.echo("dry run: nothing was changed")
-        return
+        return result
     move = apply(registry, plan)
     click.echo(f"recorded in {registry.audit_log} as {move.hash[:12]}…")
     click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
+    return {**result, "hash": move.hash}
 
 
 def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
@@ -174,7 +200,7 @@ def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool)
     try:
         old, new = (release_card(registry, one) for one in (plan.move.before, plan.move.after))
     except SourceError:
-        return ["the release before is not built here, so nothing is compared"]
+        return ["the previous release is not in this checkout, so nothing is compared"]
     found = differences_between(old, new)
     return differences(
         {name: pair for name, pair in found.items() if name not in {"digest", "pinned by"}},

@@ -1,4 +1,4 @@
-"""What commands of the registry share: where it is, who asks, and when."""
+"""Options of the commands of releases: folders, services, the person and the time."""
 
 import functools
 import subprocess
@@ -15,7 +15,7 @@ EMBEDDED = Path(".local/aws/endpoint.json")
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Pass a `Registry`, made from options that all commands have."""
+    """Pass a `Registry` that is made of the options of every command."""
 
     @environments_option
     @click.option(
@@ -40,7 +40,7 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _who() -> str:
-    """Return the person as git knows them."""
+    """Return the author of git as `name <address>`."""
     shown = subprocess.run(
         ["git", "var", "GIT_AUTHOR_IDENT"],  # noqa: S607 - git is found on PATH, as a user's
         capture_output=True,
@@ -51,8 +51,8 @@ def _who() -> str:
     person, closing, _ = shown.stdout.rpartition(">")
     if shown.returncode or not closing:
         raise click.UsageError(
-            "git does not know who you are, and the trail names who moved a release: "
-            "`git config user.name` and `user.email` set it"
+            "git has no name and address for the audit log: set them with "
+            "`git config user.name` and `git config user.email`"
         )
     return f"{person}>"
 

@@ -1,10 +1,11 @@
-"""`deeplens release pin`: the artifact that an environment file pins."""
+"""`deeplens release pin`: pin an artifact in an environment file."""
 
 from pathlib import Path
 
 import click
 
-from deeplens.cli.options import examples
+from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 
 # Of a manifest that follows its schema: three numbers of up to nine digits.
 _LONGEST_VERSION = 29
@@ -20,7 +21,8 @@ _LONGEST_VERSION = 29
     show_default=True,
     help="Folder of artifacts.",
 )
-def pin(environment_file: Path, digest: str, models: Path) -> None:
+@json_option
+def pin(environment_file: Path, digest: str, models: Path, *, as_json: bool) -> None:
     """Pin the artifact DIGEST in ENVIRONMENT_FILE.
 
     DIGEST is the artifact's SHA-256, or its beginning. The file changes in one line, or in two for
@@ -28,32 +30,34 @@ def pin(environment_file: Path, digest: str, models: Path) -> None:
 
     Exit codes: 0 done, 2 wrong usage or input.
     """
-    from deeplens.releases.pin import PinError, pin_model
+    from deeplens.releases.pin import pin_model
 
-    found = sorted(models.glob(f"*/{digest}*/model.zip")) if digest.isalnum() else []
-    if not found:
+    artifacts = sorted(models.glob(f"*/{digest}*/model.zip")) if digest.isalnum() else []
+    if not artifacts:
         known = ", ".join(sorted(file.parent.name for file in models.glob("*/*/model.zip")))
         raise click.UsageError(
             f"{digest}: no artifact below {models} has this digest; there are: {known or 'none'}"
         )
-    if len(found) > 1:
-        names = ", ".join(file.parent.name for file in found)
+    if len(artifacts) > 1:
+        names = ", ".join(file.parent.name for file in artifacts)
         raise click.UsageError(f"{digest} is the beginning of several digests: {names}")
-    folder = found[0].parent
-    try:
-        changed = pin_model(environment_file, folder.parent.name, folder.name)
-    except PinError as error:
-        raise click.UsageError(str(error)) from None
-    title = f"{folder.parent.name} {_version(found[0])}({folder.name[:12]}…)"
-    if not changed:
-        click.echo(f"{environment_file}: already pins {title}; nothing changed")
-        return
-    click.echo(f"{environment_file}: pins {title}")
-    click.echo(f"next: deeplens local deploy {environment_file.stem}")
+    folder = artifacts[0].parent
+    model = folder.parent.name
+    changed = pin_model(environment_file, model, folder.name)
+    title = f"{model} {_version(artifacts[0])}({folder.name[:12]}…)"
+    with json_result(as_json=as_json) as document:
+        document.update(
+            file=str(environment_file), model=model, digest=folder.name, changed=bool(changed)
+        )
+        if not changed:
+            click.echo(f"{environment_file}: already pins {title}; nothing changed")
+            return
+        click.echo(f"{environment_file}: pins {title}")
+        click.echo(f"next: deeplens local deploy {environment_file.stem}")
 
 
 def _version(artifact: Path) -> str:
-    """Return the version in an artifact's manifest with a space, empty if it cannot be read."""
+    """Return an artifact's version and a space; an empty string if it cannot be read."""
     from shared.artifact.archive import packed_manifest
     from shared.artifact.errors import ArtifactError
     from shared.artifact.strict_json import parse_json

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deeplens.cli.options import examples, json_option
+from deeplens.cli.output import json_result
 from deeplens.cli.release.options import registry_options
 from model_tools.cli.options import FiniteRange
 
@@ -88,7 +89,7 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @click.argument("champion")
 @json_option
 def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
-    """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    """Compare the current metrics of the cameras of CHAMPION and of its challenger."""
     from deeplens.config import find_challenger, find_environment, load_environments
     from deeplens.releases.compare import compare_fleets
 
@@ -115,12 +116,15 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     help="How long the release must stay verified.",
 )
 @click.option("--assume-role", metavar="ARN", help="Ask as this role of the environment's account.")
+@json_option
 def check(
     registry: "Registry",
     environment: str,
     digest: str | None,
     bake_minutes: float,
     assume_role: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Check that ENVIRONMENT's cameras verified the release, and that it stays so while it bakes.
 
@@ -131,21 +135,27 @@ def check(
     from deeplens.releases.signature_check import check_signed_pin
 
     chosen = find_environment(load_environments(registry.folder), environment)
-    if signed := check_signed_pin(chosen, registry.models):
-        click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
-    cloud = replace(registry.accounts, role=assume_role)
-    if bake_minutes:
-        click.echo(f"baking {environment} for {bake_minutes:g} minutes")
-    proof = check_gate(cloud, chosen, digest or chosen.model.digest, bake_seconds=bake_minutes * 60)
-    click.echo(f"{environment}: verified: {proof}")
+    digest = digest or chosen.model.digest
+    accounts = replace(registry.accounts, role=assume_role)
+    with json_result(as_json=as_json) as document:
+        if signed := check_signed_pin(chosen, registry.models):
+            click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
+        if bake_minutes:
+            click.echo(f"baking {environment} for {bake_minutes:g} minutes")
+        evidence = check_gate(accounts, chosen, digest, bake_seconds=bake_minutes * 60)
+        document.update(environment=environment, digest=digest, evidence=evidence)
+        click.echo(f"{environment}: verified: {evidence}")
 
 
 @click.command(epilog=examples("release history --against origin/main"))
 @registry_options
-@click.option("--against", metavar="REF", help="The trail must begin with what it was at REF.")
+@click.option("--against", metavar="REF", help="Check that the log begins with its content at REF.")
 @json_option
 def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
-    """Print every move and verify the trail: its chain, the pins, and git's REF if given."""
+    """Print every promotion and rollback, and verify the audit log.
+
+    The checks are its chain of hashes, the pins, and its content at a commit (--against).
+    """
     from deeplens.config import load_environments
     from deeplens.releases.audit_log import check_grows_from, read_history
     from deeplens.releases.promotion import check_pins
@@ -160,10 +170,10 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     for move in moves:
         way = f"{move.source} → {move.environment}" if move.kind == "promote" else move.environment
         click.echo(f"{move.at}  {move.kind:8}  {way}: {move.before[:12]}… → {move.after[:12]}…")
-        click.echo(f"    by {move.who}; proof: {move.evidence}")
+        click.echo(f"    by {move.who}; verified: {move.evidence}")
         if move.reason:
             click.echo(f"    because: {move.reason}")
-    click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
+    click.echo(f"{len(moves)} moves; the audit log is valid, and each pin is that of its last move")
 
 
 @click.command(epilog=examples("release approvals --last 3"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The day (UTC) from which on cameras do not take it any more.",
+    help="The day (UTC) from which cameras reject the release.",
 )
 @json_option
 def sign(
@@ -38,9 +38,9 @@ def sign(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Sign ARTIFACT, a model.zip, and what lies beside it, in the OpenSSF Model Signing format.
+    """Sign ARTIFACT, a model.zip, and the files next to it in the OpenSSF Model Signing format.
 
-    The statement is written beside it as model.zip.sig.
+    The statement is written to model.zip.sig in the same folder.
     """
     from deeplens.releases.signing.releases import sign_release
     from deeplens.releases.signing.signers import signer_of
@@ -61,14 +61,14 @@ def sign(
     required=True,
     help="PEM file or the text of an environment's public_keys; may be given more than once.",
 )
-@click.option("--revoked", multiple=True, help="Id of a key that is not trusted any more.")
+@click.option("--revoked", multiple=True, help="Id of a key that is no longer trusted.")
 @json_option
 def verify(
     artifact: Path, public_keys: tuple[str, ...], revoked: tuple[str, ...], *, as_json: bool
 ) -> None:
-    """Check that a trusted key signed ARTIFACT and what lies beside it.
+    """Check that a trusted key signed ARTIFACT and the files next to it.
 
-    Exit codes: 0 it did, 2 it did not, or a key cannot be read.
+    Exit codes: 0 signed, 2 not signed, or a key cannot be read.
     """
     from deeplens.releases.signing.releases import read_statement
     from deeplens.releases.signing.trust import read_public_keys
@@ -90,4 +90,4 @@ def _show(statement: "Statement", what: str, *, as_json: bool) -> None:
     for name, file in sorted(statement.files.items()):
         echo(f"  {file.digest}  {name}  {file.size_bytes} bytes")
     if statement.expires:
-        echo(f"  may be taken until {statement.expires:%Y-%m-%d %H:%M} UTC")
+        echo(f"  valid until {statement.expires:%Y-%m-%d %H:%M} UTC")

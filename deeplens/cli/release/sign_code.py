@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from deeplens.cli.options import environment_argument, examples
+from deeplens.cli.options import environment_argument, examples, json_option
+from deeplens.cli.output import json_result
 
 
 @click.command("sign-code", epilog=examples("release sign-code production"))
@@ -16,7 +17,8 @@ from deeplens.cli.options import environment_argument, examples
     show_default=True,
     help="Folder of the synthesized templates.",
 )
-def sign_code(environment: str, assembly: Path) -> None:
+@json_option
+def sign_code(environment: str, assembly: Path, *, as_json: bool) -> None:
     """Sign the code of ENVIRONMENT's Lambda functions and layers with AWS Signer.
 
     Run it after `cdk publish-assets` and before the deploy. The profile `[signing] lambda_profile`
@@ -27,7 +29,7 @@ def sign_code(environment: str, assembly: Path) -> None:
     import boto3
 
     from deeplens.assembly import read_assembly
-    from deeplens.releases.code_signing import SigningFailed, code_objects, profile_of, sign
+    from deeplens.releases.code_signing import code_objects, profile_of, sign
 
     try:
         every = read_assembly(assembly)
@@ -40,12 +42,13 @@ def sign_code(environment: str, assembly: Path) -> None:
             f"{environment!r} is not an environment of {assembly}: expected one of {names}",
             param_hint="ENVIRONMENT",
         )
-    try:
-        profile = profile_of(stacks)
-        region = profile.split(":")[3]
-        s3, signer = (boto3.client(name, region_name=region) for name in ("s3", "signer"))
+    profile = profile_of(stacks)
+    region = profile.split(":")[3]
+    s3, signer = (boto3.client(name, region_name=region) for name in ("s3", "signer"))
+    with json_result(as_json=as_json) as document:
+        objects = document["objects"] = []
         for code in code_objects(stacks):
-            done = "signed" if sign(code, profile, s3, signer) else "was signed before"
-            click.echo(f"s3://{code.bucket}/{code.key}: {done}")
-    except SigningFailed as error:
-        raise click.ClickException(f"{environment}: {error}") from None
+            is_new = sign(code, profile, s3, signer)
+            address = f"s3://{code.bucket}/{code.key}"
+            objects.append({"object": address, "newly_signed": is_new})
+            click.echo(f"{address}: {'signed' if is_new else 'was signed before'}")

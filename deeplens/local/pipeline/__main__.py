@@ -92,7 +92,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
             _run(execution, executions)
     except (PipelineError, RegistryError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"delivered; the audit log of executions is {log}")
+    click.echo(f"delivered; every execution is in {log}")
 
 
 def _run(execution: Execution, executions: AuditLog) -> None:

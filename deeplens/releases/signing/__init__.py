@@ -1,1 +1,1 @@
-"""Signing releases, and checking who signed them; `shared.signatures` reads on every side."""
+"""Sign releases, and verify signatures with `shared.signatures`."""

@@ -1,4 +1,4 @@
-"""Writing the statement beside an artifact, and checking one."""
+"""Write the signed statement of an artifact, and check it."""
 
 import base64
 import hashlib
@@ -42,18 +42,18 @@ def sign_release(
     again: bool = False,
     expires: datetime | None = None,
 ) -> Statement:
-    """Write `model.zip.sig` beside the artifact: what it is, and that it is the newest release.
+    """Write `model.zip.sig` next to the artifact, as its newest release.
 
     Args:
-        artifact: a model.zip; what else belongs to the release lies beside it.
-        signer: who signs.
-        release: its count; one more than the highest that was signed for this model, if None.
-        again: sign what is signed already; so an older artifact becomes the newest release.
-        expires: until when it may be taken.
+        artifact: a model.zip; the other files of the release are in its folder.
+        signer: the key.
+        release: the release number; by default, one more than the highest of the model.
+        again: replace a signature; then an older artifact becomes the newest release.
+        expires: the time until which the release is accepted.
 
     Raises:
-        SourceError: it is no artifact.
-        SigningError: it is signed already, or the count is not above all others.
+        SourceError: the file is not an artifact.
+        SigningError: it is signed already, or the release number is not above all others.
     """
     manifest = _manifest(artifact)
     file = artifact.with_name(STATEMENT_NAME)
@@ -62,25 +62,25 @@ def sign_release(
             f"{file}: is signed already, as release {_release_of(file)}; `--again` makes it the "
             "newest release"
         )
-    signed = [_release_of(one) for one in artifact.parent.parent.glob(f"*/{STATEMENT_NAME}")]
+    signed = [_release_of(other) for other in artifact.parent.parent.glob(f"*/{STATEMENT_NAME}")]
     newest = max(signed, default=0)
     count = newest + 1 if release is None else release
     if count <= newest:
         raise SigningError(
-            f"release {count}: {manifest.name} has release {newest} already, and the count only "
-            f"grows; {newest + 1} works"
+            f"release {count}: {manifest.name} has release {newest} already, and release numbers "
+            f"increase; {newest + 1} works"
         )
     files = {
-        one.name: SignedFile(sha256_of(one), one.stat().st_size)
-        for one in artifact.parent.iterdir()
-        if one.name in RELEASE_FILES
+        member.name: SignedFile(sha256_of(member), member.stat().st_size)
+        for member in artifact.parent.iterdir()
+        if member.name in RELEASE_FILES
     }
     key = key_id(signer.public_key)
     statement = Statement(manifest.name, manifest.version, count, expires, files, key)
     content = _bundle(statement, signer)
-    # What nobody could verify must not be written.
+    # A statement that cannot be verified is not written.
     if open_bundle(content, TrustedKeys.of([signer.public_key])) != statement:
-        raise SigningError(f"{file}: what the key signed does not say what it should")
+        raise SigningError(f"{file}: the signed statement differs from the expected one")
     unfinished = file.with_suffix(".part")
     unfinished.write_bytes(content)
     unfinished.replace(file)
@@ -88,10 +88,10 @@ def sign_release(
 
 
 def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
-    """Return what a trusted key signed about the artifact, whose every file was checked.
+    """Return the statement of a trusted key about the artifact, after a check of every file.
 
     Raises:
-        SignatureRefused: the text begins with the attack that it could be.
+        SignatureRefused: the text begins with the possible attack.
     """
     file = artifact.with_name(STATEMENT_NAME)
     try:
@@ -100,18 +100,18 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
     except OSError:
         raise SignatureRefused(
             Attack.ARBITRARY_SOFTWARE,
-            f"{file} is not there: nobody signed this artifact; `deeplens release sign {artifact}`",
+            f"{file} does not exist: nobody signed it; `deeplens release sign {artifact}`",
         ) from None
     statement = open_bundle(content, trusted)
     manifest = _manifest(artifact)
     for name, signed in sorted(statement.files.items()):
         _check_file(artifact.with_name(name), signed, statement.release)
     check_expected(statement, Expected(manifest.name, statement.artifact.digest))
-    beside = {one.name for one in artifact.parent.iterdir()} & RELEASE_FILES
-    if unsigned := beside - statement.files.keys():
+    present = {member.name for member in artifact.parent.iterdir()} & RELEASE_FILES
+    if unsigned := present - statement.files.keys():
         raise SignatureRefused(
             Attack.EXTRANEOUS_DEPENDENCIES,
-            f"{', '.join(sorted(unsigned))} lies beside the artifact and is not signed; "
+            f"{', '.join(sorted(unsigned))} is next to the artifact and is not signed; "
             f"`deeplens release sign {artifact} --again` signs all",
         )
     return statement
@@ -120,14 +120,14 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
 def _check_file(file: Path, signed: SignedFile, release: int) -> None:
     if not file.is_file():
         raise SignatureRefused(
-            Attack.MALICIOUS_MIRROR, f"{file} belongs to release {release} and is not there"
+            Attack.MALICIOUS_MIRROR, f"{file} belongs to release {release} and does not exist"
         )
-    found = sha256_of(file)
-    if found == signed.digest:
+    actual = sha256_of(file)
+    if actual == signed.digest:
         return
     attack = Attack.ARBITRARY_SOFTWARE if file.name == ARTIFACT_NAME else Attack.MIX_AND_MATCH
     raise SignatureRefused(
-        attack, f"{file} has SHA-256 {found}, release {release} was signed with {signed.digest}"
+        attack, f"{file} has SHA-256 {actual}, release {release} was signed with {signed.digest}"
     )
 
 
@@ -150,15 +150,15 @@ def _bundle(statement: Statement, signer: Signer) -> bytes:
 
 
 def _release_of(file: Path) -> int:
-    """The count that a statement claims; good enough to find the next one."""
+    """Return the release number of a statement, which is not verified, to compute the next one."""
     try:
         bundle = json.loads(file.read_bytes())
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
         return int(payload["predicate"]["deeplens"]["release"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise SigningError(
-            f"{file}: is no statement, so the next release cannot be counted; "
-            "`git restore` it, or remove it"
+            f"{file}: is not a statement, so the next release number is unknown; "
+            "`git restore` the file, or remove it"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Who signs: a key in a file, or one that never leaves AWS KMS."""
+"""Signers: a private key in a file, or a key in AWS KMS."""
 
 import os
 import re
@@ -27,10 +27,10 @@ class Signer(Protocol):
 
 
 def signer_of(key: str) -> Signer:
-    """Return who signs with `key`: a PEM file, or an alias, id or ARN of AWS KMS.
+    """Return the signer of `key`: a PEM file, or an alias, id or ARN of AWS KMS.
 
     Raises:
-        SigningError: there is no such key, or it is none that can sign here.
+        SigningError: the key does not exist, or cannot sign.
     """
     if _KMS.fullmatch(key):
         return KmsSigner.of(key)
@@ -39,14 +39,14 @@ def signer_of(key: str) -> Signer:
 
 @dataclass(frozen=True)
 class FileSigner:
-    """A private key in a PEM file that its owner alone can read."""
+    """A private key in a PEM file that only its owner can read."""
 
     private: Any
     public_key: bytes
 
     @classmethod
     def read(cls, file: Path) -> "FileSigner":
-        """Read the key; raise `SigningError` when it is not one, or others may read it."""
+        """Read the key; raise `SigningError` if it is not valid, or other users can read it."""
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
 
@@ -61,7 +61,7 @@ class FileSigner:
                 "of AWS KMS is given as alias/NAME or ARN"
             ) from None
         if readable:
-            raise WrongKeyError(f"{file}: others may read this key; `chmod 600 {file}`")
+            raise WrongKeyError(f"{file}: other users can read this key; `chmod 600 {file}`")
         try:
             private = serialization.load_pem_private_key(content, password=None)
         except (ValueError, TypeError) as error:
@@ -97,7 +97,7 @@ class KmsSigner:
 
     @classmethod
     def of(cls, key: str, client: Any = None) -> "KmsSigner":
-        """Ask KMS for the public key; raise `SigningError` when it has no such signing key."""
+        """Get the public key from KMS; raise `SigningError` if KMS has no such signing key."""
         import boto3  # noqa: PLC0415 - --help is fast
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
@@ -105,7 +105,7 @@ class KmsSigner:
             client = client or boto3.client("kms")
             answer = client.get_public_key(KeyId=key)
         except (BotoCoreError, ClientError) as error:
-            raise SigningError(f"{key}: AWS KMS gives no public key: {error}") from None
+            raise SigningError(f"{key}: AWS KMS returned no public key: {error}") from None
         spec, usage = answer["KeySpec"], answer["KeyUsage"]
         if (spec, usage) != ("ECC_NIST_P256", "SIGN_VERIFY"):
             raise SigningError(
@@ -115,7 +115,7 @@ class KmsSigner:
         return cls(client, answer["KeyId"], answer["PublicKey"])
 
     def sign(self, digest: bytes) -> bytes:
-        """Let KMS sign; CloudTrail says who asked."""
+        """Sign in KMS; CloudTrail records the caller."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
@@ -126,16 +126,16 @@ class KmsSigner:
                 SigningAlgorithm="ECDSA_SHA_256",
             )
         except (BotoCoreError, ClientError) as error:
-            raise SigningError(f"{self.key}: AWS KMS does not sign: {error}") from None
+            raise SigningError(f"{self.key}: AWS KMS did not sign: {error}") from None
         signature: bytes = answer["Signature"]
         return signature
 
 
 def new_key_file(file: Path) -> str:
-    """Make a private key that its owner alone can read; return the id of its public key.
+    """Create a private key that only its owner can read; return the id of its public key.
 
     Raises:
-        SigningError: there is a file of that name.
+        SigningError: the file exists.
     """
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
@@ -151,7 +151,7 @@ def new_key_file(file: Path) -> str:
         opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise SigningError(
-            f"{file}: is there already; a key is never overwritten: give another name"
+            f"{file}: exists; a key is never overwritten: give another name"
         ) from None
     with os.fdopen(opened, "wb") as written:
         written.write(pem)

@@ -51,20 +51,20 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
     """Read PEM files, or keys as environment files have them.
 
     Raises:
-        WrongKeyError: one is not a public key that can be used.
+        WrongKeyError: a value is not a usable public key.
     """
     keys: list[bytes] = []
-    for one in given:
+    for key in given:
         try:
-            file = Path(one)
+            file = Path(key)
             keys += (
                 parse_public_keys(file.read_text(encoding="utf-8-sig"))
                 if file.is_file()
-                else [base64.b64decode(one, validate=True)]
+                else [base64.b64decode(key, validate=True)]
             )
             TrustedKeys.of(keys)
         except (OSError, UnicodeDecodeError, binascii.Error, ValueError, ArtifactError) as error:
-            raise WrongKeyError(f"{one[:80]}: not a public key: {error}") from None
+            raise WrongKeyError(f"{key[:80]}: not a public key: {error}") from None
     return TrustedKeys.of(keys, revoked)
 
 
@@ -81,5 +81,5 @@ def _accepted(before: Path | None, trusted: TrustedKeys) -> Accepted | None:
     try:
         return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), trusted))
     except (ArtifactError, SourceError):
-        # Signed by a key that is gone, or changed: it is no measure for what follows.
+        # Its key is no longer trusted, or it changed, so its release number does not apply.
         return None

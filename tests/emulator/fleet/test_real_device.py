@@ -63,7 +63,7 @@ def aws(checkout: Path) -> Iterator[Emulator]:
     ports = ",".join(str(port) for port in free_ports(3))
     started = command("up", f"--device-ports={ports}")
     assert started.returncode == 0, started.stdout + started.stderr
-    assert f"local-aws: real devices connect to localhost: ports {ports.split(',')[0]}" in (
+    assert f"emulator: real devices connect to localhost: ports {ports.split(',')[0]}" in (
         started.stdout
     )
     yield Emulator(command, command.endpoint())
@@ -580,7 +580,7 @@ def test_a_port_in_use_is_an_error_that_names_it(command: Command) -> None:
     with socket.create_server(("127.0.0.1", https)):
         failed = command("up", f"--device-ports={mqtt},{https},{s3}")
     assert failed.returncode == 1
-    assert f"local-aws: port {https} of 127.0.0.1 is in use: `ss -ltnp" in failed.stderr
+    assert f"emulator: port {https} of 127.0.0.1 is in use: `ss -ltnp" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert not (command.state / "ports.json").exists()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deeplens.cli.local import commands as cli
-from deeplens.cli.local.commands import Interrupted, _reported, _truthful_interrupt
+from deeplens.cli.local.commands import Interrupted, _interruptible, _truthful_interrupt
 from deeplens.local import deployment
 from deeplens.local.deployment import stacks_under_way
 
@@ -28,7 +28,7 @@ def interrupt(
     endpoint: Any = None
     with (
         pytest.raises(SystemExit) as ended,
-        _reported(),
+        _interruptible(),
         _truthful_interrupt(DEV, endpoint, emulator_ends=emulator_ends),
     ):
         raise Interrupted

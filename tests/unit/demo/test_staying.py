@@ -172,7 +172,7 @@ def test_a_device_that_outlives_the_emulator_ends_if_that_runs_on_other_ports(
         found = json.loads(file.read_text(encoding="utf-8"))
         file.write_text(json.dumps({**found, "mqtt_port": 2}), encoding="utf-8")
 
-    with pytest.raises(CommandFailed, match="runs on other ports now"):
+    with pytest.raises(CommandFailed, match="ports of the emulator have changed"):
         cores.stay(core, endpoint(), print, after(9, start_again), print)
 
 

@@ -88,8 +88,8 @@ def test_the_error_of_a_wrong_feed_contains_the_models_inputs(
 @pytest.mark.parametrize(
     ("arguments", "error", "expected"),
     [
-        ({"signature_def_key": "predict"}, SourceError, "there are: serving_default"),
-        ({"tags": "train"}, SourceError, "there are: serve"),
+        ({"signature_def_key": "predict"}, SourceError, "expected one of: serving_default"),
+        ({"tags": "train"}, SourceError, "available: serve"),
         ({"input_names": {"x": "image:0"}}, ValueError, "give both or none"),
         (
             {"signature_def_key": "a", "input_names": {}, "output_names": {}},
@@ -110,7 +110,7 @@ def test_wrong_arguments_are_one_error(
 
 
 def test_a_path_without_a_model_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises((SourceError, AmbiguousError), match="no model was found"):
+    with pytest.raises((SourceError, AmbiguousError), match="does not contain a model"):
         Predictor(tmp_path)
 
 

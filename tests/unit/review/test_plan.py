@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from deeplens.cli.main import main
 from deeplens.review import ReviewError
-from deeplens.review.plan import differences_from_plan, main, make_plan, plan_id, read_plan
+from deeplens.review.plan import differences_from_plan, make_plan, plan_id, read_plan
 
 ROOT = Path(__file__).parents[3]
 _DIGEST = "d" * 64
@@ -63,7 +64,7 @@ def write(file: Path, artifacts: object) -> None:
 
 def run(site: Path, *arguments: str) -> Result:
     folders = ["--assembly", str(site / "cdk.out"), "--environments", str(site / "environments")]
-    return CliRunner().invoke(main, [*arguments, *folders])
+    return CliRunner().invoke(main, ["env", "plan", *arguments, *folders])
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_two_plans_of_one_assembly_do_not_differ(site: Path) -> None:
 @pytest.mark.process
 def test_the_help_contains_the_exit_codes() -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "deeplens.review.plan", "--help"],
+        [sys.executable, "-m", "deeplens", "env", "plan", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""Environment files that are read, and values of theirs that are refused."""
+"""Valid environment files, and values that are rejected."""
 
 DIGEST = "ab" * 32
 # A digit to Unicode, and to `\d`.
@@ -22,7 +22,7 @@ thing_group = "deeplens-dev"
 WRONG_VALUES = [
     ('"deeplens-dev-models"', '"models-of-dev"', "'deeplens-models-of-dev'"),
     ('"deeplens-dev-models"', '"deeplens-Models"', "'deeplens-models'"),
-    ('"eu-central-1"', '"eu-central-9"', "nearest by name: 'eu-central-1'"),
+    ('"eu-central-1"', '"eu-central-9"', "most similar name: 'eu-central-1'"),
     ('"111111111111"', '"1111"', r"^[0-9]{12}$"),
     ('"111111111111"', "111111111111", "given 111111111111, expected a string in quotes"),
     (DIGEST, "12", "model.digest: given '12'"),
@@ -32,11 +32,11 @@ WRONG_VALUES = [
     ("[fleet]", "[inference]\nthreshold = 1.5\n[fleet]", "given 1.5, expected at most 1"),
     ("[fleet]", '[inference]\nthreshold = "0.5"\n[fleet]', "given '0.5', expected a number"),
     ("[fleet]", '[rollout]\nsuccess_percent = "95"\n[fleet]', "given '95', expected a number"),
-    ('"111111111111"', '"1111"', "expected the AWS account's twelve digits"),
+    ('"111111111111"', '"1111"', "expected the twelve digits of the AWS account"),
     ("[fleet]", "[inference]\ncamera = 'usb'\n[fleet]", "inference.camera: given 'usb'"),
-    ("[fleet]", "[inference]\ncamera = 'rtsp://u:p@h/s'\n[fleet]", "no place for a password"),
+    ("[fleet]", "[inference]\ncamera = 'rtsp://u:p@h/s'\n[fleet]", "must not contain a password"),
     ("[fleet]", "[inference]\ntopic = 'a/#'\n[fleet]", "no wildcard"),
-    ("[fleet]", "[inference]\ntopic = 'cam-{thing}/x'\n[fleet]", "as a whole level"),
+    ("[fleet]", "[inference]\ntopic = 'cam-{thing}/x'\n[fleet]", "as a level"),
     ("[fleet]", "[inference]\ntopic = 'a/b/c/d/e/f/g/h/i'\n[fleet]", "7 slashes"),
     ("[fleet]", '[inference]\ntopic = "it\'s"\n[fleet]', "no quote"),
     (
@@ -60,7 +60,7 @@ WRONG_VALUES = [
     ("deeplens-dev-models", "deeplens-x-s3alias", "for example 'deeplens-x'"),
     ("[fleet]", "[inference]\ntopic = '$aws/x'\n[fleet]", "no leading '$'"),
     ("[fleet]", "[rollout]\nwait_seconds = 5000\n[fleet]", "rollout.wait_seconds: given 5000"),
-    ('account = "111111111111"', "", "account: is missing; expected the AWS account's twelve"),
+    ('account = "111111111111"', "", "account: is missing; expected the twelve digits"),
     ('account = "111111111111"', 'name = "x"', "is the file's own name"),
     ("[model]", "[model", "not valid TOML"),
     ('"111111111111"', f'"{ARABIC_ONE * 12}"', f"account: given '{ARABIC_ONE * 12}'"),
@@ -83,7 +83,7 @@ HOSTILE_VALUES = [
     (
         "[fleet]",
         "[rollout.rate]\nbase_per_minute = 5\nmaximum_per_minute = 4\n[fleet]",
-        "'maximum_per_minute' (4) is below 'base_per_minute' (5), with which the job begins",
+        "'maximum_per_minute' (4) is below the initial rate, 'base_per_minute' (5)",
     ),
     (
         "[fleet]",

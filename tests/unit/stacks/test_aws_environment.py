@@ -1,4 +1,4 @@
-"""ARNs as text, held against what botocore and CDK say of the same account and Region."""
+"""ARNs, compared with those of botocore and CDK for the same account and Region."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The free disk that a next release needs, from the files that an environment pins."""
+"""The free disk for the next release, computed from the pinned files."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Environment files: everything that may differ, and a clear error for everything wrong."""
+"""Environment files: all keys, and one clear error for each invalid value."""
 
 import hashlib
 import json
@@ -108,7 +108,7 @@ def test_two_environments_do_not_share_a_bucket(tmp_path: Path) -> None:
     write(tmp_path, VALID)
     write(tmp_path, VALID, "staging")
     with pytest.raises(
-        ConfigError, match=r"bucket_name.*also that of dev: bucket names are global"
+        ConfigError, match=r"bucket_name.*also the value of dev: bucket names are global"
     ):
         load_environments(tmp_path)
 
@@ -133,7 +133,7 @@ def test_two_environments_live_side_by_side_in_one_account(tmp_path: Path) -> No
         ('thing_group = "deeplens-qa"', 'things = ["camera-1"]', "'camera-1', which is also a"),
         ("[model]", "deeplens_roles = true\n[model]", "exist once per account"),
         ("[model]", "promoted_from = 'prod'\n[model]", "expected another environment: dev"),
-        ("[model]", "promoted_from = 'dev'\n[model]", "leads back to"),
+        ("[model]", "promoted_from = 'dev'\n[model]", "is a cycle with"),
     ],
 )
 def test_environments_of_one_account_keep_out_of_each_others_way(
@@ -183,24 +183,24 @@ def test_the_kind_of_component_follows_from_the_nucleus_unless_it_is_set(
     ("text", "expected"),
     [
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nisolation_mode = 'GreengrassContainer'",
-         "fleet.core_runtime 'lite' runs no Lambda component"),
+         "fleet.core_runtime 'lite' runs neither Lambda component"),
         ("[inference]\nisolation_mode = 'GreengrassContainer'", "with fleet.cgroups 'v1'"),
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\ncomponent = 'lambda'",
          "inference.component 'lambda' does not work with fleet.core_runtime 'lite'"),
         (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"
-         "component = 'generic'"), "'GreengrassContainer' is for Lambda components; it works"),
+         "component = 'generic'"), "'GreengrassContainer' is for Lambda components; use"),
         ("[inference]\ncomponent = 'container'", "inference.component: given 'container'"),
         (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n[runtime]"
-         f"\namd64 = '{DIGEST}'"), "does not show the runtime's folder"),
+         f"\namd64 = '{DIGEST}'"), "hides the folder of [runtime]"),
         (f"[inference]\nengine = 'tensorflow'\n[runtime]\namd64 = '{DIGEST}'",
-         "the [runtime] has no TensorFlow"),
+         "[runtime] contains no TensorFlow"),
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\ncamera = 'awscam'",
-         "inference.camera 'awscam' is of an AWS DeepLens"),
+         "inference.camera 'awscam' needs an AWS DeepLens"),
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nengine = 'awscam'",
-         "inference.engine 'awscam' is of an AWS DeepLens"),
+         "inference.engine 'awscam' needs an AWS DeepLens"),
         (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"
-         "camera = 'awscam'"), "which a container does not show"),
-        ("[inference]\nengine = 'tensorflow'\nengine_device = 'gpu'", "TensorFlow computes on"),
+         "camera = 'awscam'"), "which is not available in a container"),
+        ("[inference]\nengine = 'tensorflow'\nengine_device = 'gpu'", "runs on the CPU only"),
         ("[runtime]\narm64 = 'x'", "did you mean 'amd64'?"),
         ("[runtime]\namd64 = 'x'", "runtime.amd64: given 'x'"),
         ("[monitoring]\nno_heartbeat_minutes = 1\n[inference]\nheartbeat_interval_seconds = 60",
@@ -217,7 +217,7 @@ def test_pairs_that_cannot_work_are_refused(tmp_path: Path, text: str, expected:
 
 
 def test_a_file_with_a_name_that_is_none_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"file's name .* given 'Dev_1'"):
+    with pytest.raises(ConfigError, match=r"name of the file .* given 'Dev_1'"):
         load_environment(write(tmp_path, VALID, "Dev_1"))
 
 
@@ -286,8 +286,8 @@ def test_changed_bytes_name_both_digests(tmp_path: Path) -> None:
     ("manifest", "expected"),
     [
         ({"name": "cats", "version": "1.0.0"}, "of model 'cats'"),
-        ({"name": "shapes"}, "names no version"),
-        ([], "names no version"),
+        ({"name": "shapes"}, "contains no version"),
+        ([], "contains no version"),
     ],
 )
 def test_an_artifact_of_something_else_is_refused(

@@ -1,4 +1,4 @@
-"""Files of a stack: staged once, beside the templates, under keys that say what they are."""
+"""Files of a stack: staged once, next to the templates, with keys that describe them."""
 
 import hashlib
 from pathlib import Path

@@ -52,13 +52,13 @@ def test_hosting_is_off_unless_it_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("text", "variant", "complaint"),
     [
-        ("enabled = true", "", "hosting: given .* needs a model: add a \\[\\[hosting.variants"),
-        ("enabled = true", VARIANT.replace("2.19", "1.4"), "'1.4', but .* 2.19, 2.18"),
+        ("enabled = true", "", "hosting: given .* requires a model: add \\[\\[hosting.variants"),
+        ("enabled = true", VARIANT.replace("2.19", "1.4"), "'1.4', .* 2.19, 2.18"),
         ("enabled = true", VARIANT.replace("tensorflow", "pytorch"), "'tensorflow' or 'mxnet'"),
         ("enabled = true", f'{VARIANT}instance_type = "ml.m6g.large"', "other containers"),
         ("enabled = true", f'{VARIANT}instance_type = "m5.large"', "pattern: .*ml"),
         ("enabled = true", f"{VARIANT}weight = 0", "weight above 0"),
-        ("enabled = true", VARIANT + VARIANT, "a name of its own; given only, only"),
+        ("enabled = true", VARIANT + VARIANT, "unique; given only, only"),
         ("enabled = true", f"{VARIANT}memory_mib = 2048", "no memory_mib in mode 'instance'"),
         ("enabled = true", f"{VARIANT}digest = 'abc'", "pattern: "),
         ("enabled = true", f"{VARIANT}environment = {{'a b' = 'c'}}", "variable 'a b'"),
@@ -66,7 +66,7 @@ def test_hosting_is_off_unless_it_is_asked_for() -> None:
         ('mode = "serverless"\ndata_capture_percent = 5', VARIANT, "no data_capture_percent"),
         ('mode = "serverless"\nnetwork_isolation = true', VARIANT, "no network_isolation"),
         ('mode = "serverless"', VARIANT + VARIANT.replace("only", "b"), "has one variant"),
-        ('subnets = ["subnet-0123456789abcdef0"]', VARIANT, "a VPC needs both"),
+        ('subnets = ["subnet-0123456789abcdef0"]', VARIANT, "a VPC requires at least one subnet"),
         ('subnets = ["vpc-1"]', VARIANT, "subnet-"),
         ("data_capture_percent = 101", VARIANT, "expected at most 100"),
         ("latency = 1", VARIANT, "did you mean 'latency_p95_ms'"),
@@ -86,14 +86,14 @@ def test_what_sagemaker_would_refuse_later_is_one_clear_error(
 
 
 def test_an_endpoint_without_anybody_to_tell_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"hosting.enabled needs monitoring.enabled"):
+    with pytest.raises(ConfigError, match=r"hosting.enabled requires monitoring.enabled"):
         environment(tmp_path, "enabled = true", f"{VARIANT}\n[monitoring]\nenabled = false")
 
 
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (["frozen.pb"], "no SavedModel where TensorFlow's container looks"),
+        (["frozen.pb"], "no SavedModel in the folder that TensorFlow's container reads"),
         (["export/Servo/latest/saved_model.pb"], "<folder>/<number>/saved_model.pb"),
     ],
 )
@@ -113,20 +113,20 @@ def test_a_loadable_archive_is_known_by_its_digest(tmp_path: Path) -> None:
     pinned = environment(tmp_path, "", f"{VARIANT}digest = '{data.digest}'").hosting.variants[0]
     assert load_model_data(tmp_path, pinned) == data
     other = environment(tmp_path, "", f"{VARIANT}digest = '{'0' * 64}'").hosting.variants[0]
-    with pytest.raises(ConfigError, match="SHA-256 is"):
+    with pytest.raises(ConfigError, match="SHA-256 of the archive is"):
         load_model_data(tmp_path, other)
 
 
 def test_an_archive_that_is_none_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     (variant,) = environment(tmp_path, "").hosting.variants
-    with pytest.raises(ConfigError, match="make it with `deeplens model host-package`"):
+    with pytest.raises(ConfigError, match="create it with `deeplens model host-package`"):
         load_model_data(tmp_path, variant)
     (tmp_path / "iris.tar.gz").write_bytes(b"PK\x03\x04")
-    with pytest.raises(ConfigError, match="no tar archive compressed by gzip"):
+    with pytest.raises(ConfigError, match="not a tar archive compressed by gzip"):
         load_model_data(tmp_path, variant)
     truncated = archive(tmp_path / "whole.tar.gz", "export/Servo/1/saved_model.pb").read_bytes()
     (tmp_path / "iris.tar.gz").write_bytes(truncated[: len(truncated) // 2])
-    with pytest.raises(ConfigError, match="no tar archive"):
+    with pytest.raises(ConfigError, match="not a tar archive"):
         load_model_data(tmp_path, variant)
 
 

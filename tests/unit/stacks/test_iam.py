@@ -1,4 +1,4 @@
-"""Statements as plain data, and what a policy's document says of them."""
+"""Statements as plain data, and the document of a policy with them."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def test_statements_keep_their_order_and_their_names(app: App) -> None:
 
 
 def document(app: App, statements: list[Statement]) -> list[dict[str, Any]]:
-    """The statements of a managed policy's document."""
+    """Return the statements in the document of a managed policy."""
     stack = Stack(app, f"Stack{len(app.node.children)}")
     policy = managed_policy(stack, "Policy", statements)
     found: list[dict[str, Any]] = stack.resolve(policy.document)["Statement"]
@@ -62,5 +62,5 @@ def document(app: App, statements: list[Statement]) -> list[dict[str, Any]]:
 
 
 def listed(value: Any) -> list[str]:
-    """IAM's shorthand for a list of one, undone."""
+    """Return a list: IAM abbreviates a list with one element."""
     return value if isinstance(value, list) else [value]

@@ -64,7 +64,7 @@ def test_a_document_that_is_too_long_is_rejected_with_its_size_and_largest_compo
 
 
 def test_the_emulators_document_of_the_same_deployment_is_not_longer() -> None:
-    """The two are written by different code: a field that one of them lacks shows here."""
+    """Compare documents of two writers, to find a field that one of them lacks."""
     specifications = components("dev", "shapes", "deeplens/{thing}/infer")
     record = {
         "deploymentId": "0" * 36,

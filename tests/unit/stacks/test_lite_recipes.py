@@ -1,4 +1,4 @@
-"""Every recipe of this project, as nucleus lite stores, limits and starts it."""
+"""Every recipe of this project with the limits of nucleus lite."""
 
 import base64
 import json

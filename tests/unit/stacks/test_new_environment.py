@@ -66,11 +66,11 @@ def test_every_default_of_a_new_file_can_be_said(folder: Path) -> None:
     ("arguments", "expected"),
     [
         (["dev"], "dev.toml exists"),
-        (["Q A"], "the file's name is the environment's"),
+        (["Q A"], "the name of the file is that of the environment"),
         (["../x"], "expected a name"),
         ([""], "expected a name"),
         (["qa", "--account=12"], "account: given '12'"),
-        (["qa", "--region=moon-1"], "nearest by name"),
+        (["qa", "--region=moon-1"], "most similar name"),
     ],
 )
 def test_a_wrong_new_environment_is_refused_and_leaves_nothing(

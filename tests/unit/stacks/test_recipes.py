@@ -1,4 +1,4 @@
-"""Recipes that a core would not take are refused by the name of the rule that they break."""
+"""Recipes that a core would reject are rejected with the name of the rule."""
 
 import copy
 import json
@@ -51,7 +51,7 @@ def runtime(*architectures: str, installs: bool = False) -> Recipe:
     return {**runtime_recipe(folder, uris, installs=installs), "ComponentVersion": VERSION}
 
 
-# Recipes as this project writes them, over what environments may say.
+# Recipes of this project, for all values of environments.
 recipes = st.one_of(
     st.builds(
         inference,
@@ -76,7 +76,7 @@ def script(recipe: Recipe, text: str) -> None:
 
 
 def many_artifacts(count: int) -> list[Recipe]:
-    """Artifacts that fit without the digests that Greengrass adds, and not with them."""
+    """Return artifacts that exceed the limit only with the digests that Greengrass adds."""
     return [{"Uri": f"s3://{'b' * 20}/{number}"} for number in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""The timeline: what review sees must be the worst case, whatever the plan."""
+"""The timeline contains the worst case of every plan."""
 
 import math
 
@@ -53,7 +53,7 @@ def test_the_job_may_tell_those_first_that_do_not_have_it_yet() -> None:
     """500 have it from the wave; the first minute may reach 300 others."""
     rate = RateConfig(maximum_per_minute=300)
     moments = timeline(plan([50], rate), 1000, {})
-    whole = [one.exposed_devices for one in moments if one.what == "the whole fleet"]
+    whole = [one.exposed_devices for one in moments if one.what == "all devices of the fleet"]
     assert whole[0] == 300 + 300
 
 

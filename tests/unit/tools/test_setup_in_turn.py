@@ -65,6 +65,7 @@ def test_each_step_runs_once_and_alone(checkout: Path) -> None:
             "cdk",
             "development",
             "checkov",
+            "docs",
         )
     )
     again = subprocess.run(
@@ -75,7 +76,7 @@ def test_each_step_runs_once_and_alone(checkout: Path) -> None:
 
 def test_no_step_of_the_set_up_runs_without_the_lock() -> None:
     recipes = STAMP.findall((ROOT / "Makefile").read_text(encoding="utf-8"))
-    assert len(recipes) == 10
+    assert len(recipes) == 11
     assert all(
         re.fullmatch(r"\$\(if \$\(ALONE\),\$\([\w-]+\),\$\(IN_TURN\)\)", one) for one in recipes
     )

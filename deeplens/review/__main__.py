@@ -1,5 +1,0 @@
-"""`deeplens review`."""
-
-from deeplens.review.cli import main
-
-main()
