@@ -181,7 +181,7 @@ def test_a_pipeline_delivers_a_challenger_after_where_its_releases_come_from(
         return [one.name for one in delivered[1]]
 
     assert order("dev", "staging", RIVAL, "production")[2] == RIVAL
-    with pytest.raises(ConfigError, match=f"{RIVAL} comes before staging, and takes its releases"):
+    with pytest.raises(ConfigError, match=f"{RIVAL} comes before staging, from which"):
         order("dev", RIVAL, "staging", "production")
 
 

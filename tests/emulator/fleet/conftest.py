@@ -191,7 +191,7 @@ class CloudFormation:
         self, properties: dict[str, Any], old: dict[str, Any], physical_id: str
     ) -> dict[str, Any]:
         """Request the properties before `old`, while the status of the stack is a rollback."""
-        with patch("deeplens_project.rolls_back", return_value=True):
+        with patch("deeplens_project.is_rolling_back", return_value=True):
             return self(
                 "Update", properties, OldResourceProperties=old, PhysicalResourceId=physical_id
             )
