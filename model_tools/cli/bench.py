@@ -38,6 +38,7 @@ _METRICS: tuple[tuple[str, "Callable[[EngineMeasurement], str]"], ...] = (
 )
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
+    "--image",
     "--picture",
     "pictures",
     multiple=True,

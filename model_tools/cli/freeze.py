@@ -48,11 +48,12 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
     "thresholds=0.6,0.7,0.7.",
 )
 @click.option(
+    "--image",
     "--picture",
     "pictures",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Image or folder to compare on, besides random input; may be repeated.",
+    help="Image or folder to compare on, in addition to random input; may be repeated.",
 )
 @click.option(
     "--tolerance",

@@ -37,6 +37,7 @@ from model_tools.samples.headpose.variants import VARIANTS
     help="Number of passes over the training images.",
 )
 @click.option(
+    "--images",
     "--pictures",
     type=click.IntRange(45, 1_000_000),
     default=4500,
@@ -68,7 +69,7 @@ from model_tools.samples.headpose.variants import VARIANTS
     type=OutputPath(file_okay=False, free_mib=50),
     default=Path("build/headpose"),
     show_default=True,
-    help="model.tar.gz, SavedModel, labels, report and pictures; TensorBoard's logs in logs/.",
+    help="model.tar.gz, SavedModel, labels, report and images; TensorBoard's logs in logs/.",
 )
 @json_option
 def train_headpose(
@@ -110,7 +111,7 @@ def train_headpose(
         return
     click.echo(f"{trained.archive}: trained on {len(data.train_poses)} pictures ({data.source})")
     click.echo(
-        f"accuracy {trained.quality.accuracy:.3f} on {trained.quality.pictures} pictures "
+        f"accuracy {trained.quality.accuracy:.3f} on {trained.quality.pictures} images "
         "that it has not seen"
     )
     for label, accuracy in trained.quality.by_class.items():

@@ -43,6 +43,7 @@ _LARGEST_SIDE = 4096
     help="Sent as it is; may be repeated.",
 )
 @click.option(
+    "--image",
     "--picture",
     "pictures",
     multiple=True,
@@ -52,7 +53,7 @@ _LARGEST_SIDE = 4096
 @click.option(
     "--size",
     metavar="WIDTHxHEIGHT",
-    help="Send pictures as JSON of this size.  [default: as they are, for an inference.py]",
+    help="Send images as JSON of this size.  [default: the unchanged files, for an inference.py]",
 )
 @click.option("--mean", default=0.0, show_default=True, help="With --size: (value - mean) * scale.")
 @click.option(
@@ -61,7 +62,7 @@ _LARGEST_SIDE = 4096
     show_default=True,
     help="Factor with --size: (value - mean) * scale; values are 0 to 255.",
 )
-@click.option("--content-type", help="[default: application/json, or the picture's]")
+@click.option("--content-type", help="[default: application/json, or that of the image]")
 @click.option(
     "--accept", default="application/json", show_default=True, help="Content type of the answer."
 )
@@ -132,7 +133,7 @@ def invoke(
         *_pictures(pictures, size, mean, scale),
     ]
     if not bodies:
-        raise click.UsageError("nothing to send: give --data, --data-file or --picture")
+        raise click.UsageError("nothing to send: give --data, --data-file or --image")
     asked: list[InvokeRequest] = [
         InvokeRequest(name, body, content_type or kind, accept, custom_attributes, target_variant)
         for name, body, kind in bodies
@@ -230,7 +231,7 @@ def _document(file: Path) -> Any:
     try:
         return parse_json(file.read_bytes())
     except ValueError as error:
-        raise click.BadParameter(f"{file} is no JSON: {error}", param_hint="--expected") from None
+        raise click.BadParameter(f"{file} is not JSON: {error}", param_hint="--expected") from None
 
 
 def _endpoint(
@@ -253,7 +254,7 @@ def _data(data: str | None) -> list[tuple[str, bytes, str]]:
     try:
         parse_json(data)
     except ValueError as error:
-        raise click.BadParameter(f"it is no JSON: {error}", param_hint="--data") from None
+        raise click.BadParameter(f"not valid JSON: {error}", param_hint="--data") from None
     return [("--data", data.encode(), "application/json")]
 
 

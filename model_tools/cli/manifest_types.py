@@ -10,7 +10,7 @@ NAME = r"[a-z][a-z0-9-]{0,62}"
 
 
 class _Matching(click.ParamType[str]):
-    """A string that matches a pattern as a whole."""
+    """A string that a pattern matches completely."""
 
     def __init__(self, name: str, pattern: str, expected: str) -> None:
         self.name = name

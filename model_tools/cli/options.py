@@ -37,7 +37,7 @@ def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which signature, inputs and outputs of SOURCE, and its weights if they are elsewhere."""
+    """Add the options that select a signature, inputs, outputs and the weights of SOURCE."""
     options = (
         click.option(
             "--signature", help="Signature of a SavedModel to use.  [default: serving_default]"

@@ -25,7 +25,7 @@ class _Triple(click.ParamType["Triple"]):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> "Triple":
-        """Parse it, or say what would work."""
+        """Parse the value, or fail with the form that works."""
         try:
             numbers = [float(part) for part in value.split(",")]
             first, second, third = numbers * 3 if len(numbers) == 1 else numbers
@@ -45,7 +45,7 @@ class _Size(click.ParamType[tuple[int, int]]):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """Parse it, or say what would work."""
+        """Parse the value, or fail with the form that works."""
         match = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", value)
         if match is None:
             self.fail(f"{value!r}: expected pixels such as 300x300", param, ctx)
@@ -83,7 +83,7 @@ class _Size(click.ParamType[tuple[int, int]]):
     show_default=True,
     help="Lowest score that is reported.",
 )
-@click.option("--size", "size_px", type=_Size(), help="[default: as the graph says]")
+@click.option("--size", "size_px", type=_Size(), help="[default: that of the graph]")
 @click.option(
     "--channel-order",
     type=click.Choice(["RGB", "BGR"]),
@@ -123,8 +123,8 @@ class _Size(click.ParamType[tuple[int, int]]):
     "pictures",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Pictures as cameras see them when all is well, 50 or more: what the model finds there is "
-    "what they compare with. File or folder; may be repeated.",
+    help="At least 50 images of normal operation; cameras compare their frames with the model's "
+    "results on them. File or folder; may be repeated.",
 )
 @click.option(
     "--models",
@@ -214,5 +214,5 @@ def package(
     echo(f"  {description.task}, {len(names)} labels, SHA-256 {packaged.digest}")
     if tar_folder is not None:
         echo(f"  {tar_folder / artifact.TAR_NAME}")
-    echo(f"  next: deeplens model verify {packaged.path} --picture FOLDER --against MODEL")
+    echo(f"  next: deeplens model verify {packaged.path} --image FOLDER --against MODEL")
     echo(f"        deeplens release pin environments/dev.toml {packaged.digest}")

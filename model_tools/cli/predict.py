@@ -29,7 +29,9 @@ _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
     short_help="Run a model on images.",
 )
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "pictures", metavar="IMAGES...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option(
     "--engine",
     type=click.Choice(["openvino", "tensorflow"]),
@@ -55,7 +57,7 @@ _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 @click.option(
     "--annotate",
     type=OutputPath(file_okay=False),
-    help="Write pictures with boxes here, as PNG.",
+    help="Write the images with boxes to this folder, as PNG.",
 )
 @json_option
 def predict(
@@ -69,9 +71,9 @@ def predict(
     *,
     as_json: bool,
 ) -> None:
-    """Run MODEL on PICTURES, files or folders, and print the results.
+    """Run MODEL on IMAGES, files or folders, and print the results.
 
-    MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 picture.
+    MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 image.
     """
     from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.predict import predict as run  # noqa: PLC0415 - as above
@@ -97,11 +99,11 @@ def predict(
             )
             echo(f"  {detection.score:.3f}  {detection.label}{where}")
     if annotate is not None:
-        echo(f"annotated pictures: {annotate}")
+        echo(f"annotated images: {annotate}")
 
 
 def _packaged(model: Path, folder: Path) -> Path:
-    """Freeze and package a model that is no artifact yet, with numbers for labels."""
+    """Freeze and package a model that is not an artifact yet, with numbers as labels."""
     from model_tools.artifact.archive import package  # noqa: PLC0415 - as above
     from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,

@@ -23,6 +23,7 @@ from model_tools.output_paths import OutputPath
 )
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
+    "--image",
     "--picture",
     "pictures",
     multiple=True,
@@ -122,7 +123,7 @@ def verify(
             echo(
                 f"  {one.title}: {same.share:.2%} agree, differ by at most "
                 f"{same.largest_absolute:.1e} ({same.largest_relative:.1e} relative), "
-                f"{same.pictures} pictures"
+                f"{same.pictures} images"
             )
         if found.diagnosis:
             echo(f"  likely cause: {found.diagnosis}")

@@ -277,7 +277,7 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
         "accessControl": {
             "aws.greengrass.ipc.mqttproxy": {
                 f"{component}:mqttproxy:1": {
-                    "policyDescription": "Detections and the heartbeat of its own thing.",
+                    "policyDescription": "Publish detections and the heartbeat of this thing.",
                     "operations": ["aws.greengrass#PublishToIoTCore"],
                     "resources": [
                         topic.replace("{thing}", "{iot:thingName}"),
@@ -286,7 +286,7 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
                     ],
                 },
                 f"{component}:mqttproxy:2": {
-                    "policyDescription": "Settings that the shadow of its own thing desires.",
+                    "policyDescription": "Receive the desired settings of this thing.",
                     "operations": ["aws.greengrass#SubscribeToIoTCore"],
                     "resources": [f"{shadow}/get/accepted", f"{shadow}/update/delta"],
                 },

@@ -57,7 +57,7 @@ class FleetAlarms(Construct):
         )
         self._above(
             "Failing",
-            f"more than {settings.failing_share:.0%} of the heartbeats say failing",
+            f"more than {settings.failing_share:.0%} of the heartbeats report a failing camera",
             self._metric("Failing", "Average"),
             settings.failing_share,
         )
@@ -87,7 +87,7 @@ class FleetAlarms(Construct):
         )
         self._once(
             "MetricsFunction",
-            "what cameras say is not counted: the function behind the metrics fails",
+            "messages of cameras are not counted: the function that writes the metrics fails",
             metrics_function.metric_errors(period=_MINUTE, statistic="Sum"),
         )
         self._once(

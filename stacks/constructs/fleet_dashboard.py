@@ -24,7 +24,7 @@ class FleetDashboard(Construct):
         dashboard.add_widgets(
             self._by_thing("Frames per second", "FramesPerSecond", "Average"),
             self._graph(
-                "Latency, picture to decision (ms): median and worst camera's p95",
+                "Latency, frame to decision (ms): median and worst camera's p95",
                 self._metric("LatencyP50", "Average", "p50, average of the cameras"),
                 self._metric("LatencyP95", "Maximum", "p95, slowest camera"),
             ),

@@ -75,7 +75,7 @@ class FleetMetrics(Construct):
         function = aws_lambda.Function(
             self,
             "Function",
-            description="What cameras say, as metrics and logs",
+            description="Writes messages of cameras as metrics and logs",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             code=code(fleet_metrics_archive()),

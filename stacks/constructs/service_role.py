@@ -25,7 +25,7 @@ class ServiceLog(aws_logs.LogGroup):
         suppress_checkov_of_resource(
             resource,
             {
-                "CKV_AWS_158": "CloudWatch Logs encrypts it with its own key; it holds no picture "
+                "CKV_AWS_158": "CloudWatch Logs encrypts it with its own key; it contains no image "
                 "and no secret, and a key of ours would be one more way to lose it"
             },
         )

@@ -1,4 +1,4 @@
-"""The trail is chained: whatever is done to a line of it is found, and the line is named."""
+"""The audit log is a hash chain: a change of a line is found, and the error names the line."""
 
 import json
 import subprocess
@@ -113,15 +113,15 @@ def test_a_trail_that_was_rewritten_whole_is_found_against_git(trail: Path) -> N
     folder = trail.parent
     git(folder, "init", "--quiet")
     check_grows_from_is_unknown(trail)
-    git(folder, "commit", "--quiet", "--allow-empty", "--message", "before the trail")
-    check_grows_from(trail, "HEAD")  # no trail there yet
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "before the audit log")
+    check_grows_from(trail, "HEAD")  # without an audit log
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "the trail")
     append(trail, MOVE)
     check_grows_from(trail, "HEAD")
     trail.unlink()
     append(trail, replace(MOVE, who="Somebody"))
-    assert len(read_history(trail)) == 1  # whole in itself
+    assert len(read_history(trail)) == 1  # a valid chain
     with pytest.raises(RegistryError, match="does not begin with its content at HEAD"):
         check_grows_from(trail, "HEAD")
 

@@ -1,4 +1,4 @@
-"""A challenger has a part of the cameras; the better release is crowned, and nobody guesses."""
+"""A challenger has a part of the cameras; the better of two releases is promoted."""
 
 import json
 from typing import Any

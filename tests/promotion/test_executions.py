@@ -1,4 +1,4 @@
-"""Who approved what, and when, as CodePipeline itself tells it."""
+"""Approvals of the pipeline, read from CodePipeline's API."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ def approval(status: str, **more: Any) -> dict[str, Any]:
 
 
 def told(*actions: dict[str, Any]) -> Any:
-    """What is made of CodePipeline's answers; botocore checks that they have its form."""
+    """Read responses of CodePipeline, whose form botocore checks."""
     connect: Any = boto3.client
     client = connect(
         "codepipeline",

@@ -24,7 +24,7 @@ def promote(world: World, source: str, target: str) -> Any:
 
 @pytest.fixture
 def proven(world: World) -> World:
-    """Dev runs version 1.1.0, and its cameras said so."""
+    """Dev runs version 1.1.0, which its cameras reported."""
     world.pin("dev", world.build("1.1.0"))
     world.deploy("dev")
     return world

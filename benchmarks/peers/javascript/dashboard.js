@@ -45,7 +45,7 @@ function addDashboard(scope, id, { environmentName, logGroup }) {
   dashboard.addWidgets(
     byThing('Frames per second', 'FramesPerSecond', 'Average'),
     graph(
-      "Latency, picture to decision (ms): median and worst camera's p95",
+      "Latency, frame to decision (ms): median and worst camera's p95",
       metric('LatencyP50', 'Average', 'p50, average of the cameras'),
       metric('LatencyP95', 'Maximum', 'p95, slowest camera'),
     ),

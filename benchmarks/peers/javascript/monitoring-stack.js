@@ -44,7 +44,7 @@ class MonitoringStack extends Stack {
     });
     return lambda.pythonFunction(this, 'MetricsFunction', {
       folder: 'fleet_metrics',
-      description: 'What cameras say, as metrics and logs',
+      description: 'Writes messages of cameras as metrics and logs',
       handler: 'fleet_metrics.handler',
       timeout: Duration.seconds(10),
       memorySize: 128,
@@ -228,7 +228,7 @@ class MonitoringStack extends Stack {
     );
     this.above(
       'FleetFailing',
-      `more than ${percent(monitoring.failing_share)} of the heartbeats say failing`,
+      `more than ${percent(monitoring.failing_share)} of the heartbeats report a failing camera`,
       this.metric('Failing', 'Average'),
       monitoring.failing_share,
     );
@@ -258,7 +258,7 @@ class MonitoringStack extends Stack {
     );
     this.once(
       'FleetMetricsFunction',
-      'what cameras say is not counted: the function behind the metrics fails',
+      'messages of cameras are not counted: the function that writes the metrics fails',
       this.fn.metricErrors({ period: MINUTE, statistic: 'Sum' }),
     );
     this.once(
