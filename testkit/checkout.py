@@ -81,7 +81,6 @@ def _copy_sources(root: Path) -> None:
         "local_aws",
         "models",
         "policies",
-        "deeplens",
         "stacks",
         "tools",
     ):

@@ -52,6 +52,6 @@ def test_kms_signs_a_release_and_anybody_verifies_it(kms: Any, tmp_path: Path) -
 
 def test_a_key_of_kms_that_cannot_sign_is_one_clear_error(kms: Any, tmp_path: Path) -> None:
     rsa = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
-    for key, says in ((rsa, "ECC_NIST_P256"), ("alias/none", "gives no public key")):
+    for key, says in ((rsa, "ECC_NIST_P256"), ("alias/none", "returned no public key")):
         failed = run("sign", tmp_path / "model.zip", "--key", key)
         assert (failed.exit_code, says in failed.output) == (1, True), failed.output
