@@ -9,7 +9,7 @@ from stacks.constructs.model_bucket import ModelBucket
 
 
 class DeepLensRolesStack(Stack):
-    """A separate stack, because devices with Greengrass V2 do not need these roles."""
+    """The DeepLens roles, in a separate stack: devices with Greengrass V2 do not need them."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ _CHECK_SECONDS, _TEST_SECONDS = 60.0, 600.0
 
 
 def make_targets(folder: Path, _rounds: int, log: Log) -> Section:
-    """Clone the checkout, and run each target there: once cold, the quick targets again."""
+    """Measure the make targets in a new clone; the quick ones run a second time, warm."""
     clone = folder / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
 

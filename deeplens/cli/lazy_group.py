@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without an import."""
+        """Write the list of commands without importing the modules of the lazy ones."""
         rows = list(self._lazy.items())
         limit = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
         for name in super().list_commands(ctx):

@@ -85,7 +85,7 @@ def _device_status(
 
 
 def _waves(session: FleetSession) -> dict[str, str]:
-    """Return the number of the first wave of each device that is in one."""
+    """Return the number of the first wave of each device that is part of a wave."""
     numbers: dict[str, str] = {}
     for number, wave in enumerate(session.waves, start=1):
         for thing in session.things_of(wave):

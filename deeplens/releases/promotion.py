@@ -96,7 +96,7 @@ def plan_promotion(
 
 
 def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str) -> PromotionPlan:
-    """Plan that an environment pins a release that its fleet verified before.
+    """Plan the rollback of an environment to a release that its fleet verified before.
 
     Args:
         registry: the environments, artifacts and accounts.

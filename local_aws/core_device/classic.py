@@ -226,7 +226,7 @@ class Classic(Nucleus):
         return timeout_seconds, _STOP_SECONDS
 
     def matches(self, pattern: str, topic: str) -> bool:
-        """Compare by MQTT's rules."""
+        """Return whether the topic matches the pattern by MQTT's rules."""
         return matches_as_mqtt(pattern, topic)
 
     def _lifecycle(self, recipe: Recipe) -> Mapping[str, Any]:

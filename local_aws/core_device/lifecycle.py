@@ -273,7 +273,7 @@ async def _fail(
     is_broken: bool,
     has_started: bool,
 ) -> None:
-    """Report a failure; run the recover step, and the shutdown step of what has started."""
+    """Report a failure; run `recover` unless it is broken, and `shutdown` if it has started."""
     status = "BROKEN" if is_broken else "ERRORED"
     host.set_status(component, status, problem)
     logger.error("%s is %s: %s", component.name, status, problem.text)

@@ -202,7 +202,7 @@ def check_token(signature: Signature, key: AccessKey, now: dt.datetime) -> None:
 def check_signature(
     request: HttpRequest, body: bytes, signature: Signature, key: AccessKey
 ) -> None:
-    """Check that the signature covers the request and its body with the key's secret.
+    """Check that the signature matches the request and its body, signed with the key's secret.
 
     Raises:
         RequestRejected: the signature differs.

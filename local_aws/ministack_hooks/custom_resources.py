@@ -116,7 +116,7 @@ def _new_id(logical_id: str) -> str:
 
 
 def _delete_failed_creations() -> None:
-    """Delete the custom resource whose creation failed in the rollback.
+    """In a rollback, also delete the custom resource whose creation failed.
 
     Its function may have created something before it failed. ministack deletes only resources
     whose creation succeeded.

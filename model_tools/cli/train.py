@@ -18,7 +18,7 @@ CACHE = Path(".local/training")
 
 @click.group()
 def train() -> None:
-    """Train a model that this project brings along."""
+    """Train one of the models that this project includes."""
 
 
 train.add_command(train_headpose)

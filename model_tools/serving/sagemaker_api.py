@@ -105,7 +105,7 @@ class SageMakerApi:
 
 
 def serving_json(text: str) -> str:
-    """Convert other JSON and JSON lines to TensorFlow Serving's JSON."""
+    """Convert a request in JSON or JSON Lines to TensorFlow Serving's JSON."""
     if _SERVING_KEY.search(text):
         return text
     if _LINES.search(text) and not _LIST_OF_LISTS.match(text):

@@ -1,4 +1,4 @@
-"""A Lambda function for each kind of custom resource, with its own least privilege."""
+"""A Lambda function for each kind of custom resource, each with a least-privilege role."""
 
 from collections.abc import Sequence
 

@@ -43,7 +43,7 @@ class Surroundings:
 
 
 def headpose_pipeline(training: TrainingConfig, around: Surroundings) -> PipelineDefinition:
-    """Return the definition; the minimum accuracy and the parity are its parameters."""
+    """Return the definition, whose parameters are the data, epochs, accuracy and difference."""
     data = Parameter("DataUri", "String", f"{around.bucket_uri}/headpose/datasets/")
     epochs = Parameter("Epochs", "String", str(training.epochs))
     accuracy = Parameter("MinimumAccuracy", "Float", training.minimum_accuracy)

@@ -92,7 +92,7 @@ class Lab:
         (self.root / "config").write_text(config, encoding="utf-8")
 
     def add_people(self) -> None:
-        """Create a role with the policies of each person, and a profile with its session."""
+        """For each person, create a role with the person's policies, and a profile for it."""
         iam, sts = self.client("iam"), self.client("sts")
         for profile, files in PEOPLE.items():
             arn = iam.create_role(

@@ -82,7 +82,7 @@ def deploy_role(patient: Patient) -> Iterator[Finding]:
 
 
 def execution_role(patient: Patient) -> Iterator[Finding]:
-    """Check that CloudFormation's role exists, and that it is not an administrator's."""
+    """Check that CloudFormation's role exists, and does not have AdministratorAccess."""
     client: Any = patient.session.boto_session.client("iam")
     arn = toolkit.role_arn(patient.session.environment.aws_environment, "cfn-exec")
     name = arn.rpartition("/")[2]

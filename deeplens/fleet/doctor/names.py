@@ -91,7 +91,7 @@ def _fixed_names(patient: Patient) -> list[FixedName]:
             group,
             "Devices",
             lambda: {
-                # The emulator's stacks have a thing group by its id, those of AWS by its name.
+                # Physical id of a thing group: its id in stacks of the emulator, its name on AWS.
                 group,
                 session.iot.describe_thing_group(thingGroupName=group)["thingGroupId"],
             },

@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Copy the artifact if it is absent; reject a source or a target with other bytes.
+    """Copy the artifact if it is absent; reject a source or an object with another SHA-256.
 
     A delete retains the object, because devices and other deployments may still need it.
     """

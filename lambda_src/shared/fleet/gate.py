@@ -194,7 +194,7 @@ def _device(
 def _finding(
     target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
 ) -> DeviceFinding:
-    """Return the first finding about a device that applies."""
+    """Return the first applicable finding for a device."""
     execution = device.execution
     if execution and execution.status in FAILED:
         return _after_failure(target, device, execution, now)

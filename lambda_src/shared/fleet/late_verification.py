@@ -80,7 +80,7 @@ def query_devices(
 
 
 def target_of(current: Deployment, now: float) -> RolloutTarget:
-    """Return the state that devices with a deployment must report at `now`, without a wait."""
+    """Return the target of a deployment with `now` as start and deadline, so nothing waits."""
     return RolloutTarget(
         deployment_id=current.id,
         created_at=current.created_at,

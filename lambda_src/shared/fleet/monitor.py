@@ -83,7 +83,7 @@ class RolloutMonitor:
     def wait(
         self, target: RolloutTarget, rule: GateRule, bake_seconds: float = 0.0
     ) -> MonitorResult:
-        """Query until the gate has a result; if it passes, it must pass for `bake_seconds` more."""
+        """Query until the gate fails, or passes and continues to pass for `bake_seconds`."""
         pause = _FIRST_PAUSE_SECONDS
         baked_at: float | None = None
         logged = ""

@@ -48,7 +48,7 @@ class Components:
         self._creation_seconds = creation_seconds
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """CreateComponentVersion."""
+        """Handle CreateComponentVersion."""
         check_tags(params.get("tags", {}))
         has_recipe, has_function = "inlineRecipe" in params, "lambdaFunction" in params
         if has_recipe == has_function:
@@ -72,7 +72,7 @@ class Components:
         }
 
     def describe(self, scope: Scope, params: Params) -> Params:
-        """DescribeComponent."""
+        """Handle DescribeComponent."""
         record = self.record(scope, params["arn"])
         recipe = record["recipe"]
         return {
@@ -93,7 +93,7 @@ class Components:
         }
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """GetComponent."""
+        """Handle GetComponent."""
         record = self.record(scope, params["arn"])
         output_format = params.get("recipeOutputFormat", "JSON")
         return {
@@ -103,7 +103,7 @@ class Components:
         }
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteComponent."""
+        """Handle DeleteComponent."""
         self.record(scope, params["arn"])
         arn = parse_component(scope, params["arn"])
         if arn.owner == PUBLIC or arn.version is None:
@@ -115,13 +115,13 @@ class Components:
         return {}
 
     def list_components(self, scope: Scope, params: Params) -> Params:
-        """ListComponents."""
+        """Handle ListComponents."""
         public = params.get("scope", "PRIVATE") == "PUBLIC"
         names = public_names() if public else sorted(self._store.region(scope).components)
         return page("components", [self._summary(scope, name, public) for name in names], params)
 
     def list_versions(self, scope: Scope, params: Params) -> Params:
-        """ListComponentVersions."""
+        """Handle ListComponentVersions."""
         arn = parse_component(scope, params["arn"])
         versions = self.versions(scope, arn.name)
         if not versions:

@@ -80,7 +80,7 @@ class Deployments:
         return _created(scope, record)
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """GetDeployment."""
+        """Handle GetDeployment."""
         record = self.record(scope, params["deploymentId"])
         return {
             **{key: value for key, value in record.items() if value is not None},

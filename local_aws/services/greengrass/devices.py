@@ -47,7 +47,7 @@ class Devices:
             self._put_event(scope, match["thing"], report)
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """GetCoreDevice."""
+        """Handle GetCoreDevice."""
         record = self._record(scope, params)
         return {
             **_device(params["coreDeviceThingName"], record),
@@ -86,7 +86,7 @@ class Devices:
         return {}
 
     def installed(self, scope: Scope, params: Params) -> Params:
-        """ListInstalledComponents."""
+        """Handle ListInstalledComponents."""
         record = self._record(scope, params)
         roots_only = params.get("topologyFilter", "ROOT") == "ROOT"
         listed = [

@@ -52,17 +52,17 @@ class Tags:
         self._devices = devices
 
     def list_tags(self, scope: Scope, params: Params) -> Params:
-        """ListTagsForResource."""
+        """Handle ListTagsForResource."""
         return {"tags": self.of(scope, params["resourceArn"])}
 
     def tag(self, scope: Scope, params: Params) -> Params:
-        """TagResource."""
+        """Handle TagResource."""
         check_tags(params["tags"])
         self.of(scope, params["resourceArn"]).update(params["tags"])
         return {}
 
     def untag(self, scope: Scope, params: Params) -> Params:
-        """UntagResource."""
+        """Handle UntagResource."""
         tags = self.of(scope, params["resourceArn"])
         for key in params["tagKeys"]:
             tags.pop(key, None)

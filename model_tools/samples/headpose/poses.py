@@ -34,6 +34,6 @@ def pose_of(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
 
 
 def mirrored(poses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the poses of mirrored images, in which left is right."""
+    """Return the poses after a horizontal flip of the images, which swaps left and right."""
     pan, tilt = np.divmod(poses, len(TILTS))
     return (len(PANS) - 1 - pan) * len(TILTS) + tilt

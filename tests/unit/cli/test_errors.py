@@ -16,7 +16,7 @@ from deeplens.review import ReviewError, WrongBaseError, WrongPlanError
 from deeplens.runtime.errors import RuntimeBuildError
 
 ABSENT = "absent/file"
-# Without an account, a network or the emulator.
+# They reject their input before they need an account, a network or the emulator.
 WRONG_INPUT = [
     "release pin absent/file 0000",
     "release verify absent/file --public-key absent/key",
@@ -38,7 +38,7 @@ WRONG_INPUT = [
     "local rollback nowhere --reason test",
     "local demo --env nowhere",
 ]
-# These load TensorFlow.
+# Model commands are listed separately, because they load TensorFlow.
 MODEL = [
     "model inspect absent/file",
     "model freeze absent/file build/frozen",

@@ -185,7 +185,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """Ignores the content of a redirect, which may have no end; urllib reads all of it."""
+    """A redirect handler that ignores the body: urllib reads all of it, and it may be endless."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
