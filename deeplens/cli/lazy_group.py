@@ -11,7 +11,7 @@ class LazyGroup(click.Group):
     """Imports a command when it runs, so that `--help` and completion are fast.
 
     Args:
-        commands: the line of each command in the help of the group, by its name.
+        lazy: the line of each command in the help of the group, by its name.
         package: contains a module for each command, in which a click command has the same name.
         targets: `module:name` of the commands that are elsewhere.
     """

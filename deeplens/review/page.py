@@ -271,10 +271,6 @@ def _components(changes: Sequence[ComponentChange]) -> Table:
     )
 
 
-def _download(count: int | None) -> str:
-    return "not known" if count is None else format_bytes(count)
-
-
 def _model(environment: EnvironmentReview) -> Iterator[Block]:
     if not environment.model:
         return

@@ -4,7 +4,7 @@ import re
 
 import click
 
-# As in vision/manifest.schema.json, which a test compares.
+# As in lambda_src/shared/artifact/manifest.schema.json, which a test compares.
 VERSION = r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})"
 NAME = r"[a-z][a-z0-9-]{0,62}"
 

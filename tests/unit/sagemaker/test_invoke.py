@@ -193,7 +193,7 @@ def test_a_server_that_does_not_exist_is_an_error(server: Server) -> None:
         (("--url", "http://x", "--region", "y", "--data", "1"), "go with --endpoint-name"),
         (("--url", "http://x"), "nothing to send"),
         (("--url", "x", "--data", "1"), "is not a valid URL"),
-        (("--url", "http://x", "--data", "{"), "no JSON"),
+        (("--url", "http://x", "--data", "{"), "not valid JSON"),
         (("--url", "http://x", "--picture", "nowhere.png"), "no such image"),
         (("--url", "http://x", "--picture", ".", "--size", "84"), "expected WIDTHxHEIGHT"),
         (("--url", "http://x", "--picture", ".", "--size", "0x84"), "from 1 to"),
