@@ -317,7 +317,7 @@ BUSY = \
 	tests/device/test_capture.py \
 	tests/device/test_inference_loop.py \
 	tests/device/test_greengrass_publisher.py \
-	tests/unit/model_tools/test_hostile_files.py::test_a_process_that_misbehaves_is_one_error_here \
+	tests/unit/model_tools/test_hostile_files.py::test_a_process_that_fails_is_one_error \
 	tests/synth/test_templates.py \
 	tests/trust/test_attacks.py \
 	tests/delivery/test_approvals.py \

@@ -76,3 +76,11 @@ def test_each_make_target_that_is_named_exists() -> None:
     named = set(re.findall(r"`make ([a-z-]+)", text("CONTRIBUTING.md")))
     assert {"check", "test", "test-fast"} <= named
     assert [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
+
+
+def test_each_test_that_the_makefile_names_exists() -> None:
+    named = re.findall(r"(tests/[\w/.]+)(?:::(\w+))?", text("Makefile"))
+    assert len(named) > 20
+    for path, name in named:
+        assert (ROOT / path).exists(), path
+        assert not name or f"def {name}(" in text(path), f"{path}::{name}"
