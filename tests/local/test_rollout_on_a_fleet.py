@@ -178,7 +178,7 @@ def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
     """Change the function that cameras run: it executes a statement before each inference."""
     file = checkout.root / "lambda_src/inference/camera/inference.py"
     source = file.read_text(encoding="utf-8")
-    call = "found = loaded.engine.infer(frame.image)"
+    call = "detections = loaded.engine.infer(frame.image)"
     assert call in source
     file.write_text(source.replace(call, f"{statement}\n        {call}"), "utf-8")
     yield
