@@ -56,7 +56,7 @@ class Patient:
 
     def fleet(self, words: str) -> str:
         """Return a `fleet` command with the options that reach this session."""
-        return f"fleet {words}{' --local' if self.local else ''}"
+        return f"deeplens fleet {words}{' --local' if self.local else ''}"
 
     def deploy(self, stack: str = "*") -> str:
         """Return the command that deploys a stack of the environment; all of them by default."""
