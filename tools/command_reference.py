@@ -26,7 +26,7 @@ _WIDTH = 100
 def page() -> str:
     """Return the page; commands of the emulator print their help in a separate process."""
     sections = [_INTRODUCTION]
-    for words in commands(deeplens, click.Context(deeplens)):
+    for words in commands(deeplens, click.Context(deeplens, **deeplens.context_settings)):
         level = "#" * (2 if len(words) == 1 else 3)
         sections.append(f"{level} deeplens {' '.join(words)}\n\n```text\n{help_of(words)}```\n")
     return "\n".join(sections)

@@ -39,6 +39,7 @@ from model_tools.samples.headpose.variants import VARIANTS
 @click.option(
     "--images",
     "--pictures",
+    "pictures",
     type=click.IntRange(45, 1_000_000),
     default=4500,
     show_default=True,

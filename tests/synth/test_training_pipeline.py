@@ -223,7 +223,7 @@ def test_a_definition_that_sagemaker_would_refuse_is_seen() -> None:
 @pytest.mark.parametrize(
     ("text_", "complaint"),
     [
-        ('framework_version = "1.4"', "'1.4', but .* 2.19"),
+        ('framework_version = "1.4"', "'1.4', expected .* 2.19"),
         ('instance_type = "ml.trn1.2xlarge"', "other containers"),
         ("spot = true\nmaximum_wait_seconds = 60", "is less than maximum_run_seconds"),
         ("minimum_accuracy = 95", "expected at most 1"),
