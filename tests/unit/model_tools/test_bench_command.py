@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from model_tools.benchmark.bench import Benchmark, EngineMeasurement
 from model_tools.cli import bench as command
+from model_tools.cli.main import main
 
 pytestmark = pytest.mark.process
 
@@ -17,7 +18,7 @@ def test_a_plot_without_matplotlib_is_rejected_before_measurements(
 ) -> None:
     monkeypatch.setattr(command, "find_spec", lambda _: None)
     plot = tmp_path / "plot.svg"
-    result = CliRunner().invoke(command.bench, [str(tmp_path / "model.zip"), "--plot", str(plot)])
+    result = CliRunner().invoke(main, ["bench", str(tmp_path / "model.zip"), "--plot", str(plot)])
     assert result.exit_code == 2
     assert "pip install matplotlib" in result.output
     assert not plot.exists()
