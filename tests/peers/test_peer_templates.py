@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack, read_json
 from tests.peers.equality import Template, normal
 from tests.peers.peers import NODE, PEERS, run
-from tools.assembly import SynthesizedStack, read_json
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -24,7 +24,7 @@ STACKS_PER_ENVIRONMENT = 4
 
 
 def test_javascript_has_the_same_templates(
-    own: dict[str, SynthesizedStack], javascript: dict[str, SynthesizedStack]
+    own: dict[str, Stack], javascript: dict[str, Stack]
 ) -> None:
     assert sorted(javascript) == sorted(f"{name}-Monitoring" for name in ENVIRONMENTS)
     templates, peer = _templates(own), _templates(javascript)
@@ -37,9 +37,9 @@ def test_javascript_has_the_same_templates(
 
 
 def test_javascript_has_the_same_accounts_and_protection(
-    own: dict[str, SynthesizedStack], javascript: dict[str, SynthesizedStack]
+    own: dict[str, Stack], javascript: dict[str, Stack]
 ) -> None:
-    def protection(stacks: Mapping[str, SynthesizedStack]) -> dict[str, tuple[bool, str]]:
+    def protection(stacks: Mapping[str, Stack]) -> dict[str, tuple[bool, str]]:
         return {
             name: (stack.termination_protection, stack.account) for name, stack in stacks.items()
         }
@@ -91,7 +91,7 @@ def _files(assembly: Path) -> dict[str, bytes]:
     }
 
 
-def _templates(stacks: Mapping[str, SynthesizedStack]) -> dict[str, Template]:
+def _templates(stacks: Mapping[str, Stack]) -> dict[str, Template]:
     return {name: stack.template for name, stack in stacks.items()}
 
 

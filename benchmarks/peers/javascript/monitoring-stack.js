@@ -253,7 +253,7 @@ class MonitoringStack extends Stack {
     this.once(
       'FleetUnverifiedRollback',
       "a rollback is deployed, and devices do not run it; the project's status, its log and " +
-        '`fleet project` name them',
+        '`deeplens fleet releases` name them',
       this.metric('UnverifiedRollbacks', 'Sum'),
     );
     this.once(
