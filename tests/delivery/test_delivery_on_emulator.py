@@ -167,7 +167,7 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
     assert "UPDATE_ROLLBACK_COMPLETE" in stopped
     assert site.outputs("staging")["ModelDigest"] == good
     refused = models(site, "promote", "staging", "production", "--local", code=1)
-    assert "staging pins what is not" in refused
+    assert "staging pins a release that is not verified" in refused
     assert deployments(site, "production") == before
     assert heartbeat(site, "production")["model"]["digest"] == good
 
