@@ -10,15 +10,15 @@ from tests.review.conftest import Checkout
 
 RENAMED = "deeplens-staging-renamed"
 
+_MAIN = '\n\nif __name__ == "__main__":\n'
 _WIDENED = """
-        from aws_cdk import aws_iam
+    from aws_cdk import aws_iam
 
-        path = "production/Devices/TokenExchange/Role"
-        role = next(node for node in app.node.find_all() if node.node.path == path)
-        role.add_to_principal_policy(
-            aws_iam.PolicyStatement(actions=["s3:PutObject"], resources=["arn:aws:s3:::a-bucket/*"])
-        )
-        app.synth()
+    path = "production/Devices/TokenExchange/Role"
+    role = next(node for node in app.node.find_all() if node.node.path == path)
+    role.add_to_principal_policy(
+        aws_iam.PolicyStatement(actions=["s3:PutObject"], resources=["arn:aws:s3:::a-bucket/*"])
+    )
 """
 
 
@@ -34,8 +34,8 @@ def make(checkout: Checkout) -> str:
     checkout.set("staging", "bucket_name", RENAMED)
     app = checkout.root / "app.py"
     text = app.read_text(encoding="utf-8")
-    assert text.count("\n        app.synth()\n") == 1
-    app.write_text(text.replace("\n        app.synth()\n", _WIDENED), encoding="utf-8")
+    assert text.count(_MAIN) == 1
+    app.write_text(text.replace(_MAIN, f"{_WIDENED}{_MAIN}"), encoding="utf-8")
     return digest
 
 
