@@ -170,8 +170,7 @@ def test_a_defect_is_one_line_that_names_the_file_with_the_traceback(
 
 def test_a_missing_package_is_one_message_with_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """`make setup` does not install what only a review needs."""
-    for name in [name for name in sys.modules if name.startswith(("cfnlint", "deeplens.review."))]:
-        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "cfnlint.schema", raising=False)
     monkeypatch.setitem(sys.modules, "cfnlint", None)
     result = failed("review main")
     assert (result.exit_code, "`make setup-development`" in result.stderr) == (1, True)
