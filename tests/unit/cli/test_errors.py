@@ -139,6 +139,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
         (EmulatorNotRunningError("text"), 3),
         (NoEmulatorError("text"), 3),
         (ModuleNotFoundError("text", name="cfnlint"), 1),
+        (ModuleNotFoundError("text", name="local_aws.process"), 1),
         (FileNotFoundError(2, "No such file or directory", ABSENT), 1),
     ],
     ids=repr,

@@ -209,6 +209,26 @@ def test_the_commands_answer_away_from_a_checkout(wheel: Wheel, tmp_path: Path) 
     assert failed.stderr == "Error: environments/dev.toml: no such environment file\n"
 
 
+def test_releases_and_environment_files_are_read_away_from_a_checkout(
+    wheel: Wheel, tmp_path: Path
+) -> None:
+    for name in ("environments", "models"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    listed = run(wheel, tmp_path, "release", "list", "--offline")
+    assert (listed.returncode, "production" in listed.stdout) == (0, True), listed.stderr
+    checked = run(wheel, tmp_path, "env", "check")
+    assert (checked.returncode, checked.stdout.count("valid")) == (0, 3), checked.stderr
+
+
+def test_the_commands_of_the_emulator_name_the_checkout_that_they_need(
+    wheel: Wheel, tmp_path: Path
+) -> None:
+    failed = run(wheel, tmp_path, "local", "up")
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1
+    assert "in a checkout" in failed.stderr
+
+
 def test_the_installed_tools_are_named_by_the_same_digest_as_the_checkouts(
     wheel: Wheel, tmp_path: Path
 ) -> None:
