@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from deeplens.config import EnvironmentConfig, load_environment
-from deeplens.local.deployment import CDK, NODE, bootstrap
+from deeplens.local.cdk import CDK, NODE, bootstrap
 from deeplens.local.emulator import (
     LOCAL,
     LOGS,

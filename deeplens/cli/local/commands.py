@@ -30,8 +30,8 @@ from deeplens.config import (
     load_environments,
 )
 from deeplens.local import (
+    cdk,
     cores,
-    deployment,
     emulator,
     iris,
     signing,
@@ -180,14 +180,14 @@ def deploy_environment(name: str, plan: Path | None, *, as_json: bool) -> None:
     ):
         environment, steps = _environment(name), Steps()
         if plan is not None:
-            deployment.check_plan_file(plan)
+            cdk.check_plan_file(plan)
         endpoint = _running_emulator()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(emulator.tools())
+            cdk.synthesize(emulator.tools())
         if plan is not None:
             with steps.step("compare", f"compare with {plan}"):
-                deployment.check_plan(environment, plan.resolve())
+                cdk.check_plan(environment, plan.resolve())
         status = _deploy(steps, environment, endpoint)
         document.update(_deployed(environment, status), steps=steps.seconds)
 
@@ -246,10 +246,10 @@ def deliver(
         environments = load_environments(ROOT / "environments")
         if base is not None:
             with steps.step("review", f"review what changes, compared with {base}"):
-                click.echo(f"  {deployment.review(base)}")
+                click.echo(f"  {cdk.review(base)}")
         assembly = LOCAL / "deliver" / "cdk.out"
         with steps.step("synthesize", "synthesize every environment and the pipeline"):
-            deployment.synthesize_pipeline(pipeline.resolve(), assembly, emulator.tools())
+            cdk.synthesize_pipeline(pipeline.resolve(), assembly, emulator.tools())
         with (
             steps.step("bootstrap", "cdk bootstrap"),
             checkout_lock(_ASSEMBLY, click.echo),
@@ -257,7 +257,7 @@ def deliver(
             delivered = load_delivery(pipeline, environments)
             account = delivered[0].account if delivered else None
             for environment in environments:
-                deployment.bootstrap(environment, endpoint, assembly, account)
+                cdk.bootstrap(environment, endpoint, assembly, account)
         try:
             result = subprocess.run(  # noqa: S603 - this project's own command
                 [sys.executable, "-m", "deeplens.local.pipeline", "--assembly", assembly, *answers],
@@ -291,9 +291,9 @@ def show_difference(name: str, *, as_json: bool) -> None:
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(emulator.tools())
+            cdk.synthesize(emulator.tools())
         with steps.step("diff", f"cdk diff '{name}/*'"):
-            difference = deployment.difference(environment, endpoint)
+            difference = cdk.difference(environment, endpoint)
         document.update(environment=name, difference=difference.strip())
         click.echo(difference.strip())
         click.echo(f"next: `deeplens local deploy {name}`")
@@ -334,12 +334,12 @@ def roll_back(name: str, reason: str, digest: str | None, *, as_json: bool) -> N
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("pin", f"pin the release that {name} ran before"):
-            for line in deployment.roll_back(environment, reason, digest).splitlines():
+            for line in cdk.roll_back(environment, reason, digest).splitlines():
                 # The rest of this command does what the line "next: …" recommends.
                 if not line.startswith("next: "):
                     click.echo(line)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(emulator.tools())
+            cdk.synthesize(emulator.tools())
         pinned = _environment(name)
         status = _deploy(steps, pinned, endpoint)
         document.update(_deployed(pinned, status), steps=steps.seconds)
@@ -513,7 +513,7 @@ def _released(
         trusting = signing.sign(environment)
     with checkout_lock(_ASSEMBLY, click.echo):
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(emulator.tools(), trusting)
+            cdk.synthesize(emulator.tools(), trusting)
         is_ours = emulator.read_endpoint() is None
         with steps.step("emulator", "start the emulator (an AWS on this machine)"):
             endpoint = stack.enter_context(emulator.started_emulator())
@@ -527,17 +527,17 @@ def _deploy(
     """Bootstrap the account, deploy the environment, and return the status of its fleet."""
     with _truthful_interrupt(environment, endpoint, emulator_ends=emulator_ends):
         with steps.step("bootstrap", "cdk bootstrap"):
-            if not deployment.bootstrap(environment, endpoint):
+            if not cdk.bootstrap(environment, endpoint):
                 click.echo("  the account is already bootstrapped")
         with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
             # An interrupted deploy may still go on; CloudFormation accepts no other meanwhile.
-            deployment.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
-            output = deployment.deploy(environment, endpoint)
+            cdk.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
+            output = cdk.deploy(environment, endpoint)
     status = emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"]
-    if not deployment.changed_nothing(output):
+    if not cdk.changed_nothing(output):
         click.echo(f"  project: {status}")
         return str(status)
-    fleet = deployment.fleet_status(environment)
+    fleet = cdk.fleet_status(environment)
     click.echo(f"  no changes since {fleet.deployed_at}; the result at that time: {status}")
     click.echo(f"  now: {fleet.summary}")
     return fleet.summary
@@ -561,7 +561,7 @@ def _truthful_interrupt(
     try:
         yield
     except Interrupted:
-        if not deployment.stacks_under_way(environment, endpoint):
+        if not cdk.stacks_under_way(environment, endpoint):
             raise
         if not emulator_ends:
             raise Interrupted(
@@ -572,7 +572,7 @@ def _truthful_interrupt(
             "interrupted; the emulator stops when CloudFormation has ended what it began, at most "
             f"{_SETTLE_SECONDS:.0f} s from now"
         )
-        left = deployment.wait_for_stacks(environment, endpoint, _SETTLE_SECONDS)
+        left = cdk.wait_for_stacks(environment, endpoint, _SETTLE_SECONDS)
         if left:
             raise Interrupted(
                 f"the emulator stops in the middle of {', '.join(left)}: its next start returns to "
