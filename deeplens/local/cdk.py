@@ -1,27 +1,20 @@
-"""`cdk bootstrap` and `cdk deploy` against the emulator, with the pinned CDK CLI."""
+"""Commands of the pinned CDK CLI against the emulator, and the state of their stacks."""
 
-import json
 import time
-from collections import Counter
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deeplens.config import EnvironmentConfig
-from deeplens.local.emulator import (
-    LOGS,
-    ROOT,
-    Endpoint,
-    session,
-    shell,
-    tools,
-)
+from deeplens.local.checkout_lock import checkout_lock
+from deeplens.local.emulator import LOGS, ROOT, Endpoint, session, shell, tools
 from deeplens.local.policies import create_policies
-from deeplens.local.processes import WRONG_INPUT, CommandFailed, run
+from deeplens.local.processes import run
 from deeplens.local.status import status_line
-from deeplens.review import ReviewError
+from deeplens.local.steps import Steps
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -30,26 +23,30 @@ CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = ROOT / ".venv" / "bin" / "node"
 ASSEMBLY = ROOT / "cdk.out"
 ENVIRONMENTS = ROOT / "environments"
-# The exit code of `deeplens fleet status` if a reachable device does not run what is planned.
-_NOT_AS_PLANNED = 4
 _POLL_SECONDS = 0.5
 _TOOLKIT = "DeepLensToolkit"
 
 
-def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -> None:
+def assembly_lock() -> AbstractContextManager[int]:
+    """Return the lock of cdk.out, held from synthesis to the end of the deploy that reads it."""
+    return checkout_lock(ASSEMBLY.name, click.echo)
+
+
+def synthesize(steps: Steps, environments: Path = ENVIRONMENTS) -> None:
     """Write the CloudFormation of every file of `environments` into cdk.out."""
-    run(
-        [
-            NODE,
-            CDK,
-            "synth",
-            "--quiet",
-            "--no-validation",
-            f"--context=environments={environments}",
-        ],
-        LOGS / "synth.log",
-        environment,
-    )
+    with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
+        run(
+            [
+                NODE,
+                CDK,
+                "synth",
+                "--quiet",
+                "--no-validation",
+                f"--context=environments={environments}",
+            ],
+            LOGS / "synth.log",
+            tools(),
+        )
 
 
 def bootstrap(
@@ -144,7 +141,7 @@ def wait_for_stacks(
     return stacks
 
 
-def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str]) -> None:
+def synthesize_pipeline(pipeline: Path, output: Path) -> None:
     """Write every environment and the pipeline of a delivery file into `output`."""
     run(
         [
@@ -157,52 +154,7 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
             f"--context=delivery={pipeline}",
         ],
         LOGS / "synth-pipeline.log",
-        environment,
-    )
-
-
-def review(base: str) -> str:
-    """Write the review page of the working tree, compared with a commit; return its path."""
-    output = run([ROOT / ".venv/bin/python", "-m", "deeplens", "review", base], LOGS / "review.log")
-    return output.strip().splitlines()[-1]
-
-
-@dataclass(frozen=True)
-class FleetStatus:
-    """The current reports of a fleet's cameras.
-
-    Attributes:
-        deployed_at: when its current deployment was created, ISO 8601 in UTC.
-        summary: the number of devices by state, with the command that shows more.
-    """
-
-    deployed_at: str
-    summary: str
-
-
-def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
-    """Ask the fleet's cameras on the emulator.
-
-    Raises:
-        CommandFailed: the fleet has no deployment, or the emulator does not answer.
-    """
-    name = environment.name
-    try:
-        text = run(
-            [ROOT / ".venv/bin/deeplens", "fleet", "status", name, "--local", "--json"],
-            LOGS / f"status-{name}.log",
-            tools(),
-            accepted=(0, _NOT_AS_PLANNED),
-        )
-    except CommandFailed as error:
-        raise CommandFailed(f"the status of {name} is not known: {error}") from None
-    document = json.loads(text)
-    states = Counter(device["standing"] for device in document["devices"])
-    counted = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-    stopped = f"; the release is stopped: {document['stopped']}" if document["stopped"] else ""
-    return FleetStatus(
-        document["deployed_at"],
-        f"{counted or 'no device'}{stopped} (`deeplens fleet status {name} --local`)",
+        tools(),
     )
 
 
@@ -212,53 +164,6 @@ def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
         [NODE, CDK, "diff", f"{environment.name}/*", "--app", ASSEMBLY, "--method=template"],
         LOGS / f"diff-{environment.name}.log",
         shell(environment, endpoint),
-    )
-
-
-def check_plan_file(plan: Path) -> None:
-    """Check that a plan can be read before the synthesis.
-
-    Raises:
-        CommandFailed: the plan cannot be read; the exit code is that of wrong input.
-    """
-    from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
-
-    try:
-        read_plan(plan)
-    except ReviewError as error:
-        raise CommandFailed(str(error), WRONG_INPUT) from None
-
-
-def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
-    """Compare the assembly with a plan; raise `CommandFailed` with every difference."""
-    run(
-        [
-            ROOT / ".venv/bin/python",
-            "-m",
-            "deeplens",
-            "env",
-            "plan",
-            environment.name,
-            "--check",
-            plan,
-        ],
-        LOGS / "plan.log",
-    )
-
-
-def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -> str:
-    """Pin a release that the environment verified before; return the output."""
-    return run(
-        [
-            ROOT / ".venv/bin/deeplens",
-            "release",
-            "rollback",
-            environment.name,
-            "--local",
-            f"--reason={reason}",
-            *([f"--to={digest}"] if digest else []),
-        ],
-        LOGS / f"rollback-{environment.name}.log",
     )
 
 

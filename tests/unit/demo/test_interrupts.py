@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from deeplens.cli.local import commands as cli
-from deeplens.cli.local.commands import Interrupted, _interruptible, _truthful_interrupt
-from deeplens.local import cdk
+from deeplens.local import cdk, interrupts
 from deeplens.local.cdk import stacks_under_way
+from deeplens.local.interrupts import Interrupted, interruptible, interruptible_update
 
 DEV: Any = type("Environment", (), {"name": "dev"})()
 
@@ -24,12 +23,12 @@ def interrupt(
         return list(last)
 
     monkeypatch.setattr(cdk, "stacks_under_way", stacks)
-    monkeypatch.setattr(cli, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(interrupts, "_SETTLE_SECONDS", 0.0)
     endpoint: Any = None
     with (
         pytest.raises(SystemExit) as ended,
-        _interruptible(),
-        _truthful_interrupt(DEV, endpoint, emulator_ends=emulator_ends),
+        interruptible(),
+        interruptible_update(DEV, endpoint, emulator_ends=emulator_ends),
     ):
         raise Interrupted
     return ended.value.code
