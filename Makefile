@@ -160,7 +160,8 @@ watch: COMMAND = local watch $(ENV)
 environment: COMMAND = env new "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
 review: COMMAND = review "$(BASE)"
 .PHONY: $(MOVED)
-$(MOVED): setup-development
+plan review deploy deliver: .venv/.development
+$(MOVED): setup
 	@echo 'make $@ is now: .venv/bin/deeplens $(strip $(COMMAND))' >&2
 	@.venv/bin/deeplens $(COMMAND)
 

@@ -10,7 +10,8 @@ ModelToolsError
 ├── SigningError     a key cannot sign, or a release cannot be signed
 │   └── WrongKeyError  a key is not valid
 ├── RegistryError    a release cannot be promoted, or the audit log is damaged
-│   └── NoCameraError  no connected camera can verify a release
+│   ├── NoEmulatorError  the emulator is not running
+│   └── NoCameraError    no connected camera can verify a release
 └── IsolationError   the limited process crashed or was ended
 """
 
@@ -61,6 +62,12 @@ class WrongKeyError(SigningError):
 
 class RegistryError(ModelToolsError):
     """A release cannot be promoted, or the audit log is damaged."""
+
+
+class NoEmulatorError(RegistryError):
+    """The emulator of the checkout is not running."""
+
+    exit_code = 3
 
 
 class NoCameraError(RegistryError):

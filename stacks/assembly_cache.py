@@ -13,8 +13,9 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# Artifacts are named by their digest and may be large, so they are linked, not copied or read.
-_LINKED = "asset.*.zip"
+# A larger archive is named by its digest, and linked instead of read and copied.
+_ARCHIVES = "asset.*.zip"
+_MAX_COPIED_BYTES = 4 << 20
 _BYTECODE = "__pycache__"
 
 
@@ -41,7 +42,7 @@ class AssemblyCache:
         digests = {
             file.relative_to(assembly).as_posix(): _sha256(file.read_bytes())
             for file in sorted(assembly.rglob("*"))
-            if file.is_file() and not file.match(_LINKED)
+            if file.is_file() and not _is_linked(file)
         }
         (assembly.parent / _DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
         self.remove(key)
@@ -68,8 +69,8 @@ class AssemblyCache:
             (output / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             _write_if_changed(output / name, content)
-        for artifact in assembly.glob(_LINKED):
-            _link(artifact, output / artifact.name)
+        for archive in filter(_is_linked, assembly.glob(_ARCHIVES)):
+            _link(archive, output / archive.name)
         os.utime(entry)
         return True
 
@@ -132,6 +133,10 @@ def _files(path: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name != _BYTECODE)
         for name in sorted(names):
             yield Path(folder, name)
+
+
+def _is_linked(file: Path) -> bool:
+    return file.match(_ARCHIVES) and file.stat().st_size > _MAX_COPIED_BYTES
 
 
 def _sha256(content: bytes) -> str:

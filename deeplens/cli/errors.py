@@ -13,6 +13,12 @@ import click
 
 from model_tools.cli.errors import INTERRUPTED, ReportingGroup, as_click_error, failed, wrong_input
 
+# The set-up of packages that not every installation has.
+_HINTS = {
+    "cfnlint": "run `make setup-development` in a checkout, or `pip install '.[review]'`",
+    "local_aws": "run `deeplens local` in a checkout, after `make setup`",
+}
+
 
 class OperatorGroup(ReportingGroup):
     """Reports the errors of this package, of AWS, and unexpected ones."""
@@ -54,18 +60,11 @@ def reported(error: Exception) -> click.ClickException | None:
             return failed(f"AWS refused {error.operation_name}: {code}: {message}")
         case BotoCoreError():
             return failed(f"AWS did not answer: {error}")
-    if isinstance(exit_code := getattr(error, "exit_code", None), int):
-        # A step of `deeplens local`, whose module imports the emulator: the wheel has none.
-        return with_exit_code(error, exit_code)
-    return as_click_error(error)
-
-
-def with_exit_code(error: object, code: int) -> click.ClickException:
-    """Return an error with this exit code."""
-    exception = failed(error)
-    # click reads the attribute of the exception, and documents it on the class.
-    vars(exception)["exit_code"] = code
-    return exception
+        case ModuleNotFoundError(name=str(name)) if hint := _HINTS.get(name.partition(".")[0]):
+            return failed(f"{name} is not installed: {hint}")
+    # A step of `deeplens local` has an exit code: its module imports the emulator, which the wheel
+    # does not contain.
+    return failed(error) if hasattr(error, "exit_code") else as_click_error(error)
 
 
 def _unexpected(error: Exception) -> click.ClickException:

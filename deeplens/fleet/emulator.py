@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 
 from deeplens.config import EnvironmentConfig
-from deeplens.fleet.errors import FleetError
+from deeplens.fleet.errors import EmulatorNotRunningError
 
 ENDPOINT = Path(".local") / "aws" / "endpoint.json"
 
@@ -20,7 +20,7 @@ def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) 
     Every client of this process connects to the emulator from then on.
 
     Raises:
-        FleetError: the emulator is not running.
+        EmulatorNotRunningError: the emulator is not running.
     """
     url, root_key = _read(endpoint, "endpoint_url"), _read(endpoint, "root_key")
     os.environ["AWS_ENDPOINT_URL"] = url
@@ -37,7 +37,7 @@ def emulator_root_ca(endpoint: Path = ENDPOINT) -> Path:
     """Return the file of the authority that signed the certificates of the emulator's endpoints.
 
     Raises:
-        FleetError: the emulator is not running.
+        EmulatorNotRunningError: the emulator is not running.
     """
     return Path(_read(endpoint, "ca_file"))
 
@@ -46,6 +46,6 @@ def _read(endpoint: Path, key: str) -> str:
     try:
         return str(json.loads(endpoint.read_text(encoding="utf-8"))[key])
     except (OSError, ValueError, KeyError):
-        raise FleetError(
+        raise EmulatorNotRunningError(
             f"{endpoint}: the emulator is not running; `deeplens local up` starts it"
         ) from None

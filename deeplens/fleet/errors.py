@@ -7,3 +7,9 @@ class FleetError(Exception):
 
 class WrongInputError(FleetError):
     """An argument has an invalid value."""
+
+
+class EmulatorNotRunningError(FleetError):
+    """`--local` is given, and the emulator of the checkout is not running."""
+
+    exit_code = 3

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 
 from deeplens.config import EnvironmentConfig
-from model_tools.errors import NoCameraError, RegistryError
+from model_tools.errors import NoCameraError, NoEmulatorError, RegistryError
 from shared.fleet import deployments
 from shared.fleet.deployments import Deployment
 from shared.fleet.device_state import ReceivedHeartbeat
@@ -254,7 +254,7 @@ def _endpoint(emulator: Path) -> tuple[str, str]:
         endpoint = json.loads(emulator.read_text(encoding="utf-8"))
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
-        raise RegistryError(
+        raise NoEmulatorError(
             f"{emulator}: the emulator is not running; start it with `deeplens local up`"
         ) from None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deeplens.config import EnvironmentConfig
 from deeplens.releases.aws import AwsAccounts
-from model_tools.errors import RegistryError
+from model_tools.errors import NoEmulatorError, RegistryError
 
 _POLL_SECONDS = 15.0
 
@@ -53,5 +53,7 @@ def check_gate(
 def _verification(accounts: AwsAccounts, environment: EnvironmentConfig, digest: str) -> str:
     try:
         return accounts.verification(environment, digest)
+    except NoEmulatorError:
+        raise
     except RegistryError as error:
         raise RegistryError(f"gate of {environment.name}: {error}") from None

@@ -18,6 +18,7 @@ from deeplens.review.html import as_html
 from deeplens.review.json_output import as_json
 from deeplens.review.markdown import as_markdown
 from deeplens.review.page import page_of
+from deeplens.review.replacement_rules import check_schemas
 from deeplens.review.synthesis import assembly_of, synthesize
 from deeplens.review.terminal import show
 
@@ -46,6 +47,7 @@ def main(base: str, output: Path, *, prints_json: bool) -> None:
     Exit codes: 0 the review is written; 1 it cannot be made; 2 wrong usage or input; 130
     interrupted.
     """
+    check_schemas()
     root = Path.cwd()
     commit = resolve(root, base)
     paths = tuple(uncommitted(root))

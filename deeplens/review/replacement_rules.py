@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
-from cfnlint.helpers import REGIONS
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
-
 from deeplens.assembly.intrinsics import Value
 from deeplens.review.json_diff import ABSENT, Absent, Difference, Path
 
@@ -40,6 +37,15 @@ _STATE = {
 }
 
 
+def check_schemas() -> None:
+    """Check that the schemas are installed; only `make setup-development` installs them.
+
+    Raises:
+        ModuleNotFoundError: they are not.
+    """
+    import cfnlint.schema  # noqa: F401, PLC0415 - see above
+
+
 def state_of(type_: str) -> str | None:
     """Return the state in resources of this type that a new one would not contain, or None."""
     return _STATE.get(type_)
@@ -66,6 +72,12 @@ def effect_of(type_: str, region: str, difference: Difference) -> Effect:
 
 @cache
 def _create_only(type_: str, region: str) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
+    from cfnlint.helpers import REGIONS  # noqa: PLC0415 - a plan does not need cfn-lint
+    from cfnlint.schema import (  # noqa: PLC0415 - as above
+        PROVIDER_SCHEMA_MANAGER,
+        ResourceNotFoundError,
+    )
+
     for schema_region in (region if region in REGIONS else "us-east-1", "us-east-1"):
         try:
             schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(schema_region, type_).schema

@@ -49,18 +49,21 @@ def as_click_error(error: Exception) -> click.ClickException | None:
 
 
 def failed(error: object) -> click.ClickException:
-    """Return an error with exit code 1; its text may contain names from a file."""
-    return click.ClickException(_shown(error))
+    """Return an error with its `exit_code`, or 1; its text may contain names from a file."""
+    return _reported(error, getattr(error, "exit_code", FAILED))
 
 
 def wrong_input(error: object) -> click.ClickException:
     """Return an error with exit code 2."""
-    return _WrongInput(_shown(error))
+    return _reported(error, WRONG_INPUT)
+
+
+def _reported(error: object, exit_code: int) -> click.ClickException:
+    exception = click.ClickException(_shown(error))
+    # click reads the attribute of the exception, and documents it on the class.
+    vars(exception)["exit_code"] = exit_code
+    return exception
 
 
 def _shown(error: object) -> str:
     return printable(str(error), longest=_LONGEST_MESSAGE, lines=True)
-
-
-class _WrongInput(click.ClickException):
-    exit_code = WRONG_INPUT

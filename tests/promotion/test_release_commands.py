@@ -71,7 +71,7 @@ def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) ->
         text=True,
         check=False,
     )
-    assert "the emulator is not running; start it with `deeplens local up`" in output_of(result, 1)
+    assert "the emulator is not running; start it with `deeplens local up`" in output_of(result, 3)
 
 
 def test_two_releases_are_compared_by_what_differs(world: World) -> None:

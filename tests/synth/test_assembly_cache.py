@@ -167,15 +167,17 @@ def test_a_cached_assembly_equals_a_new_one_byte_for_byte(checkout: Path, tmp_pa
     assert first == cached == again
 
 
-def test_a_cached_assembly_whose_files_changed_is_ignored(tmp_path: Path) -> None:
+# The second one is the code of a function.
+@pytest.mark.parametrize("name", ["stage/a.template.json", "asset.0123.zip"])
+def test_a_cached_assembly_whose_files_changed_is_ignored(tmp_path: Path, name: str) -> None:
     cache = AssemblyCache(tmp_path / "cache")
     assert cache.is_writable()
     with cache.new() as assembly:
         (assembly / "stage").mkdir(parents=True)
-        (assembly / "stage" / "a.template.json").write_text("{}", encoding="utf-8")
+        (assembly / name).write_text("{}", encoding="utf-8")
         cache.store("key", assembly)
     assert cache.restore("key", tmp_path / "first")
-    (tmp_path / "cache" / "key" / "assembly" / "stage" / "a.template.json").write_text("{ }")
+    (tmp_path / "cache/key/assembly" / name).write_text("{ }")
     assert not cache.restore("key", tmp_path / "second")
     assert not (tmp_path / "second").exists()
 
@@ -212,12 +214,12 @@ def test_an_assembly_that_cannot_be_cached_is_written(
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
-def test_an_artifact_is_linked_and_never_copied(tmp_path: Path) -> None:
+def test_a_large_artifact_is_linked_and_never_copied(tmp_path: Path) -> None:
     cache = AssemblyCache(tmp_path / "cache")
     assert cache.is_writable()
     with cache.new() as assembly:
         assembly.mkdir()
-        (assembly / "asset.0123.zip").write_bytes(b"artifact")
+        (assembly / "asset.0123.zip").write_bytes(bytes(5 << 20))
         (assembly / "manifest.json").write_text("{}", encoding="utf-8")
         cache.store("key", assembly)
     assert cache.restore("key", tmp_path / "out")

@@ -1,9 +1,7 @@
 """Publication of file assets to the buckets of `cdk bootstrap`, as cdk-assets does."""
 
-import io
 import json
 import re
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,8 @@ def publish(assembly: Path, command: str, client: Callable[[str, str], Any]) -> 
         )
     manifest = json.loads((assembly / match[1]).read_text(encoding="utf-8"))
     asset = manifest["files"][match[2]]
+    if (packaging := asset["source"]["packaging"]) != "file":
+        raise PipelineError(f"assets: packaging {packaging!r} is not supported: expected 'file'")
     destination = asset["destinations"][match[3]]
     bucket, key = destination["bucketName"], destination["objectKey"]
     role = destination["assumeRoleArn"].replace("${AWS::Partition}", "aws")
@@ -40,7 +40,7 @@ def publish(assembly: Path, command: str, client: Callable[[str, str], Any]) -> 
     try:
         if _exists(s3, bucket, key):
             return f"{bucket}/{key[:12]}… exists"
-        content = _content((assembly / match[1]).parent / asset["source"]["path"], asset)
+        content = ((assembly / match[1]).parent / asset["source"]["path"]).read_bytes()
         s3.put_object(Bucket=bucket, Key=key, Body=content)
     except ClientError as error:
         raise PipelineError(
@@ -57,17 +57,3 @@ def _exists(s3: Any, bucket: str, key: str) -> bool:
             return False
         raise
     return True
-
-
-def _content(source: Path, asset: dict[str, Any]) -> bytes:
-    if asset["source"]["packaging"] == "file":
-        return source.read_bytes()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(source.rglob("*")):
-            if file.is_file():
-                name = file.relative_to(source).as_posix()
-                entry = zipfile.ZipInfo(name)
-                entry.external_attr = (file.stat().st_mode & 0o777) << 16
-                archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
-    return packed.getvalue()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deeplens.assembly import read_assembly
 from deeplens.local.pipeline import PipelineError
 
 # CodePipeline's default timeout of an approval: seven days.
@@ -62,23 +63,19 @@ def read_pipeline(assembly: Path) -> Pipeline:
         PipelineError: there is no assembly, or it contains no pipeline.
     """
     try:
-        manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
+        stacks = read_assembly(assembly)
     except FileNotFoundError:
         raise PipelineError(
             f"{assembly} is not a cloud assembly; `cdk synth` creates one"
         ) from None
-    for artifact in manifest["artifacts"].values():
-        if artifact["type"] != "aws:cloudformation:stack":
-            continue
-        file = assembly / artifact["properties"]["templateFile"]
-        resources = json.loads(file.read_text(encoding="utf-8"))["Resources"]
+    for stack in stacks:
+        resources = stack.template.get("Resources", {})
         for resource in resources.values():
             if resource["Type"] == "AWS::CodePipeline::Pipeline":
-                account, region = artifact["environment"].removeprefix("aws://").split("/")
                 stages = tuple(
                     _stage(assembly, resources, stage) for stage in resource["Properties"]["Stages"]
                 )
-                return Pipeline(assembly, account, region, stages)
+                return Pipeline(assembly, stack.account, stack.region, stages)
     raise PipelineError(
         f"{assembly} contains no pipeline; add environments/delivery.toml, then run `cdk synth`"
     )

@@ -1,5 +1,6 @@
 """An error of any command is one message and a documented exit code, never a traceback."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ from click.testing import CliRunner, Result
 from deeplens.cli import errors
 from deeplens.cli.env.check import check
 from deeplens.cli.main import main
-from deeplens.fleet.errors import FleetError, WrongInputError
+from deeplens.fleet.errors import EmulatorNotRunningError, FleetError, WrongInputError
 from deeplens.local import emulator
 from deeplens.local.processes import CommandFailed
 from deeplens.releases.pin import PinError
 from deeplens.review import ReviewError, WrongBaseError, WrongPlanError
 from deeplens.runtime.errors import RuntimeBuildError
+from model_tools.errors import NoEmulatorError
 
 ABSENT = "absent/file"
 # They reject their input before they need an account, a network or the emulator.
@@ -52,6 +54,9 @@ NOT_RUNNING = [
     "local camera dev",
     "local watch dev",
     "local deliver",
+    "fleet status dev --local",
+    "release rollback dev --local --reason test",
+    "release check dev --local",
 ]
 
 
@@ -92,7 +97,12 @@ def test_a_review_of_an_unknown_commit_is_wrong_input() -> None:
 
 
 @pytest.mark.parametrize("command", NOT_RUNNING)
-def test_without_the_emulator_the_exit_code_is_3(command: str) -> None:
+def test_without_the_emulator_the_exit_code_is_3(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("environments", "models"):
+        (tmp_path / name).symlink_to(Path(name).resolve())
+    monkeypatch.chdir(tmp_path)
     result = failed(command)
     assert result.exit_code == 3
     assert "`deeplens local up`" in result.stderr
@@ -126,6 +136,9 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
         (RuntimeBuildError("text"), 1),
         (CommandFailed("text"), 1),
         (CommandFailed("text", 3), 3),
+        (EmulatorNotRunningError("text"), 3),
+        (NoEmulatorError("text"), 3),
+        (ModuleNotFoundError("text", name="cfnlint"), 1),
         (FileNotFoundError(2, "No such file or directory", ABSENT), 1),
     ],
     ids=repr,
@@ -152,3 +165,11 @@ def test_a_defect_is_one_line_that_names_the_file_with_the_traceback(
     (log,) = tmp_path.glob("deeplens-*.log")
     assert str(log) in result.stderr
     assert "ZeroDivisionError" in log.read_text(encoding="utf-8")
+
+
+def test_a_missing_package_is_one_message_with_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make setup` does not install what only a review needs."""
+    monkeypatch.delitem(sys.modules, "cfnlint.schema", raising=False)
+    monkeypatch.setitem(sys.modules, "cfnlint", None)
+    result = failed("review main")
+    assert (result.exit_code, "`make setup-development`" in result.stderr) == (1, True)

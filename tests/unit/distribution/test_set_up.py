@@ -12,15 +12,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 # The commands that need only requirements/project.txt.
 PACKAGES = ("deeplens", "model_tools", "stacks")
-# `deeplens review` installs the requirements for development before.
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
-REVIEW = "deeplens.review."
 blocked, packages = (words.split(",") for words in sys.argv[1:])
 sys.modules.update(dict.fromkeys(blocked))
 for package in map(importlib.import_module, packages):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.endswith("__main__") and not module.name.startswith(REVIEW):
+        if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 """
 
