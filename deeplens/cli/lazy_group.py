@@ -27,27 +27,21 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self._lazy, self._package, self._targets = lazy, package, targets or {}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - of click
         """Return the names in the order in which they are declared."""
-        return [*self._lazy, *super().list_commands(ctx)]
+        return list(self._lazy)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, imported."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - of click
+        """Return a command, imported, or None if the group has no such command."""
         if cmd_name not in self._lazy:
-            return super().get_command(ctx, cmd_name)
+            return None
         name = cmd_name.replace("-", "_")
         target = self._targets.get(cmd_name, f"{self._package}.{name}:{name}")
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing the modules of the lazy ones."""
-        rows = list(self._lazy.items())
-        limit = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
-        for name in super().list_commands(ctx):
-            command = super().get_command(ctx, name)
-            if command is not None and not command.hidden:
-                rows.append((name, command.get_short_help_str(limit)))
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - of click
+        """Write the list of commands without importing their modules."""
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(list(self._lazy.items()))

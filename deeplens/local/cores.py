@@ -3,16 +3,18 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deeplens.config import EnvironmentConfig
 from deeplens.local import emulator
-from deeplens.local.emulator import LOGS, Endpoint
-from deeplens.local.processes import CommandFailed, running
+from deeplens.local.emulator import LOGS, ROOT, Endpoint
+from deeplens.local.processes import WRONG_INPUT, CommandFailed, running
 from deeplens.local.status import status_line
+from deeplens.local.steps import Steps
+from deeplens.runtime.device_environment import runtime_problem
 from local_aws.core_device.connection import BACK, LOST
 from local_aws.core_device.running_lock import running_process
 
@@ -94,6 +96,34 @@ def check_free(thing: str) -> None:
         )
 
 
+def check_runtime(environment: EnvironmentConfig) -> None:
+    """Check that the virtual device can run what the environment pins for devices.
+
+    Raises:
+        CommandFailed: it has another Python than the pinned [runtime].
+    """
+    if environment.runtime.to_pins() and (problem := runtime_problem(ROOT)):
+        raise CommandFailed(f"environments/{environment.name}.toml: {problem}", WRONG_INPUT)
+
+
+@contextmanager
+def provisioned_core(
+    steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint, thing: str, images: Path
+) -> Iterator[RunningCore]:
+    """Provision a core device and run it for the length of the block.
+
+    Raises:
+        CommandFailed: a device with this name is running, or it does not start or join.
+    """
+    check_free(thing)
+    with steps.step("provision", f"provision {thing}: thing, certificate, member of the fleet"):
+        emulator.provision(environment, endpoint, thing)
+    with ExitStack() as stack:
+        with steps.step("start", f"start the virtual core device {thing}"):
+            core = stack.enter_context(running_core(environment, thing, images))
+        yield core
+
+
 @contextmanager
 def running_core(environment: EnvironmentConfig, thing: str, images: Path) -> Iterator[RunningCore]:
     """Run a core device for the length of the block, which begins when the device has joined.
@@ -150,14 +180,19 @@ def wait_for_live_view(core: RunningCore) -> str | None:
     return core.live_view()
 
 
+def _never_ended(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
 def stay(
     core: RunningCore,
     endpoint: Endpoint,
     announce: Callable[[str], None],
-    ended: Callable[[float], bool],
+    ended: Callable[[float], bool] = _never_ended,
     outage: Callable[[str], None] | None = None,
 ) -> None:
-    """Return when `ended`, called with how long it may wait, returns True.
+    """Return when `ended`, called with how long it may wait, returns True; by default never.
 
     Each new address of the live view is announced: a deployment opens another one. If `outage` is
     given, the device outlives the emulator, and `outage` gets the lines about its connection.

@@ -1,170 +1,41 @@
-"""`cdk bootstrap` and `cdk deploy` against the emulator, with the pinned CDK CLI."""
+"""The deployment of an environment to the running emulator, and the status of its fleet."""
 
 import json
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+import click
 
 from deeplens.config import EnvironmentConfig
-from deeplens.local.emulator import (
-    LOGS,
-    ROOT,
-    Endpoint,
-    session,
-    shell,
-    tools,
-)
-from deeplens.local.policies import create_policies
+from deeplens.local import cdk, emulator
+from deeplens.local.checkout import checkout_environment
+from deeplens.local.emulator import LOGS, ROOT, Endpoint, tools
+from deeplens.local.interrupts import interruptible_update
 from deeplens.local.processes import WRONG_INPUT, CommandFailed, run
-from deeplens.local.status import status_line
+from deeplens.local.steps import Steps
 from deeplens.review import ReviewError
 
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-
-CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
-NODE = ROOT / ".venv" / "bin" / "node"
-ASSEMBLY = ROOT / "cdk.out"
-ENVIRONMENTS = ROOT / "environments"
 # The exit code of `deeplens fleet status` if a reachable device does not run what is planned.
 _NOT_AS_PLANNED = 4
-_POLL_SECONDS = 0.5
-_TOOLKIT = "DeepLensToolkit"
+_UPDATE_SECONDS = 900.0
 
 
-def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -> None:
-    """Write the CloudFormation of every file of `environments` into cdk.out."""
-    run(
-        [
-            NODE,
-            CDK,
-            "synth",
-            "--quiet",
-            "--no-validation",
-            f"--context=environments={environments}",
-        ],
-        LOGS / "synth.log",
-        environment,
-    )
+@dataclass(frozen=True)
+class DeployedEnvironment:
+    """The result of a deployment, as `--json` prints it.
 
-
-def bootstrap(
-    environment: EnvironmentConfig,
-    endpoint: Endpoint,
-    assembly: Path = ASSEMBLY,
-    pipeline_account: str | None = None,
-) -> bool:
-    """Create the policies and run `cdk bootstrap` with them; return False if both were done.
-
-    The account of a pipeline, if one is given, may deploy and look things up.
+    Attributes:
+        environment: its name.
+        model: the name of the pinned model.
+        digest: of the pinned artifact.
+        status: of the project, or of the fleet if the deployment changed nothing.
     """
-    client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
-    expected = {"CloudFormationExecutionPolicies": ",".join(create_policies(client))}
-    options = ["--cloudformation-execution-policies", *expected.values()]
-    if pipeline_account:
-        expected |= dict.fromkeys(("TrustedAccounts", "TrustedAccountsForLookup"), pipeline_account)
-        options += ["--trust", pipeline_account, "--trust-for-lookup", pipeline_account]
-    if expected.items() <= _bootstrapped_with(client).items():
-        return False
-    target = f"aws://{environment.account}/{environment.region}"
-    run(
-        [NODE, CDK, "bootstrap", target, "--app", assembly, *options],
-        LOGS / "bootstrap.log",
-        shell(environment, endpoint),
-    )
-    return True
 
-
-def _bootstrapped_with(client: "CloudFormationClient") -> dict[str, str]:
-    """Return the parameters of the last `cdk bootstrap`, empty before the first."""
-    try:
-        (stack,) = client.describe_stacks(StackName=_TOOLKIT)["Stacks"]
-    except ClientError:
-        return {}
-    return {
-        parameter.get("ParameterKey", ""): parameter.get("ParameterValue", "")
-        for parameter in stack.get("Parameters", [])
-    }
-
-
-def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Run `cdk deploy '<environment>/*'` on the prebuilt assembly; return what it printed."""
-    return run(
-        [
-            NODE,
-            CDK,
-            "deploy",
-            f"{environment.name}/*",
-            "--app",
-            ASSEMBLY,
-            "--require-approval=never",
-            "--progress=events",
-            "--method=direct",
-            "--concurrency=6",
-        ],
-        LOGS / f"deploy-{environment.name}.log",
-        shell(environment, endpoint),
-    )
-
-
-def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
-    """Return the environment's stacks that are in the middle of an operation, with their status.
-
-    An emulator that does not answer has none.
-    """
-    client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
-    try:
-        stacks = client.describe_stacks()["Stacks"]
-    except (BotoCoreError, ClientError):
-        return []
-    return [
-        f"{stack['StackName']} ({stack['StackStatus']})"
-        for stack in stacks
-        if stack["StackName"].startswith(f"{environment.name}-")
-        and stack["StackStatus"].endswith("_IN_PROGRESS")
-        and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
-    ]
-
-
-def wait_for_stacks(
-    environment: EnvironmentConfig, endpoint: Endpoint, seconds: float
-) -> list[str]:
-    """Wait at most `seconds` until every operation has ended; return the stacks that remain."""
-    give_up_at = time.monotonic() + seconds
-    with status_line() as status:
-        while stacks := stacks_under_way(environment, endpoint):
-            if time.monotonic() > give_up_at:
-                break
-            status.update(f"waiting for {', '.join(stacks)}")
-            time.sleep(_POLL_SECONDS)
-    return stacks
-
-
-def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str]) -> None:
-    """Write every environment and the pipeline of a delivery file into `output`."""
-    run(
-        [
-            NODE,
-            CDK,
-            "synth",
-            "--quiet",
-            "--no-validation",
-            f"--output={output}",
-            f"--context=delivery={pipeline}",
-        ],
-        LOGS / "synth-pipeline.log",
-        environment,
-    )
-
-
-def review(base: str) -> str:
-    """Write the review page of the working tree, compared with a commit; return its path."""
-    output = run([ROOT / ".venv/bin/python", "-m", "deeplens", "review", base], LOGS / "review.log")
-    return output.strip().splitlines()[-1]
+    environment: str
+    model: str
+    digest: str
+    status: str
 
 
 @dataclass(frozen=True)
@@ -178,6 +49,68 @@ class FleetStatus:
 
     deployed_at: str
     summary: str
+
+
+def deploy_environment(steps: Steps, name: str, plan: Path | None) -> DeployedEnvironment:
+    """Synthesize the environment `name`, compare it with a plan if one is given, and deploy it.
+
+    Raises:
+        CommandFailed: a step failed, or what was synthesized differs from the plan.
+        ConfigError: the environment file is not valid.
+    """
+    environment = checkout_environment(name)
+    if plan is not None:
+        _check_plan_file(plan)
+    endpoint = emulator.running_emulator()
+    with cdk.assembly_lock():
+        cdk.synthesize(steps)
+        if plan is not None:
+            with steps.step("compare", f"compare with {plan}"):
+                _check_plan(environment, plan.resolve())
+        return bootstrap_and_deploy(steps, environment, endpoint)
+
+
+def bootstrap_and_deploy(
+    steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint, *, emulator_ends: bool = False
+) -> DeployedEnvironment:
+    """Bootstrap the account and deploy the synthesized environment.
+
+    Raises:
+        CommandFailed: a step failed.
+        Interrupted: with the update that continues.
+    """
+    with interruptible_update(environment, endpoint, emulator_ends=emulator_ends):
+        with steps.step("bootstrap", "cdk bootstrap"):
+            if not cdk.bootstrap(environment, endpoint):
+                click.echo("  the account is already bootstrapped")
+        with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
+            # An interrupted deploy may still go on; CloudFormation accepts no other meanwhile.
+            cdk.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
+            output = cdk.deploy(environment, endpoint)
+    status = str(emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"])
+    if cdk.changed_nothing(output):
+        fleet = fleet_status(environment)
+        click.echo(f"  no changes since {fleet.deployed_at}; the result at that time: {status}")
+        click.echo(f"  now: {fleet.summary}")
+        status = fleet.summary
+    else:
+        click.echo(f"  project: {status}")
+    model = environment.model
+    return DeployedEnvironment(environment.name, model.name, model.digest, status)
+
+
+def compare_with_deployment(steps: Steps, name: str) -> str:
+    """Synthesize the environment `name`, and return the output of `cdk diff`.
+
+    Raises:
+        CommandFailed: a step failed.
+        ConfigError: the environment file is not valid.
+    """
+    environment, endpoint = checkout_environment(name), emulator.running_emulator()
+    with cdk.assembly_lock():
+        cdk.synthesize(steps)
+        with steps.step("diff", f"cdk diff '{name}/*'"):
+            return cdk.difference(environment, endpoint).strip()
 
 
 def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
@@ -206,16 +139,7 @@ def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
     )
 
 
-def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Run `cdk diff '<environment>/*'` on the prebuilt assembly; return what it printed."""
-    return run(
-        [NODE, CDK, "diff", f"{environment.name}/*", "--app", ASSEMBLY, "--method=template"],
-        LOGS / f"diff-{environment.name}.log",
-        shell(environment, endpoint),
-    )
-
-
-def check_plan_file(plan: Path) -> None:
+def _check_plan_file(plan: Path) -> None:
     """Check that a plan can be read before the synthesis.
 
     Raises:
@@ -229,7 +153,7 @@ def check_plan_file(plan: Path) -> None:
         raise CommandFailed(str(error), WRONG_INPUT) from None
 
 
-def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
+def _check_plan(environment: EnvironmentConfig, plan: Path) -> None:
     """Compare the assembly with a plan; raise `CommandFailed` with every difference."""
     run(
         [
@@ -244,24 +168,3 @@ def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
         ],
         LOGS / "plan.log",
     )
-
-
-def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -> str:
-    """Pin a release that the environment verified before; return the output."""
-    return run(
-        [
-            ROOT / ".venv/bin/deeplens",
-            "release",
-            "rollback",
-            environment.name,
-            "--local",
-            f"--reason={reason}",
-            *([f"--to={digest}"] if digest else []),
-        ],
-        LOGS / f"rollback-{environment.name}.log",
-    )
-
-
-def changed_nothing(output: str) -> bool:
-    """Return true if the deployment changed no stack."""
-    return output.count("(no changes)") == output.count("Stack ARN:")

@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import click
+
 from deeplens.config import EnvironmentConfig
 from deeplens.local import emulator
-from deeplens.local.cores import RunningCore
+from deeplens.local.cores import EMULATOR_ENDED, RunningCore
 from deeplens.local.emulator import LOCAL, LOGS, Endpoint
 from deeplens.local.processes import CommandFailed
 from deeplens.local.status import status_line
@@ -17,6 +19,8 @@ from deeplens.local.status import status_line
 # A busy machine takes a minute to load TensorFlow.
 PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.25
+_EMULATOR_POLL_SECONDS = 0.5
+_SILENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,29 @@ def subscribed(
         yield messages
     finally:
         subscription.close()
+
+
+def arriving_messages(
+    messages: "queue.Queue[Message]", name: str, endpoint: Endpoint
+) -> Iterator[bytes]:
+    """Yield the messages of the environment `name` without end.
+
+    Raises:
+        CommandFailed: the emulator has ended, or runs on other ports.
+    """
+    silent_since: float | None = time.monotonic()
+    while True:
+        try:
+            yield messages.get(timeout=_EMULATOR_POLL_SECONDS).payload
+            silent_since = None
+        except queue.Empty:
+            if emulator.read_endpoint() != endpoint:
+                raise CommandFailed(EMULATOR_ENDED) from None
+            if silent_since is not None and time.monotonic() - silent_since > _SILENT_SECONDS:
+                click.echo(
+                    f"no message yet; `deeplens local camera {name}` starts a camera", err=True
+                )
+                silent_since = None
 
 
 def detections_of(

@@ -25,6 +25,7 @@ LOCAL = ROOT / ".local"
 LOGS = LOCAL / "logs"
 LOCAL_AWS: list[str | Path] = [ROOT / ".venv-local-aws" / "bin" / "python", "-m", "local_aws"]
 
+_NOT_RUNNING = 3
 _START_SECONDS = 180.0
 
 
@@ -58,6 +59,20 @@ def read_endpoint() -> Endpoint | None:
         Path(endpoint.ca_file),
         endpoint.root_key,
     )
+
+
+def running_emulator() -> Endpoint:
+    """Return the addresses of the running emulator.
+
+    Raises:
+        CommandFailed: it is not running; the exit code is 3.
+    """
+    endpoint = read_endpoint()
+    if endpoint is None:
+        raise CommandFailed(
+            "the emulator is not running; start it with `deeplens local up`", _NOT_RUNNING
+        )
+    return endpoint
 
 
 @contextmanager

@@ -1,19 +1,27 @@
 """The iris classifier of the DeepLens guide behind an endpoint of the emulator."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+
+import click
 
 from deeplens.config import EnvironmentConfig, load_environment
-from deeplens.local.deployment import CDK, NODE, bootstrap
+from deeplens.local.cdk import CDK, NODE, bootstrap
+from deeplens.local.checkout_lock import checkout_lock
 from deeplens.local.emulator import (
     LOCAL,
     LOGS,
     ROOT,
     Endpoint,
+    running_emulator,
     session,
     shell,
+    started_emulator,
 )
 from deeplens.local.processes import run
+from deeplens.local.steps import Steps
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 _BUILD = ROOT / "build" / "iris"
@@ -49,7 +57,43 @@ framework_version = "2.19"
 """
 
 
-def train() -> str:
+def host_classifier(steps: Steps, *, keep: bool, only_destroy: bool) -> dict[str, Any]:
+    """Deploy the classifier behind an endpoint, call it, and destroy it; return the result.
+
+    Args:
+        steps: the runner of the steps.
+        keep: leave the endpoint on the running emulator.
+        only_destroy: only destroy the endpoint that an earlier run left.
+
+    Raises:
+        CommandFailed: a step failed, or an option needs the emulator and it is not running.
+    """
+    result: dict[str, Any] = {}
+    with checkout_lock("iris", click.echo), ExitStack() as stack:
+        if not only_destroy:
+            with steps.step("train", "train the iris classifier and pack it for SageMaker"):
+                click.echo(f"  {_train()}")
+        with steps.step("emulator", "use the emulator (an AWS on this machine)"):
+            needs_running = keep or only_destroy
+            endpoint = (
+                running_emulator() if needs_running else stack.enter_context(started_emulator())
+            )
+        environment = _environment()
+        if not only_destroy:
+            with steps.step("deploy", "cdk deploy 'iris/Hosting'"):
+                _deploy(environment, endpoint)
+            with steps.step("call", "call the endpoint, and compare to 1e-6"):
+                result["comparison"] = _invoke(environment, endpoint).rstrip()
+                click.echo(result["comparison"])
+        if not keep:
+            with steps.step("destroy", "cdk destroy"):
+                remaining = _destroy(environment, endpoint)
+            result["endpoints_left"] = remaining
+            click.echo(f"  endpoints left: {', '.join(remaining) or 'none'}")
+    return result
+
+
+def _train() -> str:
     """Train the classifier and pack it for SageMaker; return its accuracy.
 
     Raises:
@@ -63,7 +107,7 @@ def train() -> str:
     return f"accuracy {result['accuracy']:.3f} on the test set"
 
 
-def environment() -> EnvironmentConfig:
+def _environment() -> EnvironmentConfig:
     """Write the environment file, with the artifact that dev pins, and read it."""
     folder = _SITE / "environments"
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +118,7 @@ def environment() -> EnvironmentConfig:
     return load_environment(file)
 
 
-def deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
+def _deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
     """Deploy the endpoint, and the Monitoring stack that its alarms need; raise CommandFailed."""
     _cdk(iris, endpoint, "synth", "--quiet", "--no-validation", f"--output={_SITE / 'cdk.out'}",
          f"--context=environments={_SITE / 'environments'}")  # fmt: skip
@@ -83,7 +127,7 @@ def deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
          "--require-approval=never", "--progress=events")  # fmt: skip
 
 
-def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
+def _invoke(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
     """Request predictions for the test set, and compare them with those at training time.
 
     Raises:
@@ -100,7 +144,7 @@ def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
     )  # fmt: skip
 
 
-def destroy(iris: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
+def _destroy(iris: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
     """Destroy both stacks; return the remaining endpoints (expected: none)."""
     _cdk(iris, endpoint, "destroy", "iris/Hosting", "iris/Monitoring", "--app", _assembly(),
          "--force")  # fmt: skip

@@ -140,7 +140,8 @@ def test_every_decision_has_context_decision_and_consequences() -> None:
 
 def test_the_readme_is_short_and_its_steps_are_those_of_the_demo() -> None:
     assert len(README.splitlines()) <= 100
-    code = (ROOT / "deeplens/cli/local/commands.py").read_text(encoding="utf-8")
+    modules = sorted((ROOT / "deeplens/local").glob("*.py"))
+    code = "\n".join(module.read_text(encoding="utf-8") for module in modules)
     titles = re.findall(r'steps\.step\("\w+", f?"([^"]+)"\)', code)
     patterns = [re.sub(r"\\{[^}]+\\}", ".+", re.escape(title)) for title in titles]
     steps = re.findall(r"^▸ (.+) …$", README, re.MULTILINE)

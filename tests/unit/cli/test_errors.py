@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
 from deeplens.cli import errors
+from deeplens.cli.env.check import check
 from deeplens.cli.main import main
 from deeplens.fleet.errors import EmulatorNotRunningError, FleetError, WrongInputError
 from deeplens.local import emulator
@@ -157,12 +157,11 @@ def test_a_defect_is_one_line_that_names_the_file_with_the_traceback(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
-    @click.command()
-    def broken() -> None:
+    def broken(**_: object) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setitem(main.commands, "broken", broken)
-    result = failed("broken")
+    monkeypatch.setattr(check, "callback", broken)
+    result = failed("env check")
     assert result.exit_code == 1
     (log,) = tmp_path.glob("deeplens-*.log")
     assert str(log) in result.stderr

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from deeplens.cli.local import commands as cli
-from deeplens.cli.local.commands import Interrupted, _interruptible, _truthful_interrupt
-from deeplens.local import deployment
-from deeplens.local.deployment import stacks_under_way
+from deeplens.local import cdk, interrupts
+from deeplens.local.cdk import stacks_under_way
+from deeplens.local.interrupts import Interrupted, interruptible, interruptible_update
 
 DEV: Any = type("Environment", (), {"name": "dev"})()
 
@@ -23,13 +22,13 @@ def interrupt(
         last[:] = next(answers, last)
         return list(last)
 
-    monkeypatch.setattr(deployment, "stacks_under_way", stacks)
-    monkeypatch.setattr(cli, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(cdk, "stacks_under_way", stacks)
+    monkeypatch.setattr(interrupts, "_SETTLE_SECONDS", 0.0)
     endpoint: Any = None
     with (
         pytest.raises(SystemExit) as ended,
-        _interruptible(),
-        _truthful_interrupt(DEV, endpoint, emulator_ends=emulator_ends),
+        interruptible(),
+        interruptible_update(DEV, endpoint, emulator_ends=emulator_ends),
     ):
         raise Interrupted
     return ended.value.code
@@ -88,6 +87,6 @@ def test_only_operations_of_the_environments_own_stacks_count(
                 ]
             }
 
-    monkeypatch.setattr(deployment, "session", lambda _environment, _endpoint: Session())
+    monkeypatch.setattr(cdk, "session", lambda _environment, _endpoint: Session())
     endpoint: Any = type("Endpoint", (), {"url": "http://127.0.0.1:1"})()
     assert stacks_under_way(DEV, endpoint) == ["dev-Inference (UPDATE_IN_PROGRESS)"]

@@ -1,0 +1,31 @@
+"""Detections, printed and drawn on the images that the virtual camera showed."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from deeplens.local.emulator import ROOT
+from shared.printable import printable
+from shared.vision.images import open_image
+
+ANNOTATED = ROOT / "build" / "demo"
+
+
+def show_detections(payloads: Iterable[bytes], images: Path) -> None:
+    """Print detections as they arrive; save each with its image."""
+    from local_aws.devices.mqtt_subscription import describe  # noqa: PLC0415 - an MQTT client
+    from model_tools.images import draw_detections  # noqa: PLC0415 - only the demo draws
+
+    ANNOTATED.mkdir(parents=True, exist_ok=True)
+    # In the order of their arrival, so that a label has the same color on every image.
+    labels: dict[str, None] = {}
+    for payload in payloads:
+        click.echo(f"  {printable(describe(payload))}")
+        message = json.loads(payload)
+        source = message["frame"]["source"]
+        detections = message["detections"]
+        labels |= dict.fromkeys(detection["label"] for detection in detections)
+        image = open_image(images / source)
+        draw_detections(image, detections, list(labels)).save(ANNOTATED / source)

@@ -1,0 +1,76 @@
+"""Interrupts of a command by SIGTERM or Ctrl-C, with a report about what continues."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deeplens.config import EnvironmentConfig
+from deeplens.local import cdk
+from deeplens.local.emulator import LOGS, Endpoint
+from deeplens.local.processes import CommandFailed
+
+_INTERRUPTED = 130
+_SETTLE_SECONDS = 60.0
+
+
+class Interrupted(Exception):  # noqa: N818 - names an event
+    """An interrupt by SIGTERM or Ctrl-C, with a text about what continues."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Stop what was started on a signal, and name the logs in an error of the emulator."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise CommandFailed(f"the emulator: {error}; see the logs in {LOGS}") from None
+    except Interrupted as interrupted:
+        remains = str(interrupted) or "everything that was started is stopped"
+        click.echo(f"interrupted; {remains}", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+@contextmanager
+def interruptible_update(
+    environment: EnvironmentConfig, endpoint: Endpoint, *, emulator_ends: bool
+) -> Iterator[None]:
+    """Report the update that continues after an interrupt, or wait for it if the emulator ends.
+
+    Raises:
+        Interrupted: with the stacks that are in the middle of an operation, if there are any.
+    """
+    try:
+        yield
+    except Interrupted:
+        if not cdk.stacks_under_way(environment, endpoint):
+            raise
+        if not emulator_ends:
+            raise Interrupted(
+                "the update that CloudFormation began continues: "
+                f"`deeplens local deploy {environment.name}` waits for it"
+            ) from None
+        click.echo(
+            "interrupted; the emulator stops when CloudFormation has ended what it began, at most "
+            f"{_SETTLE_SECONDS:.0f} s from now"
+        )
+        left = cdk.wait_for_stacks(environment, endpoint, _SETTLE_SECONDS)
+        if left:
+            raise Interrupted(
+                f"the emulator stops in the middle of {', '.join(left)}: its next start returns to "
+                "the state before that, of every account"
+            ) from None
+        raise
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # A second signal must not cut the clean-up short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise Interrupted
