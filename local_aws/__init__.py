@@ -1,1 +1,1 @@
-"""The local emulator: ministack, Greengrass V2 and other services, and a virtual core device."""
+"""The local emulator: ministack, services such as Greengrass V2, and a virtual core device."""

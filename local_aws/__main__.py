@@ -1,4 +1,4 @@
-"""``python -m local_aws``."""
+"""Entry point of ``python -m local_aws``."""
 
 from local_aws.cli import main
 

@@ -1,11 +1,11 @@
-"""The account and Region of a call."""
+"""The account and Region of an API call."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The account (12 digits) and Region that own the resources of a call."""
+    """The account (12 digits) and Region that own the resources of an API call."""
 
     account: str
     region: str
@@ -15,6 +15,6 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str) -> "Scope":
-        """Parse the form of ``str``: ``123456789012/eu-central-1``."""
+        """Parse a scope in the form of ``str(scope)``: ``123456789012/eu-central-1``."""
         account, _, region = text.partition("/")
         return cls(account, region)

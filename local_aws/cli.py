@@ -35,17 +35,17 @@ from local_aws.state.snapshots import newest, taken_at
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# Long limits: a busy machine starts ten times slower, and a kill loses the state.
+# The limits are long because a busy machine starts ten times slower, and a kill loses the state.
 _START_SECONDS = 300
 _STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20
-# On AWS, a detached policy can be deleted after up to five minutes.
+# On AWS, a detached policy can be deleted only after a delay of up to five minutes.
 _LONGEST_DELAY_SECONDS = 600.0
 
 
-# Commands that are imported on use.
+# These commands are imported on use, because their imports are slow.
 _LAZY = {
     "core": "local_aws.core_device.cli",
     "record": "local_aws.transcripts.cli",
@@ -53,13 +53,13 @@ _LAZY = {
 
 
 class _LazyGroup(click.Group):
-    """A group that imports some of its commands on use.
+    """A click group that imports some of its commands on use.
 
     System errors, such as a read-only disk, are reported in one line with exit code 1.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and convert an OSError into an error of click."""
         try:
             return super().invoke(ctx)
         except OSError as error:
@@ -85,9 +85,9 @@ _json_option = click.option(
 
 @contextmanager
 def _json_result(*, as_json: bool) -> Iterator[dict[str, Any]]:
-    """Yield the document of a command, and print it at the end if `as_json` is true.
+    """Yield the result of a command as a dictionary, and print it at the end if `as_json` is true.
 
-    With `as_json`, text that the command prints goes to stderr.
+    With `as_json`, the text that the command prints goes to stderr.
     """
     document: dict[str, Any] = {}
     stdout = sys.stdout
@@ -181,7 +181,7 @@ def up(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Start the emulator and wait until it is ready.
 
-    Exit codes: 0 ready, or it was running; 1 it did not start; 2 wrong usage.
+    Exit codes: 0 ready or already running, 1 not started, 2 wrong usage.
     """
     access = _device_access(device_ports, device_host, device_address)
     endpoint = running(paths)
@@ -198,7 +198,7 @@ def up(  # noqa: PLR0913 - one parameter per option
             f"{delays} is not a finite number of seconds", param_hint="--delays"
         )
     if trace_file is not None:
-        # Check the file before the state is changed.
+        # Check the file before the state changes.
         Trace(trace_file)
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.process.server")
@@ -222,13 +222,14 @@ def up(  # noqa: PLR0913 - one parameter per option
 def down(paths: StatePaths, *, as_json: bool) -> None:
     """Stop the emulator and keep its state.
 
-    Exit codes: 0 stopped, or it was not running; 1 its state could not be saved.
+    Exit codes: 0 stopped or not running, 1 the state could not be saved.
     """
     with _json_result(as_json=as_json) as document:
         endpoint = running(paths)
         document["stopped"] = endpoint is not None
         if endpoint is None:
-            # The file of a killed server is harmless, because its process does not run.
+            # A killed server leaves this file. It has no effect, because the process no longer
+            # exists.
             with suppress(OSError):
                 paths.endpoint.unlink()
             click.echo("emulator: not running")
@@ -237,7 +238,7 @@ def down(paths: StatePaths, *, as_json: bool) -> None:
 
 
 def _stop(paths: StatePaths, endpoint: Endpoint) -> None:
-    """Stop the server; raise an error if its state is not saved."""
+    """Stop the server; raise ClickException if its state was not saved."""
     in_time = stop(endpoint.pid, _STOP_SECONDS)
     if paths.clean_marker.exists():
         click.echo("emulator: stopped, state kept")
@@ -263,7 +264,7 @@ def _stop(paths: StatePaths, endpoint: Endpoint) -> None:
 def status(paths: StatePaths, *, as_json: bool) -> None:
     """Print the state of the emulator and its addresses.
 
-    Exit codes: 0 it runs, 3 it is not running.
+    Exit codes: 0 running, 3 not running.
     """
     endpoint = _running_or_exit(paths)
     if as_json:
@@ -312,9 +313,9 @@ def env(paths: StatePaths, account: str, region: str, *, as_json: bool) -> None:
 @_json_option
 @click.pass_obj
 def reset(paths: StatePaths, *, as_json: bool) -> None:
-    """Remove the state and its cores.
+    """Remove the emulator's state and its core devices.
 
-    Exit codes: 0 removed, 1 the emulator runs.
+    Exit codes: 0 removed, 1 the emulator is running.
     """
     endpoint = running(paths)
     if endpoint is not None:
@@ -342,7 +343,7 @@ def _device_access(ports: str | None, host: str | None, address: str | None) -> 
 
 
 def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> None:
-    """Raise an error if the running emulator does not serve devices as requested."""
+    """Raise ClickException if the running emulator does not serve devices as requested."""
     if access is None:
         return
     served = (
@@ -365,12 +366,12 @@ def _public(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _start(paths: StatePaths, options: list[str]) -> Endpoint:
-    """Start the server in the background, and return its addresses when it is ready."""
+    """Start the server in the background, wait until it is ready, and return its addresses."""
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("emulator: starting")
     command = [sys.executable, "-m", "local_aws"]
     with paths.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - this package, by this interpreter
+        process = subprocess.Popen(  # noqa: S603 - runs this package with the same interpreter
             [*command, "--state", str(paths.root), "up", "--daemon", *options],
             stdin=subprocess.DEVNULL,
             stdout=log,

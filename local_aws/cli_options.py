@@ -1,7 +1,7 @@
-"""Texts that the commands of the emulator share."""
+"""Texts shared by the emulator's commands."""
 
 
 def examples(*lines: str) -> str:
-    """Return the epilog of a command's help that shows how it is called."""
-    # The first line is click's mark for text that is not wrapped.
+    """Return the epilog with example calls for a command's help."""
+    # click does not wrap a paragraph that begins with this character.
     return "\b\nExamples:\n" + "\n".join(f"  deeplens {line}" for line in lines)

@@ -1,4 +1,4 @@
-"""The principal whose signature a request carries."""
+"""The principal that signed a request."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A verified principal: an account's root, or a session of a role."""
+    """A verified principal: the root user of an account, or a session of a role."""
 
     account: str
     arn: str

@@ -1,4 +1,4 @@
-"""The authorization checks of a call and its dependent actions, and the text of a denial."""
+"""The authorization checks of a call and its dependent actions, and the message of a denial."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from typing import Any
 
 from local_aws.authorization import reference
 
-# Actions that a call depends on only if it sets tags.
+# Dependent actions that AWS authorizes only if the call sets tags.
 _TAGGING = frozenset({"sagemaker:AddTags", "application-autoscaling:TagResource"})
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One evaluation: the caller, an action and a resource.
+    """One authorization check: an action on a resource.
 
-    ``context`` contains condition keys of the request with their values.
+    ``context`` contains the condition keys of the request with their values.
     """
 
     action: str
@@ -26,10 +26,10 @@ class Check:
 class Subjects:
     """The resources of one call, and the values that conditions of policies compare.
 
-    ``resources`` maps resource types (``service:type``) to ARNs. ``tags`` are those that the call
-    sets, and ``tag_keys`` the keys that it removes; ``own_tags`` those of its resource.
-    ``keys`` contains further condition keys, such as a service's own. ``passed_to`` is the service
-    to which the call passes a role.
+    ``resources`` maps resource types (``service:type``) to ARNs. ``tags`` are the tags that the
+    call sets, ``tag_keys`` the keys that it removes, and ``own_tags`` the tags of its resource.
+    ``keys`` contains other condition keys, for example those of the service. ``passed_to`` is the
+    service to which the call passes a role.
     """
 
     resources: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -40,12 +40,12 @@ class Subjects:
     passed_to: str = ""
 
 
-# Evaluates the policies; raises ServiceError (AccessDeniedException) for a denial.
+# Evaluates the policies. A denial raises ServiceError (AccessDeniedException).
 Authorize = Callable[[Check], None]
 
 
 def checks(action: str, subjects: Subjects) -> Iterator[Check]:
-    """Return the checks of a call, its own action first.
+    """Yield the checks of a call, its own action first.
 
     An action without resource types is checked on ``*``, as the Service Authorization Reference
     requires. A dependent action is checked on the resources of the call that have one of its
@@ -89,10 +89,10 @@ def _dependent_context(name: str, subjects: Subjects) -> dict[str, Any]:
 def denial_message(
     action: str, principal: str, resource: str, *, explicit: bool, of_resource: bool
 ) -> str:
-    """Return the message that denies a principal an action on a resource.
+    """Return the error message for a principal that is denied an action on a resource.
 
-    ``explicit`` is true for a matching Deny, and false if no statement allows the action.
-    ``of_resource`` is true if the resource-based policy denied it.
+    ``explicit`` is true if a Deny statement matched, and false if no statement allows the action.
+    ``of_resource`` is true if the resource-based policy denied the action.
     """
     article, kind = ("a", "resource-based") if of_resource else ("an", "identity-based")
     reason = (

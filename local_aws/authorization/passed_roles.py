@@ -1,7 +1,7 @@
-"""The roles that calls of ministack's services pass to an AWS service: each needs iam:PassRole.
+"""The roles that calls to ministack's services pass to an AWS service; each requires iam:PassRole.
 
-Sources: the Service Authorization Reference has iam:PassRole as dependent action of
-lambda:CreateFunction and of the operations of Step Functions and EventBridge Scheduler; the guides
+Sources: the Service Authorization Reference lists iam:PassRole as a dependent action of
+lambda:CreateFunction and of the operations of Step Functions and EventBridge Scheduler. The guides
 of the other services describe it ("AWS CloudFormation service role", "Passing role permissions" of
 AWS IoT rules, "Using identity-based policies" of EventBridge and CodeBuild).
 """
@@ -12,7 +12,7 @@ from typing import Any
 from local_aws.authorization.checks import Check
 from local_aws.service_protocol import Call
 
-# By botocore's name of the service: the principal that uses the role, and the operations.
+# Maps botocore's service names to the principal that uses the role, and to the operations.
 _PASSING = {
     "cloudformation": (
         "cloudformation.amazonaws.com",
@@ -36,7 +36,7 @@ _MEMBERS = {"role", "rolearn", "servicerole"}
 
 
 def checks_of_passed_roles(service: str, call: Call) -> Iterator[Check]:
-    """Yield one check for each role that a call gives to a service."""
+    """Yield one check for each role that a call passes to a service."""
     principal, operations = _PASSING.get(service, ("", set()))
     if call.operation in operations:
         for arn in dict.fromkeys(_roles(call.params)):

@@ -1,4 +1,4 @@
-"""The Service Authorization Reference's entries for the operations that the emulator serves.
+"""Entries of the Service Authorization Reference for the operations that the emulator serves.
 
 `make authorization-data` writes the data.
 """
@@ -29,8 +29,9 @@ DOCUMENTED_DEPENDENT_ACTIONS: dict[str, tuple[str, ...]] = {
 class Action:
     """An IAM action such as ``greengrass:CreateDeployment``.
 
-    ``resource_types`` are the types on which a policy can allow it, as ``service:type``; without
-    any, a policy has to allow it on ``*``. ``dependent_actions`` need to be allowed as well.
+    ``resource_types`` are the types on which a policy can allow the action, as ``service:type``. If
+    the tuple is empty, a policy must allow the action on ``*``. A policy must also allow the
+    ``dependent_actions``.
     """
 
     name: str
@@ -41,10 +42,10 @@ class Action:
 
 @cache
 def action(name: str) -> Action:
-    """Return an action.
+    """Return the entry of an action.
 
     Raises:
-        KeyError: the emulator serves no operation that needs it.
+        KeyError: no operation of the emulator requires the action.
     """
     entry = _data()["actions"][name]
     service = name.partition(":")[0]
@@ -62,7 +63,7 @@ def actions() -> list[str]:
 
 
 def arn(kind: str, scope: Scope, *names: str) -> str:
-    """Return the ARN of a resource of a type (``service:type``), from its names in their order."""
+    """Return the ARN of a resource of a type (``service:type``); it contains ``names`` in order."""
     values = iter(names)
     known = {"Partition": "aws", "Region": scope.region, "Account": scope.account}
     return _VARIABLE.sub(
@@ -71,7 +72,7 @@ def arn(kind: str, scope: Scope, *names: str) -> str:
 
 
 def resource_types(arn: str) -> list[str]:
-    """Return the types, as ``service:type``, whose ARNs have the form of this one."""
+    """Return the types (``service:type``) whose ARNs have the same form as ``arn``."""
     return [name for name, pattern in _patterns().items() if pattern.fullmatch(arn)]
 
 

@@ -1,4 +1,4 @@
-"""The IAM actions of the operations that the emulator's own services have."""
+"""The IAM actions of the operations that the emulator's own services implement."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from local_aws.services.sagemaker.service import SageMaker
 
 
 def served_actions() -> list[str]:
-    """Return the actions, sorted, such as ``greengrass:CreateDeployment``."""
-    cloud: Any = None  # no operation is called
+    """Return the IAM actions, sorted, for example ``greengrass:CreateDeployment``."""
+    cloud: Any = None  # no operation is called, so no cloud is required
     return sorted(
         {
             *(f"greengrass:{name}" for name in Greengrass(cloud).operations),

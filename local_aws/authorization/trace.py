@@ -1,4 +1,4 @@
-"""A trace of authorization decisions, with one JSON object per line."""
+"""A trace of authorization decisions, one JSON object per line."""
 
 import errno
 import json
@@ -13,11 +13,11 @@ from typing import Any
 class Decision:
     """One decision: a principal, an action on a resource, and the reason.
 
-    ``principal`` is the ARN of a role, or of an account's root; ``session`` that of the caller.
-    ``statement`` is the ``Sid`` of the matched statement, empty if it has none or none matched.
-    ``context`` contains the condition keys of the request, in lower case. ``principal_resource`` is
-    the role's `stack/logical id`, empty if no stack created it, and ``resource_names`` those of
-    the resources whose physical ids ``resource`` contains.
+    ``principal`` is the ARN of a role or of an account's root user, and ``session`` the ARN of the
+    caller. ``statement`` is the ``Sid`` of the matched statement, empty if the statement has none
+    or no statement matched. ``context`` contains the condition keys of the request, in lower case.
+    ``principal_resource`` is the role's `stack/logical id`, empty if no stack created the role.
+    ``resource_names`` are the names, in the same form, of the resources that ``resource`` contains.
     """
 
     principal: str
@@ -32,14 +32,14 @@ class Decision:
 
 
 class Trace:
-    """A JSON-lines file that only its owner can read; each decision is one line."""
+    """A JSON-lines file of decisions that only its owner can read."""
 
     def __init__(self, file: Path) -> None:
-        """Open the file, and create it with its folder if it is missing.
+        """Open the file; create the file and its folder if they do not exist.
 
         Raises:
-            OSError: it cannot be written, or is not a regular file: a FIFO without a reader would
-                stop every request.
+            OSError: the file cannot be written, or is not a regular file. A FIFO without a reader
+                would block every request.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not file.is_file():
@@ -51,7 +51,7 @@ class Trace:
         self._lock = threading.Lock()
 
     def record(self, decision: Decision) -> None:
-        """Append a decision with the time at which it was made."""
+        """Append a decision with the current time."""
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(decision)}
         line = json.dumps(entry, default=str)
         with self._lock, self._file.open("a", encoding="utf-8") as lines:

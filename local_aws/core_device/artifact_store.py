@@ -1,4 +1,4 @@
-"""Artifacts on the device: download once, check digests, unpack archives safely."""
+"""Artifacts on the device: downloads, digest checks and safe unpacking of archives."""
 
 import base64
 import hashlib
@@ -19,10 +19,10 @@ _MAX_BYTES = 4 << 30
 def fetch(
     artifact: dict[str, Any], folder: Path, unarchived: Path, open_: Callable[[str], Any]
 ) -> Path:
-    """Download an artifact unless it is on the device, check it, and unpack it if the recipe does.
+    """Download an artifact if it is missing, check it, and unpack it if the recipe requires that.
 
     Raises:
-        DeploymentFailed: its SHA-256 is not the recipe's, and the download is removed; or its
+        DeploymentFailed: the SHA-256 differs from the recipe's (the download is removed), or the
             archive has a member that is not allowed.
     """
     uri: str = artifact["Uri"]
@@ -36,10 +36,11 @@ def fetch(
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip archive into a new folder; reject links, duplicates and names outside of it.
+    """Unpack a zip archive into a new folder; reject links, duplicates and paths outside of it.
 
     Raises:
-        DeploymentFailed: a member is rejected; its message names the member. Nothing is unpacked.
+        DeploymentFailed: the archive is not valid or is too large, or a member is rejected. Nothing
+            is unpacked.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -103,7 +104,7 @@ def remove_old_versions(
     deployed: Mapping[str, str],
     parse: Callable[[str], tuple[str, str]],
 ) -> None:
-    """Remove the recipes of all versions that are not deployed, and their artifacts.
+    """Remove the recipes and artifacts of all versions that are not deployed.
 
     Args:
         recipes: the folder of recipes.

@@ -1,4 +1,4 @@
-"""The classic nucleus (Java).
+"""The classic nucleus, which is written in Java.
 
 Sources: aws-greengrass-nucleus 2.x (Lifecycle with `MAXIMUM_CONTINUAL_ERROR` and `errorResetTime`,
 GenericExternalService, GreengrassService, DeploymentConfigMerger, BootstrapManager,
@@ -28,9 +28,9 @@ from local_aws.core_device.update_plan import (
 _LAMBDA = "aws.greengrass.lambda"
 _PLUGIN = "aws.greengrass.plugin"
 _NUCLEUS = "aws.greengrass.nucleus"
-_TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
+_TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - the name of a component
 _RECIPE_SUFFIX = ".recipe.json"
-# IoT jobs limit one status detail to this many characters.
+# IoT jobs limit a status detail to 1024 characters.
 _LONGEST_DETAIL = 1024
 _STOP_SECONDS = 5.0
 _MAX_FAILURES = 3
@@ -39,7 +39,7 @@ _STEPS_OF_OWN_RULES = {"install", "shutdown", "bootstrap"}
 
 
 class Classic(Nucleus):
-    """The rules of the classic nucleus."""
+    """The behavior of the classic nucleus."""
 
     kind = "classic"
     version = "2.16.1"
@@ -69,19 +69,19 @@ class Classic(Nucleus):
     restarts_bound = True
 
     def platform_name(self) -> str:
-        """Return the name in the `platform` of a request for component versions."""
+        """Return the platform name in a request for component versions."""
         return "core"
 
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the first manifest that fits; keys that it does not have fit."""
+        """Return the first manifest that fits; an omitted attribute fits every device."""
         return first_fitting(recipe, runtime=self.runtime)
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
-        """Return a step of the manifest, or of the recipe's own lifecycle; keys in any case."""
+        """Return a step of the manifest's or the recipe's lifecycle; keys are case-insensitive."""
         return _step(self._lifecycle(recipe), name)
 
     def start_of(self, recipe: Recipe) -> StartType:
-        """Return the start type; a component without a step is finished immediately."""
+        """Return the start type; a component without a startup or run step finishes immediately."""
         if recipe.get("ComponentType") == _LAMBDA:
             return StartType.LAMBDA
         if self.raw_step(recipe, "startup"):
@@ -89,24 +89,26 @@ class Classic(Nucleus):
         return StartType.RUN if self.raw_step(recipe, "run") else StartType.NOTHING
 
     def folder(self, path: Path) -> str:
-        """Return the path."""
+        """Return the path as a string, without a trailing slash."""
         return str(path)
 
     def recipe_file(self, layout: Layout, name: str, version: str) -> Path:
-        """Return the file, whose name has the version after an at sign."""
+        """Return the path of the recipe; the file name is `name@version` with a suffix."""
         return layout.recipes / f"{name}@{version}{_RECIPE_SUFFIX}"
 
     def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
-        """Split at the at sign, which neither a name nor a version contains."""
+        """Split a file name at the at sign, which neither a name nor a version contains."""
         name, _, version = file_name.removesuffix(_RECIPE_SUFFIX).partition("@")
         return name, version
 
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Reinstall for another version, or after a failure; restart for another lifecycle.
+        """Return REINSTALL or RESTART if the component must change.
 
-        Only values to which the lifecycle refers cause a restart; `accessControl` does not.
+        Another version, another install step or a failure causes REINSTALL. Other changes of the
+        lifecycle cause RESTART. Configuration values count only if the lifecycle refers to them, so
+        `accessControl` has no effect.
         """
         del is_configured
         if running is None or not works or running.version != desired.version:
@@ -124,13 +126,13 @@ class Classic(Nucleus):
         desired: Mapping[str, Recipe],
         changes: Mapping[str, ComponentChange],
     ) -> UpdatePlan:
-        """Return the update in the order of the HARD dependencies."""
+        """Return the update plan in the order of the HARD dependencies."""
         return classic_plan(running, desired, changes)
 
     def restarts(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> bool:
-        """Return whether a plugin or the nucleus changes, or a bootstrap step runs."""
+        """Return whether the update changes a plugin or the nucleus, or runs a bootstrap step."""
         return bool(self.bootstrap_names(running, desired)) or any(
             component.recipe.get("ComponentType") in {_PLUGIN, _NUCLEUS}
             and (name not in desired or desired[name].version != component.version)
@@ -140,7 +142,7 @@ class Classic(Nucleus):
     def bootstrap_names(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
-        """Return the new versions and changed steps, after the components that they depend on."""
+        """Return components with a new version or a changed bootstrap step, in dependency order."""
         return [
             name
             for name in in_order({name: deployable.recipe for name, deployable in desired.items()})
@@ -154,48 +156,48 @@ class Classic(Nucleus):
         ]
 
     def bound_to(self, recipe: Recipe) -> set[str]:
-        """Return the HARD dependencies, which is the default type."""
+        """Return the HARD dependencies; a dependency without a type is HARD."""
         return hard_dependencies(recipe, "HARD")
 
     def started_along(self, recipe: Recipe) -> set[str]:
-        """Return an empty set: a finished dependency is not started again."""
+        """Return an empty set: classic does not start a finished dependency again."""
         del recipe
         return set()
 
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
-        """Return whether it is the third failure, each within an hour of the one before."""
+        """Return whether the component failed three times with less than an hour in between."""
         del starts
         return is_third_failure(failures)
 
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
-        """Return False: no component starts with another one."""
+        """Return False: on classic, the start of a component does not start another one."""
         del starts, now
         return False
 
     def rolls_back(self, document: Mapping[str, Any]) -> bool:
-        """Return whether the policy of the deployment is ROLLBACK, the service's default."""
+        """Return whether the deployment's failure policy is ROLLBACK, the service's default."""
         return bool(document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK")
 
     def failure_status(self, *, changed: bool) -> str:
-        """Return whether the device was changed when the deployment failed."""
+        """Return the status that states whether the failed deployment changed the device."""
         return "FAILED_ROLLBACK_NOT_REQUESTED" if changed else "FAILED_NO_STATE_CHANGE"
 
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
-        """Return all details, each cut to the length that IoT jobs accept."""
+        """Return all details, shortened to the length that IoT jobs accept."""
         return {"statusDetails": {key: text[:_LONGEST_DETAIL] for key, text in details.items()}}
 
     def deployment_details(self, details: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all details."""
+        """Return all details without a change."""
         return dict(details)
 
     def unchanged_roots(
         self, roots: Sequence[str], reported: set[str], *, succeeded: bool
     ) -> list[str]:
-        """Return the deployment's components that the message does not contain."""
+        """Return the deployment's root components that the message does not contain."""
         return [name for name in roots if name not in reported] if succeeded else []
 
     def component_entry(self, component: Reported) -> dict[str, Any]:
-        """Return the component, with details if it has an error."""
+        """Return the entry of a component, with details if the component has an error."""
         entry: dict[str, Any] = {
             "componentName": component.name,
             "version": component.version,
@@ -211,22 +213,22 @@ class Classic(Nucleus):
         return entry
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Report errors immediately, and a broken component unless a deployment reports it."""
+        """Return the trigger for ERRORED, and for BROKEN if no deployment is in progress."""
         if status == "ERRORED":
             return "ERRORED_COMPONENT"
         return "BROKEN_COMPONENT" if status == "BROKEN" and not deploying else None
 
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
-        """Return whether the token exchange service is deployed."""
+        """Return whether the token exchange service runs on the device."""
         del recipe
         return _TOKEN_EXCHANGE in running
 
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return the step's timeout as the limit of its run."""
+        """Return the step's timeout as the limit of its run, and a constant stop timeout."""
         return timeout_seconds, _STOP_SECONDS
 
     def matches(self, pattern: str, topic: str) -> bool:
-        """Return whether the topic matches the pattern by MQTT's rules."""
+        """Return whether the topic matches the pattern by the rules of MQTT."""
         return matches_as_mqtt(pattern, topic)
 
     def _lifecycle(self, recipe: Recipe) -> Mapping[str, Any]:
@@ -237,7 +239,7 @@ class Classic(Nucleus):
         return {name.lower() for name in self._lifecycle(component.recipe)}
 
     def _resolved(self, component: Deployable, names: set[str]) -> str:
-        """Return steps of the lifecycle, with the values of the configuration."""
+        """Return the named lifecycle steps as JSON, with the values of the configuration."""
         lifecycle = self._lifecycle(component.recipe)
         parts = {name: value for name, value in lifecycle.items() if name.lower() in names}
         return with_configuration(json.dumps(parts, sort_keys=True), component.configuration)
@@ -246,7 +248,7 @@ class Classic(Nucleus):
 def is_third_failure(failures: Sequence[float]) -> bool:
     """Return whether the last failure makes a component BROKEN.
 
-    The count restarts if the previous failure was at least an hour earlier.
+    A failure at least an hour after the previous one restarts the count.
 
     Args:
         failures: times of all failures, in seconds, oldest first.

@@ -1,4 +1,4 @@
-"""`local_aws core`: provision and run virtual core devices."""
+"""The `core` commands, which provision and run virtual core devices."""
 
 import asyncio
 import ctypes
@@ -86,7 +86,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     cores: Path,
     state: Path,
 ) -> None:
-    """Give a device its identity in a fleet; an identity whose certificate exists is kept."""
+    """Give a device its identity in a fleet; keep an identity whose certificate exists."""
     endpoint = _endpoint(state)
     iot = boto3.client(
         "iot",
@@ -138,7 +138,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     cores: Path,
     state: Path,
 ) -> None:
-    """Run a device in the foreground until it is interrupted or its parent ends."""
+    """Run a device in the foreground until it is interrupted or its parent process ends."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
@@ -200,7 +200,7 @@ async def _run(
 
 
 def _usual_cause(error: AwsCrtError, thing: str) -> str:
-    """Return the usual cause of a closed connection, because AWS IoT does not report one."""
+    """Return the usual cause of a closed connection, because AWS IoT reports no cause."""
     if error.name != "AWS_ERROR_MQTT_UNEXPECTED_HANGUP":
         return ""
     return (
@@ -218,10 +218,10 @@ def _endpoint(state: Path) -> Endpoint:
 
 
 def _python_version(interpreter: Path) -> str:
-    """Return the version of an interpreter."""
+    """Return the Python version of an interpreter; raise ClickException if it is not one."""
     command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - named by the user
+        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - the user names the program
     except (OSError, subprocess.CalledProcessError):
         raise click.ClickException(
             f"--device-python {interpreter} is not a Python interpreter: expected a program such "

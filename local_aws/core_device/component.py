@@ -1,4 +1,4 @@
-"""One component version on the device, and the core as its components use it."""
+"""One component version on the device, and the interface of the core to its components."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncio
 
 
-# Components are compared by identity, because two with equal fields are different processes.
+# Components are compared by identity, because two with equal fields have different processes.
 @dataclass(eq=False)
 class InstalledComponent:
     """One component version on this device.
@@ -21,7 +21,7 @@ class InstalledComponent:
     Attributes:
         dependencies: the deployed versions of its dependencies, by name.
         starts: times of its starts since the last deployment, in seconds.
-        failures: times at which it failed while it was running, in seconds.
+        failures: times of its failures while it was running, in seconds.
     """
 
     name: str
@@ -39,22 +39,22 @@ class InstalledComponent:
 
     @property
     def works(self) -> bool:
-        """Return whether the component runs, has finished, or is being restarted."""
+        """Return whether the component is running, has finished, or is being restarted."""
         restarts = self.status == "ERRORED" and self.watch is not None and not self.watch.done()
         return restarts or self.status in {"RUNNING", "FINISHED"}
 
     @property
     def deployable(self) -> Deployable:
-        """Return the version and its configuration."""
+        """Return the version and its configuration as a `Deployable`."""
         return Deployable(self.name, self.version, self.recipe, self.configuration)
 
     @property
     def title(self) -> str:
-        """Return the name and version, as logs and errors show them."""
+        """Return the name and version for logs and errors."""
         return f"{self.name} {self.version}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record for the core's next start."""
+        """Return the record that the core's next start restores."""
         return {
             "name": self.name,
             "version": self.version,
@@ -66,14 +66,14 @@ class InstalledComponent:
 
 @dataclass(frozen=True)
 class Host:
-    """The core, as its components use it.
+    """The parts of the core that its components use.
 
     Attributes:
         running: the components on the device, by name.
         admit: `admit(token, component)` lets a component use the IPC and credentials.
-        status_changed: is called after each change of a component's status.
-        removed: is called when a component is no longer on the device.
-        launched: is called when the nucleus has restarted.
+        status_changed: called after each change of a component's status.
+        removed: called when a component is no longer on the device.
+        launched: called when the nucleus has restarted.
     """
 
     nucleus: Nucleus

@@ -24,8 +24,9 @@ def updated(
 ) -> dict[str, Any]:
     """Return the configuration after a deployment's `reset`, then `merge`.
 
-    Values on the device take precedence over `defaults`: a changed default of a new version applies
-    only if the deployment resets the value. Missing values are added from `defaults`.
+    Values on the device take precedence over `defaults`. If a new version changes a default, the
+    new default applies only if the deployment resets the value. Missing values are added from
+    `defaults`.
     """
     value = _merged(copy.deepcopy(defaults), current or {})
     for pointer in update.get("reset", []):
@@ -42,13 +43,13 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
     """Replace `{component:namespace:key}` for direct dependencies.
 
     Args:
-        text: of the configuration.
-        own: name of the component that the text belongs to, for the log.
+        text: a text of the configuration.
+        own: the name of the component that contains the text, for the log.
         dependencies: by name, the folders `artifacts:path`, `artifacts:decompressedPath` and
             `work:path`.
 
     Returns:
-        The text; variables that cannot be replaced remain and are logged, as on a real core.
+        The text. A variable that cannot be replaced remains and is logged, as on a real core.
     """
 
     def value_of(match: re.Match[str]) -> str:
@@ -63,7 +64,7 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
 
 
 def with_own_variables(text: str, variables: dict[str, str]) -> str:
-    """Replace a component's own `{namespace:key}`; unknown ones remain, as on a real core."""
+    """Replace a component's own `{namespace:key}`; unknown variables remain, as on a real core."""
     return _OWN.sub(lambda match: variables.get(match[1], match[0]), text)
 
 
@@ -95,7 +96,7 @@ def _merged(value: Any, update: Any) -> Any:
 
 
 def _reset(value: dict[str, Any], defaults: dict[str, Any], path: list[str]) -> None:
-    """Set the value at `path` to its default; remove it if it has none."""
+    """Set the value at `path` to its default; remove a value that has no default."""
     for part in path[:-1]:
         value, defaults = value.get(part, {}), defaults.get(part, {})
     if path[-1] in defaults:

@@ -1,4 +1,4 @@
-"""The MQTT connection of a device: over TLS with its certificate, and the log of its losses."""
+"""The MQTT connection of a device, over TLS with its certificate, and the log of its outages."""
 
 import asyncio
 import json
@@ -23,20 +23,20 @@ _PAUSES_SECONDS = (0.5, 1.0, 2.0)
 _KEEP_ALIVE_SECONDS = 30
 _RECONNECT_SECONDS = (1, 5)
 _VERSION_5 = 5
-# A shorter loss of the connection is not logged.
+# A shorter outage is not logged.
 OUTAGE_SECONDS = 10.0
-# The beginnings of the two log lines, which other programs read.
+# The beginnings of the two log messages. Other programs search the log for them.
 LOST = "no connection to the emulator"
 BACK = "connected to the emulator again"
 
 
 class Connection:
-    """The connection of one device, which reconnects and subscribes again automatically.
+    """The connection of one device; it reconnects and subscribes again automatically.
 
-    `lost` is called with the reason and `back` without arguments, both on a thread of awscrt.
+    `lost` is called with the reason, and `back` without arguments. Both run on a thread of awscrt.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of a connection
+    def __init__(  # noqa: PLR0913 - one parameter per part of a connection
         self,
         endpoint: Endpoint,
         layout: Layout,
@@ -46,7 +46,7 @@ class Connection:
         *,
         version: Literal[3, 5] = 3,
     ) -> None:
-        """Configure the connection; `version` is the version of MQTT."""
+        """Configure the connection; `version` is the MQTT version, 3 or 5."""
         self._lost, self._back = lost, back
         self._is_open = False
         self._subscriptions: list[tuple[str, Callable[..., None]]] = []
@@ -55,7 +55,7 @@ class Connection:
         )
 
     def open(self) -> None:
-        """Connect, with three retries; raise the error of awscrt for the last attempt."""
+        """Connect, with up to three retries; raise the awscrt error of the last attempt."""
         for pause_seconds in _PAUSES_SECONDS:
             try:
                 self._connection.connect().result(_TIMEOUT_SECONDS)
@@ -69,17 +69,17 @@ class Connection:
         self._is_open = True
 
     def close(self) -> None:
-        """Disconnect, if it was connected."""
+        """Close the connection if it is open."""
         if self._is_open:
             self._is_open = False
             self._connection.disconnect().result(_TIMEOUT_SECONDS)
 
     def subscribe(self, topic: str, receive: Callable[[str, dict[str, Any]], None]) -> None:
-        """Call `receive(topic, message)` for each JSON message."""
+        """Subscribe to a topic, and call `receive(topic, message)` for each JSON message."""
         self.listen(topic, lambda topic, payload: receive(topic, json.loads(payload or b"{}")))
 
     def listen(self, topic: str, receive: Callable[[str, bytes], None]) -> None:
-        """Call `receive(topic, payload)` for each message."""
+        """Subscribe to a topic, and call `receive(topic, payload)` for each message."""
 
         def on_message(topic: str, payload: bytes, **_: Any) -> None:
             receive(topic, payload)
@@ -88,7 +88,7 @@ class Connection:
         self._subscribe(topic, on_message).result(_TIMEOUT_SECONDS)
 
     def publish(self, topic: str, payload: bytes, qos: int = 1) -> Future[Any]:
-        """Publish; return a future that is done when the broker has acknowledged the message."""
+        """Publish a message; return a future that completes when the broker acknowledges it."""
         published, _ = self._connection.publish(topic, payload, mqtt.QoS(qos))
         acknowledged: Future[Any] = Future()
         published.add_done_callback(partial(copy_result, acknowledged))
@@ -110,7 +110,7 @@ class Connection:
 
 
 class OutageLog:
-    """Logs a loss of at least `seconds`, and its end; call it on `loop`."""
+    """A log of outages that last at least `seconds`. Call its methods on the event loop `loop`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, address: str, seconds: float = OUTAGE_SECONDS
@@ -122,12 +122,12 @@ class OutageLog:
         self._is_reported = False
 
     def begin(self, reason: str) -> None:
-        """Start the timer, unless the connection is lost already."""
+        """Start the timer, unless an outage has already begun."""
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds, self._report, reason)
 
     def end(self) -> None:
-        """Stop the timer, and log the end if the loss was logged."""
+        """Stop the timer; log the end of the outage if its begin was logged."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -194,9 +194,9 @@ def _version_5(
 
 
 def copy_result(to: Future[Any], done: Future[Any]) -> None:
-    """Copy a result to another future, unless that one is cancelled.
+    """Copy the result of `done` to the future `to`, unless `to` is cancelled.
 
-    Futures of awscrt must not be cancelled, so callers wait for a copy.
+    Callers wait for a copy because futures of awscrt must not be cancelled.
     """
     if not to.set_running_or_notify_cancel():
         return

@@ -1,4 +1,4 @@
-"""The data plane of Greengrass, and by role alias S3, with the device's certificate."""
+"""Calls to the Greengrass data plane with the device's certificate, and to S3 by role alias."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ _S3_CODES = {403: (S3, S3_DENIED), 404: (S3, S3_ABSENT)}
 
 
 class DataPlane:
-    """Calls over mutual TLS."""
+    """A client of the Greengrass data plane over mutual TLS."""
 
     def __init__(
         self, endpoint: Endpoint, layout: Layout, identity: Identity, nucleus: Nucleus
@@ -51,7 +51,7 @@ class DataPlane:
         return credentials
 
     def resolve(self, requirements: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-        """Return the recipes, as objects, that satisfy every requirement.
+        """Return the recipes, as objects, of the versions that satisfy all requirements.
 
         Args:
             requirements: version ranges by component name and by the source of the requirement.
@@ -92,7 +92,7 @@ class DataPlane:
         return {group["thingGroupName"] for group in self._call("GET", path)["thingGroups"]}
 
     def open_artifact(self, arn: str, uri: str) -> Any:
-        """Return an artifact as a readable stream."""
+        """Return a readable stream of an artifact's content."""
         if uri.startswith("s3://"):
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             credentials = self.credentials()
@@ -103,7 +103,7 @@ class DataPlane:
                 aws_access_key_id=credentials["accessKeyId"],
                 aws_secret_access_key=credentials["secretAccessKey"],
                 aws_session_token=credentials["sessionToken"],
-                # The recipe has a digest; nuclei request no checksum from S3.
+                # The recipe contains a digest, so nuclei request no checksum from S3.
                 config=Config(response_checksum_validation="when_required"),
             )
             try:
@@ -123,8 +123,8 @@ class DataPlane:
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, *error_codes: str
     ) -> dict[str, Any]:
-        """Call the data plane; a response that is an error raises `error_codes`."""
-        request = urllib.request.Request(  # noqa: S310 - always https, to the emulator's endpoint
+        """Call the data plane. An error response raises DeploymentFailed with `error_codes`."""
+        request = urllib.request.Request(  # noqa: S310 - the URL is always HTTPS, to the emulator's endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
@@ -134,7 +134,7 @@ class DataPlane:
             },
         )
         try:
-            with urllib.request.urlopen(  # noqa: S310 - as above
+            with urllib.request.urlopen(  # noqa: S310 - the request above has an HTTPS URL
                 request, timeout=_TIMEOUT_SECONDS, context=self._context
             ) as response:
                 content: dict[str, Any] = json.loads(response.read())
@@ -150,10 +150,10 @@ class DataPlane:
 
 
 def _with_one_requirement(candidate: dict[str, Any]) -> dict[str, Any]:
-    """Return a candidate with one requirement, as nucleus lite sends it.
+    """Return a candidate with one requirement, in the form that nucleus lite sends.
 
-    The exact version of a root is first and has no sign: `1.2.3 =1.2.3` is a root that is
-    also a dependency.
+    The exact version of a root component is first and has no sign. For example, `1.2.3 =1.2.3`
+    requires a root component that is also a dependency.
     """
     texts = list(dict.fromkeys(candidate["versionRequirements"].values()))
     first = texts[0].removeprefix("=")

@@ -1,4 +1,4 @@
-"""A deployment on the device: resolve and download its components, then switch to them."""
+"""A deployment on the device: resolves and downloads its components, and switches to them."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from local_aws.core_device.update_plan import ComponentChange, in_order
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-# By target: the components that its deployment names, with their configuration updates.
+# Maps each target to the components that its deployment names, with their configuration updates.
 Roots = dict[str, dict[str, Any]]
 
 
@@ -27,8 +27,8 @@ class DeployedComponents:
 
     Attributes:
         running: the components, by name.
-        roots: the components that each target's deployment names.
-        arns: the configuration ARN of each target's deployment.
+        roots: for each target, the components that its deployment names.
+        arns: for each target, the configuration ARN of its deployment.
     """
 
     running: dict[str, InstalledComponent] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class DeployedComponents:
     arns: dict[str, str] = field(default_factory=dict)
 
     def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """Return the ARNs of the deployments that contain a component, and whether one names it."""
+        """Return the ARNs of deployments that contain a component, and if any of them names it."""
         arns = {
             self.arns[target]
             for target, named in self.roots.items()
@@ -45,7 +45,7 @@ class DeployedComponents:
         return tuple(sorted(arns)), any(name in named for named in self.roots.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record for the core's next start."""
+        """Return the record that the core's next start restores."""
         return {
             "arns": self.arns,
             "roots": self.roots,
@@ -53,7 +53,7 @@ class DeployedComponents:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> dict[str, InstalledComponent]:
-        """Restore the deployments of a record; return its components."""
+        """Restore the deployments from a record, and return the components of the record."""
         components = {
             record["name"]: InstalledComponent(**record) for record in saved["components"]
         }
@@ -74,7 +74,7 @@ class DeployedComponents:
 
 
 def target_of(document: Document) -> str:
-    """Return the target of a deployment: a subdeployment acts on behalf of its parent."""
+    """Return the target of a deployment; a subdeployment has the target of its parent."""
     arn: str = document.get("onBehalfOf") or document["configurationArn"]
     return arn.partition(":configuration:")[2].rpartition(":")[0] or arn.rpartition(":")[2]
 
@@ -82,10 +82,11 @@ def target_of(document: Document) -> str:
 async def fetch(
     cloud: DataPlane, host: Host, deployed: DeployedComponents, document: Document
 ) -> tuple[Roots, dict[str, InstalledComponent]]:
-    """Resolve and download all components, without a change to running ones.
+    """Resolve and download all components of a deployment; running components do not change.
 
     Raises:
-        DeploymentFailed: a version does not exist, does not fit, or cannot be downloaded.
+        DeploymentFailed: a version does not exist, does not fit the device, or cannot be
+            downloaded.
     """
     _check_document(host, document)
     target = target_of(document)
@@ -113,15 +114,15 @@ async def fetch(
 async def switch(
     host: Host, desired: dict[str, InstalledComponent], configured: Iterable[str] = ()
 ) -> None:
-    """Update the device to the desired components, in the order of its nucleus.
+    """Update the device to the desired components, in the order that its nucleus plans.
 
     Args:
-        host: with the components on the device, which are changed.
+        host: the core; its `running` components are updated.
         desired: the components of all deployments.
-        configured: those for which the deployment has a `configurationUpdate`.
+        configured: the names of components that the deployment updates with `configurationUpdate`.
 
     Raises:
-        DeploymentFailed: a component does not work; `host.running` is the state of the device.
+        DeploymentFailed: a component failed; `host.running` contains the components on the device.
     """
     nucleus, running = host.nucleus, host.running
     before = {name: component.deployable for name, component in running.items()}
@@ -146,7 +147,7 @@ async def switch(
     for name, component in running.items():
         component.starts.clear()
         if changes.get(name) is ComponentChange.NONE:
-            # The process continues with its old values; policies apply at once.
+            # The process continues with its old environment, but IPC policies apply at once.
             component.configuration = desired[name].configuration
             component.dependencies = desired[name].dependencies
     for action in plan.actions:
@@ -167,9 +168,9 @@ async def switch(
 
 
 async def resume(host: Host, saved: dict[str, InstalledComponent]) -> None:
-    """Start the components of the last deployment after the core has started.
+    """Start the components of the last deployment after a start of the core.
 
-    If a component does not work, the error is logged and the others start.
+    If a component fails, the error is logged and the other components start.
     """
     host.running.update(saved)
     for name in in_order({name: component.recipe for name, component in saved.items()}):
@@ -179,7 +180,7 @@ async def resume(host: Host, saved: dict[str, InstalledComponent]) -> None:
                 await lifecycle.install(component, host)
             await lifecycle.start(component, host)
         except DeploymentFailed as error:
-            logger.error("not started: %s", error)  # noqa: TRY400 - the text is the cause
+            logger.error("not started: %s", error)  # noqa: TRY400 - the message contains the cause
 
 
 def snapshot(running: Mapping[str, InstalledComponent]) -> dict[str, InstalledComponent]:
@@ -188,7 +189,7 @@ def snapshot(running: Mapping[str, InstalledComponent]) -> dict[str, InstalledCo
 
 
 async def _relaunch(host: Host, desired: dict[str, InstalledComponent]) -> None:
-    """Restart the nucleus: all components stop, bootstrap steps run, all components start."""
+    """Restart the nucleus: stop all components, run bootstrap steps, and start all components."""
     running = host.running
     before = {name: component.deployable for name, component in running.items()}
     after = {name: component.deployable for name, component in desired.items()}
@@ -196,7 +197,7 @@ async def _relaunch(host: Host, desired: dict[str, InstalledComponent]) -> None:
     for name in reversed(in_order({name: old.recipe for name, old in running.items()})):
         await lifecycle.stop(running[name], host)
     stopped = dict(running)
-    # If a bootstrap step fails, a rollback starts all components again.
+    # Without running components, a rollback after a failed bootstrap step starts all of them again.
     running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
         await lifecycle.bootstrap(desired[name], host)
@@ -248,7 +249,7 @@ def _check_document(host: Host, document: Document) -> None:
 
 
 def _resolve(cloud: DataPlane, roots: Roots) -> list[dict[str, Any]]:
-    """Resolve the roots and their dependencies, until no requirement is new."""
+    """Resolve the roots and their dependencies until no new requirement is found."""
     requirements: dict[str, dict[str, str]] = {}
     for target, named in roots.items():
         for name, root in named.items():

@@ -1,4 +1,4 @@
-"""The core device: receives deployments, carries them out, and reports its components."""
+"""The core device: receives and runs deployments, and reports its components."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ _NUCLEUS = "aws.greengrass.Nucleus"
 
 
 class CoreDevice:
-    """One virtual core device, with the nucleus that its identity names."""
+    """A virtual core device with the nucleus that its identity specifies."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class CoreDevice:
         *,
         pauses: Pauses | None = None,
     ) -> None:
-        """Read the identity; `pauses` replace those of the nucleus.
+        """Read the identity. `pauses` replaces the delays of the nucleus.
 
         Raises:
             NotProvisioned: the device has no identity.
@@ -73,7 +73,8 @@ class CoreDevice:
         self._ipc = IpcServer(self._publish, self._subscribe)
         self._jobs = JobQueue(self._connection, thing, self._nucleus, self._on_loop)
         self._shadow = ShadowQueue(self._connection, thing, self._nucleus, self._on_loop)
-        # Jobs and the shadow share one lock: the device carries out one deployment at a time.
+        # Deployments from jobs and from the shadow share a lock, because the device runs one at a
+        # time.
         self._deployment_lock = asyncio.Lock()
         self._deployed = DeployedComponents()
         self._health = HealthReporter(
@@ -87,7 +88,8 @@ class CoreDevice:
             ),
             self._pauses.health_seconds,
         )
-        # A Unix socket's path has at most 107 characters.
+        # The path of a Unix socket has at most 107 characters, so the folder must have a short
+        # path.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
         self._subscriptions = Subscriptions(self._connection, self._loop)
         self._token_exchange = TokenExchangeService(self._cloud, self._ipc.is_admitted)
@@ -109,7 +111,7 @@ class CoreDevice:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then stop all components."""
+        """Run the device until `stop` is set, then stop all components."""
         await self._ipc.start(self._host.ipc_socket)
         self._host = replace(self._host, credentials_url=await self._token_exchange.start())
         try:
@@ -120,7 +122,7 @@ class CoreDevice:
                 stopping.cancel()
                 serving.result()
             serving.cancel()
-            # A step of a deployment ends its process before the loop ends.
+            # The cancelled step of a deployment ends its process before the event loop ends.
             await asyncio.gather(serving, return_exceptions=True)
         finally:
             self._health.close()
@@ -132,7 +134,7 @@ class CoreDevice:
             shutil.rmtree(self._runtime, ignore_errors=True)
 
     async def _serve(self) -> None:
-        """Start the recorded components, then carry out deployments until it is cancelled."""
+        """Start the recorded components, then run deployments until the task is cancelled."""
         await asyncio.to_thread(self._connection.open)
         await self._resume()
         await asyncio.to_thread(self._jobs.listen)
@@ -144,25 +146,25 @@ class CoreDevice:
                 for work in (self._work(), self._work_on_shadow(), self._report_daily()):
                     tasks.create_task(work)
         except ExceptionGroup as group:
-            # The first error, for example a full disk, ends the core and is the only one reported.
+            # The first error, for example a full disk, ends the core. Only this error is reported.
             raise group.exceptions[0] from None
 
     def _reconnected(self) -> None:
-        """Repeat the report of changes, and request a deployment that was missed."""
+        """Report changed components again, and request deployments missed during the outage."""
         self._outage.end()
         self._health.report_changes("RECONNECT")
         self._jobs.reconnected()
         self._shadow.reconnected()
 
     def _on_loop(self, call: Callable[..., object], *arguments: object) -> None:
-        # A connection may be lost while the device ends.
+        # The loop may be closed if the connection is lost while the device stops.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *arguments)
 
     async def _work(self) -> None:
         while True:
             job = await self._jobs.next()
-            # A job whose report is lost is received again after the reconnect.
+            # If the report of a job is lost, the device receives the job again after it reconnects.
             with _lost_reports():
                 await self._jobs.began(job)
                 result, details = await self._carry_out(job.document, "THING_GROUP_DEPLOYMENT")
@@ -183,7 +185,7 @@ class CoreDevice:
             self._health.report_all("CADENCE")
 
     async def _carry_out(self, document: Document, trigger: str) -> tuple[str, dict[str, str]]:
-        """Carry out a deployment, and report it; return its status and the details for a job."""
+        """Run and report a deployment; return its status and the details for a job."""
         async with self._deployment_lock:
             return await self._carry_out_alone(document, trigger)
 
@@ -213,19 +215,19 @@ class CoreDevice:
         return "FAILED" if failure else "SUCCEEDED", details
 
     async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
-        """Carry out a deployment; return its failure, if any, and its detailed status."""
+        """Run a deployment; return its failure or None, and its detailed status."""
         deployed = self._deployed
         before = deployment.snapshot(deployed.running)
         try:
             roots, desired = await deployment.fetch(self._cloud, self._host, deployed, document)
-        except Exception as error:  # noqa: BLE001 - no deployment ends the device
+        except Exception as error:  # noqa: BLE001 - a failed deployment must not end the device
             return _as_failure(error), self._nucleus.failure_status(changed=False)
         configured = {
             name for name, root in document["components"].items() if "configurationUpdate" in root
         }
         try:
             await deployment.switch(self._host, desired, configured)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - a failed deployment must not end the device
             failure = _as_failure(error)
             if self._nucleus.rolls_back(document):
                 return failure, await self._roll_back(before)
@@ -242,8 +244,8 @@ class CoreDevice:
     async def _roll_back(self, before: dict[str, InstalledComponent]) -> str:
         try:
             await deployment.switch(self._host, before)
-        except Exception as error:  # noqa: BLE001 - as above
-            logger.error("rollback failed: %s", _as_failure(error))  # noqa: TRY400 - the text is the cause
+        except Exception as error:  # noqa: BLE001 - a failed rollback must not end the device
+            logger.error("rollback failed: %s", _as_failure(error))  # noqa: TRY400 - the cause is logged
             return "FAILED_UNABLE_TO_ROLLBACK"
         logger.info("rolled back to the previous components")
         return "FAILED_ROLLBACK_COMPLETE"
@@ -263,7 +265,7 @@ class CoreDevice:
         await deployment.resume(self._host, components)
 
     def _record(self) -> None:
-        """Write the record of the components for the next start, atomically."""
+        """Write the components to the record for the next start, atomically."""
         partial = self._layout.current.with_suffix(".partial")
         partial.write_text(json.dumps(self._deployed.to_json()), encoding="utf-8")
         partial.replace(self._layout.current)
@@ -307,7 +309,7 @@ class CoreDevice:
 
 @contextlib.contextmanager
 def _lost_reports() -> Iterator[None]:
-    """Log a report that did not reach the cloud, and continue."""
+    """Log an error of a report that did not reach the cloud, and continue."""
     try:
         yield
     except AwsCrtError as error:

@@ -1,11 +1,11 @@
-"""Errors of this package; its docstring contains their tree.
+"""Errors of the package; the docstring of `core_device` contains their tree.
 
 Source of the codes and their types: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment
-error codes", and the nucleus' `DeploymentErrorCode`.
+error codes", and `DeploymentErrorCode` of the nucleus.
 """
 
 DOWNLOAD = "ARTIFACT_DOWNLOAD_ERROR"
-# The nucleus uses this code for every client-side error of the AWS SDK, missing credentials too.
+# The nucleus reports this code for every client-side SDK error, including missing credentials.
 NETWORK = "NETWORK_ERROR"
 S3 = "S3_ERROR"
 S3_DENIED = "S3_GET_OBJECT_ACCESS_DENIED"
@@ -30,15 +30,15 @@ _TYPES = {
 
 
 class CoreDeviceError(Exception):
-    """Base class of the errors of a core device; the text contains the remedy."""
+    """Base class of the errors of a core device; the message contains the remedy."""
 
 
-class DeploymentFailed(CoreDeviceError):  # noqa: N818 - Greengrass calls this status FAILED
-    """A deployment failed; the device keeps its components, or rolls back.
+class DeploymentFailed(CoreDeviceError):  # noqa: N818 - the name contains the status FAILED of Greengrass
+    """A failed deployment; the device keeps its components or rolls back.
 
     Attributes:
-        error_stack: Greengrass' error codes, the most general first.
-        error_types: Greengrass' kinds of errors.
+        error_stack: Greengrass' error codes, the most general one first.
+        error_types: Greengrass' types of the errors.
     """
 
     def __init__(self, text: str, *codes: str) -> None:
@@ -47,5 +47,5 @@ class DeploymentFailed(CoreDeviceError):  # noqa: N818 - Greengrass calls this s
         self.error_types = sorted({_TYPES[code] for code in codes if code in _TYPES})
 
 
-class NotProvisioned(CoreDeviceError):  # noqa: N818 - names a state
-    """The device has no identity."""
+class NotProvisioned(CoreDeviceError):  # noqa: N818 - the name describes a state
+    """The device is not provisioned: it has no identity."""

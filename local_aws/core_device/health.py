@@ -1,4 +1,4 @@
-"""Health messages of a core device: their content, and when they are sent.
+"""Health messages of a core device: their content, and the events that send them.
 
 Sources: aws-greengrass-nucleus, FleetStatusService; aws-greengrass-lite, gg-fleet-statusd.
 """
@@ -16,12 +16,12 @@ from local_aws.core_device.nucleus import Nucleus, Reported
 from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
-# Returns the configuration ARNs of the deployments that contain a component, and whether one
-# names it.
+# Returns the configuration ARNs of the deployments that contain a component, and if any of them
+# names the component.
 Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
 
-def status_message(  # noqa: PLR0913 - the parts of a message
+def status_message(  # noqa: PLR0913 - one parameter per part of a message
     nucleus: Nucleus,
     *,
     thing: str,
@@ -35,14 +35,14 @@ def status_message(  # noqa: PLR0913 - the parts of a message
     """Return one health message.
 
     Args:
-        nucleus: of the device.
-        thing: name of the device.
-        sequence: number of the message.
-        timestamp_milliseconds: since 1970.
-        trigger: the reason of the message, which determines its type.
-        components: those that the message contains.
-        is_healthy: whether no component of the device is BROKEN.
-        deployment: the outcome of a deployment, if it is the reason.
+        nucleus: the nucleus of the device.
+        thing: the name of the device.
+        sequence: the sequence number of the message.
+        timestamp_milliseconds: milliseconds since 1970.
+        trigger: the reason for the message, which determines its type.
+        components: the components in the message.
+        is_healthy: whether the device has no BROKEN component.
+        deployment: the result of a deployment, if a deployment is the reason.
     """
     return {
         "ggcVersion": nucleus.version,
@@ -63,7 +63,7 @@ def status_message(  # noqa: PLR0913 - the parts of a message
 def outcome(
     nucleus: Nucleus, document: Mapping[str, Any], detail: str, failure: DeploymentFailed | None
 ) -> dict[str, Any]:
-    """Return the result of a deployment, as a health message contains it."""
+    """Return the result of a deployment in the form of a health message."""
     details = {
         "detailedStatus": detail,
         "errorStack": failure.error_stack if failure else [],
@@ -79,12 +79,12 @@ def outcome(
 
 
 class HealthReporter:
-    """Sends health messages when the nucleus does, with sequence numbers that are stored on disk.
+    """Sends health messages at the times of the nucleus, with sequence numbers stored on disk.
 
-    Use it on the event loop in which it is created.
+    Use a reporter only on the event loop on which it was created.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a message
+    def __init__(  # noqa: PLR0913, PLR0917 - one parameter per part of a message
         self,
         nucleus: Nucleus,
         thing: str,
@@ -103,7 +103,8 @@ class HealthReporter:
         self._pause_seconds = pause_seconds
         self._loop = asyncio.get_running_loop()
         self._changed: set[str] = set()
-        # The last version and status of removed components that were not reported yet.
+        # The last version and status of each removed component, until a message reports the
+        # removal.
         self._removed: dict[str, Reported] = {}
         self._waiting: list[Callable[[], Message]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -111,11 +112,11 @@ class HealthReporter:
         self.is_deploying = False
 
     def report_all(self, trigger: str) -> None:
-        """Report all components."""
+        """Send a message with all components."""
         self._queue(lambda: self._message(trigger, sorted(self._running)))
 
     def report_changes(self, trigger: str) -> None:
-        """Report the components whose status has changed since the last report."""
+        """Send a message with the components whose status has changed since the last message."""
         self._queue(lambda: self._event(trigger, None))
 
     def report_deployment(
@@ -124,12 +125,12 @@ class HealthReporter:
         roots: Sequence[str],
         trigger: str = "THING_GROUP_DEPLOYMENT",
     ) -> None:
-        """Report the result of a deployment whose components are `roots`."""
+        """Send a message with the result of a deployment whose root components are `roots`."""
         self.is_deploying = False
         self._queue(lambda: self._event(trigger, deployment, roots))
 
     def status_changed(self, component: InstalledComponent) -> None:
-        """Report a change of a component's status, if the nucleus does."""
+        """Send a message for a changed status, if the nucleus reports this change."""
         self._changed.add(component.name)
         trigger = self._nucleus.trigger(component.status, deploying=self.is_deploying)
         if trigger is None:
@@ -141,13 +142,13 @@ class HealthReporter:
             self._queue(lambda: self._event(trigger, None))
 
     def removed(self, component: InstalledComponent) -> None:
-        """Report with the next message that a component was removed."""
+        """Record the removal of a component for the next message."""
         self._removed[component.name] = Reported(
             component.name, component.version, component.status, is_removed=True
         )
 
     def close(self) -> None:
-        """Stop sending."""
+        """Stop the timer, and send no more messages."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()

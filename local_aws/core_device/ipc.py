@@ -36,12 +36,12 @@ Cancel = Callable[[], None]
 Subscribe = Callable[[str, str, int, Deliver], Awaitable[Cancel]]
 
 
-class Unauthorized(Exception):  # noqa: N818 - the name in the protocol is UnauthorizedError
-    """The component's access control does not allow the operation."""
+class Unauthorized(Exception):  # noqa: N818 - UnauthorizedError is the name in the protocol
+    """An operation that the component's access control does not allow."""
 
 
 def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
-    """Return the bytes of one event-stream message."""
+    """Return an event-stream message as bytes."""
     block = b"".join(_header(name, value) for name, value in headers.items())
     total = _PRELUDE_BYTES + len(block) + len(payload) + 4
     prelude = struct.pack("!II", total, len(block))
@@ -51,14 +51,15 @@ def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
 
 
 class IpcServer:
-    """A server for components on one socket; each component authenticates with its token."""
+    """An IPC server on one socket; each component authenticates with its token."""
 
     def __init__(self, publish: Publish, subscribe: Subscribe) -> None:
-        """Set the functions that carry out operations; both may raise `Unauthorized`.
+        """Set the functions for the two operations; both functions may raise `Unauthorized`.
 
         Args:
-            publish: `publish(component, topic, payload, qos)`.
-            subscribe: `subscribe(component, topic, qos, deliver)`; returns a function that ends it.
+            publish: called as `publish(component, topic, payload, qos)`.
+            subscribe: called as `subscribe(component, topic, qos, deliver)`; returns a function
+                that cancels the subscription.
         """
         self._publish = publish
         self._subscribe = subscribe
@@ -81,27 +82,27 @@ class IpcServer:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def admit(self, token: str, component: str) -> None:
-        """Accept connections of a component that have its token."""
+        """Accept connections that a component opens with its token."""
         self._components[token] = component
 
     def is_admitted(self, token: str) -> bool:
-        """Return whether a component has this token."""
+        """Return whether the token belongs to a component."""
         return token in self._components
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_stopping:
-            # The connection was accepted while the server stopped.
+            # A connection can be accepted while the server stops.
             writer.close()
             return
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
-        # A task that is cancelled before its first step does not run its `finally`.
+        # If a task is cancelled before its first step, its `finally` block does not run.
         connection.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None
-        # The functions that end the subscriptions, by stream.
+        # By stream, the function that cancels the subscription.
         subscriptions: dict[int, Cancel] = {}
         try:
             while True:
@@ -137,7 +138,7 @@ class IpcServer:
         payload: bytes,
         writer: asyncio.StreamWriter,
     ) -> Cancel | None:
-        """Carry out an operation, and respond; return the function that ends a subscription."""
+        """Run an operation and send its response; return a function to cancel a subscription."""
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
         response_sent = asyncio.Event()
@@ -175,7 +176,7 @@ class IpcServer:
 
 
 def _nothing() -> None:
-    """Do nothing, for the end of a stream without a subscription."""
+    """Do nothing. The default for a terminated stream that has no subscription."""
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
@@ -191,7 +192,7 @@ async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
     return response["headers"], bytes(response["body"])
 
 
-async def _send(  # noqa: PLR0913, PLR0917 - the parts of a message
+async def _send(  # noqa: PLR0913, PLR0917 - one parameter per part of a message
     writer: asyncio.StreamWriter,
     kind: int,
     flags: int,

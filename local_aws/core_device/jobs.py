@@ -1,4 +1,4 @@
-"""IoT jobs of Greengrass on the device: pending deployments, and reports of their status."""
+"""Greengrass' IoT jobs on the device: pending deployments, and reports of their status."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ class JobExecution:
 
 
 class JobQueue:
-    """The device's queue of jobs in Greengrass' namespace."""
+    """The device's queue of IoT jobs in Greengrass' namespace."""
 
     def __init__(
         self,
@@ -34,17 +34,17 @@ class JobQueue:
         nucleus: Nucleus,
         on_loop: Callable[..., None],
     ) -> None:
-        """Set up the queue; `on_loop(call, *arguments)` calls a function on the event loop."""
+        """Set up the queue; `on_loop(call, *arguments)` runs a function on the event loop."""
         self._connection = connection
         self._thing = thing
         self._nucleus = nucleus
         self._on_loop = on_loop
         self._executions: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # The last execution that was carried out, because notifications repeat it.
+        # The last execution that the device ran, because AWS IoT may notify about it again.
         self._done: tuple[str, int] | None = None
 
     def listen(self) -> None:
-        """Subscribe to notifications, and request the pending job; blocks."""
+        """Subscribe to notifications, and request the pending job. The call blocks."""
 
         def receive(topic: str, message: dict[str, Any]) -> None:
             if not topic.endswith("/rejected"):
@@ -56,12 +56,12 @@ class JobQueue:
         self._request().result()
 
     def reconnected(self) -> None:
-        """Request a job whose notification was missed."""
+        """Request a job whose notification was lost during an outage."""
         self._done = None
         self._request()
 
     async def next(self) -> JobExecution:
-        """Return the next job; a newer job replaces pending ones."""
+        """Wait for the next job; a newer job replaces pending ones."""
         while True:
             execution = await self._executions.get()
             while not self._executions.empty():
@@ -69,7 +69,7 @@ class JobQueue:
             key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
             if key != self._done and execution.get("status") in _OPEN:
                 document = execution.get("jobDocument")
-                # A document that is not an object fails like an empty deployment.
+                # A document that is not a JSON object fails in the same way as an empty deployment.
                 return JobExecution(*key, document if isinstance(document, dict) else {})
 
     async def began(self, job: JobExecution) -> None:

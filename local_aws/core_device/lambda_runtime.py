@@ -1,6 +1,6 @@
 """The Python Lambda runtime of the virtual core: imports the handler, then waits.
 
-The device's interpreter runs it, so it uses only the standard library.
+The device's interpreter runs this file, so it imports only the standard library.
 Usage: lambda_runtime.py READY_FD MODULE.FUNCTION
 """
 
@@ -12,7 +12,7 @@ import time
 
 
 def main(ready_fd: int, handler: str) -> None:
-    """Import the handler, report that the function is ready, and wait for SIGTERM."""
+    """Import the handler, write `ready` to the descriptor, and wait for SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.path.insert(0, os.environ["AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH"])
     module, _, function = handler.rpartition(".")
@@ -20,7 +20,7 @@ def main(ready_fd: int, handler: str) -> None:
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
     while True:
-        # A signal just before signal.pause() would not end the pause.
+        # signal.pause() could block forever, if the signal arrives just before the call.
         time.sleep(1)
 
 

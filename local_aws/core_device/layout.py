@@ -1,4 +1,4 @@
-"""The files and folders of a core device: those of Greengrass, below a root folder."""
+"""The paths of a core device: Greengrass' files and folders, below a root folder."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ CoreRuntime = Literal["classic", "lite"]
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity of the device and its cloud, stored in the core's configuration file."""
+    """The identity of a device in its cloud, stored in the core's configuration file."""
 
     thing: str
     thing_group: str
@@ -20,76 +20,81 @@ class Identity:
     region: str
     role_alias: str
     certificate_id: str
-    # The core software, and the user of its components, which nucleus lite requires.
+    # `core_runtime` is the core software. Nucleus lite requires `posix_user`, the user of its
+    # components.
     core_runtime: CoreRuntime = "classic"
     posix_user: str = "gg_component:gg_component"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of one core device; `root` represents the root of the device's file system."""
+    """The paths of one core device; `root` represents the root of the device's file system."""
 
     root: Path
 
     @property
     def greengrass(self) -> Path:
-        """/greengrass/v2 of the device."""
+        """Return the folder that represents /greengrass/v2."""
         return self.root / "greengrass" / "v2"
 
     @property
     def config(self) -> Path:
-        """The configuration file."""
+        """Return the path of the configuration file."""
         return self.greengrass / "config" / "effectiveConfig.json"
 
     @property
     def certificate(self) -> Path:
-        """The device certificate."""
+        """Return the path of the device certificate."""
         return self.greengrass / "thingCert.crt"
 
     @property
     def private_key(self) -> Path:
-        """The device's private key; readable by its owner only."""
+        """Return the path of the private key; only its owner can read the file."""
         return self.greengrass / "privKey.key"
 
     @property
     def current(self) -> Path:
-        """The record of the running components, for the next start."""
+        """Return the path of the components' record, which the next start restores."""
         return self.greengrass / "config" / "current.json"
 
     @property
     def health_sequence(self) -> Path:
-        """The sequence number of the next health message; absent before the first message."""
+        """Return the path of the file with the sequence number of the next health message."""
         return self.greengrass / "config" / "healthSequence"
 
     @property
     def recipes(self) -> Path:
-        """The recipes of all component versions."""
+        """Return the folder that contains the recipes of all component versions."""
         return self.greengrass / "packages" / "recipes"
 
     @property
     def stored_versions(self) -> tuple[Path, Path]:
-        """The folders whose members are `<component>/<version>`."""
+        """Return the folders whose members are `<component>/<version>`."""
         packages = self.greengrass / "packages"
         return packages / "artifacts", packages / "artifacts-unarchived"
 
     def artifacts(self, name: str, version: str) -> Path:
-        """The folder for downloads of a component version."""
+        """Return the download folder of a component version."""
         return self.greengrass / "packages" / "artifacts" / name / version
 
     def unarchived(self, name: str, version: str) -> Path:
-        """The folder for unpacked archives of a component version."""
+        """Return the folder for the unpacked archives of a component version."""
         return self.greengrass / "packages" / "artifacts-unarchived" / name / version
 
     def work(self, name: str) -> Path:
-        """The working directory of a component."""
+        """Return the working directory of a component."""
         return self.greengrass / "work" / name
 
     def log(self, name: str) -> Path:
-        """The file with the output of a component."""
+        """Return the path of the log, which contains the component's output."""
         return self.greengrass / "logs" / f"{name}.log"
 
     def read_identity(self) -> Identity:
-        """Return the identity; raise `NotProvisioned` if there is none."""
+        """Read the identity.
+
+        Raises:
+            NotProvisioned: the device has no identity.
+        """
         try:
             identity = Identity(**json.loads(self.config.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -105,11 +110,11 @@ class Layout:
         return identity
 
     def write_identity(self, identity: Identity) -> None:
-        """Write the identity."""
+        """Write the identity to the configuration file."""
         self.config.parent.mkdir(parents=True, exist_ok=True)
         self.config.write_text(json.dumps(asdict(identity), indent=1), encoding="utf-8")
 
     @classmethod
     def of(cls, thing: str, cores: Path) -> Self:
-        """Return the layout of a thing below the folder of all cores."""
+        """Return the layout of a device in the folder that contains all cores."""
         return cls((cores / thing).resolve())

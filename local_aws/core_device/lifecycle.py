@@ -16,12 +16,12 @@ from local_aws.core_device.steps import LambdaProcess, LifecycleStep, Problem
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
-# 100 requests a restart of the nucleus, 101 one of the device.
+# Exit code 100 requests a restart of the nucleus, and 101 a restart of the device.
 _BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 
 async def install(component: InstalledComponent, host: Host) -> None:
-    """Run the install step, if there is one, until it succeeds.
+    """Run the install step until it succeeds, if the component has this step.
 
     Raises:
         DeploymentFailed: the component is BROKEN, or the step timed out.
@@ -37,10 +37,10 @@ async def install(component: InstalledComponent, host: Host) -> None:
 
 
 async def bootstrap(component: InstalledComponent, host: Host) -> None:
-    """Run the bootstrap step.
+    """Run the bootstrap step, if the component has this step.
 
     Raises:
-        DeploymentFailed: its exit code is not 0, 100 or 101.
+        DeploymentFailed: the exit code is not 0, 100 or 101.
     """
     step = _step(component, host, "bootstrap")
     if step is None:
@@ -51,10 +51,10 @@ async def bootstrap(component: InstalledComponent, host: Host) -> None:
 
 
 async def start(component: InstalledComponent, host: Host) -> None:
-    """Start a component, and retry until it works.
+    """Start a component, and retry until it is running or has finished.
 
     Raises:
-        DeploymentFailed: the component is BROKEN.
+        DeploymentFailed: the component is BROKEN, or did not start in time.
     """
     component.starts.clear()
     component.failures.clear()
@@ -62,10 +62,10 @@ async def start(component: InstalledComponent, host: Host) -> None:
 
 
 async def stop(component: InstalledComponent, host: Host) -> None:
-    """Stop a component. A failed shutdown step is only logged."""
+    """Stop a component. A failure of its shutdown step is only logged."""
     if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
-        # A cancellation of this task itself is not suppressed.
+        # asyncio.wait, unlike await, does not suppress a cancellation of the current task.
         await asyncio.wait({component.watch})
     component.watch = None
     runs = component.status in {"STARTING", "RUNNING", "ERRORED"}
@@ -86,10 +86,10 @@ async def remove(component: InstalledComponent, host: Host) -> None:
 
 
 async def wait_until_settled(host: Host, names: Collection[str]) -> None:
-    """Wait until the named components run or have finished.
+    """Wait until the named components are running or have finished.
 
     Raises:
-        DeploymentFailed: a component is BROKEN, or it does not start in time.
+        DeploymentFailed: a component is BROKEN, or does not start in time.
     """
     await asyncio.sleep(host.pauses.settle_seconds)
     awaited = [host.running[name] for name in sorted(names)]
@@ -100,7 +100,7 @@ async def wait_until_settled(host: Host, names: Collection[str]) -> None:
 async def _until_settled(
     awaited: InstalledComponent, others: Collection[InstalledComponent]
 ) -> None:
-    # Real nuclei poll, too.
+    # The emulator polls because real nuclei poll, too.
     while awaited.status not in {"RUNNING", "FINISHED"}:
         for component in others:
             if component.status == "BROKEN":
@@ -141,7 +141,7 @@ async def _start(component: InstalledComponent, host: Host) -> None:
 
 
 def _is_available(name: str, host: Host) -> bool:
-    """Return whether a component exists, has a unit if it needs one, and is not broken."""
+    """Return whether a component exists, is not BROKEN, and has a unit if it requires one."""
     component = host.running.get(name)
     return (
         component is not None
@@ -153,7 +153,7 @@ def _is_available(name: str, host: Host) -> bool:
 async def _begin(
     component: InstalledComponent, host: Host, start_type: StartType
 ) -> Problem | None:
-    """Start the component once; return the problem if it did not start."""
+    """Make one attempt to start a component; return the problem if the attempt fails."""
     nucleus = host.nucleus
     host.set_status(component, "STARTING")
     if nucleus.reads_recipe_file:
@@ -195,7 +195,7 @@ async def _until_works(
     *,
     starts_component: bool = False,
 ) -> None:
-    """Repeat a step until it works or the nucleus stops trying."""
+    """Repeat a step until it succeeds, or until the nucleus stops retrying."""
     failures: list[float] = []
     while True:
         starts.append(time.monotonic())
@@ -211,12 +211,12 @@ async def _until_works(
 
 
 async def _watch(component: InstalledComponent, host: Host) -> None:
-    """Restart a component after each error, until it is BROKEN."""
+    """Restart a component after each failure until it is BROKEN."""
     while True:
         problem = await _ended(component, host)
         start_type = host.nucleus.start_of(component.recipe)
         if problem is None and start_type is StartType.NOTIFY:
-            # Its unit remains active.
+            # The unit remains active after a NOTIFY process ends with 0.
             return
         if problem is None:
             await _shut_down(component, host)
@@ -246,7 +246,7 @@ async def _watch(component: InstalledComponent, host: Host) -> None:
 
 
 async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
-    """Wait until the process has ended; return its problem, or None if it ended with 0."""
+    """Wait until the process ends; return its problem, or None for exit code 0."""
     process = component.process
     if process is None:
         return None
@@ -273,7 +273,7 @@ async def _fail(
     is_broken: bool,
     has_started: bool,
 ) -> None:
-    """Report a failure; run `recover` unless it is broken, and `shutdown` if it has started."""
+    """Set the failure status; run `recover` unless BROKEN, and `shutdown` if it has started."""
     status = "BROKEN" if is_broken else "ERRORED"
     host.set_status(component, status, problem)
     logger.error("%s is %s: %s", component.name, status, problem.text)
@@ -287,7 +287,7 @@ async def _fail(
 
 
 async def _stop_bound(component: InstalledComponent, host: Host) -> list[InstalledComponent]:
-    """Stop the components that depend on this one; return them in order."""
+    """Stop the components that depend on a failed component; return them in stop order."""
     if component.status not in host.nucleus.unbinding_statuses:
         return []
     stopped: list[InstalledComponent] = []
@@ -309,7 +309,7 @@ async def _stop_bound(component: InstalledComponent, host: Host) -> list[Install
 
 
 async def _start_along(component: InstalledComponent, host: Host) -> None:
-    """Start the units of the SOFT dependencies (`Wants=`), unless they run."""
+    """Start the units of the SOFT dependencies (`Wants=`) that are not running."""
     for name in sorted(host.nucleus.started_along(component.recipe) & host.running.keys()):
         other = host.running[name]
         start_type = host.nucleus.start_of(other.recipe)

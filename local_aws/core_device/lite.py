@@ -1,4 +1,4 @@
-"""Nucleus lite (C), whose components are units of systemd.
+"""Nucleus lite, which is written in C and runs components as systemd units.
 
 Sources: aws-greengrass-lite 2.6.0 (recipe2unit, ggdeploymentd, gghealthd, gg-fleet-statusd,
 ggl-config-interpolation), its docs/RECIPE_SUPPORT_CHANGES.md, and measurements of 2026-11-30 in
@@ -22,17 +22,17 @@ from local_aws.core_device.update_plan import (
     lite_plan,
 )
 
-_TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
+_TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - the name of a component
 _STEP_KEYS = {"Script": "script", "Timeout": "timeout", "Setenv": "setenv"}
 _DEFAULT_STOP_SECONDS = 120.0
-# `StartLimitBurst` and `StartLimitInterval` of recipe2unit.
+# `StartLimitBurst` and `StartLimitInterval` in the units that recipe2unit writes.
 _START_LIMIT = 3
 _START_LIMIT_SECONDS = 3600.0
 _FINAL_STATUSES = {"RUNNING", "FINISHED", "ERRORED", "BROKEN"}
 
 
 class Lite(Nucleus):
-    """The rules of nucleus lite."""
+    """The behavior of nucleus lite."""
 
     kind = "lite"
     version = "2.6.0"
@@ -62,15 +62,15 @@ class Lite(Nucleus):
     restarts_bound = False
 
     def platform_name(self) -> str:
-        """Return the name in the `platform` of a request for component versions."""
+        """Return the platform name in a request for component versions."""
         return "linux"
 
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the first manifest that fits; one without a runtime is skipped."""
+        """Return the first manifest that fits; manifests without a runtime are skipped."""
         return first_fitting(recipe, runtime=self.runtime, required=("runtime",))
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
-        """Return a step of the manifest; the case of keys matters."""
+        """Return a step of the manifest's lifecycle; keys are case-sensitive."""
         lifecycle = (self.own_manifest(recipe) or {}).get("Lifecycle") or {}
         value = lifecycle.get(name)
         if isinstance(value, Mapping):
@@ -83,30 +83,30 @@ class Lite(Nucleus):
         return {**step, "setenv": {**shared, **(step.get("setenv") or {})}}
 
     def start_of(self, recipe: Recipe) -> StartType:
-        """Return the start type; a component with only an install step has no unit."""
+        """Return the start type; a component without a startup or run step has no unit."""
         if self.raw_step(recipe, "startup"):
             return StartType.NOTIFY
         return StartType.RUN if self.raw_step(recipe, "run") else StartType.NO_UNIT
 
     def folder(self, path: Path) -> str:
-        """Return the path with a slash, so that `{artifacts:path}/x` has two."""
+        """Return the path with a trailing slash; `{artifacts:path}/x` then contains two slashes."""
         return f"{path}/"
 
     def recipe_file(self, layout: Layout, name: str, version: str) -> Path:
-        """Return the file, whose name has the version after a hyphen."""
+        """Return the path of the recipe; the file name is `name-version.json`."""
         return layout.recipes / f"{name}-{version}.json"
 
     def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
-        """Split at the last hyphen, which is wrong if the version contains one."""
+        """Split a file name at the last hyphen; wrong if the version contains a hyphen."""
         name, _, version = file_name.removesuffix(".json").rpartition("-")
         return name, version
 
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Reinstall for another version, after a failure, and for each `configurationUpdate`.
+        """Return REINSTALL for another version, after a failure, and for a `configurationUpdate`.
 
-        A `configurationUpdate` causes it also without a change.
+        A `configurationUpdate` causes REINSTALL even if it does not change a value.
         """
         same = running is not None and running.version == desired.version
         return (
@@ -121,25 +121,25 @@ class Lite(Nucleus):
         desired: Mapping[str, Recipe],
         changes: Mapping[str, ComponentChange],
     ) -> UpdatePlan:
-        """Return the update with all install steps first."""
+        """Return the update plan, in which all install steps are first."""
         return lite_plan(running, desired, changes)
 
     def restarts(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> bool:
-        """Return False: it has no plugins."""
+        """Return False: nucleus lite has no plugins."""
         del running, desired
         return False
 
     def bootstrap_names(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
-        """Return an empty list: bootstrap steps of lite are not supported."""
+        """Return an empty list: the emulator does not support bootstrap steps of nucleus lite."""
         del running, desired
         return []
 
     def bound_to(self, recipe: Recipe) -> set[str]:
-        """Return the explicitly HARD dependencies, for which the unit has `BindsTo=`."""
+        """Return the dependencies with an explicit type HARD, for which the unit has `BindsTo=`."""
         return hard_dependencies(recipe, None)
 
     def started_along(self, recipe: Recipe) -> set[str]:
@@ -147,11 +147,11 @@ class Lite(Nucleus):
         return {name for name, kind in dependency_types(recipe, None).items() if kind == "SOFT"}
 
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
-        """Return whether systemd would not start the unit again."""
+        """Return whether systemd would reject the next start of the unit."""
         return is_start_limit_hit(starts, failures[-1])
 
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
-        """Return whether the unit's start limit is hit."""
+        """Return whether the unit has reached its start limit."""
         return is_start_limit_hit(starts, now)
 
     def rolls_back(self, document: Mapping[str, Any]) -> bool:
@@ -160,28 +160,28 @@ class Lite(Nucleus):
         return False
 
     def failure_status(self, *, changed: bool) -> str:
-        """Return the status of all failed deployments."""
+        """Return the status, which is the same for all failed deployments."""
         del changed
         return "FAILED_ROLLBACK_NOT_REQUESTED"
 
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
-        """Return an empty object: a job update contains only a status."""
+        """Return an empty object: a job update of lite contains only a status."""
         del details
         return {}
 
     def deployment_details(self, details: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the detailed status only."""
+        """Return only the detailed status."""
         return {"detailedStatus": details["detailedStatus"]}
 
     def unchanged_roots(
         self, roots: Sequence[str], reported: set[str], *, succeeded: bool
     ) -> list[str]:
-        """Return an empty list: each message contains all components."""
+        """Return an empty list: each message of lite contains all components."""
         del roots, reported, succeeded
         return []
 
     def component_entry(self, component: Reported) -> dict[str, Any]:
-        """Return the component without details, and as a root."""
+        """Return the entry of a component, which has no details and is always a root."""
         return {
             "componentName": component.name,
             "version": "" if component.is_removed else component.version,
@@ -191,7 +191,7 @@ class Lite(Nucleus):
         }
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Report each change to a final status, unless a deployment reports it."""
+        """Return the trigger for a final status, or None while a deployment is in progress."""
         return None if deploying or status not in _FINAL_STATUSES else "COMPONENT_STATUS_CHANGE"
 
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
@@ -200,23 +200,23 @@ class Lite(Nucleus):
         return _TOKEN_EXCHANGE in dependency_types(recipe, None)
 
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return no limit of the run: the step's timeout is the unit's stop timeout."""
+        """Return no limit for the run, and the step's timeout as the stop timeout."""
         return None, _DEFAULT_STOP_SECONDS if timeout_seconds is None else timeout_seconds
 
     def matches(self, pattern: str, topic: str) -> bool:
-        """Compare as text."""
+        """Return whether the topic matches the pattern; only `*` is a wildcard."""
         return matches_as_text(pattern, topic)
 
 
 def is_start_limit_hit(starts: Sequence[float], now: float) -> bool:
     """Return whether systemd rejects the start of a unit at `now`.
 
-    systemd allows three starts within an hour, which begins with the first of them
+    systemd allows three starts within an hour. The hour begins with the first start
     (systemd.unit(5)).
 
     Args:
         starts: times of the starts since the last deployment, in seconds, oldest first.
-        now: the time of the next start.
+        now: the time of the next start, in seconds.
     """
     began_at, count = None, 0
     for started_at in starts:

@@ -16,7 +16,7 @@ SUBSCRIBE = "aws.greengrass#SubscribeToIoTCore"
 _ESCAPE = re.compile(r"\$\{(.)\}")
 
 
-def is_allowed(  # noqa: PLR0913 - the parts of an authorization
+def is_allowed(  # noqa: PLR0913 - one parameter per part of an authorization
     operation: str,
     configuration: dict[str, Any],
     topic: str,
@@ -25,14 +25,14 @@ def is_allowed(  # noqa: PLR0913 - the parts of an authorization
     interpolate: bool,
     matches: Callable[[str, str], bool],
 ) -> bool:
-    """Return whether a policy of the component's configuration allows an operation on the topic.
+    """Return whether a policy in a component's configuration allows an operation on a topic.
 
     Args:
         operation: `PUBLISH` or `SUBSCRIBE`.
-        configuration: of the component, with its `accessControl`.
-        topic: of the request.
-        thing: name of the core device.
-        interpolate: whether `{iot:thingName}` is replaced; if not, it matches no topic.
+        configuration: the component's configuration, with `accessControl`.
+        topic: the topic of the request.
+        thing: the name of the core device.
+        interpolate: whether to replace `{iot:thingName}`; otherwise the variable matches no topic.
         matches: the nucleus' comparison of a resource with a topic.
     """
     policies = configuration.get("accessControl", {}).get("aws.greengrass.ipc.mqttproxy", {})
@@ -48,9 +48,10 @@ def is_allowed(  # noqa: PLR0913 - the parts of an authorization
 
 
 def matches_as_mqtt(pattern: str, topic: str) -> bool:
-    """Compare as the classic nucleus: `*` is any text, `+` one level, `/#` all further levels.
+    """Return whether a topic matches a pattern by the rules of the classic nucleus.
 
-    A `+` or `#` in a position that MQTT does not allow is a literal, and so is c in `${c}`.
+    `*` matches any text, `+` one level, and `/#` all further levels. A `+` or `#` in a position
+    that MQTT does not allow is a literal, and `${c}` is the literal c.
 
     Source: aws-greengrass-nucleus, WildcardTrie.
     """
@@ -77,9 +78,9 @@ def matches_as_mqtt(pattern: str, topic: str) -> bool:
 
 
 def matches_as_text(pattern: str, topic: str) -> bool:
-    """Compare as nucleus lite: `*` is any text, all other characters are literals.
+    """Return whether a topic matches a pattern by the rules of nucleus lite.
 
-    `${c}` is the literal c.
+    `*` matches any text, and all other characters are literals. `${c}` is the literal c.
 
     Source: aws-greengrass-lite, ipc_authz.
     """
@@ -95,7 +96,7 @@ def matches_as_text(pattern: str, topic: str) -> bool:
 
 
 class Subscriptions:
-    """The subscriptions of all components, with one subscription of the device per topic filter."""
+    """The subscriptions of all components; the device subscribes once to each topic filter."""
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
@@ -137,5 +138,5 @@ async def _deliver(deliver: "Deliver", topic: str, payload: bytes) -> None:
     try:
         await deliver(topic, payload)
     except ConnectionError:
-        # The component has ended; the end of its connection cancels the subscription.
+        # The component has ended. When its connection ends, the server cancels the subscription.
         return

@@ -32,11 +32,11 @@ class Pauses:
     """Delays of a nucleus, in seconds.
 
     Attributes:
-        restart_seconds: before a component that failed starts again.
+        restart_seconds: the delay before a failed component starts again.
         settle_seconds: from the last start of a deployment to the first check of the components.
-        unit_seconds: the longest wait for an install step or for a unit of nucleus lite.
+        unit_seconds: the longest wait for an install step or a unit of nucleus lite.
         health_seconds: the shortest time between two health messages.
-        cadence_seconds: between two complete health messages.
+        cadence_seconds: the time between two health messages with all components.
     """
 
     restart_seconds: float
@@ -48,7 +48,7 @@ class Pauses:
 
 @dataclass(frozen=True)
 class Deployable:
-    """One component version with its configuration, as a deployment requires it."""
+    """One component version with its configuration, as required by a deployment."""
 
     name: str
     version: str
@@ -61,9 +61,9 @@ class Reported:
     """One component in a health message.
 
     Attributes:
-        arns: configuration ARNs of the deployments that contain it; empty if it was removed.
-        is_root: whether a deployment names it.
-        is_removed: whether the last deployment removed it.
+        arns: configuration ARNs of the deployments that contain the component; empty after removal.
+        is_root: whether a deployment names the component.
+        is_removed: whether the last deployment removed the component.
         codes: status codes of its last error.
         reason: text of its last error.
     """
@@ -79,92 +79,93 @@ class Reported:
 
 
 class Nucleus(ABC):
-    """One Greengrass nucleus: constants, and functions without side effects."""
+    """A Greengrass nucleus: constants, and functions without side effects."""
 
     kind: Kind
-    # The version of the core software, `ggcVersion` in health messages.
+    # The version of the core software, which health messages contain as `ggcVersion`.
     version: str
-    # Platform attribute of the device, which recipes compare with.
+    # The platform attribute `runtime` of the device, with which recipes select a manifest.
     runtime: str
-    # Fields of a health message that the other nucleus does not send.
+    # Fields of a health message that only this nucleus sends.
     health_fields: Mapping[str, str]
     health_qos: int
     mqtt_version: Literal[3, 5]
-    # The last part of the topic filter for replies to requests about jobs.
+    # The last level of the topic filter for replies to job requests.
     job_replies: str
-    # Whether it carries out deployments for its thing alone.
+    # True if the device also receives deployments whose target is its thing.
     reads_deployment_shadow: bool
     first_sequence_number: int
-    # How often one change of a component's status is reported.
+    # The number of messages that report one change of a component's status.
     status_repetitions: int
     pauses: Pauses
-    # Steps in addition to install, startup and run.
+    # Lifecycle steps other than install, startup and run.
     has_shutdown: bool
     has_recover: bool
     has_uninstall: bool
-    # Whether install steps run again when the nucleus starts.
+    # True if install steps run again when the nucleus starts.
     installs_at_launch: bool
-    # Whether each start of a component reads the file of its recipe.
+    # True if each start of a component reads its recipe file.
     reads_recipe_file: bool
-    # Whether a health message always contains all components.
+    # True if a health message always contains all components.
     reports_all_components: bool
-    # Whether one request resolves one component only.
+    # True if one request resolves only one component.
     resolves_one_by_one: bool
-    # Whether components cannot run if the device's configuration has no user for them.
+    # True if components require a `posix_user` in the device's configuration.
     needs_posix_user: bool
-    # The longest recipe, and the longest job document, in bytes; None: the service's limits.
+    # Maximum sizes of a recipe and of a job document, in bytes; None for the service's limits.
     longest_recipe_bytes: int | None
     longest_document_bytes: int | None
-    # Whether `{iot:thingName}` in policies is replaced only if the nucleus is configured so.
+    # True if `{iot:thingName}` in policies is replaced only after the nucleus is configured to do
+    # so.
     interpolation_is_optional: bool
-    # Whether variables of other components are replaced.
+    # True if variables of other components are replaced.
     resolves_other_components: bool
-    # Whether a deployment waits `Pauses.unit_seconds` for an install step, and for a unit.
+    # True if a deployment limits its wait for an install step or a unit to `Pauses.unit_seconds`.
     limits_waits: bool
-    # A component with one of these statuses stops the components that are bound to it.
+    # A component with one of these statuses causes the components bound to it to stop.
     unbinding_statuses: frozenset[str]
-    # Whether components that stopped with their dependency start again with it.
+    # True if components that stopped with their dependency also start again with it.
     restarts_bound: bool
 
     @abstractmethod
     def platform_name(self) -> str:
-        """Return the name in the `platform` of a request for component versions."""
+        """Return the platform name in a request for component versions."""
 
     @abstractmethod
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the manifest of a recipe for this device; None if it has none."""
+        """Return the recipe's manifest for this device, or None."""
 
     @abstractmethod
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
-        """Return `script`, `timeout` and `setenv` of a lifecycle step; None if it has none."""
+        """Return `script`, `timeout` and `setenv` of a lifecycle step; None if it is missing."""
 
     @abstractmethod
     def start_of(self, recipe: Recipe) -> StartType:
-        """Return how a component starts."""
+        """Return the start type of a component."""
 
     @abstractmethod
     def folder(self, path: Path) -> str:
-        """Return the value of a recipe variable that is a folder."""
+        """Return a folder as the value of a recipe variable."""
 
     @abstractmethod
     def recipe_file(self, layout: Layout, name: str, version: str) -> Path:
-        """Return where the recipe of a component version is stored."""
+        """Return the path of a component version's recipe."""
 
     @abstractmethod
     def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
-        """Return the component and version that a stored recipe's name stands for."""
+        """Return the component and version from the file name of a recipe."""
 
     @abstractmethod
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Return what a deployment does with a component.
+        """Return the change that a deployment makes to a component.
 
         Args:
-            running: the version on the device, if it has one.
-            desired: the version of the deployment.
+            running: the version on the device, or None.
+            desired: the version in the deployment.
             works: whether the running version runs, has finished, or is being restarted.
-            is_configured: whether the deployment has a `configurationUpdate` for it.
+            is_configured: whether the deployment has a `configurationUpdate` for the component.
         """
 
     @abstractmethod
@@ -174,27 +175,27 @@ class Nucleus(ABC):
         desired: Mapping[str, Recipe],
         changes: Mapping[str, ComponentChange],
     ) -> UpdatePlan:
-        """Return the actions of an update, in order."""
+        """Return the actions of an update in their order."""
 
     @abstractmethod
     def restarts(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> bool:
-        """Return whether an update needs a restart of the nucleus."""
+        """Return whether an update requires a restart of the nucleus."""
 
     @abstractmethod
     def bootstrap_names(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
-        """Return the components whose bootstrap step an update runs, in order."""
+        """Return the components whose bootstrap steps an update runs, in their order."""
 
     @abstractmethod
     def bound_to(self, recipe: Recipe) -> set[str]:
-        """Return the components that a component requires to run."""
+        """Return the components without which a component cannot run."""
 
     @abstractmethod
     def started_along(self, recipe: Recipe) -> set[str]:
-        """Return the components that each start of a component also starts."""
+        """Return the dependencies that each start of a component also starts."""
 
     @abstractmethod
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
@@ -202,24 +203,24 @@ class Nucleus(ABC):
 
         Args:
             starts: times of the starts of one step, in seconds, oldest first.
-            failures: times of its failures, oldest first.
+            failures: times of its failures, in seconds, oldest first.
         """
 
     @abstractmethod
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
-        """Return whether a component that is started along cannot start at `now`."""
+        """Return whether the nucleus rejects a start, at `now`, that another component caused."""
 
     @abstractmethod
     def rolls_back(self, document: Mapping[str, Any]) -> bool:
-        """Return whether a deployment that failed is rolled back on the device."""
+        """Return whether the device rolls back a failed deployment."""
 
     @abstractmethod
     def failure_status(self, *, changed: bool) -> str:
-        """Return the detailed status of a failed deployment that is not rolled back."""
+        """Return the detailed status of a failed deployment without a rollback."""
 
     @abstractmethod
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
-        """Return the members of a job update other than its status."""
+        """Return the members of a job update, except its status."""
 
     @abstractmethod
     def deployment_details(self, details: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,11 +234,11 @@ class Nucleus(ABC):
 
     @abstractmethod
     def component_entry(self, component: Reported) -> dict[str, Any]:
-        """Return a component as a health message contains it."""
+        """Return the entry of a component in a health message."""
 
     @abstractmethod
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Return the trigger of the health message for a changed status; None: no message."""
+        """Return the trigger of the health message for a status; None if no message is sent."""
 
     @abstractmethod
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
@@ -245,13 +246,13 @@ class Nucleus(ABC):
 
     @abstractmethod
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return the longest run of a run step, and how long it may take to stop, in seconds."""
+        """Return the maximum duration of a run step and of its stop, in seconds."""
 
     @abstractmethod
     def matches(self, pattern: str, topic: str) -> bool:
-        """Compare a resource of an IPC policy with a topic."""
+        """Return whether a resource of an IPC policy matches a topic."""
 
     def health_type(self, trigger: str) -> str:
-        """Return COMPLETE for a message about all components, else PARTIAL."""
+        """Return COMPLETE for a message with all components, otherwise PARTIAL."""
         complete = {"NUCLEUS_LAUNCH", "CADENCE", "NETWORK_RECONFIGURE"}
         return "COMPLETE" if trigger in complete else "PARTIAL"

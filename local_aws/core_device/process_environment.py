@@ -15,7 +15,7 @@ from local_aws.core_device.configuration import (
 from local_aws.core_device.steps import LambdaLaunch, LambdaProcess, LifecycleStep, Script
 
 _PYTHON = "python3.12"
-# The variables of the core's process that its components inherit.
+# Components inherit these variables of the core's process.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "TZ")
 
 
@@ -26,7 +26,7 @@ def script(
     *,
     stop_seconds: float | None = None,
 ) -> Script:
-    """Return the process of a step, with its variables replaced."""
+    """Return the process of a step, in which all variables are replaced."""
     folders = _folders(component, host)
     layout = host.layout
     own = _own_variables(component, host)
@@ -48,7 +48,7 @@ def script(
 
 
 def lambda_process(component: InstalledComponent, host: Host) -> LambdaProcess:
-    """Return the process of a Lambda component, which replaces AWS' launcher."""
+    """Return the process of a Lambda component, which runs instead of AWS' launcher."""
     layout = host.layout
     setenv = component.recipe.get("Lifecycle", {}).get("setenv", {})
     handler = setenv["AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER"]
@@ -81,7 +81,7 @@ def lambda_process(component: InstalledComponent, host: Host) -> LambdaProcess:
 
 
 def link_camera(component: InstalledComponent, host: Host) -> None:
-    """Link the virtual camera's images into the component's working directory."""
+    """Link the folder of the virtual camera's images into the component's working directory."""
     if host.camera_folder is None:
         return
     work = host.layout.work(component.name)
@@ -119,7 +119,7 @@ def _folders(component: InstalledComponent, host: Host) -> dict[str, dict[str, P
 
 
 def _environment(component: InstalledComponent, host: Host) -> dict[str, str]:
-    """Return the variables of every process of a component, with a new token."""
+    """Return the environment variables of a component's processes, with a new token."""
     token = secrets.token_hex(16)
     host.admit(token, component.name)
     region = host.identity.region
@@ -141,9 +141,9 @@ def _environment(component: InstalledComponent, host: Host) -> dict[str, str]:
 
 
 def _device_python(host: Host) -> Path:
-    """Return a folder that contains the device's interpreter by the name that recipes use.
+    """Return a folder with a script that runs the device's interpreter under its name in recipes.
 
-    It is a script: an interpreter that starts through a link does not find its virtual environment.
+    A link instead of the script would not work: Python then does not find its virtual environment.
     """
     folder = host.layout.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)

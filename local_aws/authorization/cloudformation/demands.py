@@ -8,7 +8,7 @@ from local_aws.authorization.cloudformation import table
 from local_aws.authorization.cloudformation.resources import Resource
 from local_aws.authorization.cloudformation.table import Step
 
-# The service to which a resource type passes its role.
+# The service principal to which each resource type passes its role.
 _PASSED_TO = {
     "AWS::CodeBuild::Project": "codebuild.amazonaws.com",
     "AWS::CodePipeline::Pipeline": "codepipeline.amazonaws.com",
@@ -36,7 +36,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class Role:
-    """A role that a policy refers to by its name."""
+    """A role that a policy refers to by name."""
 
     arn: str
     boundary: str | None
@@ -46,8 +46,8 @@ class Role:
 class Change:
     """A step of a resource's life cycle.
 
-    `resource` contains the properties after the step, `before` those before an update. `role_named`
-    returns the role that a policy refers to, or None if it does not exist.
+    `resource` contains the properties after the step, and `before` the properties before an update.
+    `role_named` returns the role with a name, or None if the role does not exist.
     """
 
     step: Step
@@ -59,7 +59,7 @@ class Change:
         """Return the permissions that CloudFormation's caller needs.
 
         Raises:
-            KeyError: the table of permissions does not have the resource's type.
+            KeyError: the permissions table does not contain the type of the resource.
         """
         return [
             Demand(action, arn, context)
@@ -84,7 +84,7 @@ class Change:
                     yield action
 
     def _arns(self, action: str) -> list[str]:
-        """Return the resources that IAM evaluates an action on, if the resource refers to any."""
+        """Return the ARNs on which IAM evaluates an action, if the resource refers to any."""
         kinds = table.kinds(action)
         if kinds == ["*"]:
             return ["*"]
@@ -92,12 +92,13 @@ class Change:
             self._located(arn)
             for arn in self.resource.arns()
             if any(table.is_a(kind, arn) for kind in kinds)
-            # A service creates its service-linked role; the role is never passed.
+            # A service creates its service-linked role itself, so CloudFormation does not pass the
+            # role.
             and (action == "iam:CreateServiceLinkedRole") == (_SERVICE_LINKED in arn)
         ]
 
     def _located(self, arn: str) -> str:
-        """Add the path of a role if a policy names the role without its path."""
+        """Return the complete ARN of a role if a policy names the role without its path."""
         role = self.role_named(arn.rpartition("/")[2]) if self._is_for_roles() else None
         return role.arn if role and ":role/" in arn else arn
 
@@ -105,7 +106,7 @@ class Change:
         return self.resource.type in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
 
     def _contexts(self, action: str, arn: str) -> Iterator[dict[str, str]]:
-        """Yield the condition keys of the requests of an action."""
+        """Yield the condition keys of each request of an action."""
         match action:
             case "iam:PassRole":
                 yield {"iam:PassedToService": _PASSED_TO[self.resource.type]}
@@ -132,7 +133,7 @@ class Change:
         return list(dict.fromkeys(both))
 
     def _boundary(self, action: str, arn: str) -> dict[str, str]:
-        """Return the boundary that IAM compares: that of the request, or else that of the role."""
+        """Return the permissions boundary that IAM compares: the request's, or else the role's."""
         if self._is_for_roles():
             role = self.role_named(arn.rpartition("/")[2])
             boundary = role.boundary if role else None

@@ -9,7 +9,7 @@ from local_aws.authorization.cloudformation.table import arn
 _RANDOM = "X" * 13
 _LONGEST_PART = 24
 _LONGEST_NAME = 64
-# Properties whose ARNs do not belong to a resource of this step.
+# These properties contain documents. IAM does not check the ARNs in them during this step.
 _DOCUMENTS = frozenset(
     {
         "AssumeRolePolicyDocument",
@@ -26,11 +26,11 @@ _DOCUMENTS = frozenset(
 
 @dataclass(frozen=True)
 class _Type:
-    """The names of a resource type: the kind of its ARN, and the property with its name."""
+    """The kind of ARN of a resource type, and the property that contains the resource's name."""
 
     kind: str
     name: str = ""
-    # Most names that CloudFormation generates begin with the name of the stack.
+    # CloudFormation begins most of the names that it generates with the name of the stack.
     of_stack: bool = True
 
 
@@ -86,7 +86,7 @@ _SCALING_ROLE = (
     "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
-# Resources that a service creates for a type.
+# Resources that a service creates for a resource type.
 _CREATED_BY_SERVICES = {
     "AWS::ApplicationAutoScaling::ScalableTarget": (
         ("cloudwatch:alarm", "TargetTracking-*"),
@@ -113,7 +113,7 @@ KINDS = frozenset(
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of a stack, with resolved references in its properties.
+    """A resource of a stack. References in its properties are resolved.
 
     `physical_id` is None before the resource exists.
     """
@@ -128,7 +128,7 @@ class Resource:
 
     @property
     def own_arn(self) -> str | None:
-        """The resource's ARN; None for a type without one, for example a bucket policy."""
+        """Return the ARN; None for a type without an ARN, for example a bucket policy."""
         type_ = _TYPES.get(self.type)
         if type_ is None:
             return None
@@ -141,7 +141,7 @@ class Resource:
         return self._arn(type_.kind, f"{path}{name}")
 
     def arns(self) -> list[str]:
-        """Return the ARN of the resource, and of the resources that its properties refer to."""
+        """Return the ARNs of the resource and of the resources that its properties refer to."""
         if self.type.startswith("Custom::"):
             return [str(self.properties["ServiceToken"])]
         resource_arn = [self.own_arn] if self.own_arn else []
@@ -152,15 +152,16 @@ class Resource:
         )
 
     def _property_arns(self) -> Iterator[str]:
-        """Yield the ARNs in the properties."""
+        """Yield the ARNs that the properties contain."""
         for path, value in _strings(self.properties):
-            # The roles of a pipeline's actions are assumed by the pipeline's role, not passed.
+            # The pipeline's role assumes the roles of the pipeline's actions; CloudFormation does
+            # not pass them.
             assumed = self.type == "AWS::CodePipeline::Pipeline" and "Stages" in path
             if value.startswith("arn:") and not (assumed and ":iam:" in value):
                 yield value
 
     def _referred(self) -> Iterator[str]:
-        """Yield the ARNs of the resources that properties name."""
+        """Yield the ARNs of resources that the properties refer to by name."""
         for property_, kind in _REFERENCES.items():
             names = self.properties.get(property_, [])
             for name in names if isinstance(names, list) else [names]:
@@ -200,14 +201,15 @@ class Resource:
         return arn(kind, name, region=self.region, account=self.account)
 
 
-# If a name can have 64 characters, CloudFormation shortens the stack's name and the logical id.
+# CloudFormation shortens the stack's name and the logical id for types whose names have at most 64
+# characters.
 _SHORTENED = frozenset(
     {"AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::S3::Bucket"}
 )
 
 
 def _strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the strings of the properties with their paths, except those in documents."""
+    """Yield each string of the properties with its path; documents are skipped."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):

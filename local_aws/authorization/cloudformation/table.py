@@ -23,7 +23,7 @@ _ONE_OF = {
 
 
 def row(type_: str) -> dict[Step, list[str]]:
-    """Return the actions of a resource type per step.
+    """Return the actions of each step for a resource type.
 
     Raises:
         KeyError: the table does not contain the type.
@@ -40,13 +40,13 @@ def row(type_: str) -> dict[Step, list[str]]:
 
 
 def by_property(limit: Limit, type_: str) -> dict[str, str]:
-    """Return the actions of a type that depend on a property, with the property's name."""
+    """Return the actions of a type that depend on a property, mapped to the property's name."""
     limited = _assumed()[limit].get(type_, {})
     return {action: name for name, actions in limited.items() for action in actions}
 
 
 def kinds(action: str) -> list[str]:
-    """Return the kinds of resources on which IAM evaluates an action; ["*"] if none.
+    """Return the kinds of resources on which IAM evaluates an action; ["*"] if it has none.
 
     Raises:
         KeyError: the table does not contain the action.
@@ -56,7 +56,7 @@ def kinds(action: str) -> list[str]:
 
 
 def arn(kind: str, name: str, *, region: str, account: str) -> str:
-    """Return the ARN of a kind of resource in the partition `aws`."""
+    """Return the ARN of a resource of the given kind and name, in the partition `aws`."""
     pattern: str = _published()["resources"][kind]
     values = {"${Partition}": "aws", "${Region}": region, "${Account}": account}
     for variable, value in values.items():
@@ -65,7 +65,7 @@ def arn(kind: str, name: str, *, region: str, account: str) -> str:
 
 
 def is_a(kind: str, text: str) -> bool:
-    """Return whether an ARN has the form of a kind."""
+    """Return whether an ARN has the form of a kind of resource."""
     pattern: str = _published()["resources"][kind]
     literals, variables = _VARIABLE.split(pattern), _VARIABLE.findall(pattern)
     expression = re.escape(literals[0]) + "".join(
