@@ -1,10 +1,10 @@
-"""The errors of the emulated services, with the error shapes of AWS."""
+"""The errors of the emulator's services, with the error shapes of AWS."""
 
 from typing import Any
 
 
 class ServiceError(Exception):
-    """An error response of a service: its AWS code, message and the members of its shape."""
+    """An error response of a service: its AWS code, its message and the members of its shape."""
 
     def __init__(self, code: str, message: str, **members: Any) -> None:
         super().__init__(message)
@@ -14,14 +14,14 @@ class ServiceError(Exception):
 
 
 class ValidationError(ServiceError):
-    """The request is invalid, independently of the state."""
+    """A request that is not valid, whatever the state of the service is."""
 
     def __init__(self, message: str, *, reason: str = "OTHER") -> None:
         super().__init__("ValidationException", message, reason=reason)
 
 
 class NotFoundError(ServiceError):
-    """The request refers to a resource that does not exist in this account and Region."""
+    """A request that refers to a resource that does not exist in its account and Region."""
 
     def __init__(self, kind: str, identifier: str, message: str | None = None) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class NotFoundError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """The request conflicts with the state of an existing resource."""
+    """A request that conflicts with the state of an existing resource."""
 
     def __init__(self, kind: str, identifier: str, message: str) -> None:
         super().__init__("ConflictException", message, resourceId=identifier, resourceType=kind)

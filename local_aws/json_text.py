@@ -1,4 +1,4 @@
-"""JSON of clients with limited nesting, because Python's parser and encoder recurse."""
+"""A JSON parser with a nesting limit for texts from clients, because Python's parser recurses."""
 
 import json
 import re
@@ -9,11 +9,11 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 class TooDeepError(ValueError):
-    """The text is nested too deeply to be parsed."""
+    """A JSON text with too many nested levels."""
 
 
 def depth(text: bytes) -> int:
-    """Return the nesting depth of arrays and objects; 0 if it cannot exceed the limit."""
+    """Return the nesting depth of arrays and objects; 0 if the text has too few for the limit."""
     if text.count(b"[") + text.count(b"{") <= DEEPEST:
         return 0
     current = deepest = 0
@@ -31,7 +31,7 @@ def parse(text: bytes | str) -> Any:
     """Parse a JSON text.
 
     Raises:
-        TooDeepError: the text is nested more than ``DEEPEST`` levels deep.
+        TooDeepError: the text has more than ``DEEPEST`` nested levels.
         ValueError: the text is not JSON.
     """
     if depth(text.encode() if isinstance(text, str) else text) > DEEPEST:

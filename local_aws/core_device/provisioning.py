@@ -25,7 +25,7 @@ def provision(iot: Any, layout: Layout, desired: Identity, policy: str) -> bool:
     """
     existing = _existing_identity(iot, layout, desired)
     if existing:
-        # A new core software keeps the device's certificate.
+        # A change of the core software does not change the certificate of the device.
         layout.write_identity(
             replace(existing, core_runtime=desired.core_runtime, posix_user=desired.posix_user)
         )
@@ -44,7 +44,7 @@ def provision(iot: Any, layout: Layout, desired: Identity, policy: str) -> bool:
     iot.attach_thing_principal(
         thingName=desired.thing,
         principal=issued["certificateArn"],
-        # The core connects with several client ids, and its policy refers to the thing's name.
+        # The core connects with several client ids, and its policy refers to the thing name.
         thingPrincipalType="EXCLUSIVE_THING",
     )
     layout.private_key.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The manifest of a recipe that applies to this device.
+"""Selection of the recipe manifest that applies to this device.
 
-Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference":
-the first manifest whose platform attributes all fit is used; `*` fits every value.
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference".
+The first manifest whose platform attributes all fit is used; `*` fits every value.
 """
 
 import platform
@@ -13,19 +13,19 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
 
 
 def architecture() -> str:
-    """Return the machine's architecture in Greengrass' terms."""
+    """Return the machine's architecture by its name in Greengrass."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def first_fitting(
     recipe: Mapping[str, Any], *, runtime: str, required: tuple[str, ...] = ()
 ) -> Mapping[str, Any] | None:
-    """Return the first manifest that fits this machine; None if none does.
+    """Return the first manifest that fits this machine, or None.
 
     Args:
-        recipe: with its manifests.
-        runtime: the nucleus' platform attribute.
-        required: attributes without which a manifest is skipped.
+        recipe: a recipe with its manifests.
+        runtime: the platform attribute `runtime` of the nucleus.
+        required: names of attributes; a manifest without one of them is skipped.
     """
     own = {"os": "linux", "architecture": architecture(), "runtime": runtime}
     for manifest in recipe.get("Manifests", []):

@@ -1,4 +1,7 @@
-"""A lock for one process per core device: two with one certificate disconnect each other."""
+"""A lock that allows one process per core device.
+
+Two processes with the same certificate would disconnect each other.
+"""
 
 import fcntl
 import os
@@ -12,11 +15,11 @@ from local_aws.core_device.layout import Layout
 
 @contextmanager
 def exclusive(layout: Layout) -> Iterator[None]:
-    """Hold the lock of a device.
+    """Lock a device while the context is open.
 
     Raises:
-        NotProvisioned: the device does not exist.
-        CoreDeviceError: another process runs it.
+        NotProvisioned: the device has no identity.
+        CoreDeviceError: another process runs the device.
     """
     thing = layout.read_identity().thing
     descriptor = os.open(_file(layout), os.O_RDWR | os.O_CREAT, 0o600)
@@ -30,12 +33,12 @@ def exclusive(layout: Layout) -> Iterator[None]:
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
-        # The kernel releases the lock with the descriptor, also if the process is killed.
+        # The kernel releases the lock when the descriptor is closed, even if the process is killed.
         os.close(descriptor)
 
 
 def running_process(layout: Layout) -> str | None:
-    """Return the id of the process that runs a device, or None."""
+    """Return the id of the process that runs a device, or None if no process runs it."""
     try:
         descriptor = os.open(_file(layout), os.O_RDWR)
     except FileNotFoundError:

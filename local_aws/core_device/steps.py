@@ -33,7 +33,7 @@ _LAST_LINES = 4
 
 @dataclass(frozen=True)
 class Problem:
-    """A failed step: Greengrass' status code, and a text with the last lines of the log."""
+    """A failure of a component: Greengrass' status code, and a text with the last log lines."""
 
     code: str
     text: str
@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class LifecycleStep:
-    """One step of a recipe's lifecycle; `timeout_seconds` is None for a `run` without Timeout."""
+    """One step of a recipe's lifecycle; `timeout_seconds` is None for `run` without Timeout."""
 
     name: str
     script: str
@@ -52,7 +52,7 @@ class LifecycleStep:
 
 @dataclass(frozen=True)
 class LambdaLaunch:
-    """The parameters of a Lambda component's process; `environment` is its complete one."""
+    """The parameters of a Lambda component's process, with its complete environment."""
 
     component: str
     interpreter: Path
@@ -64,7 +64,7 @@ class LambdaLaunch:
 
 
 def to_step(name: str, raw: Mapping[str, Any] | None) -> LifecycleStep | None:
-    """Return a step with its default timeout; None if the recipe does not have it."""
+    """Return a step with its default timeout; None if the recipe has no such step."""
     if raw is None:
         return None
     timeout = raw.get("timeout", _DEFAULT_TIMEOUT_SECONDS.get(name))
@@ -74,22 +74,22 @@ def to_step(name: str, raw: Mapping[str, Any] | None) -> LifecycleStep | None:
 
 
 class ComponentProcess:
-    """A process with its own process group, whose output is appended to the component's log."""
+    """A process in its own process group, which appends its output to the component's log."""
 
     def __init__(self, work: Path, log: Path, stop_seconds: float) -> None:
         self._work = work
         self._log = log
         self._stop_seconds = stop_seconds
         self._process: asyncio.subprocess.Process | None = None
-        # The size of the log when this process started.
+        # The size of the log in bytes when the process started.
         self._log_offset = 0
 
     async def wait(self) -> int:
-        """Return the exit code when the process has ended."""
+        """Wait until the process ends, and return its exit code."""
         return await self._process.wait() if self._process else 0
 
     async def stop(self) -> None:
-        """End the process with SIGTERM, and its complete group with SIGKILL after a timeout."""
+        """Stop the process with SIGTERM, and kill its process group after a timeout."""
         process = self._process
         if process is None:
             return
@@ -104,7 +104,7 @@ class ComponentProcess:
         await process.wait()
 
     def last_lines(self) -> str:
-        """Return the last lines that this process printed."""
+        """Return the last lines of the process's output."""
         if not self._log.is_file():
             return ""
         printed = self._log.read_bytes()[self._log_offset :]
@@ -136,7 +136,7 @@ class Script(ComponentProcess):
         self._environment = environment
 
     async def start(self) -> Problem | None:
-        """Start the script; return None, because only its exit code can be a problem."""
+        """Start the script; return None, because a script can only fail with its exit code."""
         self._create_folders()
         with self._log.open("ab") as log:
             self._log_offset = log.tell()
@@ -149,21 +149,22 @@ class Script(ComponentProcess):
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    # systemd also ends the processes of a core that was killed.
+                    # Without a core process, its scripts must also end; systemd ensures this on a
+                    # real core.
                     preexec_fn=ends_with_parent(signal.SIGKILL),
                 )
             )
             try:
                 self._process = await asyncio.shield(creation)
             except asyncio.CancelledError:
-                # The process may exist already, and nothing else would end it.
+                # The process may already exist, and no other code would stop it.
                 self._process = await creation
                 await self.stop()
                 raise
         return None
 
     async def run_to_end(self) -> Problem | None:
-        """Run the script within its timeout; return the problem if it failed."""
+        """Run the script until it ends or times out; return its problem, or None."""
         await self.start()
         try:
             # Python 3.11's wait_for suppresses a cancellation that arrives when the process ends.
@@ -213,13 +214,13 @@ class Script(ComponentProcess):
         )
 
     def failed(self, code: int) -> Problem:
-        """Return the problem of a script that ended with an exit code."""
+        """Return the problem for a script that ended with an exit code."""
         name = self._step.name
         text = f"its {name} step ended with {code}; last lines: {self.last_lines()}"
         return Problem(f"{name.upper()}_ERROR", text, code)
 
     def timed_out(self, seconds: float | None) -> Problem:
-        """Return the problem of a script that ran longer than `seconds`."""
+        """Return the problem for a script that did not end within `seconds`."""
         name = self._step.name
         return Problem(
             f"{name.upper()}_TIMEOUT",
@@ -229,14 +230,14 @@ class Script(ComponentProcess):
 
 
 class LambdaProcess(ComponentProcess):
-    """The process of a Lambda component, which runs the zip file of the published function."""
+    """The process of a Lambda component, which runs the zip file of a published version."""
 
     def __init__(self, launch: LambdaLaunch) -> None:
         super().__init__(launch.work, launch.log, _LAMBDA_STOP_SECONDS)
         self._launch = launch
 
     async def start(self) -> Problem | None:
-        """Start the process, and wait until the handler is imported; return the problem if any."""
+        """Start the process, and wait until the handler is imported; return a problem or None."""
         launch = self._launch
         self._create_folders()
         ready, ready_writer = os.pipe()

@@ -1,4 +1,4 @@
-"""Deployments for this device alone, which the classic nucleus receives as a named shadow.
+"""Deployments whose target is this device, which the classic nucleus reads from a named shadow.
 
 Source: aws-greengrass-nucleus, ShadowDeploymentListener.
 """
@@ -19,7 +19,7 @@ _CANCELED, _IN_PROGRESS = "CANCELED", "IN_PROGRESS"
 
 
 class ShadowDeployments:
-    """Detects new deployments in states of the shadow, and creates reports."""
+    """A reader of deployments from the shadow, which also creates their status reports."""
 
     def __init__(self, thing: str) -> None:
         self._base = f"$aws/things/{thing}/shadow/name/{_SHADOW}"
@@ -28,19 +28,19 @@ class ShadowDeployments:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics whose messages `receive` reads."""
+        """Return the topics of the messages that `receive` reads."""
         return f"{self._base}/update/accepted", f"{self._base}/get/accepted"
 
     @property
     def get_topic(self) -> str:
-        """The topic of requests for the shadow."""
+        """Return the topic on which the device requests the shadow."""
         return f"{self._base}/get"
 
     def receive(self, message: Message) -> Document | None:
-        """Return the deployment that a message about the shadow requests, if it is new.
+        """Return the deployment in a message about the shadow; None if it is not new.
 
-        Older versions, repetitions and cancellations are ignored. After a start, so is a
-        deployment whose result the shadow contains.
+        Older versions, repetitions and cancellations are ignored. The first deployment after a
+        start is also ignored if the shadow contains its result.
         """
         version = int(message.get("version", 0))
         if version < self._version:
@@ -64,13 +64,13 @@ class ShadowDeployments:
     def report(
         self, document: Document, status: str, detail: str, cause: str, version: str
     ) -> tuple[str, Message]:
-        """Return the topic and message that report a deployment's status, as a job has it.
+        """Return the topic and message that report a deployment's status.
 
         Args:
             document: the deployment.
-            status: ``IN_PROGRESS``, ``SUCCEEDED`` or ``FAILED``.
+            status: ``IN_PROGRESS``, ``SUCCEEDED`` or ``FAILED``, as for a job.
             detail: the detailed status, such as ``SUCCESSFUL``.
-            cause: of the failure; empty if there is none.
+            cause: the cause of a failure; empty without a failure.
             version: the version of the nucleus.
         """
         reported = {
@@ -83,7 +83,7 @@ class ShadowDeployments:
 
 
 class ShadowQueue:
-    """The device's queue of deployments in the shadow, for a nucleus that reads it."""
+    """The queue of deployments from the shadow; empty if the nucleus does not read the shadow."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ShadowQueue:
         nucleus: Nucleus,
         on_loop: Callable[..., None],
     ) -> None:
-        """Set up the queue; `on_loop(call, *arguments)` calls a function on the event loop."""
+        """Set up the queue; `on_loop(call, *arguments)` runs a function on the event loop."""
         self._connection = connection
         self._nucleus = nucleus
         self._on_loop = on_loop
@@ -100,7 +100,7 @@ class ShadowQueue:
         self._documents: asyncio.Queue[Document] = asyncio.Queue()
 
     def listen(self) -> None:
-        """Subscribe to the shadow, and request it; blocks."""
+        """Subscribe to the shadow, and request its content. The call blocks."""
         if self._nucleus.reads_deployment_shadow:
             for topic in self._shadow.topics:
                 self._connection.subscribe(
@@ -109,19 +109,19 @@ class ShadowQueue:
             self._connection.publish(self._shadow.get_topic, b"{}").result()
 
     def reconnected(self) -> None:
-        """Request the shadow, because a change may have been missed."""
+        """Request the shadow, because it may have changed during the outage."""
         if self._nucleus.reads_deployment_shadow:
             self._connection.publish(self._shadow.get_topic, b"{}")
 
     async def next(self) -> Document:
-        """Return the next deployment; a newer one replaces pending ones."""
+        """Wait for the next deployment; a newer deployment replaces pending ones."""
         document = await self._documents.get()
         while not self._documents.empty():
             document = self._documents.get_nowait()
         return document
 
     async def report(self, document: Document, status: str, details: Mapping[str, str]) -> None:
-        """Report the status of a deployment, with the details that a job would have."""
+        """Report the status of a deployment; `details` has the same keys as for a job."""
         detail = details.get("detailed-deployment-status", "")
         cause = details.get("deployment-failure-cause", "")
         topic, message = self._shadow.report(document, status, detail, cause, self._nucleus.version)
@@ -135,7 +135,7 @@ class ShadowQueue:
 
 
 def _document(desired: Message) -> Document | None:
-    """Return the deployment document of a desired state; None if there is none."""
+    """Return the deployment document in a desired state, or None."""
     try:
         document = json.loads(desired.get("fleetConfig") or "null")
     except (ValueError, TypeError):

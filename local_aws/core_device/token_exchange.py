@@ -1,7 +1,7 @@
 """The token exchange service: AWS credentials for components, on loopback.
 
-Source: AWS IoT Greengrass V2 Developer Guide, "Token exchange service"; AWS SDKs request
-the response at AWS_CONTAINER_CREDENTIALS_FULL_URI.
+Source: AWS IoT Greengrass V2 Developer Guide, "Token exchange service". AWS SDKs request the
+credentials from AWS_CONTAINER_CREDENTIALS_FULL_URI.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ _PATH = "/2016-11-01/credentialprovider/"
 
 
 class TokenExchangeService:
-    """A server of the device's temporary credentials for components that send their token."""
+    """A server of the device's temporary credentials; components authenticate with their token."""
 
     def __init__(self, cloud: DataPlane, is_component: Callable[[str], bool]) -> None:
-        """Set the service up; `is_component(token)` returns whether a component has the token."""
+        """Set up the service; `is_component(token)` returns whether a component has the token."""
         self._cloud = cloud
         self._is_component = is_component
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> str:
-        """Listen on a free loopback port; return the address for components."""
+        """Listen on a free loopback port; return the URL for components."""
         application = web.Application()
         application.router.add_get(_PATH, self._respond)
         self._runner = web.AppRunner(
@@ -38,7 +38,7 @@ class TokenExchangeService:
         return f"http://127.0.0.1:{port}{_PATH}"
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and close the server."""
         if self._runner:
             await self._runner.cleanup()
 

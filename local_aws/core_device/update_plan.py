@@ -1,4 +1,4 @@
-"""The order in which components stop, install and start in an update.
+"""The order of the stop, install and start actions in an update.
 
 Sources: aws-greengrass-nucleus, DefaultActivator and GreengrassService; aws-greengrass-lite,
 ggdeploymentd and recipe2unit.
@@ -33,20 +33,20 @@ class UpdateAction:
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """The actions of an update, and the components that are removed if all others work."""
+    """The actions of an update, and the components to remove after all actions succeeded."""
 
     actions: tuple[UpdateAction, ...]
     removed: tuple[str, ...]
 
 
 def dependency_types(recipe: Recipe, default: str | None) -> dict[str, str | None]:
-    """Return the type of each dependency, HARD or SOFT; `default` if the recipe has no type."""
+    """Return the type of each dependency, HARD or SOFT; `default` if a dependency has no type."""
     rules = recipe.get("ComponentDependencies") or {}
     return {name: rule.get("DependencyType", default) for name, rule in rules.items()}
 
 
 def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
-    """Return the names of the HARD dependencies."""
+    """Return the names of a recipe's HARD dependencies."""
     return {name for name, kind in dependency_types(recipe, default).items() if kind == "HARD"}
 
 
@@ -55,10 +55,10 @@ def classic_plan(
     desired: Mapping[str, Recipe],
     changes: Mapping[str, ComponentChange],
 ) -> UpdatePlan:
-    """Return the update as the classic nucleus performs it.
+    """Return the update plan of the classic nucleus.
 
-    Each component is replaced in the order of the HARD dependencies. A component restarts if a
-    HARD dependency restarts. Removed components stop when all others work.
+    Each component is replaced in the order of the HARD dependencies. A component restarts if one of
+    its HARD dependencies restarts. Removed components stop after all others work.
     """
     order = in_order(desired)
     effective: dict[str, ComponentChange] = {}
@@ -92,10 +92,10 @@ def lite_plan(
     desired: Mapping[str, Recipe],
     changes: Mapping[str, ComponentChange],
 ) -> UpdatePlan:
-    """Return the update as nucleus lite performs it.
+    """Return the update plan of nucleus lite.
 
-    All install steps end before the first component stops. A unit that is bound to another one by
-    a HARD dependency stops with it, and starts again last. Removed components stop at the end.
+    All install steps end before the first component stops. A unit that a HARD dependency binds to
+    another one stops with it, and starts again last. Removed components stop at the end.
     """
     order = in_order(desired, default=None)
     changed = [name for name in order if changes[name] is not ComponentChange.NONE]
@@ -117,11 +117,11 @@ def lite_plan(
 
 
 def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> list[str]:
-    """Return the names so that each follows its HARD dependencies.
+    """Return the component names in an order in which each follows its HARD dependencies.
 
     Args:
-        recipes: by component name.
-        default: the type of a dependency without one.
+        recipes: the recipes by component name.
+        default: the type of a dependency without a type.
 
     Raises:
         DeploymentFailed: components depend on each other.

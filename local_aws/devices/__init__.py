@@ -1,1 +1,1 @@
-"""The endpoints, ports and topics that devices use."""
+"""The endpoints, ports and topics for devices."""

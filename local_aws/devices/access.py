@@ -20,23 +20,23 @@ STANDARD = "8883,8443,9443"
 DEFAULT_HOST = "localhost"
 _PORTS = range(1, 65_536)
 _PORTS_FORM = "three different ports MQTT,HTTPS,S3 from 1 to 65535, such as 8883,8443,9443"
-# Nucleus lite reads at most 128 characters of `iotCredEndpoint`, which contains the port too.
+# Nucleus lite reads at most 128 characters of `iotCredEndpoint`, which includes the port.
 _LONGEST_HOST = 128 - len(":65535")
 _NUMBERS = re.compile("[0-9]{1,5}(,[0-9]{1,5})*")
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _AWS = "amazonaws.com"
-_EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - only on request
+_EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - used only if the user requests this address
 
 
 class DeviceAccessError(Exception):
-    """The emulator cannot offer devices what was requested."""
+    """A requested port, host name or address that the emulator cannot offer to devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAccess:
-    """The ports at which real devices reach the emulator, and their host name.
+    """The ports, host name and address at which real devices reach the emulator.
 
-    The address is that of a network interface. Loopback is also served.
+    The address belongs to a network interface. The emulator also listens on loopback.
     """
 
     mqtt_port: int
@@ -47,18 +47,18 @@ class DeviceAccess:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses to listen on: virtual cores connect to loopback."""
+        """Return the addresses to listen on, including loopback for virtual cores."""
         if self.address in {LOOPBACK, _EVERY_IPV4_ADDRESS}:
             return (self.address,)
         return (LOOPBACK, self.address)
 
     @property
     def is_exposed(self) -> bool:
-        """True if other machines can connect."""
+        """Return whether other machines can connect."""
         return not ipaddress.ip_address(self.address).is_loopback
 
     def notes(self) -> list[str]:
-        """Return the lines that `up` prints about these ports."""
+        """Return the lines about these ports that `up` prints."""
         listens = (
             f"emulator: real devices connect to {self.host}: ports {self.mqtt_port} (MQTT), "
             f"{self.https_port} (HTTPS) and {self.s3_port} (S3) of {' and '.join(self.addresses)}; "
@@ -74,8 +74,8 @@ class DeviceAccess:
         """Check that this process can listen on each port.
 
         Raises:
-            DeviceAccessError: a port is in use or needs root, or the address is not one of this
-                machine.
+            DeviceAccessError: a port is in use or requires root, or the address does not belong to
+                this machine.
         """
         for port in (self.mqtt_port, self.https_port, self.s3_port):
             for address in self.addresses:
@@ -83,10 +83,10 @@ class DeviceAccess:
 
 
 def device_access(ports: str, host: str = DEFAULT_HOST, address: str = LOOPBACK) -> DeviceAccess:
-    """Read the three options.
+    """Parse the values of --device-ports, --device-host and --device-address.
 
     Args:
-        ports: the ports of MQTT, of HTTPS and of S3, separated by commas; "1" is 8883,8443,9443.
+        ports: the ports of MQTT, HTTPS and S3, separated by commas; "1" is 8883,8443,9443.
         host: the name under which devices reach this machine.
         address: the IP address to listen on.
 
@@ -153,10 +153,10 @@ def listening(address: str, port: int) -> socket.socket:
 
 
 def aws_host_names() -> list[str]:
-    """Return the names that devices request in each AWS Region, independent of their endpoints.
+    """Return the AWS host names that devices request in each Region whatever their endpoints are.
 
-    The global name of S3 is that of us-east-1. As on AWS, no certificate is valid for a bucket with
-    a dot in its name.
+    The global host name of S3 belongs to us-east-1. As on AWS, no certificate is valid for a bucket
+    with a dot in its name.
     """
     regions = get_session().get_available_regions("s3")
     by_region = [

@@ -1,4 +1,4 @@
-"""The HTTPS endpoint of devices: IoT's credentials provider and Greengrass' data plane."""
+"""The HTTPS endpoint for devices: IoT's credentials provider and Greengrass' data plane."""
 
 import re
 import ssl
@@ -29,7 +29,7 @@ _LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
 
 
 class DeviceEndpoint:
-    """An HTTPS server whose clients present a device certificate."""
+    """An HTTPS server that requires a device certificate from each client."""
 
     def __init__(
         self, greengrass: Greengrass, aliases: RoleAliases, cloud: MinistackCloud, traffic: Traffic
@@ -41,7 +41,7 @@ class DeviceEndpoint:
         self._runner: web.AppRunner | None = None
 
     async def start(self, context: ssl.SSLContext, addresses: Sequence[str], port: int) -> None:
-        """Listen on a port of each address."""
+        """Listen on the port on each address."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._respond_and_report)
         self._runner = web.AppRunner(
@@ -52,7 +52,7 @@ class DeviceEndpoint:
             await web.TCPSite(self._runner, address, port, ssl_context=context).start()
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and close the server."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -75,7 +75,7 @@ class DeviceEndpoint:
     def _store_session(
         self, request: web.Request, response: web.Response, scope: Scope, thing: str
     ) -> None:
-        """Store the device of a session, so that the session's S3 requests are reported for it."""
+        """Store the device of a session, to report the session's S3 requests for it."""
         if _CREDENTIALS.fullmatch(request.path) and response.status == HTTPStatus.OK:
             key = _body(response)["credentials"]["accessKeyId"]
             self._traffic.remember_session(key, scope, thing)
@@ -147,7 +147,7 @@ class DeviceEndpoint:
 
 
 def _sender(request: web.Request) -> tuple[list[str], Scope]:
-    """Return the things of a valid certificate and their account; otherwise no things."""
+    """Return the things of a valid certificate, and its account and Region; otherwise no things."""
     try:
         device = Device(_certificate(request))
         return list(device.things), device.scope
@@ -161,7 +161,7 @@ def _body(response: web.Response) -> Any:
 
 
 def _value(body: bytes) -> Any:
-    """Return the JSON value of a body, or its text."""
+    """Return the JSON value of a body, or its text if it is not JSON."""
     try:
         return json_text.parse(body)
     except ValueError:
@@ -184,7 +184,7 @@ def _check(device: Device, action: str) -> None:
 
 
 def _authorize(device: Device, check: Check) -> None:
-    """Check the policies of a certificate; they allow data plane operations on ``*`` only."""
+    """Check the action on ``*``, the only resource of data plane operations in IoT policies."""
     _check(device, check.action)
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 GREENGRASS_NAMESPACE = "aws-gg-deployment"
-# The first pending job of a thing.
+# The id that requests use for the first pending job of a thing.
 NEXT = "$next"
 
 _BASE = r"\$aws/things/(?P<thing>[^/]+)/jobs"
@@ -52,7 +52,7 @@ def parse_request(topic: str) -> JobRequest | None:
 
 
 def in_namespace(topic: str, namespace: str) -> str:
-    """Return the topic of a reply or notification about jobs in a namespace.
+    """Return the topic in a namespace for a reply or notification about jobs.
 
     Other topics are returned unchanged.
     """
@@ -63,5 +63,5 @@ def in_namespace(topic: str, namespace: str) -> str:
 
 
 def is_from_cloud(topic: str) -> bool:
-    """Return whether a topic is a reply or notification of a namespace."""
+    """Return whether the cloud sends on a topic: replies and notifications of a namespace."""
     return _FROM_CLOUD.fullmatch(topic) is not None

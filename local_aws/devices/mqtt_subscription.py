@@ -27,7 +27,7 @@ class Broker:
 
 
 class Subscription:
-    """Calls `on_message(topic, payload)` for each message until it is closed.
+    """A subscription that calls `on_message(topic, payload)` for each message until it is closed.
 
     Raises:
         ConnectionError: the broker cannot be reached, or rejects the certificate.
@@ -64,14 +64,14 @@ class Subscription:
             ) from error
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker."""
         self._connection.disconnect().result(_CONNECT_TIMEOUT_SECONDS)
 
 
 def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> Path:
-    """Return `folder` with a certificate that allows all subscriptions; issue it if necessary.
+    """Issue a certificate that allows all subscriptions if `folder` has none; return `folder`.
 
-    Only the owner can read the folder, which contains the private key.
+    Only the owner can read the folder, because it contains the private key.
     """
     iot = session.client("iot", endpoint_url=endpoint_url)
     id_file = folder / "certificate-id"
@@ -106,7 +106,7 @@ def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> 
 
 
 def describe(payload: bytes) -> str:
-    """Return one line that describes a message."""
+    """Return a message as one line of text."""
     try:
         return _described(json.loads(payload))
     except (ValueError, KeyError, TypeError, RecursionError):

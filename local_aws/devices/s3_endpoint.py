@@ -22,26 +22,26 @@ class S3Endpoint:
         self._serving: asyncio.Task[None] | None = None
 
     def start(self, context: ssl.SSLContext, addresses: Sequence[str], port: int) -> None:
-        """Listen on a port of each address."""
+        """Listen on the port on each address."""
         config = _Config(context)
-        # hypercorn closes these sockets. They accept connections immediately.
+        # hypercorn closes these sockets. The sockets accept connections from here on.
         config.bind = [f"fd://{listening(address, port).detach()}" for address in addresses]
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
-        # S3 offers no HTTP/2.
+        # S3 does not offer HTTP/2.
         context.set_alpn_protocols(["http/1.1"])
         self._serving = asyncio.create_task(
             serve(self._respond, config, shutdown_trigger=self._stop.wait)
         )
 
     async def stop(self) -> None:
-        """Stop serving."""
+        """Stop the server, and wait until it has ended."""
         self._stop.set()
         if self._serving is not None:
             await self._serving
 
     async def _respond(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection; the application is started already."""
+        """Serve one ASGI connection; answer lifespan events without the started application."""
         if scope["type"] != "lifespan":
             await self._application(scope, receive, send)
             return
@@ -64,5 +64,5 @@ class _Config(Config):  # type: ignore[misc]  # the package is not in mypy's env
         return True
 
     def create_ssl_context(self) -> ssl.SSLContext:
-        """Return the context."""
+        """Return the TLS context of the endpoint."""
         return self._context

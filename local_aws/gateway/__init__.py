@@ -1,1 +1,1 @@
-"""The HTTP endpoint: it verifies each request before a service receives it."""
+"""The HTTP endpoint, which verifies each request before a service receives it."""

@@ -1,4 +1,4 @@
-"""AWS' error responses for rejected requests, in the protocol of the client.
+"""AWS' error responses for rejected requests, in the client's protocol.
 
 Sources: AWS General Reference, "Common errors"; Amazon S3 API Reference, "Error responses".
 """
@@ -13,7 +13,7 @@ from local_aws.service_protocol import Response
 
 
 class _Codes(NamedTuple):
-    """The error codes and statuses of a fault for S3, query services and JSON services."""
+    """The error codes and HTTP statuses of a fault for S3, query services and JSON services."""
 
     s3: tuple[str, int]
     query: tuple[str, int]
@@ -49,7 +49,7 @@ _CODES = {
     Fault.EXPIRED_TOKEN: _Codes(
         ("ExpiredToken", 400), ("ExpiredToken", 403), ("ExpiredTokenException", 403)
     ),
-    # Most services report a skewed clock as a wrong signature; SDKs handle both.
+    # Most services report a skewed clock as a wrong signature. SDKs handle both errors.
     Fault.SKEWED: _Codes(("RequestTimeTooSkewed", 403), _MISMATCH, _INVALID_SIGNATURE),
     Fault.EXPIRED_URL: _Codes(
         ("AccessDenied", 403), ("RequestExpired", 400), ("RequestExpired", 400)
@@ -61,7 +61,7 @@ _CODES = {
 
 
 def response(request: HttpRequest, service: str | None, rejected: RequestRejected) -> Response:
-    """Return the response to a rejected request in its protocol."""
+    """Return the response to a rejected request, in the protocol of the request."""
     codes, message, identifier = _CODES[rejected.fault], rejected.message, str(uuid.uuid4())
     if service == S3 or (service is None and not _is_json(request) and not _is_query(request)):
         code, status = codes.s3
@@ -72,8 +72,8 @@ def response(request: HttpRequest, service: str | None, rejected: RequestRejecte
         return _response(request, status, "application/xml", codes.json[0], body)
     if _is_json(request) or not _is_query(request):
         code, status = codes.json
-        if "x-amz-target" in request.headers and status == 403:  # noqa: PLR2004 - HTTP's Forbidden
-            status = 400  # the only status of client errors in the JSON protocols
+        if "x-amz-target" in request.headers and status == 403:  # noqa: PLR2004 - Forbidden
+            status = 400  # client errors of the JSON protocols always have this status
         body = json.dumps({"__type": code, "message": message})
         return _response(request, status, "application/json", code, body)
     code, status = codes.query
@@ -104,5 +104,5 @@ def _is_query(request: HttpRequest) -> bool:
 
 
 def _text(message: str) -> str:
-    """Escape a message for XML, without the characters that XML forbids."""
+    """Escape a message for XML; remove the characters that XML forbids."""
     return escape("".join(letter if letter.isprintable() else "?" for letter in message))

@@ -1,7 +1,7 @@
 """The filter of requests to the HTTP endpoint, before the emulator's services.
 
 A web page in a developer's browser can send requests to loopback. Therefore, the filter requires a
-request without `Origin`, with the `Host` of the listener, and with the signature of a key that the
+request without `Origin`, with the `Host` of the listener, and with a signature by a key that the
 emulator issued.
 """
 
@@ -37,16 +37,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# A Lambda function of 50 MB in base64, the largest request of all services except S3.
+# The largest request, except those of S3, is a Lambda function of 50 MB in base64.
 LARGEST_REQUEST_BYTES = 70 << 20
-# S3 allows 5 GiB. The emulator holds bodies in memory, and AWS SDKs upload larger objects in parts.
+# S3 allows 5 GiB. The emulator keeps bodies in memory, and AWS SDKs upload larger objects in parts.
 LARGEST_OBJECT_BYTES = 1 << 30
 LARGEST_CALLBACK_BYTES = 1 << 20
 _LARGE_BODY_BYTES = 1 << 20
 _LOGGED_CHARACTERS = 200
-# CloudFormation passes these URLs, each with an unguessable token, to functions.
+# CloudFormation passes these URLs to functions. Each URL contains an unguessable token.
 _CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
-# Names of buckets contain no underscores.
+# No path of an S3 bucket matches, because bucket names contain no underscores.
 _OWN_ROUTES = re.compile(r"/_(ministack|localstack)(/.*)?|/health", re.DOTALL)
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The lookups of the filter in the services."""
+    """The lookups of access keys and buckets that the filter needs."""
 
     access_key: Callable[[str], AccessKey | None]
     bucket_exists: Callable[[str], bool]
@@ -62,9 +62,10 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The requests that one port accepts, by their `Host`.
+    """The hosts and APIs that one port accepts.
 
-    Host names of buckets match ``bucket_host``. ``expected`` contains the valid names for an error.
+    Host names of buckets match ``bucket_host``. Error messages contain ``expected``, the valid
+    names.
     """
 
     names: frozenset[str]
@@ -74,7 +75,7 @@ class Listener:
 
 
 def loopback_listener(port: int) -> Listener:
-    """Return the listener of every AWS API."""
+    """Return the listener for all AWS APIs."""
     names = {f"127.0.0.1:{port}", f"localhost:{port}"}
     return Listener(
         frozenset(names),
@@ -84,7 +85,7 @@ def loopback_listener(port: int) -> Listener:
 
 
 def s3_listener(port: int) -> Listener:
-    """Return the listener of S3 for devices, which connect to ``port`` or by a forwarded 443."""
+    """Return the listener of S3 for devices, which use ``port`` or a forwarded port 443."""
     return Listener(
         frozenset(),
         re.compile(
@@ -144,7 +145,7 @@ class RequestFilter:
         )
 
     def _for_services(self, scope: Message, request: HttpRequest) -> Message:
-        """Return the scope with a bucket's host as ministack expects it: `bucket.s3.localhost`."""
+        """Return the scope with a bucket's host in ministack's form: `bucket.s3.localhost`."""
         is_virtual = self._listener.bucket_host.fullmatch(request.headers["host"])
         if not is_virtual:
             return scope
@@ -153,7 +154,7 @@ class RequestFilter:
         return {**scope, "headers": [*others, (b"host", host.encode())]}
 
     def _check_address(self, request: HttpRequest) -> None:
-        """Check the headers that identify a web page: `Origin` and `Host`."""
+        """Check `Origin` and `Host`, which identify requests from web pages, and the path."""
         if "origin" in request.headers:
             raise RequestRejected(
                 Fault.CROSS_ORIGIN,
@@ -175,7 +176,7 @@ class RequestFilter:
             )
 
     def _is_callback(self, request: HttpRequest) -> bool:
-        """Return whether CloudFormation's token authorizes the request, instead of a signature."""
+        """Return whether a token of CloudFormation, not a signature, authorizes the request."""
         is_put = request.method == "PUT" and not self._listener.only_s3
         return is_put and _CALLBACK.fullmatch(request.path) is not None
 
@@ -201,8 +202,8 @@ class RequestFilter:
         return key
 
 
-class _Disconnected(Exception):  # noqa: N818 - not an error
-    """The client left before its request was complete."""
+class _Disconnected(Exception):  # noqa: N818 - not an error of the emulator
+    """A client that disconnected before its request was complete."""
 
 
 async def _check_body(
@@ -246,18 +247,18 @@ def _largest(service: str) -> int:
 
 
 class _Incoming:
-    """The body of a request, which is read once."""
+    """The body of a request, which can be read once."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._more = True
 
     async def read(self, largest: int) -> bytes:
-        """Read the body.
+        """Read the complete body.
 
         Raises:
-            RequestRejected: it has more than ``largest`` bytes.
-            _Disconnected: the client left.
+            RequestRejected: the body has more than ``largest`` bytes.
+            _Disconnected: the client disconnected early.
         """
         parts, size = [], 0
         while self._more:
@@ -270,7 +271,7 @@ class _Incoming:
         return b"".join(parts)
 
     async def discard(self) -> None:
-        """Read the rest of the request, up to a limit: most clients read no response before."""
+        """Read the rest of the request, up to a limit, because most clients first send it all."""
         size = 0
         while self._more and size < LARGEST_REQUEST_BYTES:
             size += len(await self._next())

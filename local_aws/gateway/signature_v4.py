@@ -1,4 +1,4 @@
-"""Signature Version 4 of requests; botocore's signer computes the expected signature.
+"""Verification of Signature Version 4; botocore's signer computes the expected signature.
 
 Source: AWS IAM User Guide, "Signature Version 4 for API requests", and Amazon S3 API Reference,
 "Authenticating Requests (AWS Signature Version 4)".
@@ -40,7 +40,7 @@ _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
 class Fault(Enum):
-    """The reasons for which a request is rejected before a service receives it."""
+    """The reasons to reject a request before a service receives it."""
 
     CROSS_ORIGIN = auto()
     HOST = auto()
@@ -60,8 +60,8 @@ class Fault(Enum):
     SIGNATURE = auto()
 
 
-class RequestRejected(Exception):  # noqa: N818 - names the event
-    """A request that is rejected before a service receives it."""
+class RequestRejected(Exception):  # noqa: N818 - the name describes an event
+    """A request that the filter rejects before a service receives it."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class RequestRejected(Exception):  # noqa: N818 - names the event
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """The parts of a request that a signature covers, with the path and query as sent."""
+    """The signed parts of a request; the path and query are in the form that the client sent."""
 
     method: str
     path: str
@@ -92,7 +92,7 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The signature that a request carries, in its header or in its query."""
+    """The signature of a request, from its header or its query string."""
 
     access_key_id: str
     region: str
@@ -105,7 +105,7 @@ class Signature:
 
     @property
     def time(self) -> dt.datetime:
-        """The time at which the request was signed."""
+        """Return the time at which the client signed the request."""
         return dt.datetime.strptime(self.timestamp, SIGV4_TIMESTAMP).replace(tzinfo=dt.UTC)
 
 
@@ -202,7 +202,7 @@ def check_token(signature: Signature, key: AccessKey, now: dt.datetime) -> None:
 def check_signature(
     request: HttpRequest, body: bytes, signature: Signature, key: AccessKey
 ) -> None:
-    """Check that the signature matches the request and its body, signed with the key's secret.
+    """Check that the signature matches the request, its body and the secret of the key.
 
     Raises:
         RequestRejected: the signature differs.
@@ -218,7 +218,7 @@ def check_signature(
 
 
 class _NamedHeaders:
-    """A mixin that signs the client's signed headers instead of those that botocore selects."""
+    """A mixin that signs the headers that the client signed, not those that botocore selects."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         headers: HTTPHeaders = request.context["signed_headers"]
@@ -254,7 +254,7 @@ def _expected(request: HttpRequest, payload: str, signature: Signature, secret: 
 
 
 def _payload_hash(request: HttpRequest, body: bytes, signature: Signature) -> str:
-    """Return the body hash that the signature covers; only S3 accepts an unsigned body."""
+    """Return the body hash that the client signed; only S3 accepts an unsigned body."""
     declared = request.headers.get("x-amz-content-sha256")
     if signature.service == S3:
         if declared is None and signature.presigned_seconds is not None:
@@ -304,7 +304,7 @@ def _is_time(text: str) -> bool:
     if not _TIMESTAMP.fullmatch(text):
         return False
     try:
-        dt.datetime.strptime(text, SIGV4_TIMESTAMP)  # noqa: DTZ007 - checks the format only
+        dt.datetime.strptime(text, SIGV4_TIMESTAMP)  # noqa: DTZ007 - only checks the format
     except ValueError:
         return False
     return True

@@ -1,7 +1,7 @@
 """The constraints of a botocore model on an input: required members, types, sizes, patterns, enums.
 
-All services of the emulator use them: the services that it adds in `service_protocol`, those of
-ministack in `ministack_hooks.input_checks`.
+The emulator's own services check them in `service_protocol`, and the services of ministack in
+`ministack_hooks.input_checks`.
 """
 
 import datetime as dt
@@ -32,19 +32,19 @@ _NUMBERS = frozenset({"integer", "long", "float", "double"})
 
 
 def check(shape: Shape, value: Any) -> None:
-    """Reject a value that breaks its shape.
+    """Reject a value that violates its shape.
 
     Raises:
-        ValidationError: the message has a sentence of AWS for each violation.
+        ValidationError: the value is not valid; the message has AWS' text for each violation.
     """
     reject(violations(shape, value))
 
 
 def reject(problems: list[str]) -> None:
-    """Reject an input for its violations, if it has any.
+    """Reject an input if it has violations.
 
     Raises:
-        ValidationError: the list is not empty.
+        ValidationError: the list of violations is not empty.
     """
     if problems:
         count = f"{len(problems)} validation error{'s'[: len(problems) != 1]} detected: "
@@ -52,7 +52,7 @@ def reject(problems: list[str]) -> None:
 
 
 def violations(shape: Shape, value: Any, path: str = "") -> list[str]:
-    """Return a sentence of AWS for each constraint of ``shape`` that ``value`` breaks."""
+    """Return AWS' text for each constraint of ``shape`` that ``value`` violates."""
     return list(_violations(shape, value, path))
 
 
@@ -80,7 +80,7 @@ def _of_members(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]
         if name not in value:
             yield _sentence(None, _join(path, name), "Member must not be null")
     for name, item in value.items():
-        # AWS ignores unknown members.
+        # AWS ignores members that are not in the model.
         if name in shape.members:
             yield from _violations(shape.members[name], item, _join(path, name))
 
@@ -128,4 +128,4 @@ def _sentence(value: Any, path: str, rule: str) -> str:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."  # noqa: PLR2004 - one line of a message
+    return text if len(text) <= 100 else f"{text[:97]}..."  # noqa: PLR2004 - the value is part of one line

@@ -1,4 +1,4 @@
-"""Python patterns for the Java patterns of AWS' service models.
+"""Python equivalents of the Java patterns in AWS' service models.
 
 Source: java.util.regex.Pattern. AWS applies a pattern to the complete value.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
 
-# Java's POSIX classes contain ASCII characters only.
+# Java's POSIX classes contain only ASCII characters.
 _ASCII_CLASSES = {
     "ASCII": r"\x00-\x7f",
     "Alnum": "a-zA-Z0-9",
@@ -45,14 +45,15 @@ def compiled(pattern: str) -> "re.Pattern[str]":
     """Compile a pattern of a service model.
 
     Raises:
-        re.error: Python cannot compile it. No model of the emulator's services has such a pattern.
+        re.error: Python cannot compile the pattern. No model of the emulator's services contains
+            such a pattern.
     """
-    # In Java, \w, \d and \s are ASCII only.
+    # In Java, \w, \d and \s match only ASCII characters.
     return re.compile("".join(_translated(pattern)), re.ASCII)
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Return whether a complete value matches a pattern of a service model."""
+    """Return whether the complete value matches a pattern of a service model."""
     return compiled(pattern).fullmatch(value) is not None
 
 
@@ -69,10 +70,11 @@ def _translated(pattern: str) -> Iterator[str]:
         elif token["end"]:
             yield r"\Z"
         elif token["repeated_end"] and not in_class:
-            # Java can repeat an anchor, which changes nothing.
+            # Java accepts a repeated anchor, which has the effect of a single one.
             yield "$"
         elif token["class"]:
-            # `[\w-_]` is a range in neither language; only Java accepts its dash as a literal.
+            # In `[\w-_]`, neither language reads the dash as a range. Java reads a literal; Python
+            # reports an error.
             yield token["class"] + (r"\-" if token["range"] and in_class else token["range"] or "")
         elif token["named_group"]:
             yield "(?P<"
@@ -100,10 +102,11 @@ def _escaped(code: int) -> str:
 
 @cache
 def _category_ranges() -> dict[str, list[tuple[int, int]]]:
-    """Return the ranges of code points of each general category and major category."""
+    """Return the ranges of code points for each general category and each major category."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     first = 0
-    # Group consecutive code points of one category: there are 300 times fewer groups.
+    # Consecutive code points of one category form a group, which reduces the work by a factor of
+    # 300.
     categories = map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))
     for category, run in groupby(categories):
         after = first + sum(1 for _ in run)

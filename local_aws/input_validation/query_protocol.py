@@ -1,4 +1,4 @@
-"""Inputs of the query protocol: forms with paths of the operation's input as names.
+"""Inputs of the query protocol: forms whose field names are paths in the operation's input.
 
 Source: Smithy, "AWS query protocol", which IAM, STS, CloudFormation, CloudWatch and SNS use.
 """
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_form(body: bytes, query: Mapping[str, list[str]]) -> dict[str, str]:
-    """Return the fields of a request, which are in its body or in its query string."""
+    """Return the form fields of a request, from its body or its query string."""
     fields = {name: values[0] for name, values in query.items() if values}
     text = body.decode(errors="replace")
     fields.update(parse_qsl(text, keep_blank_values=True))
@@ -24,9 +24,9 @@ def read_form(body: bytes, query: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def read_input(shape: Shape, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the members of a structure that a form contains.
+    """Return the members of a structure that the form contains.
 
-    A value that cannot be converted to its shape's type remains a string.
+    A value that cannot be converted to the type of its shape remains a string.
     """
     value: dict[str, Any] = _structure(shape, form, "")
     return value
@@ -78,7 +78,7 @@ def _map(shape: Shape, form: Mapping[str, str], path: str) -> dict[str, Any] | N
 
 
 def _wire_name(member: Shape, name: str) -> str:
-    """Return the name of a member in a form; a flattened list has the name of its member."""
+    """Return the name of a member in a form. A flattened list has the name of its list member."""
     if member.type_name == "list" and member.serialization.get("flattened"):
         return str(member.member.serialization.get("name", member.serialization.get("name", name)))
     return str(member.serialization.get("name", name))
@@ -89,7 +89,7 @@ def _is_given(form: Mapping[str, str], path: str) -> bool:
 
 
 def _scalar(type_name: str, text: str) -> Any:
-    """Convert a field to the type of its shape; return the text if it cannot be converted."""
+    """Convert a field to the type of its shape; return the string if the conversion fails."""
     convert = _CONVERSIONS.get(type_name)
     try:
         return text if convert is None else convert(text)
@@ -102,7 +102,7 @@ def _boolean(text: str) -> bool:
 
 
 def _integer(text: str) -> int:
-    # `int` also accepts `1_000` and digits of other scripts.
+    # `int` would also accept `1_000` and digits of other scripts.
     if not _INTEGER.fullmatch(text):
         raise ValueError(text)
     return int(text)

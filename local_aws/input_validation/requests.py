@@ -11,7 +11,7 @@ from local_aws.service_protocol import Call, Request, Response, ServiceProtocol
 
 _QUERY = "query"
 _XML_FORBIDDEN = "?"
-# The error code of an invalid input, if it differs from that of the protocol.
+# Error codes for an invalid input that differ from the code of the protocol.
 _CODES = {
     "cloudwatch": "ValidationError",
     "ecr": "InvalidParameterException",
@@ -25,13 +25,13 @@ _CODES = {
 
 
 class Inputs:
-    """The inputs of one service, by its name in botocore; its model is loaded at first use."""
+    """The inputs of one service, named as in botocore. Its model is loaded at first use."""
 
     def __init__(self, service: str) -> None:
         self.service = service
 
     def parse(self, request: Request) -> Call | None:
-        """Return a request's operation and input, or None if the model does not contain them."""
+        """Return a request's operation and input; None if the model lacks the operation."""
         if _is_form(request):
             form = read_form(request.body, request.query)
             operation = form.get("Action", "")
@@ -43,10 +43,10 @@ class Inputs:
             return None
 
     def check(self, call: Call) -> None:
-        """Reject a call with an input that is not valid.
+        """Reject a call whose input is not valid.
 
         Raises:
-            ServiceError: the input violates the model; the code is that of the service.
+            ServiceError: the input violates the model. The error has the service's code.
         """
         try:
             self._protocol.check(call)
@@ -54,13 +54,13 @@ class Inputs:
             raise ServiceError(self._validation_code, error.message) from None
 
     def shape(self, operation: str) -> Shape | None:
-        """Return the input shape of an operation, or None if there is none."""
+        """Return the input shape of an operation, or None if it has none."""
         if operation not in self._protocol.operations:
             return None
         return self._protocol.model.operation_model(operation).input_shape
 
     def write_error(self, request: Request, error: ServiceError) -> Response:
-        """Shape an error for the client of a request."""
+        """Return the response for an error, in the protocol of the request."""
         if not _is_form(request):
             return self._protocol.write_error(error)
         message = "".join(
@@ -75,11 +75,11 @@ class Inputs:
 
     @property
     def is_loaded(self) -> bool:
-        """Return whether the model is loaded; loading takes up to one second."""
+        """Return whether the model is loaded. Loading takes up to one second."""
         return "_protocol" in self.__dict__
 
     def load(self) -> None:
-        """Load the model, unless it is loaded already."""
+        """Load the model, if it is not loaded yet."""
         _ = self._protocol
 
     @cached_property
@@ -92,7 +92,7 @@ class Inputs:
         return _CODES.get(self.service, "ValidationError" if is_query else "ValidationException")
 
     def _status(self, code: str) -> int:
-        """Return the status of an error code of the query protocol."""
+        """Return the HTTP status of an error code in the query protocol."""
         for shape in self._protocol.model.error_shapes:
             error = shape.metadata.get("error", {})
             if error.get("code", shape.name) == code:

@@ -1,7 +1,7 @@
 """Resources of templates as inputs of the operations that create them.
 
-CloudFormation's handlers call these operations, so the creation of a resource fails if the
-operation rejects its properties.
+CloudFormation's handlers call these operations. If an operation rejects the properties, the
+creation of the resource fails.
 """
 
 import json
@@ -15,17 +15,17 @@ from local_aws.input_validation.constraints import Shape
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
-# Some operations have a map where CloudFormation has a list of keys and values.
+# CloudFormation has a list of keys and values where some operations have a map.
 _DIFFERENT_FORM = frozenset({"Tags"})
 
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The operation that creates resources of a type, by botocore's names."""
+    """The operation that creates resources of a type, with botocore's names."""
 
     service: str
     operation: str
-    # Required members that a template may omit, because CloudFormation generates them.
+    # Required members that a template may omit, because CloudFormation generates their values.
     generated: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -48,7 +48,7 @@ CREATIONS = {
     "AWS::SQS::Queue": Creation("sqs", "CreateQueue", {"QueueName": _NAME}),
     "AWS::SSM::Parameter": Creation("ssm", "PutParameter", {"Name": _NAME}),
 }
-# Properties whose members have other names or types than the operation's.
+# Properties whose members differ in name or type from those of the operation.
 _DIFFERENT = {
     "AWS::Lambda::Function": frozenset({"Code", "Layers", "VpcConfig"}),
     "AWS::Lambda::Permission": frozenset({"FunctionUrlAuthType"}),
@@ -69,7 +69,7 @@ def as_input(shape: Shape, type_: str, properties: dict[str, Any]) -> dict[str, 
 
 
 def _structure(shape: Shape, given: dict[str, Any]) -> dict[str, Any]:
-    """Convert the members of the model; the case of a name's first letter does not matter."""
+    """Convert the members that the model contains; the case of a name's first letter is ignored."""
     by_name = {name[:1].lower() + name[1:]: value for name, value in given.items()}
     converted = {}
     for name, member in shape.members.items():
@@ -80,7 +80,7 @@ def _structure(shape: Shape, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(shape: Shape, given: Any) -> Any:
-    """Convert a property to its shape's type as CloudFormation does."""
+    """Convert a property to the type of its shape, in the same way as CloudFormation."""
     if isinstance(given, dict | list):
         return _composite(shape, given)
     if shape.type_name == "string" and isinstance(given, bool):

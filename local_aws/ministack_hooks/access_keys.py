@@ -1,5 +1,5 @@
 """The access keys that the emulator issues to accounts, sessions and Lambda functions."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ _LONGEST_SESSION_NAME = 64
 
 
 def directory(root_key: str) -> Directory:
-    """Return the lookups of access keys and buckets in the services."""
+    """Return the lookups of access keys and buckets in ministack."""
 
     def access_key(access_key_id: str) -> AccessKey | None:
         if _ACCOUNT.fullmatch(access_key_id):
@@ -29,7 +29,7 @@ def directory(root_key: str) -> Directory:
 
 
 def issue_role_sessions_to_functions() -> None:
-    """Issue each Lambda function a session of its execution role instead of the account's key."""
+    """Give each Lambda function a session of its execution role instead of the account's key."""
     issued: dict[tuple[str, str], dict[str, str]] = {}
 
     def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
@@ -52,12 +52,12 @@ def issue_role_sessions_to_functions() -> None:
 
 
 def _bucket_exists(name: str) -> bool:
-    """Return whether a bucket exists in any account, because bucket names are global."""
+    """Return whether a bucket exists in any account; bucket names are global."""
     return any(bucket == name for _account, bucket in s3._buckets._data)
 
 
 def disable_presigned_url_checks() -> None:
-    """Disable ministack's check of presigned URLs, which does not use the accounts' keys."""
+    """Disable ministack's check of presigned URLs, which does not use the accounts' secrets."""
     s3._verify_presigned_sigv4 = lambda *_: None
 
 

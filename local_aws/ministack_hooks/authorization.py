@@ -1,11 +1,11 @@
 """ministack's authorization of every request, with corrections where AWS differs.
 
-ministack evaluates identity policies, permissions boundaries, session policies and the policies of
-buckets, keys, topics, queues and functions when it is imported with ``AUTH=true``, which the server
-sets.
+If ministack is imported with ``AUTH=true``, it evaluates identity policies, permissions boundaries
+and session policies. It also evaluates the policies of buckets, keys, topics, queues and functions.
+The server sets the variable.
 """
 
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import functools
 import inspect
@@ -30,11 +30,12 @@ _PARSED_POLICIES = 1024
 _UNLISTED = "OperationWithoutAction"
 _self_authorizing: list[Callable[[str, str], bool]] = []
 _ENFORCE = inspect.signature(iam_evaluator.enforce)
-# The resource of the last check that was denied.
+# The resource of the last denied check.
 _denied_resource: ContextVar[str] = ContextVar("denied_resource", default="*")
-# The context and result of each evaluation of the current decision, if decisions are traced.
+# The context and result of each evaluation of the current decision; None without a trace.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
-# The owner's root can do this despite a Deny. Source: Amazon S3 API Reference, DeleteBucketPolicy.
+# A Deny does not apply to the bucket owner's root. Source: Amazon S3 API Reference,
+# DeleteBucketPolicy.
 _OF_THE_OWNERS_ROOT = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
     {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
@@ -42,7 +43,7 @@ _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
 
 
 def authorize_every_caller() -> None:
-    """Correct ministack's authorization where AWS differs, and use the filter's verified caller."""
+    """Correct ministack's authorization where AWS differs, and use the verified caller."""
     _use_verified_caller()
     _trust_loopback_as_secure()
     _name_the_role_of_a_session()
@@ -53,7 +54,7 @@ def authorize_every_caller() -> None:
 
 
 def exempt_service(authorizes_itself: Callable[[str, str], bool]) -> None:
-    """Exempt requests that their service authorizes.
+    """Exempt requests whose service performs its own authorization.
 
     Args:
         authorizes_itself: returns true for the service and path of such a request.
@@ -62,7 +63,7 @@ def exempt_service(authorizes_itself: Callable[[str, str], bool]) -> None:
 
 
 def authorize_caller(check: Check) -> None:
-    """Check the caller of the current request (``authorization.checks.Authorize``).
+    """Check the caller of the current request (an ``authorization.checks.Authorize`` function).
 
     Raises:
         ServiceError: the caller is not authorized, or the request is not signed.
@@ -74,7 +75,7 @@ def authorize_caller(check: Check) -> None:
 
 
 def authorize_key(access_key_id: str, check: Check) -> None:
-    """Check the principal of an access key, in the current account and Region.
+    """Check the principal of an access key in the current account and Region.
 
     Raises:
         ServiceError: the principal is not authorized.
@@ -106,7 +107,7 @@ def authorize_key(access_key_id: str, check: Check) -> None:
 def denial(
     service: str, error: ServiceError, headers: dict[str, str]
 ) -> tuple[int, dict[str, str], bytes]:
-    """Return the response to a denied request, in the protocol of a service of ministack."""
+    """Return the response to a denied request, in the protocol of a ministack service."""
     response: tuple[int, dict[str, str], bytes] = iam_actions.access_denied_response(
         service, "", "", str(uuid.uuid4()), message=error.message, headers=headers
     )
@@ -114,7 +115,7 @@ def denial(
 
 
 def trace_decisions(trace: Trace) -> None:
-    """Record every decision about a signed request."""
+    """Record each decision about a signed request in the trace."""
     evaluate, enforce = iam_evaluator.evaluate, iam_evaluator.enforce
 
     def evaluate_and_collect(context: Any, *policies: Any) -> Any:
@@ -139,7 +140,7 @@ def trace_decisions(trace: Trace) -> None:
 
 
 def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
-    """Describe the decision of one request from the evaluations that led to it."""
+    """Return the decision for one request, from its evaluations."""
     context, _ = evaluations[0]
     outcome = "Allow" if denial is None else denial.decision
     matched = [result.matched_sid for _, result in evaluations if result.decision == outcome]
@@ -160,13 +161,13 @@ def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
 
 
 def _principal(context: Any) -> str:
-    """Return the ARN that policies name: a session's role, or the caller itself."""
+    """Return the ARN of the principal in policies: the role of a session, or the caller."""
     is_session = context.principal_type == "AssumedRole"
     return _role_arn(context.principal_arn) if is_session else str(context.principal_arn)
 
 
 def _use_verified_caller() -> None:
-    """Take the caller from the request filter: ministack verifies signatures with other secrets."""
+    """Use the caller that the filter verified, because ministack has other secrets."""
 
     def set_verified_key(*_args: object, **_options: object) -> None:
         caller = current_caller()
@@ -176,10 +177,10 @@ def _use_verified_caller() -> None:
 
 
 def _trust_loopback_as_secure() -> None:
-    """Set ``aws:SecureTransport``: the emulator serves HTTP on loopback, without TLS."""
+    """Set ``aws:SecureTransport`` to true, although loopback has HTTP without TLS."""
 
-    def pin(source_ip: str, _secure_transport: bool) -> None:  # noqa: FBT001 - ministack's signature
-        iam_evaluator.pin_request_origin(source_ip, True)  # noqa: FBT003 - as above
+    def pin(source_ip: str, _secure_transport: bool) -> None:  # noqa: FBT001 - the signature of ministack's function
+        iam_evaluator.pin_request_origin(source_ip, True)  # noqa: FBT003 - the parameter of ministack's function
 
     app.pin_request_origin = pin
 
@@ -187,8 +188,8 @@ def _trust_loopback_as_secure() -> None:
 def _name_the_role_of_a_session() -> None:
     """Set ``aws:PrincipalArn`` of a role's session to the role's ARN.
 
-    Source: IAM User Guide, "AWS global condition context keys": for assumed-role sessions the key
-    contains the ARN of the role. ministack gives the session's.
+    Source: IAM User Guide, "AWS global condition context keys". For assumed-role sessions, the key
+    contains the ARN of the role. ministack uses the ARN of the session.
     """
     resolve = iam_evaluator._resolve_condition_key
 
@@ -199,10 +200,10 @@ def _name_the_role_of_a_session() -> None:
 
 
 def _apply_resource_policies_to_root() -> None:
-    """Evaluate resource policies for an account's root; ministack allows root everything.
+    """Evaluate resource policies for an account's root; ministack allows root all actions.
 
-    On AWS, a Deny in the policy of a bucket, key or topic applies to root as well, and root of
-    another account needs an Allow in it.
+    On AWS, a Deny in the policy of a bucket, key or topic also applies to root. For root of another
+    account, the policy must contain an Allow.
     """
     resolve = iam_evaluator.resolve_principal
 
@@ -222,7 +223,8 @@ def _apply_resource_policies_to_root() -> None:
             return identity
         result = combine(identity, context, document, owner, *args, **options)
         if identity.decision == "Allow" and result.decision == "ImplicitDeny":
-            # The identity's policies allow it, so the missing Allow is the resource's.
+            # The identity's policies allow the action, so the Allow is missing in the resource's
+            # policy.
             result.resource_policy_arn = context.resource_arn
         return result
 
@@ -231,10 +233,10 @@ def _apply_resource_policies_to_root() -> None:
 
 
 def _deny_unlisted_operations() -> None:
-    """Use an action that no policy names for requests without an IAM action in ministack's table.
+    """Require a special action for each request without an IAM action in ministack's table.
 
-    ministack serves such requests to every caller. Here, only policies that allow all actions of
-    the service allow them.
+    ministack serves such requests to every caller. With this action, a caller needs a policy that
+    allows all actions of the service.
     """
     extract = iam_actions.extract_iam_action
 
@@ -249,9 +251,9 @@ def _deny_unlisted_operations() -> None:
 
 
 def _name_the_resource_of_a_denial() -> None:
-    """Name the resource in each denial, and the kind of policy that denied the request.
+    """Add the resource, and the kind of policy that denied the request, to each denial message.
 
-    ministack names the resource for a few services only; of several checks, that of the first.
+    ministack adds the resource only for a few services, and always the resource of the first check.
     """
     respond, enforce = iam_actions.access_denied_response, iam_evaluator.enforce
 
@@ -287,7 +289,7 @@ def _name_the_resource_of_a_denial() -> None:
 
 
 def _parse_each_policy_once() -> None:
-    """Cache parsed policies: ministack parses every policy of the caller for each check."""
+    """Cache parsed policies; ministack would parse all policies of the caller for each check."""
     parse = iam_evaluator.parse_policy_document
     parse_text = functools.lru_cache(_PARSED_POLICIES)(parse)
 
@@ -298,7 +300,7 @@ def _parse_each_policy_once() -> None:
 
 
 def _role_arn(session_arn: str) -> str:
-    """Return the ARN of a session's role, with the role's path."""
+    """Return the ARN of a session's role, including the role's path."""
     _, _, _, _, account, resource = session_arn.split(":", 5)
     name = resource.split("/")[1]
     role = iam._roles.get_scoped(account, None, name) or {}
@@ -306,7 +308,7 @@ def _role_arn(session_arn: str) -> str:
 
 
 def logical_ids(account: str) -> dict[str, str]:
-    """Return `stack/logical id` by physical id, for every stack of an account."""
+    """Return `stack/logical id` by physical id, for all stacks of an account."""
     return {
         resource["PhysicalResourceId"]: f"{stack['StackName']}/{logical_id}"
         for (owner, _region, _name), stack in list(cloudformation._stacks._data.items())

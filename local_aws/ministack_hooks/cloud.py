@@ -1,5 +1,5 @@
-"""The operations of S3, Lambda and IoT that Greengrass uses, called in process."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""The operations of S3, Lambda, IoT and EventBridge that Greengrass uses, called in process."""
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import copy
 import json
@@ -20,13 +20,13 @@ ARTIFACT_URL_SECONDS = 3600
 
 
 class MinistackCloud:
-    """The services that Greengrass uses, called in process (``greengrass.cloud.Cloud``)."""
+    """The services that Greengrass uses, called in process (``ports.CloudServices``)."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Read an S3 object of the account in the Region."""
+        """Return an S3 object's content; None if its bucket is not in the account and Region."""
         with within(scope):
             if s3.bucket_region(bucket) != scope.region:
                 return None
@@ -34,7 +34,7 @@ class MinistackCloud:
             return content
 
     def function_version(self, scope: Scope, arn: str) -> FunctionVersion | None:
-        """Find a published function version."""
+        """Return a published function version, or None if it does not exist."""
         _, _, _, region, account, _, name, version = arn.split(":")
         if Scope(account, region) != scope:
             return None
@@ -47,17 +47,17 @@ class MinistackCloud:
         )
 
     def store_artifact(self, scope: Scope, key: str, content: bytes) -> None:
-        """Store Greengrass' copy of an artifact in a bucket of the account that represents AWS."""
+        """Store Greengrass' copy of an artifact in a bucket of an account that represents AWS."""
         bucket = _artifact_bucket(scope)
         with within(Scope(GREENGRASS_ACCOUNT, scope.region)):
             if s3.bucket_region(bucket) is None:
                 s3._create_bucket(bucket, b"", {})
             response = s3._put_object(bucket, key, content, {})
-        if response[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+        if response[0] >= 400:  # noqa: PLR2004 - HTTP error
             raise ServiceError("InternalServerException", f"Cannot store {key}: {response[2]!r}")
 
     def artifact_url(self, scope: Scope, key: str) -> str:
-        """Return a presigned URL that reads a stored artifact for one hour."""
+        """Return a presigned URL of a stored artifact, valid for one hour."""
         bucket = _artifact_bucket(scope)
         only_this_object = {
             "Effect": "Allow",
@@ -90,16 +90,20 @@ class MinistackCloud:
             return iot._job_target_resolve(arn) is not None
 
     def thing_groups(self, scope: Scope, thing: str) -> dict[str, str]:
-        """Return the ARNs of the groups of a thing by their names."""
+        """Return the ARNs of a thing's groups, by group name."""
         with within(scope):
             names = (iot._things.get(thing) or {}).get("thingGroupNames", [])
             return {name: iot._thing_group_arn(name) for name in names if name in iot._thing_groups}
 
     async def create_job(self, scope: Scope, job_id: str, request: dict[str, Any]) -> None:
-        """Create an IoT job."""
+        """Create an IoT job.
+
+        Raises:
+            ServiceError: IoT rejects the job.
+        """
         with within(scope):
             response = await iot._create_job(job_id, request)
-        if response[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+        if response[0] >= 400:  # noqa: PLR2004 - HTTP error
             message = json.loads(response[2]).get("message", response[2].decode())
             raise ServiceError(
                 "ValidationException", f"IoT rejected the deployment's job: {message}"
@@ -127,14 +131,18 @@ class MinistackCloud:
     async def update_shadow(
         self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
     ) -> None:
-        """Update a shadow as UpdateThingShadow does."""
+        """Update a shadow in the same way as UpdateThingShadow.
+
+        Raises:
+            ServiceError: IoT rejects the update.
+        """
         with within(scope):
             before = copy.deepcopy(iot.get_thing_shadow(thing, shadow))
             status, response = iot.update_thing_shadow(
                 thing, shadow, {"state": {"desired": desired}}
             )
             after = copy.deepcopy(iot.get_thing_shadow(thing, shadow))
-        if status >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+        if status >= 400:  # noqa: PLR2004 - HTTP error
             raise ServiceError(
                 "ValidationException",
                 f"IoT rejected the deployment's shadow: {response.get('message', response)}",
@@ -145,10 +153,10 @@ class MinistackCloud:
         )
 
     def shadow(self, scope: Scope, thing: str, shadow: str) -> ShadowState:
-        """Return a named shadow."""
+        """Return a named shadow; an empty state if it does not exist."""
         with within(scope):
             status, document = iot.get_thing_shadow(thing, shadow)
-            if status >= 400:  # noqa: PLR2004 - as above
+            if status >= 400:  # noqa: PLR2004 - HTTP error
                 return ShadowState({}, 0)
             reported = document["metadata"].get("reported", {}).get("status", {})
             return ShadowState(
@@ -158,7 +166,7 @@ class MinistackCloud:
     def put_event(
         self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]
     ) -> None:
-        """Put an event of Greengrass on the default event bus of the account."""
+        """Put a Greengrass event on the default event bus of the account."""
         entry = {
             "Source": "aws.greengrass",
             "DetailType": detail_type,

@@ -1,10 +1,10 @@
 """Authorization of CloudFormation with the permissions of the stack's role, or of its caller.
 
 ministack's provisioners run in this process without authorization. These hooks require the actions
-of the permissions table for each step of a resource; a denial fails the step with AWS' message.
+in the permissions table for each step of a resource. A denied step fails with AWS' message.
 Resource-based policies are not evaluated.
 """
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ _ROLE, _CALLER = "RoleARN", "_caller"
 _SESSION = "AWSCloudFormation"
 _PARTS_OF_AN_ARN = 6
 _NOT_ASSUMED = "Role {} is invalid or cannot be assumed"
-# The operations that provision or prepare to. Each can name a role; otherwise the last one applies.
+# These operations provision resources, or prepare it. Each can specify a role; without a role, the
+# last one applies.
 _OPERATIONS = (
     "ContinueUpdateRollback",
     "CreateChangeSet",
@@ -37,7 +38,7 @@ _Handler = Callable[[dict[str, Any]], Any]
 
 
 def authorize_each_step() -> None:
-    """Authorize each step of a resource with the permissions table."""
+    """Authorize each step of a resource's life cycle with the permissions table."""
     for operation in _OPERATIONS:
         handle = handlers._ACTION_HANDLERS[operation]
         handlers._ACTION_HANDLERS[operation] = _record_principal(handle)
@@ -48,7 +49,7 @@ def authorize_each_step() -> None:
         _authorize("create", _resource(stack, type_, logical_id, props))
         return create(type_, logical_id, props, stack)
 
-    def update_authorized(  # noqa: PLR0913, PLR0917 - ministack's signature
+    def update_authorized(  # noqa: PLR0913, PLR0917 - the signature of ministack's function
         type_: str,
         physical_id: str,
         old: dict[str, Any],
@@ -89,7 +90,7 @@ class _Principal:
     session: str
 
     def decide(self, demand: Demand, region: str) -> Any:
-        """Evaluate the role's policies and boundary."""
+        """Return the decision by the role's policies and permissions boundary."""
         context = iam_evaluator.EvalContext(
             principal_arn=self.session,
             principal_type="AssumedRole",
@@ -108,7 +109,7 @@ class _Principal:
 
 
 def _record_principal(handle: _Handler) -> _Handler:
-    """Store the role that an operation names, and its caller, with the stack."""
+    """Store the role and the caller of an operation with its stack."""
 
     def handle_and_record(params: dict[str, Any]) -> Any:
         role = _text(params, _ROLE)
@@ -127,15 +128,15 @@ def _record_principal(handle: _Handler) -> _Handler:
 
 
 def _of_change_set(params: dict[str, Any]) -> Any:
-    """Return the stack of a change set that is identified by its ARN only."""
-    from ministack.services.cloudformation import _change_sets  # noqa: PLC0415 - initialized by then
+    """Return the stack of a change set that the request identifies only by ARN."""
+    from ministack.services.cloudformation import _change_sets  # noqa: PLC0415 - initialized after this module
 
     change_set = _change_sets.get(_text(params, "ChangeSetName")) or {}
     return handlers._resolve_stack(change_set.get("StackName", ""))
 
 
 def _role(arn: str) -> Any:
-    """Return the record of a role; None if it does not exist, or the text is not an ARN."""
+    """Return the record of a role; None if the role does not exist, or the text is not an ARN."""
     parts = arn.split(":")
     is_arn = len(parts) == _PARTS_OF_AN_ARN
     return iam._roles.get_scoped(parts[4], None, arn.rpartition("/")[2]) if is_arn else None
@@ -176,10 +177,10 @@ def _stack(name: str) -> dict[str, Any]:
 
 
 def _authorize(step: Step, resource: Resource, before: dict[str, Any] | None = None) -> None:
-    """Check each permission that a step requires.
+    """Check all permissions that a step requires.
 
     Raises:
-        ValueError: a permission is missing; the message is that of CloudFormation's event.
+        ValueError: a permission is missing. The message is the same as in CloudFormation's event.
     """
     principal = _principal(_stack(resource.stack))
     if principal is None:

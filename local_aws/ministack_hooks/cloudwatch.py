@@ -1,5 +1,5 @@
 """CloudWatch in ministack: metrics of log events, and periodic evaluation of alarms."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import asyncio
 import time
@@ -12,12 +12,12 @@ from local_aws.ministack_hooks.registration import within
 from local_aws.services.cloudwatch.alarms import evaluate_alarm
 from local_aws.services.cloudwatch.embedded_metrics import embedded_metrics
 
-# AWS evaluates alarms once a minute. A shorter interval keeps tests and demos short.
+# AWS evaluates alarms once a minute. The shorter interval saves time in tests and demos.
 _EVALUATE_SECONDS = 1.0
 
 
 def extract_embedded_metrics() -> None:
-    """Store the metrics of each log event in the Embedded Metric Format."""
+    """Store the metrics that log events contain in the Embedded Metric Format."""
     append = cloudwatch_logs._append_log_events
 
     def append_and_extract(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
@@ -35,7 +35,7 @@ def extract_embedded_metrics() -> None:
 def evaluate_alarms_as_aws() -> None:
     """Replace ministack's evaluation of alarms.
 
-    It ignores dimensions and missing data, and runs only when data arrive.
+    ministack ignores dimensions and missing data, and evaluates only when data arrive.
     """
     cloudwatch._evaluate_alarm = _evaluate
 
@@ -63,7 +63,7 @@ def _evaluate(alarm: dict[str, Any]) -> None:
 
 
 def _periods(alarm: dict[str, Any]) -> list[float | None]:
-    """Return the statistic in each evaluated period; the newest period ends now."""
+    """Return the statistic of each evaluated period, newest first; None without data."""
     dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])
     key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))
     points = cloudwatch._metrics.get(key) or []

@@ -1,5 +1,5 @@
 """Custom resources: the size of responses, retries of functions, and failed creations."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import json
 import uuid
@@ -20,7 +20,7 @@ _SUFFIX_CHARACTERS = 12
 _FAILURES = (RuntimeError, TimeoutError)
 
 _is_invoking: ContextVar[bool] = ContextVar("is_invoking", default=False)
-# By stack and logical id: the physical ids of resources whose creation failed.
+# Maps stack and logical id to the physical id of a resource whose creation failed.
 _failed: dict[tuple[str, str], str] = {}
 
 
@@ -35,7 +35,7 @@ def complete_custom_resources() -> None:
 def _limit_responses() -> None:
     """Fail a resource whose response is too large.
 
-    Only the HTTP request has the size: ministack's callback receives the parsed response.
+    Only the HTTP request has the size, because ministack's callback receives the parsed response.
     """
     respond = app._handle_post_body_shortcuts
 
@@ -62,7 +62,7 @@ def _identity(body: bytes) -> dict[str, Any]:
 
 
 def _retry_functions() -> None:
-    """Retry a function that failed without a response: CloudFormation invokes asynchronously."""
+    """Retry a function that failed without a response; CloudFormation's call is asynchronous."""
     execute = lambda_svc._execute_function_with_config_scope
 
     def execute_and_retry(record: dict[str, Any], event: Any) -> dict[str, Any]:
@@ -111,15 +111,15 @@ def _record_failed_creations() -> None:
 
 
 def _new_id(logical_id: str) -> str:
-    """Return the physical id that CloudFormation generates if the function returns none."""
+    """Return the physical id that CloudFormation generates if the response contains none."""
     return f"{logical_id}-{uuid.uuid4().hex[:_SUFFIX_CHARACTERS].upper()}"
 
 
 def _delete_failed_creations() -> None:
-    """In a rollback, also delete the custom resource whose creation failed.
+    """Include a custom resource whose creation failed in the deletions of a rollback.
 
-    Its function may have created something before it failed. ministack deletes only resources
-    whose creation succeeded.
+    Its function may have created resources before it failed. ministack deletes only resources whose
+    creation succeeded.
     """
     roll_back = stacks._roll_back_operation
 

@@ -1,9 +1,9 @@
-"""Delays of operations that take effect after their response on AWS.
+"""Delays of operations that, on AWS, take effect after their response.
 
 Sources: botocore's `iot` model, ``DetachThingPrincipal`` and ``DetachPolicy``; IAM user guide,
 "Changes that I make are not always immediately visible".
 """
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import asyncio
 import time
@@ -23,13 +23,13 @@ from local_aws.service_protocol import Call, Request
 
 _ACCEPTED: Handled = (200, {"Content-Type": "application/json"}, b"{}")
 _MEMBERSHIP = frozenset({"AddThingToThingGroup", "RemoveThingFromThingGroup"})
-# The operations that assume a role, with the member that names it.
+# The operations that assume a role, with the member that contains the role's ARN.
 _ROLES = {("lambda", "CreateFunction"): "Role", ("sts", "AssumeRole"): "RoleArn"}
 _tasks: set[asyncio.Task[None]] = set()
 
 
 def delay_operations(seconds: float) -> None:
-    """Delay the effects of detachments, memberships, new roles and jobs."""
+    """Delay the effects of detachments, memberships, new roles and jobs by ``seconds``."""
     _delay_things(seconds)
     _delay_deletions_of_policies(seconds)
     for service in ("lambda", "sts"):
@@ -38,7 +38,7 @@ def delay_operations(seconds: float) -> None:
 
 
 def _delay_things(seconds: float) -> None:
-    """Respond immediately, and apply the operation after the delay."""
+    """Respond to detachments and memberships immediately, and apply them after the delay."""
     handle, inputs = app.SERVICE_HANDLERS["iot"], Inputs("iot")
 
     async def handle_later(
@@ -59,7 +59,7 @@ def _delay_things(seconds: float) -> None:
 
 
 def _can_be_delayed(call: Call) -> bool:
-    """Return whether a call can be delayed: a call that can fail must fail in its response."""
+    """Return whether a call can be delayed. A call that will fail must fail in its response."""
     thing = call.params.get("thingName")
     if thing not in iot._things:
         return False
@@ -69,7 +69,7 @@ def _can_be_delayed(call: Call) -> bool:
 
 
 def _delay_deletions_of_policies(seconds: float) -> None:
-    """Reject the deletion of a policy within the delay after its detachment."""
+    """Reject the deletion of a policy until the delay after its detachment has passed."""
     change, delete = iot._change_policy_target, iot._delete_policy
     detached: dict[tuple[str, str], float] = {}
 
@@ -93,7 +93,7 @@ def _delay_deletions_of_policies(seconds: float) -> None:
 
 
 def _delay_roles(service: str, seconds: float) -> None:
-    """Reject calls that assume a role within the delay after its creation."""
+    """Reject calls that assume a role until the delay after its creation has passed."""
     handle, inputs = app.SERVICE_HANDLERS[service], Inputs(service)
 
     async def handle_known(
@@ -113,7 +113,7 @@ def _delay_roles(service: str, seconds: float) -> None:
 
 
 def _unknown_role(service: str, role_arn: str) -> ServiceError:
-    """Return the error of a service to which a new role is not visible yet."""
+    """Return the error of a service that does not see a new role yet."""
     if service == "lambda":
         return ServiceError(
             "InvalidParameterValueException",
@@ -162,7 +162,7 @@ async def _release(job_id: str, seconds: float) -> None:
 
 
 def _start(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Start a task in the context of the current request, and store it: asyncio does not."""
+    """Start a task in the context of the current request, and keep a strong reference to it."""
     task = asyncio.create_task(coroutine)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

@@ -1,9 +1,9 @@
 """Failed deletions of resources, which retain the resources that they depend on.
 
-ministack deletes the function of a custom resource although the deletion of the resource failed, so
-no later deletion can succeed. CloudFormation retains the dependencies of a failed resource.
+If the deletion of a custom resource fails, ministack still deletes its function, so no later
+deletion can succeed. CloudFormation retains the dependencies of a failed resource.
 """
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Records = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Deletion:
-    """A deletion in progress: the resources before it, and those that are retained."""
+    """A deletion in progress: the resources before the deletion, and the retained resources."""
 
     stack: str
     definitions: dict[str, Any]
@@ -34,7 +34,7 @@ class _Deletion:
         self.retained.update(needed - set(self.failed))
 
     def restore(self, stack: dict[str, Any]) -> None:
-        """Add the remaining resources to the stack again, in the order of their creation."""
+        """Add the failed and retained resources to the stack again, in their order of creation."""
         remaining = stack["_resources"]
         for logical_id, record in self.resources.items():
             if logical_id in self.retained or logical_id in self.failed:
@@ -54,7 +54,7 @@ _current: ContextVar[_Deletion | None] = ContextVar("deletion", default=None)
 
 
 def retain_dependencies_of_failed_deletions() -> None:
-    """Skip the deletion of the dependencies of a resource whose deletion failed."""
+    """Retain the dependencies of a resource whose deletion failed."""
     delete, add_event = stacks._delete_resource, stacks._add_event
 
     def delete_unless_retained(
@@ -88,7 +88,7 @@ def _watch_deletions() -> None:
     async def delete_and_retain(name: str, stack_id: str, *retained: Any, **mode: Any) -> None:
         stack = cloudformation._stacks.get(name)
         if stack is None or mode.get("force"):
-            # A forced deletion removes the stack, so these resources remain outside of it.
+            # A forced deletion removes the stack. Its failed resources remain without a stack.
             await delete_stack(name, stack_id, *retained, **mode)
             return
         definitions = (stack.get("_template") or {}).get("Resources", {})
@@ -122,7 +122,7 @@ def _watch_rollbacks() -> None:
             _current.reset(token)
         if deletion.failed:
             deletion.restore(stack)
-            # A later deletion of the stack reads the dependencies from its template.
+            # A later deletion of the stack reads the dependencies of resources from this template.
             stack["_template"] = operation.get("template") or {}
 
     stacks._roll_back_operation = handlers._roll_back_operation = roll_back_and_retain

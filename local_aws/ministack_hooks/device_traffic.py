@@ -1,5 +1,5 @@
-"""The MQTT traffic of followed devices, as the broker receives and delivers it."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""The MQTT traffic of followed devices, recorded where the broker receives and delivers it."""
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from local_aws.transcripts.traffic import Traffic
 
 
 def report_mqtt(traffic: Traffic) -> None:
-    """Report the connections, subscriptions and messages of devices.
+    """Report the connections, subscriptions and messages of devices to ``traffic``.
 
-    The client id of a device is its thing name; further connections add ``#`` and a number.
+    The client id of a device is its thing name. Additional connections append ``#`` and a number.
     """
     register = iot._register_client
     subscribe = iot.broker_subscribe
@@ -31,7 +31,7 @@ def report_mqtt(traffic: Traffic) -> None:
         traffic.add(Scope(account, region), _thing(client_id), event)
         register(account, region, client_id, session, *args, **kwargs)
 
-    async def subscribe_and_report(  # noqa: PLR0913, PLR0917 - as ministack calls it
+    async def subscribe_and_report(  # noqa: PLR0913, PLR0917 - the signature of ministack's function
         account: str,
         region: str,
         topic_filter: str,

@@ -1,5 +1,5 @@
-"""Properties of CloudFormation resources that ministack accepts and ignores."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""Properties of CloudFormation resources that ministack would accept and ignore."""
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _Result = tuple[str, dict[str, Any]]
 
 
 def apply_dropped_properties() -> None:
-    """Apply properties of buckets, roles and topics when a resource is created or updated."""
+    """Apply ignored properties of buckets, roles and topics at each creation and update."""
     provisioners._S3_BUCKET_CONFIGURATIONS += (
         ("BucketEncryption", bucket_properties.encryption, _strict(s3._put_bucket_encryption),
          s3._delete_bucket_encryption),
@@ -38,7 +38,7 @@ def apply_dropped_properties() -> None:
 
 
 def _use_default_key() -> None:
-    """Encrypt with the account's key `aws/s3` if a write with aws:kms names no key."""
+    """Encrypt with the account's key `aws/s3` if a write with aws:kms specifies no key."""
     resolve = s3._resolve_sse_write_headers
 
     def resolve_with_key(headers: dict[str, str], bucket: str) -> Any:
@@ -51,7 +51,7 @@ def _use_default_key() -> None:
 
 
 def _apply_after(type_: str, apply: Callable[[str, dict[str, Any]], None]) -> None:
-    """Call `apply` with the physical id and properties after each creation and update of a type."""
+    """Call `apply` with the physical id and properties after each creation or update of a type."""
     handlers = provisioners._RESOURCE_HANDLERS[type_]
     create, update = handlers["create"], handlers["update"]
 
@@ -81,11 +81,11 @@ def _set_key(arn: str, props: dict[str, Any]) -> None:
 
 
 def _strict(put: Callable[[str, bytes], tuple[int, Any, bytes]]) -> Callable[[str, bytes], None]:
-    """Fail the resource if S3 rejects the request."""
+    """Return a function that fails the resource if S3 rejects the request."""
 
     def put_or_fail(name: str, body: bytes) -> None:
         status, _, response = put(name, body)
-        if status >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+        if status >= 400:  # noqa: PLR2004 - HTTP error
             raise ValueError(f"bucket {name}: {response.decode(errors='replace')}")
 
     return put_or_fail
@@ -96,4 +96,4 @@ def _stop_logging(name: str) -> None:
 
 
 def _keep_lock(_name: str) -> None:
-    """Keep the last retention, because Object Lock cannot be disabled."""
+    """Do nothing: Object Lock cannot be disabled, so the last retention remains."""

@@ -1,13 +1,13 @@
 """Certificates that are attached to one thing exclusively.
 
-ministack ignores the type of the relation between a thing and its principal, and resolves thing
+ministack ignores the type of the relation between a thing and its principal. It resolves thing
 policy variables only if the client id is the thing name. For an exclusive thing, AWS IoT resolves
-them for any client id.
+the variables for any client id.
 
 Source: AWS IoT Developer Guide, "Thing policy variables" and "Associate an AWS IoT thing to an MQTT
 client connection"; botocore's model of `AttachThingPrincipal`.
 """
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from ministack.core.responses import error_response_json, request_scope
 from ministack.services import iot
 
 _EXCLUSIVE = "EXCLUSIVE_THING"
-# The member in ministack's record of a certificate.
+# The member of ministack's certificate record that contains the exclusive thing.
 _MEMBER = "exclusiveThing"
 
 
 def support_exclusive_things() -> None:
-    """Store exclusive relations, reject a second one, and resolve policy variables with them."""
+    """Store exclusive attachments, reject second ones, and resolve thing policy variables."""
     handle, context = iot._handle_thing_principals, iot._mqtt_policy_context
 
     def handle_principals(
@@ -31,7 +31,7 @@ def support_exclusive_things() -> None:
         if method == "PUT" and certificate is not None:
             kind = query.get("thingPrincipalType", "NON_EXCLUSIVE_THING")
             others = set(_things(certificate)) - {thing}
-            # AWS documents the exclusion, but not the error message.
+            # AWS documents the exclusion, but no error message.
             if others and (kind == _EXCLUSIVE or certificate.get(_MEMBER)):
                 return error_response_json(
                     "InvalidRequestException",

@@ -1,5 +1,5 @@
-"""The device that a client certificate identifies, and the temporary credentials of a role."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""The device of a client certificate, and temporary credentials of roles."""
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
 from local_aws.services.role_aliases import CREDENTIALS_PROVIDER
 
-# The access key of each service's session, by the role's id and session name.
+# Maps the id of a role and a session name to the access key of a service's session.
 _service_sessions: dict[tuple[str, str], str] = {}
 # 9999-12-31, the last day with a four-digit year in ISO 8601.
 _FAR_FUTURE = 253402214400.0
@@ -24,10 +24,10 @@ class Device:
     """The device that a client certificate identifies."""
 
     def __init__(self, certificate: bytes) -> None:
-        """Find a certificate (DER) in the registry.
+        """Find the device of a certificate (DER) in the registry.
 
         Raises:
-            ServiceError: it is not registered and ACTIVE in exactly one account.
+            ServiceError: the certificate is not registered and ACTIVE in exactly one account.
         """
         self.certificate_id = hashlib.sha256(certificate).hexdigest()
         active = iot._mtls_active_registrations(self.certificate_id)
@@ -42,7 +42,7 @@ class Device:
         self.things = [arn.rsplit("/", 1)[-1] for arn in record.get("attachedThings", [])]
 
     def allows(self, action: str, resource: str, thing: str) -> bool:
-        """Return whether the policies of the certificate allow an action on an IoT resource."""
+        """Return whether the certificate's policies allow an action on an IoT resource."""
         context = iot._mqtt_policy_context(
             self.scope.account, self.scope.region, self.certificate_id, thing
         )
@@ -55,7 +55,7 @@ class Device:
 
 
 def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) -> dict[str, str]:
-    """Issue credentials of a role for a role alias of IoT's credentials provider.
+    """Issue credentials of a role, for a role alias of IoT's credentials provider.
 
     Raises:
         ServiceError: the role does not exist, or does not trust the service.
@@ -66,7 +66,7 @@ def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) 
 
 
 def service_session(role_arn: str, service: str, source_arn: str, session_name: str) -> str:
-    """Return the access key of a service's session of a role, for a resource of the service.
+    """Return the access key of a service's session in a role, for one of the service's resources.
 
     Raises:
         ServiceError: the role does not exist, or does not trust the service.
@@ -82,7 +82,7 @@ def service_session(role_arn: str, service: str, source_arn: str, session_name: 
 
 
 def role_id(account: str, name: str) -> str:
-    """Return the unique id of a role, which differs after it is created again; empty if absent."""
+    """Return the unique id of a role, empty if it does not exist; a new role has another id."""
     return str((iam._roles.get_scoped(account, None, name) or {}).get("RoleId", ""))
 
 
@@ -114,9 +114,9 @@ def _account_and_name(role_arn: str) -> tuple[str, str]:
 def issue_credentials(
     account: str, role_name: str, session_name: str, seconds: int | None
 ) -> dict[str, str]:
-    """Issue temporary credentials of a role as STS does; ``expiration`` is ISO 8601.
+    """Issue temporary credentials of a role in the form of STS; ``expiration`` is ISO 8601.
 
-    If ``seconds`` is None, they are valid until the emulator ends.
+    If ``seconds`` is None, the credentials are valid until the emulator ends.
     """
     return _issue(
         account,
@@ -129,7 +129,7 @@ def issue_credentials(
 def issue_service_credentials(
     account: str, name: str, statement: dict[str, str], seconds: int
 ) -> dict[str, str]:
-    """Issue temporary credentials in a service's account that one policy statement limits."""
+    """Issue temporary credentials in a service's account, limited by one policy statement."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     return _issue(
         account,

@@ -1,5 +1,5 @@
-"""Validation of ministack's inputs by botocore's models and AWS' rules."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""Validation of ministack's inputs with botocore's models and AWS' rules."""
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import asyncio
 import json
@@ -20,7 +20,8 @@ from local_aws.ministack_hooks.authorization import DENIED, authorize_caller, de
 from local_aws.ministack_hooks.registration import Handled
 from local_aws.service_protocol import Call, Request
 
-# botocore's model of each ministack service. S3's model has few constraints; its handlers validate.
+# botocore's model for each ministack service. S3 is missing: its model has few constraints, and its
+# handlers validate inputs.
 _MODELS = {
     "cloudformation": "cloudformation",
     "codebuild": "codebuild",
@@ -42,12 +43,12 @@ _MODELS = {
     "states": "stepfunctions",
     "sts": "sts",
 }
-# The kinds of identities, with the property of `AWS::IAM::Policy` that lists them.
+# Maps each kind of identity to the property of `AWS::IAM::Policy` that lists such identities.
 _IDENTITIES = {"role": "Roles", "user": "Users", "group": "Groups"}
 
 
 class MinistackAccount:
-    """The account and Region of the current request (``rules.account.Account``)."""
+    """The account and Region of the current request (implements ``rules.account.Account``)."""
 
     def trust_policy(self, role_arn: str) -> dict[str, Any] | None:
         """Return the trust policy of a role, or None if the role does not exist."""
@@ -59,7 +60,7 @@ class MinistackAccount:
         return document
 
     def inline_policies(self, kind: str, name: str) -> dict[str, str]:
-        """Return the inline policies of an identity by their names."""
+        """Return the inline policies of a ``role``, ``user`` or ``group``, by policy name."""
         if kind == "role":
             policies = (iam._roles.get(name) or {}).get("InlinePolicies", {})
         elif kind == "user":
@@ -73,7 +74,7 @@ class MinistackAccount:
         return list((iam._roles.get(role) or {}).get("AttachedPolicies", []))
 
     def groups_of_thing(self, thing: str) -> list[str]:
-        """Return the names of the groups that a thing is in."""
+        """Return the names of the thing groups that contain a thing."""
         return list((iot._things.get(thing) or {}).get("thingGroupNames", []))
 
 
@@ -129,10 +130,10 @@ def _check_resources(inputs: dict[str, Inputs]) -> None:
 
 
 def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]) -> None:
-    """Reject a resource that its service rejects.
+    """Reject a resource that its service would reject.
 
     Raises:
-        ValueError: the reason, as ministack expects it from a failed creation.
+        ValueError: the resource is not valid; ministack reports the message for a failed creation.
     """
     try:
         _check_identities(type_, props)
@@ -151,7 +152,7 @@ def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]
 
 
 def _authorize_passed_roles(service: str, call: Call) -> None:
-    """Check iam:PassRole, which ministack does not check. AWS services have no caller to check.
+    """Check iam:PassRole, which ministack does not check. Calls of AWS services have no caller.
 
     Raises:
         ServiceError: the caller is not authorized to pass a role.
@@ -168,7 +169,7 @@ def _apply_rule(service: str, call: Call) -> None:
 
 
 def _check_identities(type_: str, props: dict[str, Any]) -> None:
-    """Validate the policies in properties that exist in templates only."""
+    """Validate the policies in properties that exist only in templates."""
     account = MinistackAccount()
     if type_ == "AWS::IAM::Role":
         documents = {

@@ -1,9 +1,10 @@
-"""Namespaces of IoT jobs, which ministack stores and ignores.
+"""Namespaces of IoT jobs, which ministack stores but ignores.
 
 A thing has one queue of pending jobs for each namespace, and one for jobs without a namespace. The
-device's topics contain the namespace; topics without one deliver only jobs without a namespace.
+device's topics contain the namespace. Topics without a namespace deliver only jobs without a
+namespace.
 """
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import contextlib
 import json
@@ -26,7 +27,7 @@ from local_aws.ministack_hooks.registration import within
 
 logger = logging.getLogger(__name__)
 
-# The ids of the pending jobs of a thing, oldest first, by namespace.
+# Maps each namespace to the ids of the pending jobs of a thing, oldest first.
 _Queues = dict[str | None, list[str]]
 # The namespace to which ministack's functions for pending jobs apply.
 _current: ContextVar[str | None] = ContextVar("job_namespace", default=None)
@@ -39,7 +40,7 @@ def support_job_namespaces() -> None:
 
 
 def _support_queues() -> None:
-    """Separate the pending jobs of a thing, and their notifications, by namespace."""
+    """Separate the pending jobs and the notifications of a thing by namespace."""
     pending = iot.jobs_pending_for_thing
     notify = iot.jobs_notify_thing
 
@@ -53,7 +54,7 @@ def _support_queues() -> None:
         return ids
 
     async def notify_each(account: str, region: str, thing: str, before: _Queues | None) -> None:
-        """Notify the thing in each namespace with a changed queue."""
+        """Notify the thing in each namespace whose queue changed."""
         earlier = before or {}
         with within(Scope(account, region)):
             now = queues(thing)
@@ -64,18 +65,18 @@ def _support_queues() -> None:
                     await notify(account, region, thing, queue[0] if queue else None)
 
     iot.jobs_pending_for_thing = pending_in_namespace
-    # ministack uses this result only as an argument of the notification.
+    # ministack passes this result only to the notification.
     iot.jobs_first_pending_job_id = queues
     iot.jobs_notify_thing = notify_each
 
 
 def _support_topics() -> None:
-    """Serve requests on the topics of a namespace, and reply on its topics."""
+    """Serve requests on the topics of a namespace, and reply on the same topics."""
     handle = iot._handle_jobs_publish
     publish = iot.broker_publish
     may_publish = iot._reserved_topic_publish_allowed
 
-    async def handle_own_jobs(  # noqa: PLR0913, PLR0917 - as ministack calls it
+    async def handle_own_jobs(  # noqa: PLR0913, PLR0917 - the signature of ministack's function
         account: str, region: str, thing: str, verb: str, job_id: str | None, payload: bytes
     ) -> None:
         with within(Scope(account, region)):
@@ -116,7 +117,7 @@ async def _serve(account: str, region: str, request: JobRequest, payload: bytes)
                 account, region, request.thing, request.verb, request.job_id, payload
             )
     except Exception:
-        # As in ministack, a failed request does not end its connection.
+        # As in ministack, a failed request does not close the connection.
         logger.exception("the request %s failed", request)
 
 

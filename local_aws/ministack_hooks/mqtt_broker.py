@@ -1,5 +1,5 @@
-"""The MQTT broker: its addresses and messages, and the certificates of the listeners."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""The MQTT broker: its addresses and messages, and the TLS certificates of the listeners."""
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ Listener = Callable[[Scope, str, bytes], None]
 
 
 def listen_to_broker(listener: Listener) -> None:
-    """Call ``listener`` with each message that is published on the MQTT broker."""
+    """Call ``listener`` with each message published on the MQTT broker."""
     publish = iot.broker_publish
 
     async def publish_and_notify(
@@ -32,9 +32,9 @@ def listen_to_broker(listener: Listener) -> None:
 def bind_broker(addresses: Sequence[str]) -> None:
     """Bind the MQTT listener to these addresses, with TLS from the first byte.
 
-    ministack always binds 0.0.0.0. It also accepts connections without TLS and upgrades them while
-    reading is paused. Python 3.11.2 reads nevertheless, so the ClientHello is lost. ministack
-    accepts clients without a certificate for its default account; here they are rejected.
+    ministack always binds 0.0.0.0. It also accepts connections without TLS, and upgrades them while
+    reading is paused. Python 3.11.2 reads nevertheless and loses the ClientHello. ministack accepts
+    clients without a certificate for its default account; this listener rejects them.
     """
 
     async def start_on_addresses() -> None:

@@ -1,5 +1,5 @@
 """The current state of the services, in the format that ministack writes when it ends."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import json
 

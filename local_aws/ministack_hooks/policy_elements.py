@@ -3,7 +3,7 @@
 Sources: IAM User Guide, "IAM policy elements: Variables and tags", "NotPrincipal", and "Unique
 identifiers" (a role that is deleted and created again has another identifier).
 """
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import functools
 import json

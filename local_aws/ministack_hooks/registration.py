@@ -1,5 +1,5 @@
 """Registration of services and resource types with ministack, and the scope of a request."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import contextlib
 from collections.abc import Awaitable, Callable

@@ -5,7 +5,7 @@ These are the types of Application Auto Scaling, ``AWS::CodePipeline::Pipeline``
 stack, because ministack does not verify signatures of functions.
 """
 
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import contextlib
 import uuid

@@ -9,7 +9,7 @@ kms:GenerateDataKey and a download kms:Decrypt; S3 calls KMS for the caller (kms
 key that AWS manages (aws/s3) can be used by every principal of the account through S3.
 """
 
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 from collections.abc import Iterator
 from typing import Any

@@ -3,7 +3,7 @@
 If the disk is full, ministack only logs the error; here, the request fails.
 """
 
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import logging
 import os

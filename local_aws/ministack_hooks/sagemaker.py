@@ -1,5 +1,5 @@
 """SageMaker's resource types in ministack's CloudFormation, and its metrics in CloudWatch."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import contextlib
 import time

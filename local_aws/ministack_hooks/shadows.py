@@ -1,5 +1,5 @@
 """The limits of device shadows over HTTP and MQTT, which ministack lacks."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import copy
 from typing import Any

@@ -1,6 +1,6 @@
 """Stacks in ministack's CloudFormation: long polls, limits of templates, and generated names."""
 
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import re
 from typing import Any

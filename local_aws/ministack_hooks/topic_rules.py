@@ -1,5 +1,5 @@
 """IoT rules: permissions and metrics of Lambda actions, and the `cloudwatchLogs` action."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+# ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import json
 import time

@@ -1,7 +1,7 @@
-"""Rules of AWS for inputs, which its service models do not contain.
+"""AWS' rules for inputs that its service models do not contain.
 
 Each rule is a function of an account and an operation's input that raises a ``ServiceError``. Rules
-apply to calls of the API and to the resources of templates.
+apply to API calls and to the resources of templates.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from local_aws.input_validation.rules.account import Account
 
 Rule = Callable[[Account, dict[str, Any]], None]
 
-# By the service in botocore's data and the operation.
+# Maps botocore's service name and the operation to the rule.
 RULES: dict[tuple[str, str], Rule] = {
     ("cloudwatch", "PutMetricAlarm"): alarms.check_evaluation_time,
     ("iam", "AttachRolePolicy"): iam.check_attachment,

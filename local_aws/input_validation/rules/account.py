@@ -1,30 +1,30 @@
-"""The account that rules read, and the statements of its policy documents."""
+"""The account in which rules look up resources, and the statements of its policy documents."""
 
 import json
 from typing import Any, Protocol
 
 
 class Account(Protocol):
-    """The resources of an account and Region that rules read."""
+    """The resources of an account and Region that rules look up."""
 
     def trust_policy(self, role_arn: str) -> dict[str, Any] | None:
-        """Return the trust policy of a role that can be assumed, or None if there is none."""
+        """Return the trust policy of a role, or None if the role cannot be assumed."""
 
     def inline_policies(self, kind: str, name: str) -> dict[str, str]:
-        """Return the inline policies of a ``role``, ``user`` or ``group`` by their names."""
+        """Return the inline policies of a ``role``, ``user`` or ``group``, by policy name."""
 
     def attached_policies(self, role: str) -> list[str]:
         """Return the ARNs of the managed policies of a role."""
 
     def groups_of_thing(self, thing: str) -> list[str]:
-        """Return the names of the groups that a thing is in."""
+        """Return the names of the thing groups that contain a thing."""
 
 
 def statements(document: str) -> list[dict[str, Any]]:
     """Return the statements of a policy document of IAM or AWS IoT.
 
     Raises:
-        ValueError: it is not a document with statements; the message is the reason.
+        ValueError: the text is not a document with statements; the message contains the reason.
     """
     try:
         policy = json.loads(document)
@@ -42,7 +42,7 @@ def statements(document: str) -> list[dict[str, Any]]:
 
 
 def trusts(policy: dict[str, Any] | None, service: str) -> bool:
-    """Return whether a trust policy allows a service to assume its role; None allows nobody."""
+    """Return whether a trust policy allows a service to assume its role; false for None."""
     listed = (policy or {}).get("Statement", [])
     if isinstance(listed, dict):
         listed = [listed]

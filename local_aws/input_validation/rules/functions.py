@@ -1,12 +1,12 @@
-"""Lambda's rules for functions: runtimes that still accept functions, and a role to assume."""
+"""Lambda's rules for functions: a supported runtime, and a role that Lambda can assume."""
 
 from typing import Any
 
 from local_aws.errors import ServiceError
 from local_aws.input_validation.rules.account import Account, trusts
 
-# Source: Lambda developer guide, "Runtimes". Functions with these can be neither created nor
-# updated. Deprecated ones whose date was postponed are not listed.
+# Source: Lambda developer guide, "Runtimes". Functions with these runtimes can be neither created
+# nor updated. Deprecated runtimes with a postponed date are not in the set.
 CLOSED_RUNTIMES = frozenset(
     {
         "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "go1.x", "java8",
@@ -19,7 +19,7 @@ _SERVICE = "lambda.amazonaws.com"
 
 
 def check_function(account: Account, params: dict[str, Any]) -> None:
-    """Reject a closed runtime, and a role that Lambda cannot assume.
+    """Reject a runtime that is no longer supported, and a role that Lambda cannot assume.
 
     Raises:
         ServiceError: ``InvalidParameterValueException``.

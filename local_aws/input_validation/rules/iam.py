@@ -1,7 +1,7 @@
 """IAM's rules for policies: their grammar and their sizes.
 
-Sources: IAM user guide, "Grammar of the IAM JSON policy language" and "IAM and STS quotas". White
-space does not count.
+Sources: IAM user guide, "Grammar of the IAM JSON policy language" and "IAM and STS quotas". Sizes
+do not include white space.
 """
 
 import re
@@ -12,7 +12,7 @@ from local_aws.input_validation.rules.account import Account, statements
 
 LARGEST_MANAGED_POLICY = 6_144
 LARGEST_TRUST_POLICY = 2_048
-# The total of all inline policies.
+# Maximum total size of all inline policies, in characters.
 LARGEST_INLINE_POLICIES = {"role": 10_240, "user": 2_048, "group": 5_120}
 MOST_POLICIES_OF_A_ROLE = 10
 _VENDOR = re.compile(r"[A-Za-z0-9.-]+")
@@ -56,7 +56,7 @@ def check_group_policy(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_inline_policies(kind: str, name: str, documents: dict[str, str]) -> None:
-    """Reject the inline policies of an identity that are malformed, or too large together.
+    """Reject inline policies of an identity if one is malformed, or their total size is too large.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
@@ -89,7 +89,7 @@ def check_trust_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_attachment(account: Account, params: dict[str, Any]) -> None:
-    """Reject an attachment that exceeds the number of managed policies of a role.
+    """Reject an attachment if the role would exceed its number of managed policies.
 
     Raises:
         ServiceError: ``LimitExceeded``.
@@ -99,7 +99,7 @@ def check_attachment(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_number_of_policies(number: int) -> None:
-    """Reject a number of managed policies that exceeds the quota of a role.
+    """Reject more managed policies than the quota of a role.
 
     Raises:
         ServiceError: ``LimitExceeded``.
@@ -155,7 +155,7 @@ def _statements(document: str) -> list[dict[str, Any]]:
 
 
 def _strings(statement: dict[str, Any], element: str) -> list[str]:
-    """Return the values of an element or of its opposite, such as NotAction."""
+    """Return the values of an element such as Action, or of its opposite, NotAction."""
     value = statement.get(element, statement.get(f"Not{element}", []))
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
@@ -164,7 +164,7 @@ def _strings(statement: dict[str, Any], element: str) -> list[str]:
 
 
 def _size(document: str) -> int:
-    """Return the number of characters that IAM counts."""
+    """Return the size in characters that IAM compares with its quotas."""
     return len("".join(document.split()))
 
 

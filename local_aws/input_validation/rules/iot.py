@@ -1,8 +1,8 @@
-"""IoT's rules for policies, groups, rules, and jobs with their rollout rates.
+"""IoT's rules for policies, groups, topic rules, and jobs with their rollout rates.
 
-Source of rollout rates: botocore's `iot` model, ``ExponentialRolloutRate``: the factor has one
-decimal and is at least 1.1. AWS does not document that the base rate is at most the maximum, so
-this rule is an assumption.
+Source for rollout rates: botocore's `iot` model, ``ExponentialRolloutRate``. The factor has one
+decimal and is at least 1.1. The limit of the base rate by the maximum rate is an assumption, which
+AWS does not document.
 """
 
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ from local_aws.input_validation.rules.account import Account, statements
 
 # Source: AWS IoT Core endpoints and quotas, "Maximum number of thing groups a thing can belong to".
 MOST_GROUPS_OF_A_THING = 10
-# Actions without an operation. Source: IoT developer guide, "Policy actions", and Greengrass
+# Actions that no API operation has. Source: IoT developer guide, "Policy actions", and Greengrass
 # developer guide, "Device authentication and authorization".
 _ACTIONS_OF_MESSAGES = {
     "iot": {"AssumeRoleWithCertificate", "Connect", "Receive", "RetainPublish", "Subscribe"},
@@ -50,7 +50,7 @@ def check_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_membership(account: Account, params: dict[str, Any]) -> None:
-    """Reject a membership that exceeds the number of groups of a thing.
+    """Reject a membership if the thing would be in too many thing groups.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -66,7 +66,7 @@ def check_membership(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_topic_rule(account: Account, params: dict[str, Any]) -> None:
-    """Reject a rule with a role that does not exist.
+    """Reject a topic rule whose role does not exist.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -81,7 +81,7 @@ def check_topic_rule(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_job(_account: Account, params: dict[str, Any]) -> None:
-    """Reject a rollout rate that IoT does not support.
+    """Reject a job whose rollout rate IoT does not support.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -103,7 +103,7 @@ def _exists(action: str) -> bool:
 
 @cache
 def _actions(service: str) -> frozenset[str]:
-    """Return the actions of a service that can be in IoT policies, in lower case."""
+    """Return the actions of a service that IoT policies can contain, in lower case."""
     session = botocore.session.Session()
     operations = {
         operation
@@ -128,12 +128,12 @@ def _malformed(reason: str) -> ServiceError:
 
 
 def _name(params: dict[str, Any], member: str) -> str:
-    """Return the name of a thing or group, which a request gives as name or ARN."""
+    """Return the name of a thing or group, from a request that contains its name or ARN."""
     return str(params.get(f"{member}Name") or params.get(f"{member}Arn", "").rpartition("/")[2])
 
 
 def rollout_fault(configuration: dict[str, Any]) -> str | None:
-    """Return the error of a ``jobExecutionsRolloutConfig`` of IoT or Greengrass, or None."""
+    """Return the error in a ``jobExecutionsRolloutConfig`` of IoT or Greengrass, or None."""
     rate = configuration.get("exponentialRate") or {}
     factor, base = rate.get("incrementFactor"), rate.get("baseRatePerMinute")
     maximum = configuration.get("maximumPerMinute")

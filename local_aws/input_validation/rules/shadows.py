@@ -16,7 +16,7 @@ _SECTIONS = ("desired", "reported")
 
 
 def request_fault(request: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the status and message for an update that is rejected whatever the shadow contains."""
+    """Return the status and message of an update that is never valid; None if it can be valid."""
     token = request.get("clientToken")
     if token is not None and (
         not isinstance(token, str) or len(token.encode()) > LONGEST_CLIENT_TOKEN_BYTES
@@ -36,7 +36,7 @@ def request_fault(request: dict[str, Any]) -> tuple[int, str] | None:
 
 
 def state_fault(state: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the status and message for an update after which a shadow would be too large."""
+    """Return the status and message if the resulting state of a shadow is too large, or None."""
     sections = {name: state[name] for name in _SECTIONS if state.get(name)}
     size = len(json.dumps(sections, separators=(",", ":"), ensure_ascii=False).encode())
     if size > LARGEST_STATE_BYTES:
@@ -45,7 +45,7 @@ def state_fault(state: dict[str, Any]) -> tuple[int, str] | None:
 
 
 def _depth(value: Any) -> int:
-    """Return the levels of objects and lists, the outermost included."""
+    """Return the number of nested levels of objects and lists, including the outermost."""
     deepest, level = 0, [value]
     while level := [node for node in level if isinstance(node, dict | list)]:
         deepest += 1
