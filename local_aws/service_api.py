@@ -1,4 +1,4 @@
-"""The API of a service: botocore's model defines the requests, authorization and responses."""
+"""The API of a service; botocore's model defines its requests, authorization and responses."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -20,7 +20,7 @@ class ServiceApi:
 
     Args:
         service: botocore's name of the service, which is also the prefix of its IAM actions.
-        operations: the functions by operation name; each raises `ServiceError`.
+        operations: the functions by operation name; each raises `ServiceError` for an error.
         subjects: returns the resources and condition keys of a call, for its authorization.
         invalid_code: the service's error code for an invalid input.
     """
@@ -40,11 +40,11 @@ class ServiceApi:
 
     @cached_property
     def _protocol(self) -> ServiceProtocol:
-        # Models are large, so a model is loaded when its service is first used.
+        # The model is loaded at first use because models are large.
         return ServiceProtocol(self._service, self._operations)
 
     def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Respond to an HTTP request of an account and Region, if its caller is authorized."""
+        """Respond to an HTTP request in an account and Region, if its caller is authorized."""
         try:
             call = self._protocol.read(request)
             subjects = self._subjects(scope, call.params)
@@ -58,10 +58,10 @@ class ServiceApi:
         return self._protocol.write(call.operation, result)
 
     def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Call an operation for CloudFormation, which authorizes its steps separately.
+        """Call an operation for CloudFormation, which has already authorized the step.
 
         Raises:
-            ServiceError: the API rejects these parameters.
+            ServiceError: the API rejects the parameters.
         """
         self._protocol.check(Call(operation, params))
         return self._operations[operation](scope, params)

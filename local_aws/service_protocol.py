@@ -24,7 +24,7 @@ _URI_LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; ``path`` is percent-decoded, header names are lower case."""
+    """One HTTP request. ``path`` is percent-decoded, and header names are in lower case."""
 
     method: str
     path: str
@@ -51,7 +51,7 @@ class Call:
 
 
 class ServiceProtocol:
-    """Translate between HTTP and the operations of one botocore service model."""
+    """A translator between HTTP and the operations of one botocore service model."""
 
     def __init__(self, service: str, operations: Iterable[str] | None = None) -> None:
         self.model: ServiceModel = botocore.session.Session().get_service_model(service)
@@ -62,7 +62,7 @@ class ServiceProtocol:
         ]
 
     def route(self, method: str, path: str) -> tuple[OperationModel, dict[str, str]] | None:
-        """Return the operation of a request and its URI labels, or None."""
+        """Return the operation and the URI labels of a request, or None."""
         for verb, pattern, operation in self._routes:
             match = pattern.fullmatch(path)
             if verb == method and match:
@@ -70,7 +70,7 @@ class ServiceProtocol:
         return None
 
     def _operation_of_target(self, target: str) -> tuple[OperationModel, dict[str, str]] | None:
-        """Return the operation in the target header of the json protocol, or None."""
+        """Return the operation in the X-Amz-Target header of the json protocol, or None."""
         name = target.rpartition(".")[2]
         return (self.model.operation_model(name), {}) if name in self.operations else None
 
@@ -119,7 +119,7 @@ class ServiceProtocol:
         return Call(operation.name, params)
 
     def write(self, operation: str, result: Mapping[str, Any]) -> Response:
-        """Return the response of an operation's result."""
+        """Return the response for the result of an operation."""
         model = self.model.operation_model(operation)
         status = int(model.http.get("responseCode", 200))
         if model.output_shape is None:
@@ -127,7 +127,7 @@ class ServiceProtocol:
         return _json_response(status, _shaped(model.output_shape, result), {})
 
     def write_error(self, error: ServiceError) -> Response:
-        """Return the response of an error."""
+        """Return the response for an error."""
         status, members = 400, dict[str, Any](message=error.message)
         if error.code in self.model.shape_names:
             shape = self.model.shape_for(error.code)
@@ -190,7 +190,7 @@ def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> 
 
 
 def _from_payload(shape: Shape, content: bytes, body: dict[str, Any]) -> Any:
-    """Read the payload member, which is the complete body of a request."""
+    """Return the payload member, which is the complete body of a request."""
     if shape.type_name == "structure":
         return _from_json(shape, body or None, "payload")
     if not content:

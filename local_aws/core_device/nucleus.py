@@ -216,7 +216,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def failure_status(self, *, changed: bool) -> str:
-        """Return the detailed status of a failed deployment without a rollback."""
+        """Return the detailed status of a failed deployment that is not rolled back."""
 
     @abstractmethod
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:

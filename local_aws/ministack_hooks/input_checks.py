@@ -152,7 +152,9 @@ def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]
 
 
 def _authorize_passed_roles(service: str, call: Call) -> None:
-    """Check iam:PassRole, which ministack does not check. Calls of AWS services have no caller.
+    """Check iam:PassRole, which ministack does not check.
+
+    Calls of AWS services have no caller, and are not checked.
 
     Raises:
         ServiceError: the caller is not authorized to pass a role.

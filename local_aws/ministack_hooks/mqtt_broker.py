@@ -51,7 +51,7 @@ def bind_broker(addresses: Sequence[str]) -> None:
 
 
 def certify_names(names: Iterable[str]) -> None:
-    """Add DNS names to the certificate of the listeners."""
+    """Add DNS names to the TLS certificate of the listeners."""
     server_names = iot._mtls_server_cert_sans
 
     def with_names() -> tuple[list[str], list[str]]:
@@ -62,10 +62,11 @@ def certify_names(names: Iterable[str]) -> None:
 
 
 def describe_endpoints(host: str, https_port: int) -> None:
-    """Return the host and port at which devices reach the emulator from DescribeEndpoint.
+    """Let DescribeEndpoint return the host and port at which devices reach the emulator.
 
-    ministack returns names that do not resolve. Nucleus lite and classic configure the ports of
-    MQTT and the data plane separately; the endpoint contains that of the credentials provider.
+    ministack returns names that do not resolve. Nucleus lite and classic have separate settings for
+    the ports of MQTT and the data plane. The endpoint contains the port of the credentials
+    provider.
     """
     describe = iot._describe_endpoint
     endpoints = {"iot:Data-ATS": host, "iot:CredentialProvider": f"{host}:{https_port}"}
@@ -86,12 +87,12 @@ def broker_is_listening() -> bool:
 
 
 def ca_certificate() -> str:
-    """Return the PEM certificate of the authority that signs device and broker certificates."""
+    """Return the CA certificate (PEM) that signs the certificates of devices and the broker."""
     return str(iot.get_ca_cert_pem())
 
 
 def device_tls_context(folder: Path) -> ssl.SSLContext:
-    """Create a TLS context with the broker's certificate that requires a device certificate."""
+    """Create a TLS context that has the broker's certificate and requires a device certificate."""
     context = server_tls_context(folder)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=ca_certificate())
@@ -99,7 +100,7 @@ def device_tls_context(folder: Path) -> ssl.SSLContext:
 
 
 def server_tls_context(folder: Path) -> ssl.SSLContext:
-    """Create a TLS context with the broker's certificate; a temporary file contains its key."""
+    """Create a TLS context with the broker's certificate. A temporary file contains its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate, key = iot._mtls_ensure_server_cert()

@@ -1,4 +1,4 @@
-"""The current state of the services, in the format that ministack writes when it ends."""
+"""The current state of the services, in the format that ministack writes when it stops."""
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import json
@@ -11,7 +11,7 @@ from local_aws.state.recovery import is_unfinished
 
 
 def serialized_states() -> dict[str, str]:
-    """Return the content of each service's state file, by service."""
+    """Return the content of each service's state file, by service name."""
     states = {name: get_state() for name, get_state in app._build_persistence_save_dict().items()}
     return {
         name: json.dumps(

@@ -16,7 +16,7 @@ from ministack.core import iam_evaluator
 from ministack.services import iam, sts
 
 _VARIABLE = re.compile(r"\$\{\s*(?P<key>[^,}]*?)\s*(?:,\s*'(?P<default>[^']*)'\s*)?\}")
-# `${*}` is a literal star, as is a star in the value of a variable.
+# `${*}` is a literal star, and so is a star in the value of a variable.
 _LITERAL = {"*": "\ue000", "?": "\ue001", "$": "$"}
 _ORIGINAL = {literal: letter for letter, literal in _LITERAL.items()}
 _WITH_WILDCARDS = ("like", "arnequals", "arnnotequals")
@@ -28,7 +28,7 @@ class _AbsentError(Exception):
 
 
 def evaluate_all_elements() -> None:
-    """Evaluate variables, NotPrincipal, and wildcards over line breaks; end sessions with roles."""
+    """Evaluate variables, NotPrincipal and multi-line values; end sessions of deleted roles."""
     iam_evaluator._fnmatch_compile = _pattern
     _replace_variables()
     _apply_not_principal()
@@ -36,8 +36,8 @@ def evaluate_all_elements() -> None:
 
 
 @functools.lru_cache(_PATTERNS)
-def _pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:  # noqa: FBT001 - ministack's signature
-    """Compile a pattern with wildcards that match line breaks, unlike those of ministack."""
+def _pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:  # noqa: FBT001 - the signature of ministack's function
+    """Compile a pattern whose wildcards also match line breaks, unlike ministack's wildcards."""
     wildcards = {"*": ".*", "?": "."}
     text = "".join(
         wildcards.get(letter) or re.escape(_ORIGINAL.get(letter, letter)) for letter in pattern
@@ -64,7 +64,7 @@ def _replace_variables() -> None:
 
 
 def _replaced(statement: Any, context: Any) -> Any:
-    """Return a statement with its variables replaced by their values.
+    """Return a statement in which values replace the variables.
 
     Raises:
         _AbsentError: a variable has no value, so the statement does not match.
@@ -96,7 +96,7 @@ def _replaced(statement: Any, context: Any) -> Any:
 
 
 def _has_variables(statement: Any) -> bool:
-    """Return whether a statement has a variable; the result is cached with the statement."""
+    """Return whether a statement contains a variable, and cache the result in the statement."""
     if not hasattr(statement, "has_variables"):
         elements = (statement.resources, statement.not_resources, statement.conditions)
         statement.has_variables = "${" in repr(elements)
@@ -124,7 +124,7 @@ def _filled(text: str, context: Any, write: Callable[[str], str]) -> str:
 
 
 def _apply_not_principal() -> None:
-    """Apply a Deny with NotPrincipal to all principals except those that it names."""
+    """Apply a Deny with NotPrincipal to all principals except the listed ones."""
     evaluate = iam_evaluator.evaluate_resource_policy
 
     def evaluate_with_not_principal(document: Any, context: Any, *args: Any, **options: Any) -> Any:
@@ -155,7 +155,7 @@ def _denying(statement: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _end_sessions_with_their_roles() -> None:
-    """Remove the permissions of sessions of a deleted role, even if its name is used again."""
+    """Remove the permissions of a deleted role's sessions, even if a new role has the same name."""
     resolve = iam_evaluator.resolve_principal
 
     def resolve_principal(access_key: str, *args: Any, **options: Any) -> Any:
@@ -166,7 +166,7 @@ def _end_sessions_with_their_roles() -> None:
             session = sts._sessions.get(access_key) or {}
             if role.get("RoleId") != str(session.get("UserId", "")).partition(":")[0]:
                 principal.policies = []
-                # A resource-based policy that names the role does not apply either.
+                # With this limit, resource-based policies for the role do not apply either.
                 principal.limits = [[]]
         return principal
 

@@ -25,23 +25,23 @@ Handled = tuple[int, dict[str, str], bytes]
 
 
 class Stateful(Protocol):
-    """A service whose state is saved and restored."""
+    """A service with a state that the emulator saves and restores."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the state as JSON."""
+        """Return the state as a JSON object."""
 
     def load_json(self, data: dict[str, Any]) -> None:
-        """Replace the state."""
+        """Replace the state with a result of ``to_json``."""
 
     def clear(self) -> None:
-        """Remove the state."""
+        """Remove all state."""
 
 
 Respond = Callable[[Scope, Request, Authorize], Awaitable[Response]]
 
 
 class _Module:
-    """A service in the form of a ministack module, which has these functions."""
+    """A service with the interface of a ministack module."""
 
     def __init__(self, state: Stateful, respond: Respond) -> None:
         self._state = state
@@ -75,15 +75,15 @@ def current_scope() -> Scope:
 
 
 def within(scope: Scope) -> contextlib.AbstractContextManager[None]:
-    """Return a context that sets the account and Region outside a request."""
+    """Return a context manager that sets the account and Region outside of a request."""
     manager: contextlib.AbstractContextManager[None] = request_scope(scope.account, scope.region)
     return manager
 
 
 def register_service(name: str, state: Stateful, respond: Respond) -> None:
-    """Serve a service under its SigV4 name, and save its state with those of other services.
+    """Serve a service under its SigV4 name, and save its state together with the other services.
 
-    The service authorizes its callers itself.
+    The service itself authorizes its callers.
     """
     exempt_service(lambda service, _path: service == name)
     module = _Module(state, respond)
@@ -91,12 +91,12 @@ def register_service(name: str, state: Stateful, respond: Respond) -> None:
     app.SERVICE_REGISTRY[name] = {"module": name}
     app.SERVICE_HANDLERS[name] = module.handle_request
     app._state_map[name] = name
-    # For an unknown name, the router loads all service models of botocore, which takes seconds.
+    # For a name without patterns, the router loads all models of botocore, which takes seconds.
     router.SERVICE_PATTERNS.setdefault(name, {})
 
 
 def register_api(name: str, state: Stateful, api: ServiceApi) -> None:
-    """Serve a service with synchronous operations, as `register_service` does."""
+    """Serve a service that has synchronous operations; see `register_service`."""
 
     async def respond(scope: Scope, request: Request, authorize: Authorize) -> Response:
         return api.respond(scope, request, authorize)
@@ -105,7 +105,7 @@ def register_api(name: str, state: Stateful, api: ServiceApi) -> None:
 
 
 def register_role_aliases(aliases: RoleAliases) -> None:
-    """Add role aliases to IoT's API and ``AWS::IoT::RoleAlias`` to CloudFormation."""
+    """Add role aliases to the API of IoT, and ``AWS::IoT::RoleAlias`` to CloudFormation."""
     register_api("iot_role_aliases", aliases, aliases.api)
     iot_handler = app.SERVICE_HANDLERS["iot"]
     module = app._loaded_modules["iot_role_aliases"]
@@ -163,5 +163,5 @@ def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
 
 
 def stop_lambda_workers() -> None:
-    """End the processes that run Lambda functions."""
+    """Stop the processes that run Lambda functions."""
     lambda_runtime.reset()

@@ -1,6 +1,6 @@
 """Resource types that ministack's CloudFormation lacks, and the APIs of their services.
 
-These are the types of Application Auto Scaling, ``AWS::CodePipeline::Pipeline`` and
+The types are those of Application Auto Scaling, ``AWS::CodePipeline::Pipeline`` and
 ``AWS::Lambda::CodeSigningConfig``. A code signing configuration is only stored as a resource of its
 stack, because ministack does not verify signatures of functions.
 """
@@ -32,7 +32,7 @@ _Result = tuple[str, dict[str, Any]]
 
 
 def register_auto_scaling(scaling: AutoScaling) -> None:
-    """Serve the API, and register its resource types with CloudFormation."""
+    """Serve Application Auto Scaling, and register its resource types with CloudFormation."""
     register_api("application-autoscaling", scaling, scaling.api)
     handlers = provisioners._RESOURCE_HANDLERS
     handlers["AWS::ApplicationAutoScaling::ScalableTarget"] = _target(scaling)
@@ -91,7 +91,7 @@ def _policy(scaling: AutoScaling) -> dict[str, Any]:
 
 
 def register_code_pipeline(code_pipeline: CodePipeline) -> None:
-    """Serve the API, and register its resource type with CloudFormation."""
+    """Serve CodePipeline, and register its resource type with CloudFormation."""
     register_api("codepipeline", code_pipeline, code_pipeline.api)
     provisioners._RESOURCE_HANDLERS[_PIPELINE] = _pipeline(code_pipeline)
 
@@ -125,7 +125,7 @@ def _pipeline(code_pipeline: CodePipeline) -> dict[str, Any]:
 
 
 def store_code_signing_configs() -> None:
-    """Register the resource type with CloudFormation."""
+    """Register code signing configurations with CloudFormation."""
     provisioners._RESOURCE_HANDLERS[_CODE_SIGNING_CONFIG] = {
         "create": _create_config,
         "update": _update_config,
@@ -146,7 +146,7 @@ def _update_config(
 
 
 def _delete_config(_physical_id: str, _props: dict[str, Any]) -> None:
-    """Delete nothing else: the emulator's functions do not refer to a signing configuration."""
+    """Do nothing: no function of the emulator refers to a signing configuration."""
 
 
 def _config_attributes(arn: str) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""Authorization of S3 requests: on an object's exact key, and on the KMS key that encrypts it.
+"""Authorization of S3 requests for an object's exact key, and for the KMS key that encrypts it.
 
-ministack removes empty parts of a path before it builds the ARN, so it authorizes `a//b` and `/a/b`
-as `a/b`, and a Deny on `a/*` does not apply to `a/`. S3 does not normalize keys. ministack does not
+ministack removes empty parts of a path before it builds the ARN. It authorizes `a//b` and `/a/b` as
+`a/b`, and does not apply a Deny on `a/*` to `a/`. S3 does not normalize keys. ministack does not
 check the permissions of KMS keys.
 
-Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys": an upload needs
-kms:GenerateDataKey and a download kms:Decrypt; S3 calls KMS for the caller (kms:ViaService). The
-key that AWS manages (aws/s3) can be used by every principal of the account through S3.
+Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys". An upload requires
+kms:GenerateDataKey, and a download kms:Decrypt. S3 calls KMS for the caller (kms:ViaService). Every
+principal of the account can use the key that AWS manages (aws/s3) through S3.
 """
 
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
@@ -21,7 +21,7 @@ from ministack.services import s3
 from local_aws.account_region import Scope
 from local_aws.ministack_hooks.registration import within
 
-# A key without empty parts that no object has.
+# A placeholder for a key: it has no empty parts, and no object has it.
 _ANY_KEY = "\ue000"
 _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _MANAGED_BY_AWS = "alias/aws/s3"
@@ -30,7 +30,7 @@ _READS = frozenset({"s3:GetObject", "s3:GetObjectVersion"})
 
 
 def authorize_exact_keys() -> None:
-    """Derive the ARN and the action from the key that ministack's S3 uses."""
+    """Derive the ARN and the action from the same key that ministack's S3 uses."""
     extract, choose = iam_actions.extract_resource_arn, iam_actions._s3_action
     additional = iam_actions.s3_additional_checks
 
@@ -63,7 +63,7 @@ def authorize_exact_keys() -> None:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Return bucket and key of a path, as ministack's S3 reads them."""
+    """Return the bucket and key that ministack's S3 reads from a path."""
     bucket, _, key = path.lstrip("/").partition("/")
     return bucket, key
 
@@ -73,7 +73,7 @@ def _arn(bucket: str, key: str) -> str:
 
 
 def require_permissions_of_keys() -> None:
-    """Check the permissions of the KMS key of an object that is read or written."""
+    """Check the permissions on the KMS key of each object that a request reads or writes."""
     additional, enforce = iam_actions.s3_additional_checks, iam_evaluator.enforce
 
     def with_checks_of_keys(
@@ -107,7 +107,7 @@ def require_permissions_of_keys() -> None:
 
 
 def _key_of_object(object_arn: str) -> Iterator[str]:
-    """Yield the ARN of the key of an existing object, if it has one."""
+    """Yield the ARN of the KMS key that encrypts an existing object, if any."""
     bucket, _, key = object_arn.removeprefix("arn:aws:s3:::").partition("/")
     owner = _owner(bucket)
     if owner is None:
@@ -119,7 +119,7 @@ def _key_of_object(object_arn: str) -> Iterator[str]:
 
 
 def _key_of_write(bucket: str, headers: dict[str, str]) -> Iterator[str]:
-    """Yield the ARN of the key that a write names, or that its bucket has by default."""
+    """Yield the ARN of the KMS key for a write: the key in the request, or the bucket's default."""
     owner = _owner(bucket)
     if owner is None:
         return

@@ -1,6 +1,6 @@
-"""Writes of S3 objects: errors of the disk, and conditions and checksums of copies.
+"""Writes of S3 objects: disk errors, and the conditions and checksums of copies.
 
-If the disk is full, ministack only logs the error; here, the request fails.
+If the disk is full, ministack only logs the error. With these hooks, the request fails.
 """
 
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
@@ -21,23 +21,23 @@ from local_aws.ministack_hooks.registration import Handled
 
 logger = logging.getLogger(__name__)
 
-# For an object's metadata, its folders, and other files that the same request changes.
+# Space for an object's metadata, its folders, and other files that the same request changes.
 _RESERVE_BYTES = 64 * 1024
 _COPY_RESULT_END = b"</CopyObjectResult>"
 _failure: ContextVar[list[OSError]] = ContextVar("failure")
 
 
 class Writes:
-    """The result of the writes of S3 objects: `failed` is true after the first failure."""
+    """The result of all writes of S3 objects: `failed` is true after the first failure."""
 
     def __init__(self) -> None:
         self.failed = False
 
 
 def reject_unsaved_objects(folder: Path) -> Writes:
-    """Handled 500 InternalError to a request whose object cannot be written below `folder`.
+    """Respond with 500 InternalError if an object cannot be written below `folder`.
 
-    The space is reserved before the request changes anything.
+    The space is reserved before the request makes a change.
     """
     writes = Writes()
     handle_request = app.SERVICE_HANDLERS["s3"]
@@ -70,7 +70,7 @@ def reject_unsaved_objects(folder: Path) -> Writes:
 
 
 def _size(headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]) -> int:
-    """Return the bytes that a request adds: its body, the upload's parts, or the copied object."""
+    """Return the bytes that a request adds: body, parts of its upload, or copied object."""
     upload = s3._multipart_uploads.get("".join(query.get("uploadId", [])), {})
     parts = 0 if "partNumber" in query else sum(p["size"] for p in upload.get("parts", {}).values())
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
@@ -81,7 +81,7 @@ def _size(headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]) -> 
 
 
 def _reserve(folder: Path, size: int) -> None:
-    """Raise `OSError` if a file of this size does not fit."""
+    """Check that a file of `size` bytes fits on the disk; raise OSError if not."""
     with tempfile.TemporaryFile(dir=folder) as probe:
         os.posix_fallocate(probe.fileno(), 0, size)
 
@@ -96,7 +96,8 @@ def _rejection(method: str, path: str, error: OSError) -> Handled:
 def complete_copies() -> None:
     """Apply If-None-Match, If-Match and ``ChecksumAlgorithm`` to CopyObject.
 
-    ministack reads the algorithm from PutObject's header only, and ignores conditions of a copy.
+    ministack reads the algorithm only from the header of PutObject, and ignores conditions of a
+    copy.
     """
     copy = s3._copy_object
 
@@ -108,7 +109,7 @@ def complete_copies() -> None:
         if algorithm:
             headers = {**headers, "x-amz-sdk-checksum-algorithm": algorithm}
         status, response_headers, body = copy(bucket, key, headers)
-        if status == 200:  # noqa: PLR2004 - HTTP's OK
+        if status == 200:  # noqa: PLR2004 - HTTP success
             body = body.replace(
                 _COPY_RESULT_END, _checksums(_object(bucket, key)) + _COPY_RESULT_END
             )

@@ -26,7 +26,7 @@ _LONGEST_NAME = 63
 _SUFFIX = 12
 _SESSION = "SageMaker"
 _Result = tuple[str, dict[str, Any]]
-# What the API of endpoints calls as CloudFormation does; the rest is CloudFormation's own.
+# Properties that CloudFormation passes to UpdateEndpoint. It processes all others itself.
 _UPDATE_KEYS = (
     "DeploymentConfig",
     "EndpointConfigName",
@@ -47,8 +47,9 @@ class SageMakerCloud(MinistackCloud):
                 session = service_session(role_arn, SERVICE_PRINCIPAL, source_arn, _SESSION)
             except ServiceError:
                 return False
-            # SageMaker uses TLS; a thread that deploys an endpoint has no request with an origin.
-            iam_evaluator.pin_request_origin(LOOPBACK, True)  # noqa: FBT003 - ministack's signature
+            # SageMaker uses TLS. The thread that deploys an endpoint has no request that sets the
+            # origin.
+            iam_evaluator.pin_request_origin(LOOPBACK, True)  # noqa: FBT003 - the parameter of ministack's function
             denial = iam_evaluator.enforce(
                 session,
                 "s3:GetObject",
@@ -61,7 +62,7 @@ class SageMakerCloud(MinistackCloud):
     def put_metric(
         self, scope: Scope, name: str, dimensions: Mapping[str, str], value: float, unit: str
     ) -> None:
-        """Store a value of a metric of `AWS/SageMaker`."""
+        """Store one value of a metric in the namespace `AWS/SageMaker`."""
         with within(scope):
             cloudwatch._store_datum(
                 "AWS/SageMaker", name, dict(dimensions), time.time(), unit, None, [value], None,
@@ -72,7 +73,7 @@ class SageMakerCloud(MinistackCloud):
 def register_sagemaker(sagemaker: SageMaker) -> None:
     """Serve SageMaker's API, and register its resource types with CloudFormation."""
     register_service("sagemaker", sagemaker, sagemaker.respond)
-    # The runtime shares the service name, but a container's response has its own content type.
+    # The runtime has the same service name, but a container's response sets its own content type.
     responses._WIRE_CT_SUCCESS_OVERRIDE["sagemaker"] = "application/json"
     handlers = provisioners._RESOURCE_HANDLERS
     handlers["AWS::SageMaker::Model"] = _immutable(sagemaker, "Model")
@@ -86,7 +87,7 @@ def register_sagemaker(sagemaker: SageMaker) -> None:
 
 
 def _immutable(sagemaker: SageMaker, noun: str) -> dict[str, Any]:
-    """Return the handlers of models and endpoint configurations: an update is a replacement."""
+    """Return the handlers of models and endpoint configurations, which an update replaces."""
 
     def create(logical_id: str, props: dict[str, Any], _stack: str) -> _Result:
         name = props.get(f"{noun}Name") or _new_name(logical_id)
@@ -145,7 +146,7 @@ def _endpoint(sagemaker: SageMaker) -> dict[str, Any]:
 
 
 class _Stored:
-    """The handlers of a resource type that the emulator only stores."""
+    """The handlers of a resource type that the emulator stores without further effects."""
 
     def __init__(self, sagemaker: SageMaker, noun: str) -> None:
         self._sagemaker = sagemaker
@@ -190,7 +191,7 @@ class _Stored:
         operation = f"{verb}{self._noun}"
         token = uuid.uuid4().hex
         properties = {**props, self._name_key: name, "ClientRequestToken": token}
-        # In templates, a pipeline's definition is an object that contains the JSON text.
+        # In a template, the definition of a pipeline is an object that contains the JSON text.
         if "PipelineDefinitionBody" in (definition := props.get("PipelineDefinition", {})):
             properties["PipelineDefinition"] = definition["PipelineDefinitionBody"]
         shape = self._sagemaker.api.input_shape(operation)
@@ -209,7 +210,7 @@ class _Stored:
 
 
 def _call(sagemaker: SageMaker, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Call an operation; ministack expects a ValueError with the reason of a stack event."""
+    """Call an operation; convert its error into the ValueError that ministack expects."""
     known = {key: value for key, value in params.items() if key != "Tags"}
     try:
         return sagemaker.api.call(current_scope(), operation, known)
@@ -218,13 +219,13 @@ def _call(sagemaker: SageMaker, operation: str, params: dict[str, Any]) -> dict[
 
 
 def _name_of(sagemaker: SageMaker, noun: str, arn: str) -> str:
-    """Return the name of an ARN's resource, because the ARN contains it in lower case."""
+    """Return the name of a resource; its ARN contains the name only in lower case."""
     (listed,) = sagemaker.api.call(current_scope(), f"List{noun}s", {}).values()
     return next((summary[f"{noun}Name"] for summary in listed if summary[f"{noun}Arn"] == arn), "")
 
 
 def _new_name(logical_id: str) -> str:
-    """Return a new name for a resource, as CloudFormation generates it."""
+    """Return a new name for a resource in the form that CloudFormation generates."""
     return f"{logical_id[: _LONGEST_NAME - _SUFFIX - 1]}-{uuid.uuid4().hex[:_SUFFIX]}"
 
 

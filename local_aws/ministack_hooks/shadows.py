@@ -12,7 +12,7 @@ _Result = tuple[int, dict[str, Any]]
 
 
 def limit_shadows() -> None:
-    """Reject updates that are nested too deeply, or that make a shadow too large."""
+    """Reject updates that are nested too deeply, or after which a shadow would be too large."""
     update = iot.update_thing_shadow
 
     def limited(thing: str, shadow: str, request: Any) -> _Result:
@@ -29,7 +29,7 @@ def limit_shadows() -> None:
 
 
 def _updated_state(thing: str, shadow: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the state after an update."""
+    """Return the state of a shadow after an update."""
     record = iot._shadows.get((thing, shadow)) or {}
     state: dict[str, Any] = {} if record.get("deleted") else copy.deepcopy(record.get("state", {}))
     patches = request.get("state")
@@ -42,7 +42,7 @@ def _updated_state(thing: str, shadow: str, request: dict[str, Any]) -> dict[str
 
 
 def _set_code_of_large_shadows() -> None:
-    """Set the error code of status 413 in the data plane; all other errors have one code."""
+    """Set the error code for status 413 in the data plane; other errors share one code."""
     respond = iot_data.error_response_json
 
     def respond_by_status(

@@ -1,4 +1,4 @@
-"""Stacks in ministack's CloudFormation: long polls, limits of templates, and generated names."""
+"""Stacks in ministack's CloudFormation: long polls, template limits, and names of log groups."""
 
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
@@ -14,15 +14,15 @@ from local_aws.services.cloudformation.long_poll import poll_until_done
 _WAIT_SECONDS = 4.0
 _LONGEST_LOG_GROUP = 512
 _DESCRIBE_STACKS = b"Action=DescribeStacks"
-# A stack in review waits for a person, not for its resources.
+# The pattern excludes REVIEW_IN_PROGRESS, because a stack in review waits for a person.
 _IN_PROGRESS = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackStatus>")
 
 
 def long_poll_describe_stacks() -> None:
     """Delay CDK's `DescribeStacks` of a stack in progress until it is done, for 4 s at most.
 
-    CDK's command line polls every five seconds, and most stacks here take one second. Calls of
-    other clients are not delayed: a function of a stack may describe that stack.
+    The CDK CLI polls every five seconds, but most stacks take one second here. Calls of other
+    clients are not delayed, because a function of a stack may describe that stack.
     """
     describe = app.SERVICE_HANDLERS["cloudformation"]
 
@@ -43,7 +43,7 @@ def long_poll_describe_stacks() -> None:
 
 
 def limit_templates() -> None:
-    """Reject YAML aliases, as AWS does: a short template with aliases can expand to gigabytes."""
+    """Reject YAML aliases, which AWS also rejects: a short template can expand to gigabytes."""
     compose = engine.CfnLoader.compose_node
 
     def compose_node(loader: Any, parent: Any, index: Any) -> Any:
@@ -57,7 +57,7 @@ def limit_templates() -> None:
 def name_log_groups_by_their_stacks() -> None:
     """Name log groups `<stack>-<logical id>-<random>`, because policies match these names.
 
-    ministack names them `/aws/cloudformation/…`.
+    ministack would name them `/aws/cloudformation/…`.
     """
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
     create, update = handlers["create"], handlers["update"]

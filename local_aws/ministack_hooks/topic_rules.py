@@ -22,7 +22,7 @@ _calls = ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="topic-rule")
 
 
 def complete_rule_actions() -> None:
-    """Authorize and measure Lambda actions, and add the `cloudwatchLogs` action."""
+    """Authorize Lambda actions and store their metrics; add the `cloudwatchLogs` action."""
     dispatch = iot._dispatch_rule_action
 
     async def dispatch_more(
@@ -40,7 +40,7 @@ def complete_rule_actions() -> None:
 
 
 def _call(scope: Scope, function_arn: str, rule: str, event: Any) -> None:
-    """Invoke a function asynchronously, as IoT does.
+    """Invoke a function asynchronously, in the same way as IoT.
 
     Raises:
         RuntimeError: the function does not exist, or its policy does not allow this rule.
@@ -84,7 +84,10 @@ def _allows(statement: dict[str, Any], rule_arn: str) -> bool:
 
 
 def _check_writer(scope: Scope, role_arn: str, group: str, rule: str) -> None:
-    """Check a role's permissions on the stream (IoT Developer Guide, "CloudWatch Logs" action)."""
+    """Check a role's permissions to write to a log stream.
+
+    Source: IoT Developer Guide, "CloudWatch Logs" action.
+    """
     rule_arn = f"arn:aws:iot:{scope.region}:{scope.account}:rule/{rule}"
     stream = f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{group}:log-stream:{rule}"
     key = service_session(role_arn, "iot.amazonaws.com", rule_arn, rule[:_LONGEST_SESSION_NAME])
@@ -93,7 +96,7 @@ def _check_writer(scope: Scope, role_arn: str, group: str, rule: str) -> None:
 
 
 def _write_log(scope: Scope, action: dict[str, Any], rule: str, event: Any) -> None:
-    """Write one log event to the stream with the name of the rule, as the role of the action.
+    """Write one log event to the stream named after the rule, with the role of the action.
 
     Raises:
         RuntimeError: the log group does not exist.

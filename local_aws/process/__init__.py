@@ -1,1 +1,1 @@
-"""The process of the emulator: its start, ports, endpoint file and end."""
+"""The emulator's process: start, ports, endpoint file and end."""

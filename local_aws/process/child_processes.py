@@ -20,7 +20,7 @@ def is_alive(pid: int) -> bool:
 
 
 def start_time(pid: int) -> str | None:
-    """Return the start time of a process in clock ticks after the boot; None if it has ended."""
+    """Return a process's start time in clock ticks since boot; None if the process has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -29,7 +29,7 @@ def start_time(pid: int) -> str | None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return all direct and indirect child processes of a process."""
+    """Return the ids of all direct and indirect child processes of a process."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
@@ -44,7 +44,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def with_variable(name: str, value: str) -> list[int]:
-    """Return the processes that were started with this value of an environment variable."""
+    """Return the ids of processes that were started with this value of an environment variable."""
     entry = f"{name}={value}".encode()
     matching = []
     for file in Path("/proc").glob("[0-9]*/environ"):
@@ -70,7 +70,7 @@ def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], No
 
 
 def kill_all(pids: list[int]) -> None:
-    """Kill processes with SIGKILL; ignore processes that have ended."""
+    """Kill processes with SIGKILL; ignore processes that have already ended."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -79,7 +79,8 @@ def kill_all(pids: list[int]) -> None:
 def stop(pid: int, grace_seconds: float) -> bool:
     """Stop a process with SIGTERM; after the grace period, kill it and its descendants.
 
-    Returns whether SIGTERM was sufficient.
+    Returns:
+        True if the process ended within the grace period.
     """
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)

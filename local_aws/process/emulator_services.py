@@ -1,4 +1,4 @@
-"""The composition of the emulator's services; import it after the environment is set."""
+"""The composition of the emulator's services. Set the environment before you import this module."""
 
 import asyncio
 import logging
@@ -54,7 +54,7 @@ _GRACE_SECONDS = 2
 
 
 class EmulatorServices:
-    """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
+    """ministack with Greengrass V2, other services and the endpoints for devices."""
 
     def __init__(
         self,
@@ -105,13 +105,13 @@ class EmulatorServices:
         cloudwatch.evaluate_alarms_as_aws()
         if delay_seconds:
             delays.delay_operations(delay_seconds)
-        # These are the outermost handlers, so no other hook receives an invalid request.
+        # The outermost handlers are registered last, so no other hook receives an invalid request.
         input_checks.check_inputs()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud, self._traffic)
         self._s3: S3Endpoint | None = None
 
     def trace_authorization(self, file: Path) -> None:
-        """Append every authorization decision to a JSON-lines file."""
+        """Append each authorization decision to a JSON-lines file."""
         authorization.trace_decisions(Trace(file))
 
     async def serve(self, gateway: socket.socket, stop: asyncio.Event) -> None:
@@ -128,8 +128,8 @@ class EmulatorServices:
         watching.cancel()
 
     async def start_device_endpoints(self, paths: StatePaths, ports: Ports) -> None:
-        """Wait for the broker, write the authority's certificate, and serve devices."""
-        while not mqtt_broker.broker_is_listening():  # noqa: ASYNC110 - ministack signals nothing
+        """Wait for the broker, write the CA certificate, and serve devices."""
+        while not mqtt_broker.broker_is_listening():  # noqa: ASYNC110 - ministack has no event for it
             await asyncio.sleep(_POLL_SECONDS)
         paths.ca.write_text(await asyncio.to_thread(mqtt_broker.ca_certificate))
         context = await asyncio.to_thread(mqtt_broker.device_tls_context, paths.root)
@@ -141,27 +141,27 @@ class EmulatorServices:
             self._s3.start(context, self._addresses, self._access.s3_port)
 
     async def stop_device_endpoints(self) -> None:
-        """Stop the endpoints of devices."""
+        """Stop the HTTPS and S3 endpoints of devices."""
         await self._devices.stop()
         if self._s3 is not None:
             await self._s3.stop()
 
     def take_snapshot(self) -> None:
-        """Save the changes, so that a start after a kill continues from them."""
+        """Save the changes; a start after a kill continues from the last snapshot."""
         self._recorder.take_snapshot()
 
     def stop_workers(self) -> None:
-        """End the processes that run Lambda functions and endpoints' containers."""
+        """Stop the processes that run Lambda functions and the containers of endpoints."""
         self._sagemaker.endpoints.stop_all()
         registration.stop_lambda_workers()
 
     def state_was_saved(self) -> bool:
-        """Return whether the state of every service was saved."""
+        """Return whether the state of every service has been saved."""
         return not (self._errors.occurred or self._writes.failed)
 
 
 def _register_stored_resources() -> None:
-    """Register the resource types that are stored but have no further effect."""
+    """Register the resource types that the emulator stores without further effects."""
     resource_types.register_auto_scaling(AutoScaling())
     resource_types.register_code_pipeline(CodePipeline())
     resource_types.store_code_signing_configs()
@@ -178,7 +178,7 @@ def _complete_cloudformation() -> None:
 
 
 class _SaveErrors(logging.Handler):
-    """A log handler that detects errors of saving, which ministack only logs."""
+    """A log handler that detects errors while saving, which ministack only logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

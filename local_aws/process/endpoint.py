@@ -1,7 +1,7 @@
 """`endpoint.json`: the addresses of the running emulator, and the root key of its accounts.
 
-An account has one access key: its id is the account number, and its secret is derived from the root
-key, which changes at each start. Only the owner can read the file.
+An account has one access key: the account number is its id, and its secret is derived from the root
+key. The root key changes at each start. Only the owner can read the file.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ _ROOT_KEY_BYTES = 32
 class Endpoint:
     """The addresses of a running emulator on 127.0.0.1, as in endpoint.json.
 
-    The last three exist if it serves real devices: the port of S3 over TLS, the host name at which
-    devices reach MQTT and HTTPS, and the additional listening address.
+    The last three fields have values if the emulator serves real devices: the port of S3 over TLS,
+    the host name at which devices reach MQTT and HTTPS, and the additional listening address.
     """
 
     pid: int
@@ -37,11 +37,11 @@ class Endpoint:
     device_address: str | None = None
 
     def secret_access_key(self, account: str) -> str:
-        """Return the secret access key of an account; the access key id is its number."""
+        """Return the secret access key of an account; the access key id is the account number."""
         return secret_access_key(self.root_key, account)
 
     def write(self, path: Path) -> None:
-        """Write the file atomically."""
+        """Write endpoint.json atomically."""
         partial = path.with_suffix(".tmp")
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
@@ -59,7 +59,7 @@ def running(paths: StatePaths) -> Endpoint | None:
 
 
 def is_emulator(pid: int) -> bool:
-    """Return whether a process runs this package, because process ids are reused."""
+    """Return whether a process runs this package; process ids are reused."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -74,5 +74,5 @@ def new_root_key() -> str:
 
 
 def secret_access_key(root_key: str, account: str) -> str:
-    """Return the secret access key of an account: HMAC-SHA256 of its number, in hexadecimal."""
+    """Return an account's secret access key: HMAC-SHA256 of its number, in hexadecimal."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""The ports of the server, which are stored so that devices reach the next server."""
+"""The ports of the server, stored so that devices can reach the next server."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ _PORTS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of one server; 0 is any free port."""
+    """The ports of one server; 0 selects any free port."""
 
     gateway: int = 0
     mqtt: int = 0
@@ -20,7 +20,7 @@ class Ports:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return the ports of the last server, or zeros if they are unknown."""
+        """Read the ports of the last server; return zeros if they are unknown."""
         try:
             ports = {name: int(port) for name, port in json.loads(file.read_text()).items()}
             valid = all(port in range(_PORTS) for port in ports.values())
@@ -29,14 +29,14 @@ class Ports:
             return cls()
 
     def write(self, file: Path) -> None:
-        """Write the file for the next server."""
+        """Write the ports to a file for the next server."""
         partial = file.with_suffix(".tmp")
         partial.write_text(json.dumps(asdict(self)) + "\n")
         partial.replace(file)
 
 
 def listen(port: int) -> socket.socket:
-    """Listen on a loopback port, or on a free port if it is in use."""
+    """Listen on a loopback port; if it is in use, listen on a free port."""
     try:
         return socket.create_server((LOOPBACK, port))
     except OSError:
@@ -44,14 +44,14 @@ def listen(port: int) -> socket.socket:
 
 
 def free(port: int) -> int:
-    """Return the port if it is free, or else another free port."""
+    """Return the port if it is free, otherwise another free port."""
     with listen(port) as probe:
         free_port: int = probe.getsockname()[1]
         return free_port
 
 
 def moved(before: Ports, now: Ports) -> str | None:
-    """Return a message about the ports that are in use, or None."""
+    """Return a message about ports that changed because they were in use, or None."""
     taken = [
         str(getattr(before, port.name))
         for port in fields(Ports)

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from local_aws.process.emulator_services import EmulatorServices
 
 _STARTER_CHECK_SECONDS = 0.5
-# All processes that a server starts have this variable, and no other processes.
+# This variable identifies the processes that a server starts; no other process has it.
 _CHILD_VARIABLE = "STATE_DIR"
-# After a kill, at most the changes of this interval are lost.
+# A kill loses at most the changes of this interval.
 _SNAPSHOT_SECONDS = 2.0
-# The pause is proportional to the duration of a snapshot, which limits the overhead.
+# The pause is a multiple of the last snapshot's duration, which limits the overhead.
 _PAUSE_PER_SNAPSHOT = 30
 _READY_SECONDS = 300
-# The time that `down` allows the last server to save its state.
+# The longest wait for the last server to save its state, as in `down`.
 _LOCK_SECONDS = 120
 
 
@@ -41,9 +41,11 @@ _LOCK_SECONDS = 120
 class Options:
     """Options of a server.
 
-    The server ends with the process ``ends_with``, appends authorization decisions to
-    ``trace_file``, delays the effects of asynchronous operations by ``delay_seconds``, and serves
-    real devices as ``device_access`` defines.
+    Attributes:
+        ends_with: id of a process; the server ends with it.
+        trace_file: file to which authorization decisions are appended.
+        delay_seconds: delay of the effects of asynchronous operations.
+        device_access: ports, host name and address for real devices.
     """
 
     ends_with: int | None = None
@@ -53,9 +55,10 @@ class Options:
 
 
 def run(paths: StatePaths, options: Options) -> None:
-    """Run until SIGTERM or SIGINT, or until the process `ends_with` ends.
+    """Run the server until SIGTERM or SIGINT, or until the process `ends_with` ends.
 
-    Does not return: the process ends after the state is saved, even if threads are still waiting.
+    The function does not return: the process ends after the state is saved, even if threads are
+    still waiting.
     """
     make_private(paths.root)
     if not lock_state(paths, _LOCK_SECONDS):
@@ -63,11 +66,11 @@ def run(paths: StatePaths, options: Options) -> None:
     is_log = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
     if is_log and os.fstat(sys.stdout.fileno()).st_ino == _inode(paths.log):
         os.ftruncate(sys.stdout.fileno(), 0)
-    # Functions and containers of a killed server would call this one.
+    # Functions and containers of a killed server would send requests to this server.
     kill_all(with_variable(_CHILD_VARIABLE, str(paths.services)))
     access = options.device_access
     if access is not None:
-        # Check the ports before the state is changed.
+        # Check the ports before the state changes.
         _require_free_ports(access)
     notes = prepare(paths)
     before = Ports.read(paths.ports)
@@ -78,11 +81,11 @@ def run(paths: StatePaths, options: Options) -> None:
         access.https_port if access else free(before.device),
     )
     for note in (*notes, *_notes(before, ports, access)):
-        print(note, flush=True)  # noqa: T201 - output for the log or the terminal
+        print(note, flush=True)  # noqa: T201 - output for the log or terminal
     ports.write(paths.ports)
     _set_environment(paths, ports)
     if options.delay_seconds:
-        print(f"emulator: delays {options.delay_seconds:g} s", flush=True)  # noqa: T201 - as above
+        print(f"emulator: delays {options.delay_seconds:g} s", flush=True)  # noqa: T201 - output for the log or terminal
     asyncio.run(_serve(paths, gateway, ports, options))
 
 
@@ -144,7 +147,7 @@ async def _serve(
     ports: Ports,
     options: Options,
 ) -> None:
-    from local_aws.process.emulator_services import EmulatorServices  # noqa: PLC0415 - reads the environment set above
+    from local_aws.process.emulator_services import EmulatorServices  # noqa: PLC0415 - import requires the environment
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -206,15 +209,15 @@ async def _take_snapshots(aws: "EmulatorServices") -> None:
 
 
 async def _watch(pid: int, stop: asyncio.Event) -> None:
-    """Set `stop` when a process ends; its start time detects a reused process id."""
+    """Set `stop` when a process ends. The start time detects a reused process id."""
     started = start_time(pid)
-    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - no event exists
+    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - only polling detects the end
         await asyncio.sleep(_STARTER_CHECK_SECONDS)
     stop.set()
 
 
 def _end(paths: StatePaths, *, saved: bool) -> None:
-    """Exit inside the event loop, whose regular end waits for threads of Lambda calls."""
+    """Exit within the event loop, because its regular end waits for threads of Lambda calls."""
     kill_all(descendants(os.getpid()))
     shutil.rmtree(paths.temporary, ignore_errors=True)
     if saved:

@@ -1,4 +1,4 @@
-"""A lock that allows one server per state folder, also during its start and end."""
+"""A lock that allows one server per state folder, including its start and end."""
 
 import fcntl
 import os
@@ -13,8 +13,10 @@ _POLL_SECONDS = 0.1
 def lock_state(paths: StatePaths, timeout_seconds: float) -> bool:
     """Lock the folder for the lifetime of this process.
 
-    Waits while another server saves its state. Returns False if another server runs, or if the
-    folder remains locked.
+    If another server is saving its state, the function waits for it.
+
+    Returns:
+        False if another server is running, or if the folder remains locked.
     """
     descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + timeout_seconds

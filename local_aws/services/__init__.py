@@ -1,5 +1,6 @@
 """The services that the emulator adds to ministack.
 
-A service is a module, or a package with `service.py`. Its class has `operations` by the names of
-botocore's model, an `api` that parses, authorizes and answers requests, and the resources as JSON.
+A service is a module, or a package with `service.py`. Its class has three parts: `operations` by
+their names in botocore's model, an `api` that parses, authorizes and responds to requests, and the
+resources as JSON.
 """

@@ -97,7 +97,7 @@ class AutoScaling:
         return self._records
 
     def load_json(self, data: Params) -> None:
-        """Replace all resources by the result of ``to_json``."""
+        """Replace all resources with the result of ``to_json``."""
         self._records = data
 
     def clear(self) -> None:
@@ -109,7 +109,7 @@ class AutoScaling:
 
 
 def _subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the target of a call, with a digest as its id; on AWS, the id is random."""
+    """Return the target of a call. Its id is a digest, while AWS uses a random id."""
     keys = {
         "application-autoscaling:service-namespace": params.get("ServiceNamespace"),
         "application-autoscaling:scalable-dimension": params.get("ScalableDimension"),
@@ -123,12 +123,12 @@ def _subjects(scope: Scope, params: Params) -> Subjects:
 
 
 def target_key(params: Params) -> str:
-    """Return a target's id as CloudFormation's `Ref` does: resource, dimension, service."""
+    """Return a target's id in the form of CloudFormation's `Ref`: resource, dimension, service."""
     return f"{params['ResourceId']}|{params['ScalableDimension']}|{params['ServiceNamespace']}"
 
 
 def target_of(key: str) -> Params:
-    """Parse the result of `target_key`."""
+    """Return the parameters of a target from the result of `target_key`."""
     match = re.fullmatch(r"(.+)\|(.+)\|(.+)", key)
     if match is None:
         raise ValueError(f"{key!r} is not a scalable target: expected RESOURCE|DIMENSION|SERVICE")

@@ -44,7 +44,7 @@ class CodePipeline:
         return {"pipeline": self._of(scope)[name]["pipeline"], "tags": params.get("tags", [])}
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """Implement GetPipeline for the current version, with or without its number."""
+        """Implement GetPipeline for the current version only."""
         record = self._existing(scope, params["name"])
         current = record["pipeline"]["version"]
         if params.get("version", current) != current:
@@ -63,7 +63,7 @@ class CodePipeline:
         return {"pipeline": record["pipeline"]}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """Implement DeletePipeline, which succeeds if the pipeline does not exist, as on AWS."""
+        """Implement DeletePipeline, which, as on AWS, also succeeds for a missing pipeline."""
         self._of(scope).pop(params["name"], None)
         return {}
 
@@ -80,7 +80,7 @@ class CodePipeline:
         return self._records
 
     def load_json(self, data: Params) -> None:
-        """Replace all resources by the result of ``to_json``."""
+        """Replace all resources with the result of ``to_json``."""
         self._records = data
 
     def clear(self) -> None:

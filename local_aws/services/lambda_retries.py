@@ -1,7 +1,7 @@
 """Lambda's retries of asynchronous invocations.
 
-Source: Lambda developer guide, "Error handling for asynchronous invocation": two retries with the
-same event. AWS waits one minute before the first and two before the second.
+Source: Lambda developer guide, "Error handling for asynchronous invocation". Lambda retries twice
+with the same event. AWS waits one minute before the first retry and two before the second.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""IoT role aliases, which ministack lacks, for their API and the credentials provider."""
+"""IoT role aliases, which ministack lacks, for the API and the credentials provider."""
 
 import time
 from typing import Any
@@ -31,7 +31,7 @@ class RoleAliases:
         )
 
     def find(self, scope: Scope, name: str) -> Params | None:
-        """Return an alias (``roleAlias``, ``roleArn``, ``credentialDurationSeconds``), or None."""
+        """Return ``roleAlias``, ``roleArn`` and ``credentialDurationSeconds``, or None."""
         return self._aliases.get(str(scope), {}).get(name)
 
     def create(self, scope: Scope, params: Params) -> Params:
@@ -86,7 +86,7 @@ class RoleAliases:
         return self._aliases
 
     def load_json(self, data: Params) -> None:
-        """Replace all resources by the result of ``to_json``."""
+        """Replace all resources with the result of ``to_json``."""
         self._aliases = data
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""The files of the emulator's state, which only their owner can read: it contains secrets."""
+"""The files of the emulator's state, which contain secrets. Only their owner can read them."""
 
 import os
 import stat
@@ -12,75 +12,75 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class StatePaths:
-    """The files of one emulator; ``root`` is absolute."""
+    """The paths of one emulator's files; ``root`` is absolute."""
 
     root: Path
 
     @property
     def services(self) -> Path:
-        """The services' state, one JSON file each."""
+        """Return the folder of the services' state, one JSON file for each service."""
         return self.root / "state"
 
     @property
     def objects(self) -> Path:
-        """The S3 objects."""
+        """Return the folder of the S3 objects."""
         return self.root / "s3"
 
     @property
     def snapshots(self) -> Path:
-        """Consistent copies of state and objects, for a start after a kill."""
+        """Return the folder of snapshots, consistent copies of state and objects."""
         return self.root / "snapshots"
 
     @property
     def ports(self) -> Path:
-        """The ports of the last server, which the next server uses again."""
+        """Return the file with the ports of the last server, which the next server reuses."""
         return self.root / "ports.json"
 
     @property
     def temporary(self) -> Path:
-        """Unpacked Lambda code, which is removed when the server ends."""
+        """Return the folder of unpacked Lambda code, which is removed when the server ends."""
         return self.root / "tmp"
 
     @property
     def containers(self) -> Path:
-        """Archives and logs of the containers of SageMaker endpoints in the last run."""
+        """Return the folder for archives and logs of SageMaker containers in the last run."""
         return self.root / "containers"
 
     @property
     def log(self) -> Path:
-        """The server's log."""
+        """Return the path of the server's log."""
         return self.root / "server.log"
 
     @property
     def endpoint(self) -> Path:
-        """The addresses of the running server; absent if none runs."""
+        """Return the file with the running server's addresses; missing without a server."""
         return self.root / "endpoint.json"
 
     @property
     def ca(self) -> Path:
-        """The certificate of the authority that signs certificates of the broker and devices."""
+        """Return the CA certificate's file; the CA signs certificates of the broker and devices."""
         return self.root / "ca.pem"
 
     @property
     def lock(self) -> Path:
-        """The lock of the server that uses the folder."""
+        """Return the lock file of the server that uses the folder."""
         return self.root / "lock"
 
     @property
     def clean_marker(self) -> Path:
-        """Exists if the last server saved its complete state."""
+        """Return the file that exists if the last server saved its complete state."""
         return self.root / "clean"
 
     @property
     def cores(self) -> Path:
-        """The virtual core devices of this state."""
+        """Return the folder of the virtual core devices."""
         return self.root.parent / "cores"
 
 
 def make_private(folder: Path) -> None:
     """Create a folder that only its owner can access, and restrict its existing content.
 
-    Files that this process and its children create later are also private.
+    Files that this process and its child processes create later are also private.
     """
     os.umask(_OTHERS)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Snapshots while the server runs, taken when no stack operation is in progress."""
+"""Snapshots while the server runs and no stack operation is in progress."""
 
 import logging
 
@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Takes a snapshot if the state has changed since the last one.
+    """A recorder that takes a snapshot if the state has changed since the last one.
 
-    Call it on the event loop, where no request is in the middle of a change.
+    Call it on the event loop: between two callbacks, no request is in the middle of a change.
     """
 
     def __init__(self, paths: StatePaths) -> None:
@@ -32,11 +32,12 @@ class Recorder:
             else:
                 snapshots.add(self._paths, states)
         except RuntimeError:
-            # A thread of a service changed a table; the next snapshot contains the change.
+            # A service's thread changed a table during the copy. The next snapshot contains the
+            # change.
             return
-        except Exception as error:  # noqa: BLE001 - no error of a service ends the server
+        except Exception as error:  # noqa: BLE001 - an error of a service must not end the server
             if not self._failed:
-                logger.error(  # noqa: TRY400 - one line, not a traceback
+                logger.error(  # noqa: TRY400 - one line is sufficient
                     "the state cannot be saved (%s: %s): after a kill, the emulator continues from "
                     "the last state that was saved",
                     type(error).__name__,

@@ -1,4 +1,4 @@
-"""Recovery of the saved state at a start: use it, restore a snapshot, or discard it."""
+"""Recovery of the saved state at a start: continue with it, restore a snapshot, or discard it."""
 
 import json
 import shutil
@@ -49,9 +49,9 @@ def complete(paths: StatePaths) -> None:
 
 
 def discard(paths: StatePaths) -> list[str]:
-    """Remove the state and its cores; return messages about the remaining cores.
+    """Remove the state and its core devices; return messages about the remaining core devices.
 
-    The folder of a running core remains, because it contains unsent messages.
+    The folder of a running core device remains, because it contains unsent messages.
     """
     _discard_services(paths)
     notes = []
@@ -78,7 +78,7 @@ def _discard_services(paths: StatePaths) -> None:
 
 
 def _cores(paths: StatePaths) -> list[Path]:
-    """Return the folders of core devices next to the state."""
+    """Return the folders of the core devices that belong to the state."""
     return [nucleus.parents[1] for nucleus in paths.cores.glob("*/greengrass/v2")]
 
 

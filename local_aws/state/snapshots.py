@@ -1,4 +1,4 @@
-"""Consistent copies of the state; a start after a kill restores the newest one.
+"""Consistent copies of the state. A start after a kill restores the newest copy.
 
 A snapshot is a folder that is renamed when it is complete. Its files are hard links, because the
 services and S3 replace files and never modify them.
@@ -15,7 +15,7 @@ from local_aws.state.paths import StatePaths
 
 _PARTIAL = "partial"
 _STATE, _OBJECTS = "state", "s3"
-# Files that ministack is writing.
+# ministack has not finished writing these files.
 _UNFINISHED = shutil.ignore_patterns("*.tmp")
 
 # The path, inode and modification time of each file.
@@ -23,13 +23,13 @@ Signature = frozenset[tuple[str, int, int]]
 
 
 def newest(paths: StatePaths) -> Path | None:
-    """Return the newest complete snapshot, or None if there is none."""
+    """Return the newest complete snapshot, or None if no snapshot exists."""
     complete = [folder for folder in paths.snapshots.glob("*") if folder.name.isdigit()]
     return max(complete, key=lambda folder: int(folder.name), default=None)
 
 
 def taken_at(snapshot: Path) -> datetime:
-    """Return the time until which a snapshot is the current state, in local time."""
+    """Return the last time, in local time, at which a snapshot was the current state."""
     return datetime.fromtimestamp(snapshot.stat().st_mtime).astimezone()
 
 
@@ -68,14 +68,14 @@ def add(paths: StatePaths, states: Mapping[str, str] | None = None) -> None:
 
 
 def confirm(paths: StatePaths) -> None:
-    """Mark the newest snapshot as the current state."""
+    """Record the current time in the newest snapshot, because the state is unchanged."""
     snapshot = newest(paths)
     if snapshot is not None:
         os.utime(snapshot)
 
 
 def restore(paths: StatePaths) -> datetime | None:
-    """Replace the state by the newest snapshot; return its time, or None without a snapshot."""
+    """Replace the state with the newest snapshot; return its time, or None without a snapshot."""
     snapshot = newest(paths)
     if snapshot is None:
         return None
@@ -86,12 +86,12 @@ def restore(paths: StatePaths) -> datetime | None:
 
 
 def signature(folder: Path) -> Signature:
-    """Return the signature of a folder whose files are replaced but never modified."""
+    """Return a folder's signature, which changes whenever a file is replaced."""
     entries = set()
     for root, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - thousands of files
+                status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - faster for thousands of files
                 entries.add((f"{root}/{name}", status.st_ino, status.st_mtime_ns))
     return frozenset(entries)
 
@@ -104,7 +104,7 @@ def _link_tree(source: Path, target: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file, or copy it if the file system has no hard links."""
+    """Create a hard link, or copy the file if the file system has no hard links."""
     try:
         os.link(source, target)
     except FileNotFoundError:

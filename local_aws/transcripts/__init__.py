@@ -1,6 +1,7 @@
 """Transcripts of the messages between a core device and the cloud: format, patterns, recording.
 
-A transcript is a file of JSON lines. The first line describes it, each other line is one event:
+A transcript is a file of JSON lines. The first line describes the transcript, and each other line
+is one event:
 
     {"transcript": 1, "title": …, "source": …, "date": …, "nucleus": …, "version": …}
     {"from": "device", "mqtt": "connect", "version": 5, "client_id": "${thing}"}

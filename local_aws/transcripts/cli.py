@@ -1,4 +1,4 @@
-"""`local_aws record`: write a transcript of a connected device."""
+"""The `record` command, which writes a transcript of a connected device."""
 
 import contextlib
 import datetime as dt
@@ -29,9 +29,9 @@ from local_aws.transcripts.events import Event, to_lines
 from local_aws.transcripts.traffic import PATH
 
 _NOT_RUNNING = 3
-# The stream has at least one line per second.
+# The stream has at least one line per second, so a longer silence is an error.
 _SILENCE_SECONDS = 30
-# The recording time after Ctrl-C if the device never pauses.
+# The longest recording after Ctrl-C, for a device that never pauses.
 _REST_SECONDS = 10.0
 _SHOWN_THINGS = 10
 
@@ -90,7 +90,7 @@ def record(  # noqa: PLR0913 - one parameter per option
     session = _session(endpoint, account, region)
     _check_device(session, endpoint, device)
     partial = out.with_name(f"{out.name}.partial")
-    # Report a folder that is not writable before the recording.
+    # A folder that is not writable is reported before the recording.
     partial.touch()
     partial.unlink()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -135,7 +135,7 @@ def _record_events(
     """Yield the events of a device until the time limit, Ctrl-C, or the end of the emulator."""
     connection, response = _open(endpoint, session, device)
     lines: queue.Queue[bytes] = queue.Queue()
-    # Ctrl-C interrupts the main thread only, so no line is lost.
+    # Ctrl-C interrupts only the main thread, so the reader loses no line.
     reader = threading.Thread(target=_read, args=(response, lines), daemon=True)
     reader.start()
     click.echo(f"recording {device}; Ctrl-C ends it", err=True)
@@ -144,7 +144,7 @@ def _record_events(
     # Messages that the device sent before Ctrl-C may arrive later.
     with contextlib.suppress(KeyboardInterrupt):
         yield from _events(lines, _REST_SECONDS, until_silence=True)
-    # End the reader, which waits for a line.
+    # The reader waits for a line, and only the end of the connection stops it.
     with contextlib.suppress(OSError):
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)
@@ -153,7 +153,7 @@ def _record_events(
 
 
 def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> None:
-    """Put the lines of the stream into a queue, and an empty line at its end."""
+    """Put the lines of the stream into a queue; mark its end with empty bytes."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         # The last line is incomplete if the emulator was killed.
         while (line := response.readline()).endswith(b"\n"):
@@ -164,9 +164,9 @@ def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> No
 def _events(
     lines: "queue.Queue[bytes]", seconds: float | None, *, until_silence: bool = False
 ) -> Iterator[Event]:
-    """Yield the events until the time limit, the end of the stream, or silence of the device.
+    """Yield the events until the time limit, the end of the stream, or a pause of the device.
 
-    An empty line marks silence.
+    An empty line marks a pause.
     """
     ends_at = time.monotonic() + (threading.TIMEOUT_MAX / 2 if seconds is None else seconds)
     while True:
@@ -188,7 +188,7 @@ def _events(
 def _open(
     endpoint: Endpoint, session: boto3.Session, device: str
 ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    """Request the stream as root of the account, with the key that endpoint.json contains."""
+    """Request the stream as the account's root user, with the key in endpoint.json."""
     target = f"{PATH}?region={quote(session.region_name)}&thing={quote(device, safe='')}"
     url = f"{endpoint.endpoint_url}{target}"
     account = _account(session)
@@ -214,7 +214,7 @@ def _header(session: boto3.Session, endpoint: Endpoint, device: str) -> dict[str
     try:
         core = greengrass.get_core_device(coreDeviceThingName=device)
     except (ClientError, BotoCoreError):
-        # The device has not reported its health, or the emulator has ended.
+        # The device has not yet reported its health, or the emulator has ended.
         pass
     else:
         nucleus, version = core.get("runtime") or nucleus, core.get("coreVersion") or version

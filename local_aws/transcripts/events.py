@@ -30,12 +30,12 @@ _MARKS = ("mqtt", "https", "s3", "do")
 
 
 class TranscriptError(ValueError):
-    """The file is not a valid transcript."""
+    """A file that is not a valid transcript."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A description, and events in the order of their occurrence."""
+    """A header that describes the transcript, and events in their order of occurrence."""
 
     header: dict[str, Any]
     events: tuple[Event, ...]
@@ -73,7 +73,7 @@ def read(path: Path) -> Transcript:
     if missing:
         raise TranscriptError(f"{path}: line 1 has no {', '.join(missing)}: expected strings")
     for number, event in enumerate(events, 2):
-        fault = _fault(event, events[number - 3] if number > 2 else {})  # noqa: PLR2004 - two lines
+        fault = _fault(event, events[number - 3] if number > 2 else {})  # noqa: PLR2004 - after two lines
         if fault:
             raise TranscriptError(f"{path}: event {number - 1} is not valid: {fault}")
     return Transcript(header, tuple(events))
@@ -90,7 +90,7 @@ def to_lines(header: dict[str, Any], events: Iterable[Event]) -> Iterable[str]:
 
 
 def _fault(event: Any, previous: Event) -> str | None:
-    """Return the fault of an event that follows another one; None if it is valid."""
+    """Return the error in an event, which follows `previous`; None if the event is valid."""
     if not isinstance(event, dict):
         return f"expected an object; got {event!r}"
     sender, name = str(event.get("from")), kind(event)

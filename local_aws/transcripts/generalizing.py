@@ -1,7 +1,7 @@
 """Conversion of recorded events to patterns: placeholders replace variable values and secrets.
 
-Secrets are removed because transcripts are shared. Anonymous placeholders of their type replace
-them, so that the transcript can be played.
+Secrets are removed because transcripts are shared. Anonymous placeholders of the same type replace
+the secrets, so the transcript can still be played.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from local_aws.transcripts.events import Event, kind
 
 REMOVED = "${_}"
-# Names that correlate requests and replies, and are not secret.
+# These names match secret names, but their values are not secret.
 _HARMLESS = frozenset({"clienttoken", "signed_headers"})
 _SECRET_NAME = re.compile(
     r"secret|password|passwd|passphrase|credential|token|authorization|signature|cookie"
@@ -21,9 +21,9 @@ _SECRET_TEXT = re.compile(
     r"-----BEGIN "
     # Access keys of users and sessions.
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    # Presigned URLs of either signature version.
+    # Presigned URLs of both signature versions.
     r"|[?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)="
-    # JSON Web Tokens, and the user of a URL.
+    # JSON Web Tokens, and URLs with a user and password.
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\."
     r"|\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@",
     re.IGNORECASE,
@@ -39,14 +39,14 @@ _TEXTS = {
     "expiration": "${_:text}",
     "recipe": "${_:text}",
 }
-# A player signs its requests to S3 with the credentials that it receives.
+# The placeholders have names because a player signs its S3 requests with the received credentials.
 _CREDENTIALS = {
     "accessKeyId": "${access_key_id:text}",
     "secretAccessKey": "${secret_access_key:text}",
     "sessionToken": "${session_token:text}",
     "expiration": "${_:text}",
 }
-# The members of objects whose values become numbered placeholders, with the placeholders' names.
+# Maps members whose values become numbered placeholders to the placeholders' names.
 _NAMED = {
     "jobId": "job",
     "deploymentId": "deployment",
@@ -62,13 +62,13 @@ _GREENGRASS_TOPIC = re.compile(
 )
 _ALIAS_PATH = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
 _CONFIGURATION = re.compile(r"(:configuration:[^:\s]+:)[0-9]+\b")
-# Members of an event that are not part of a message.
+# These members describe the event and contain no values of a message.
 _STRUCTURE = frozenset({"from", "mqtt", "https", "s3", "version", "qos", "signed_headers"})
 _NAME_CHARACTER = r"[A-Za-z0-9_.-]"
 
 
 class Generalizer:
-    """Converts the events of one device to patterns with one placeholder for each value."""
+    """A converter of one device's events to patterns, with one placeholder for each value."""
 
     def __init__(self, *, thing: str, account: str, region: str) -> None:
         self._placeholders = {thing: "${thing}", account: "${account}", region: "${region}"}
@@ -76,9 +76,9 @@ class Generalizer:
         self._deployed: set[str] = set()
 
     def patterns(self, event: Event) -> list[Event]:
-        """Return the pattern of an event, preceded by the pattern of a new deployment.
+        """Return the pattern of an event; a new deployment's pattern precedes it.
 
-        Only payloads of Greengrass' topics are recorded.
+        Only payloads on Greengrass' topics are recorded.
         """
         safe = self._without_secrets(event)
         self._collect(safe)
@@ -97,7 +97,7 @@ class Generalizer:
         return safe
 
     def _collect(self, value: Any, name: str = "") -> None:
-        """Assign placeholders to the identifiers in a value."""
+        """Assign placeholders to the identifiers that a value contains."""
         if isinstance(value, dict):
             for key, item in value.items():
                 self._collect(item, key)
@@ -122,7 +122,7 @@ class Generalizer:
             return {self._in_text(key): self._pattern_of(item, key) for key, item in value.items()}
         if isinstance(value, list):
             return [self._pattern_of(item) for item in value]
-        # A boolean is an int in Python, but not a number in JSON.
+        # In Python, a boolean is an int; in JSON, it is not a number.
         if name in _NUMBERS and type(value) in _NUMBER_PATTERNS:
             return _NUMBER_PATTERNS[type(value)]
         if name in _TEXTS and isinstance(value, str):
@@ -133,7 +133,7 @@ class Generalizer:
         if text == REMOVED:
             return text
         if "${" in text:
-            # The text would be parsed as a placeholder.
+            # A reader would parse this text as a placeholder.
             return "${_:text}"
         values = sorted(self._placeholders, key=len, reverse=True)
         names = "|".join(re.escape(value) for value in values)
@@ -145,7 +145,7 @@ class Generalizer:
         return self._placeholders[value[0]]
 
     def _new_deployment(self, event: Event) -> list[Event]:
-        """Return the event of an operator for a new deployment of the device."""
+        """Return an operator's event if the device receives a new deployment."""
         if kind(event) != "publish" or event["from"] != "cloud":
             return []
         execution = (
@@ -169,9 +169,9 @@ def _has_credentials(event: Event) -> bool:
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """Return a JSON value without secrets; ``name`` is the name of its member.
+    """Return a JSON value without secrets; ``name`` is the name of the member that contains it.
 
-    An object with a secret name remains an object, and its values are removed.
+    An object with a secret name remains an object, but its values are removed.
     """
     return _redacted(value, is_secret=_is_secret_name(name))
 

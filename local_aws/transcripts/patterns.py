@@ -1,9 +1,10 @@
 """Patterns of JSON values, with placeholders for values that vary.
 
-``"${job}"`` matches any value, which is the same at each occurrence. ``"${time:integer}"`` matches
-a value of a type, and ``"${_:integer}"`` a value that can differ at each occurrence. Within a
-longer string, a placeholder matches a part of it: ``"$aws/things/${thing}/jobs"``. An object has at
-least the members of its pattern. A list has as many items as its pattern, in any order.
+``"${job}"`` matches any value, which must be the same at each occurrence. ``"${time:integer}"``
+matches a value of a type. ``"${_:integer}"`` matches values that can differ at each occurrence. In
+a longer string, a placeholder matches a part of the string: ``"$aws/things/${thing}/jobs"``. An
+object must have at least the members of its pattern. A list must have as many items as its pattern,
+in any order.
 """
 
 import re
@@ -28,14 +29,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 class PatternError(ValueError):
-    """A placeholder has a type that does not exist."""
+    """A placeholder with a type that does not exist."""
 
 
 def check(pattern: Any) -> None:
     """Check the placeholders of a pattern.
 
     Raises:
-        PatternError: a type does not exist.
+        PatternError: the type of a placeholder does not exist.
     """
     if isinstance(pattern, str):
         for placeholder in _PLACEHOLDER.finditer(pattern):
@@ -45,15 +46,15 @@ def check(pattern: Any) -> None:
 
 
 def match(pattern: Any, value: Any, bindings: Bindings) -> dict[str, Any] | None:
-    """Return the bindings with which a pattern matches a value; None if it does not match."""
+    """Return the bindings with which a pattern matches a value, or None."""
     return next(_matches(pattern, value, dict(bindings)), None)
 
 
 def fill(pattern: Any, bindings: dict[str, Any]) -> Any:
-    """Return a value of a pattern, and bind its unbound placeholders.
+    """Return a value that matches a pattern, and bind its unbound placeholders.
 
-    A number becomes the time in milliseconds, a string or any value becomes a random string, and a
-    boolean, object or list becomes false or empty.
+    A number becomes the time in milliseconds. A string, or a value of any type, becomes a random
+    string. A boolean becomes false, and an object or list becomes empty.
     """
     if isinstance(pattern, str):
         placeholder = _PLACEHOLDER.fullmatch(pattern)
@@ -120,7 +121,7 @@ def _text_matches(pattern: str, value: Any, bindings: dict[str, Any]) -> Iterato
 
 
 def _expression(pattern: str, bindings: Bindings) -> tuple[str, set[str]]:
-    """Return the regular expression of a string pattern, and its groups."""
+    """Return the regular expression of a string pattern, and the names of its groups."""
     parts: list[str] = []
     names: set[str] = set()
     end = 0
@@ -166,7 +167,7 @@ def _value(placeholder: re.Match[str], bindings: dict[str, Any]) -> Any:
 
 
 def _has_type(value: Any, types: tuple[type, ...]) -> bool:
-    # True is an int in Python, but not a number in JSON.
+    # In Python, a boolean is an int; in JSON, it is not a number.
     if isinstance(value, bool):
         return bool in types or object in types
     return isinstance(value, types)

@@ -25,12 +25,13 @@ _SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
 _BUCKET_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3\..+")
 _SILENCE_SECONDS = 1.0
 
-# Sessions of devices last one hour, so the oldest of this number has expired.
+# Sessions of devices expire after one hour. With this number of sessions, the oldest one has
+# expired.
 _MOST_SESSIONS = 10_000
 
 
 class Traffic:
-    """The events of followed devices, which are forwarded and not stored."""
+    """The queues that forward events of followed devices; events are not stored."""
 
     def __init__(self) -> None:
         self._queues: dict[tuple[Scope, str], list[asyncio.Queue[Event]]] = {}
@@ -38,7 +39,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def follow(self, scope: Scope, thing: str) -> Iterator[asyncio.Queue[Event]]:
-        """Yield a queue of a device's events until the block ends."""
+        """Yield a queue of a device's events until the context ends."""
         queue: asyncio.Queue[Event] = asyncio.Queue()
         queues = self._queues.setdefault((scope, thing), [])
         queues.append(queue)
@@ -50,7 +51,7 @@ class Traffic:
                 del self._queues[scope, thing]
 
     def followed(self, scope: Scope) -> list[str]:
-        """Return the devices of an account and Region that are followed."""
+        """Return the followed devices of an account and Region."""
         return [thing for followed, thing in self._queues if followed == scope]
 
     def add(self, scope: Scope, thing: str, *events: Event) -> None:
@@ -60,20 +61,20 @@ class Traffic:
                 queue.put_nowait(event)
 
     def remember_session(self, access_key_id: str, scope: Scope, thing: str) -> None:
-        """Store the device of a session of the token exchange role."""
+        """Store the device of a token exchange session, by the session's access key."""
         self._sessions[access_key_id] = (scope, thing)
         if len(self._sessions) > _MOST_SESSIONS:
             self._sessions.popitem(last=False)
 
     def owner_of(self, access_key_id: str) -> tuple[Scope, str] | None:
-        """Return the device of a session; None for other access keys."""
+        """Return the device of an access key; None if the key does not belong to a session."""
         return self._sessions.get(access_key_id)
 
 
 class TrafficStream:
     """An ASGI application that serves the stream and forwards other requests.
 
-    It reports those S3 requests that a device signs.
+    It reports the S3 requests that devices sign.
     """
 
     def __init__(self, application: Application, traffic: Traffic) -> None:
@@ -81,7 +82,7 @@ class TrafficStream:
         self._traffic = traffic
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one verified request."""
+        """Serve one request that the filter has verified."""
         if scope["type"] == "http" and scope["path"] == PATH:
             await self._stream(scope, receive, send)
         elif scope["type"] == "http":
@@ -116,14 +117,14 @@ class TrafficStream:
                     async with asyncio.timeout(_SILENCE_SECONDS):
                         event = await events.get()
                 except TimeoutError:
-                    # An empty line means that the emulator runs and the device sends nothing.
+                    # An empty line shows that the emulator runs while the device sends nothing.
                     await _write(send, "\n")
                     continue
                 for pattern in generalizer.patterns(event):
                     await _write(send, json.dumps(pattern) + "\n")
 
     def _reporting(self, scope: Message, send: Send) -> Send:
-        """Return a `send` that reports a device's request to S3 with its response."""
+        """Return a `send` function that also reports a device's S3 request and its response."""
         caller = current_caller()
         owner = self._traffic.owner_of(caller.access_key_id) if caller else None
         headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}

@@ -1,4 +1,4 @@
-"""Properties of `AWS::S3::Bucket` as the requests of S3's API that CloudFormation makes of them.
+"""The S3 requests that CloudFormation makes for properties of `AWS::S3::Bucket`.
 
 Source: the CloudFormation reference of AWS::S3::Bucket; botocore's model of S3 writes the XML.
 """
@@ -13,7 +13,7 @@ Properties = dict[str, Any]
 
 
 def encryption(property_: Properties) -> bytes:
-    """PutBucketEncryption of `BucketEncryption`."""
+    """Return the body of PutBucketEncryption for `BucketEncryption`."""
     rules = [
         {
             "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
@@ -25,13 +25,13 @@ def encryption(property_: Properties) -> bytes:
 
 
 def lifecycle(property_: Properties) -> bytes:
-    """PutBucketLifecycleConfiguration of `LifecycleConfiguration`."""
+    """Return the body of PutBucketLifecycleConfiguration for `LifecycleConfiguration`."""
     rules = [_lifecycle_rule(rule) for rule in property_["Rules"]]
     return _body("PutBucketLifecycleConfiguration", LifecycleConfiguration={"Rules": rules})
 
 
 def logging(property_: Properties) -> bytes:
-    """PutBucketLogging of `LoggingConfiguration`; an empty one turns logging off."""
+    """Return the body of PutBucketLogging; an empty `LoggingConfiguration` disables logging."""
     enabled = {
         "TargetBucket": property_.get("DestinationBucketName", ""),
         "TargetPrefix": property_.get("LogFilePrefix", ""),
@@ -41,12 +41,12 @@ def logging(property_: Properties) -> bytes:
 
 
 def ownership(property_: Properties) -> bytes:
-    """PutBucketOwnershipControls of `OwnershipControls`."""
+    """Return the body of PutBucketOwnershipControls for `OwnershipControls`."""
     return _body("PutBucketOwnershipControls", OwnershipControls=property_)
 
 
 def object_lock(property_: Properties) -> bytes:
-    """PutObjectLockConfiguration of `ObjectLockConfiguration`."""
+    """Return the body of PutObjectLockConfiguration for `ObjectLockConfiguration`."""
     rule = property_.get("Rule", {}).get("DefaultRetention", {})
     retention = {
         name: int(value) if name in {"Days", "Years"} else value for name, value in rule.items()
@@ -57,12 +57,16 @@ def object_lock(property_: Properties) -> bytes:
 
 
 def tags(property_: list[dict[str, str]]) -> bytes:
-    """PutBucketTagging of `Tags`."""
+    """Return the body of PutBucketTagging for `Tags`."""
     return _body("PutBucketTagging", Tagging={"TagSet": property_})
 
 
 def _lifecycle_rule(rule: Properties) -> Properties:
-    """Rename what CloudFormation calls otherwise."""
+    """Return a lifecycle rule with the names of S3's API.
+
+    Raises:
+        ValueError: the rule has a property that is not emulated.
+    """
     made: Properties = {"Status": rule["Status"], "Filter": {"Prefix": rule.get("Prefix", "")}}
     if "Id" in rule:
         made["ID"] = rule["Id"]

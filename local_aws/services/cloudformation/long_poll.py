@@ -1,4 +1,4 @@
-"""Responses that are delayed while the operation that they describe is in progress."""
+"""A delay of responses while the operation that they describe is in progress."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ async def poll_until_done(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """Call until the operation is done, for at most `wait_seconds`; return the last response."""
+    """Repeat a call until its operation is done or `wait_seconds` are over; return the response."""
     response = await call()
     deadline = clock() + wait_seconds
     while is_in_progress(response) and clock() < deadline:

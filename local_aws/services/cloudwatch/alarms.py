@@ -1,8 +1,8 @@
-"""The state of an alarm, computed from the newest periods of its metric.
+"""The state of an alarm, calculated from the newest periods of its metric.
 
 Source: Amazon CloudWatch User Guide, "Evaluating an alarm" and "Configuring how CloudWatch alarms
 treat missing data". Emulated: M of N periods, the four treatments of missing data, AWS' reasons.
-Not emulated: if data are missing, AWS evaluates a few earlier periods as well.
+Not emulated: AWS also evaluates a few earlier periods if data are missing.
 """
 
 import operator
@@ -24,7 +24,7 @@ _COMPARISON_TEXTS = {
 
 
 class AlarmEvaluation(NamedTuple):
-    """The new state of an alarm, with the reason in AWS' words."""
+    """The new state of an alarm, with the reason in the form of AWS."""
 
     state: str
     reason: str
@@ -33,11 +33,11 @@ class AlarmEvaluation(NamedTuple):
 def evaluate_alarm(
     alarm: dict[str, Any], periods: Sequence[float | None]
 ) -> AlarmEvaluation | None:
-    """Return the state of an alarm, or None if it does not change.
+    """Return the new state of an alarm, or None if the state does not change.
 
     Args:
-        alarm: as DescribeAlarms returns it.
-        periods: the statistic in each of its `EvaluationPeriods`, None for a period without data.
+        alarm: the alarm in the form of DescribeAlarms.
+        periods: the statistic in each of its `EvaluationPeriods`; None for a period without data.
     """
     breaks = _COMPARISONS.get(alarm["ComparisonOperator"])
     if breaks is None:

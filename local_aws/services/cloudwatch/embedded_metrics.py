@@ -16,7 +16,7 @@ _MOST_VALUES = 100
 
 @dataclass(frozen=True)
 class Datum:
-    """Values of a metric with one set of dimensions, at one time (Unix seconds)."""
+    """Values of a metric for one set of dimensions and one time (Unix seconds)."""
 
     namespace: str
     name: str
@@ -27,7 +27,7 @@ class Datum:
 
 
 def embedded_metrics(message: str) -> list[Datum]:
-    """Return the metrics that a log event defines; an empty list if it is not in the format."""
+    """Return the metrics that a log event defines; an empty list if it has another format."""
     if '"_aws"' not in message:
         return []
     try:

@@ -18,37 +18,37 @@ class AccountSettings:
         self._store = store
 
     def associate_role(self, scope: Scope, params: Params) -> Params:
-        """Handle AssociateServiceRoleToAccount."""
+        """Implement AssociateServiceRoleToAccount."""
         role = {"roleArn": params["roleArn"], "associatedAt": _iso_now()}
         self._store.region(scope).service_role = role
         return role
 
     def get_role(self, scope: Scope, _params: Params) -> Params:
-        """Handle GetServiceRoleForAccount."""
+        """Implement GetServiceRoleForAccount."""
         role = self._store.region(scope).service_role
         if not role:
             raise ServiceError("ResourceNotFoundException", "No service role is associated.")
         return role
 
     def disassociate_role(self, scope: Scope, _params: Params) -> Params:
-        """Handle DisassociateServiceRoleFromAccount."""
+        """Implement DisassociateServiceRoleFromAccount."""
         self._store.region(scope).service_role = {}
         return {"disassociatedAt": _iso_now()}
 
     def get_connectivity(self, scope: Scope, params: Params) -> Params:
-        """Handle GetConnectivityInfo."""
+        """Implement GetConnectivityInfo."""
         record = self._store.region(scope).connectivity.get(params["thingName"], {})
         return {"connectivityInfo": record.get("info", []), "message": ""}
 
     def update_connectivity(self, scope: Scope, params: Params) -> Params:
-        """Handle UpdateConnectivityInfo."""
+        """Implement UpdateConnectivityInfo."""
         records = self._store.region(scope).connectivity
         version = records.get(params["thingName"], {}).get("version", 0) + 1
         records[params["thingName"]] = {"info": params["connectivityInfo"], "version": version}
         return {"version": str(version), "message": ""}
 
     def associate_clients(self, scope: Scope, params: Params) -> Params:
-        """Handle BatchAssociateClientDeviceWithCoreDevice."""
+        """Implement BatchAssociateClientDeviceWithCoreDevice."""
         clients = self._store.region(scope).client_devices.setdefault(
             params["coreDeviceThingName"], {}
         )
@@ -57,7 +57,7 @@ class AccountSettings:
         return {"errorEntries": []}
 
     def disassociate_clients(self, scope: Scope, params: Params) -> Params:
-        """Handle BatchDisassociateClientDeviceFromCoreDevice."""
+        """Implement BatchDisassociateClientDeviceFromCoreDevice."""
         clients = self._store.region(scope).client_devices.get(params["coreDeviceThingName"], {})
         unknown = [
             entry["thingName"]
@@ -72,7 +72,7 @@ class AccountSettings:
         }
 
     def list_clients(self, scope: Scope, params: Params) -> Params:
-        """Handle ListClientDevicesAssociatedWithCoreDevice."""
+        """Implement ListClientDevicesAssociatedWithCoreDevice."""
         clients = self._store.region(scope).client_devices.get(params["coreDeviceThingName"], {})
         listed = [
             {"thingName": thing, "associationTimestamp": since}

@@ -1,4 +1,4 @@
-"""ARNs of Greengrass."""
+"""The ARNs of Greengrass' resources."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PUBLIC = "aws"
 
 @dataclass(frozen=True, slots=True)
 class ComponentArn:
-    """The ARN of a component, or with `version` of a component version."""
+    """The ARN of a component; with `version`, of a component version."""
 
     owner: str
     name: str
@@ -56,7 +56,7 @@ def parse_component(scope: Scope, arn: str) -> ComponentArn:
     """Parse the ARN of a component.
 
     Raises:
-        NotFoundError: it is not valid, or its account or Region differs.
+        NotFoundError: the ARN is not valid, or has another account or Region.
     """
     match = _COMPONENT.fullmatch(arn)
     is_own = match and match["region"] == scope.region and match["owner"] in (PUBLIC, scope.account)
@@ -69,7 +69,7 @@ def parse_target(scope: Scope, arn: str) -> DeploymentTarget:
     """Parse the target of a deployment.
 
     Raises:
-        ValidationError: it is not a thing or thing group of this account and Region.
+        ValidationError: the ARN is not a thing or thing group of this account and Region.
     """
     match = _TARGET.fullmatch(arn)
     if not match or (match["account"], match["region"]) != (scope.account, scope.region):

@@ -1,4 +1,4 @@
-"""The catalog of components of AWS that deployments of this project use, without artifacts."""
+"""The catalog of AWS' components that the deployments of this project use, without artifacts."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _NUCLEUS = {"aws.greengrass.Nucleus": {"VersionRequirement": ">=2.0.0 <3.0.0",
 _LAMBDA_MANAGER = {"aws.greengrass.LambdaManager": {"VersionRequirement": ">=2.0.0 <3.0.0",
                                                     "DependencyType": "HARD"}}  # fmt: skip
 
-# By name: versions, component type and dependencies.
+# Maps component names to versions, component type and dependencies.
 _CATALOG: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
     "aws.greengrass.Nucleus": (("2.15.0", "2.16.0", "2.16.1"), "aws.greengrass.nucleus", {}),
     "aws.greengrass.LambdaManager": (("2.3.6", "2.3.7"), "aws.greengrass.plugin", _NUCLEUS),
@@ -24,17 +24,17 @@ _CATALOG: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
 
 
 def public_versions(name: str) -> tuple[str, ...]:
-    """Return the versions of a component; empty if it is not in the catalog."""
+    """Return the versions of a component; empty if the catalog does not contain it."""
     return _CATALOG[name][0] if name in _CATALOG else ()
 
 
 def public_names() -> list[str]:
-    """Return the names of all components."""
+    """Return the names of all components in the catalog."""
     return sorted(_CATALOG)
 
 
 def public_recipe(name: str, version: str) -> Recipe:
-    """Return the recipe of a component version."""
+    """Return the recipe of a component version in the catalog."""
     _, kind, dependencies = _CATALOG[name]
     return {
         "RecipeFormatVersion": FORMAT_VERSION,

@@ -1,4 +1,4 @@
-"""Component versions: create, list, describe and delete; they are immutable."""
+"""Component versions, which are immutable: creation, lists, descriptions and deletion."""
 
 import asyncio
 import base64
@@ -37,18 +37,18 @@ _LAMBDA_ARN = re.compile(r"arn:aws:lambda:[^:]+:[0-9]{12}:function:[^:]+:(?P<ver
 
 
 class Components:
-    """Operations on component versions."""
+    """The operations on component versions."""
 
     def __init__(
         self, store: GreengrassStore, cloud: CloudServices, creation_seconds: float = 0.0
     ) -> None:
-        """Use a store; versions become deployable `creation_seconds` after creation."""
+        """Use a store; versions become deployable after `creation_seconds`."""
         self._store = store
         self._cloud = cloud
         self._creation_seconds = creation_seconds
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """Handle CreateComponentVersion."""
+        """Implement CreateComponentVersion."""
         check_tags(params.get("tags", {}))
         has_recipe, has_function = "inlineRecipe" in params, "lambdaFunction" in params
         if has_recipe == has_function:
@@ -72,7 +72,7 @@ class Components:
         }
 
     def describe(self, scope: Scope, params: Params) -> Params:
-        """Handle DescribeComponent."""
+        """Implement DescribeComponent."""
         record = self.record(scope, params["arn"])
         recipe = record["recipe"]
         return {
@@ -93,7 +93,7 @@ class Components:
         }
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """Handle GetComponent."""
+        """Implement GetComponent."""
         record = self.record(scope, params["arn"])
         output_format = params.get("recipeOutputFormat", "JSON")
         return {
@@ -103,7 +103,7 @@ class Components:
         }
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """Handle DeleteComponent."""
+        """Implement DeleteComponent."""
         self.record(scope, params["arn"])
         arn = parse_component(scope, params["arn"])
         if arn.owner == PUBLIC or arn.version is None:
@@ -115,13 +115,13 @@ class Components:
         return {}
 
     def list_components(self, scope: Scope, params: Params) -> Params:
-        """Handle ListComponents."""
+        """Implement ListComponents."""
         public = params.get("scope", "PRIVATE") == "PUBLIC"
         names = public_names() if public else sorted(self._store.region(scope).components)
         return page("components", [self._summary(scope, name, public) for name in names], params)
 
     def list_versions(self, scope: Scope, params: Params) -> Params:
-        """Handle ListComponentVersions."""
+        """Implement ListComponentVersions."""
         arn = parse_component(scope, params["arn"])
         versions = self.versions(scope, arn.name)
         if not versions:
@@ -138,7 +138,7 @@ class Components:
         return page("componentVersions", listed, params)
 
     def artifact(self, scope: Scope, params: Params) -> Params:
-        """GetComponentVersionArtifact, for the zip file of a Lambda component."""
+        """Implement GetComponentVersionArtifact for the zip file of a Lambda component."""
         record = self.record(scope, params["arn"])
         key = _artifact_key(record["recipe"])
         if key is None or params["artifactName"] != ARTIFACT_NAME:
@@ -146,10 +146,10 @@ class Components:
         return {"preSignedUrl": self._cloud.artifact_url(scope, key)}
 
     def record(self, scope: Scope, arn: str) -> dict[str, Any]:
-        """Return the record of a component version, by its ARN.
+        """Return the record of a component version by its ARN.
 
         Raises:
-            NotFoundError: it does not exist.
+            NotFoundError: the component version does not exist.
         """
         parsed = parse_component(scope, arn)
         if parsed.version is not None:
@@ -173,7 +173,7 @@ class Components:
         """Return the versions of a private or public component."""
         return [*self._store.region(scope).components.get(name, {}), *public_versions(name)]
 
-    def _summary(self, scope: Scope, name: str, public: bool) -> Params:  # noqa: FBT001 - internal
+    def _summary(self, scope: Scope, name: str, public: bool) -> Params:  # noqa: FBT001 - private function
         latest = satisfying(self.versions(scope, name), [])[0]
         record = self.find(scope, name, latest) or {}
         return {

@@ -1,7 +1,7 @@
-"""Delivery of deployments to devices: an IoT job for a thing group, a shadow for one thing.
+"""Delivery of deployments to devices: an IoT job for a thing group, or a shadow for one thing.
 
-Sources: botocore's model of Greengrass; the AWS CLI's examples, whose deployment to a thing has no
-job; aws-greengrass-nucleus, ShadowDeploymentListener.
+Sources: botocore's model of Greengrass; the examples of the AWS CLI, in which a deployment to a
+thing has no job; aws-greengrass-nucleus, ShadowDeploymentListener.
 """
 
 import json
@@ -22,26 +22,26 @@ _UNFINISHED = frozenset({"QUEUED", "IN_PROGRESS"})
 
 
 class DeploymentDelivery(Protocol):
-    """The interface of deliveries."""
+    """The interface of `JobDelivery` and `ShadowDelivery`."""
 
     async def send(self, scope: Scope, record: Record, document: Params) -> None:
         """Send a deployment to the devices of its target."""
 
     async def cancel(self, scope: Scope, record: Record) -> None:
-        """Cancel a deployment on devices that have not finished it."""
+        """Cancel a deployment on the devices that have not finished it."""
 
     async def supersede(self, scope: Scope, record: Record) -> None:
-        """Cancel a deployment after its successor was sent."""
+        """Cancel a deployment after its successor has been sent."""
 
     def status(self, scope: Scope, record: Record) -> str:
         """Return the status of a deployment that was neither cancelled nor replaced."""
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return ``status``, ``statusDetails`` and ``lastUpdatedAt`` (ms) on a thing."""
+        """Return ``status``, ``statusDetails`` and ``lastUpdatedAt`` (ms) for a thing."""
 
 
 class JobDelivery:
-    """The delivery to thing groups as IoT jobs, which new members also receive."""
+    """Delivery to thing groups by IoT jobs, which new members also receive."""
 
     def __init__(self, cloud: CloudServices) -> None:
         self._cloud = cloud
@@ -61,42 +61,42 @@ class JobDelivery:
         await self._cloud.create_job(scope, record["iotJobId"], request)
 
     async def cancel(self, scope: Scope, record: Record) -> None:
-        """Cancel the job."""
+        """Cancel the job of a deployment."""
         await self._cloud.cancel_job(scope, record["iotJobId"])
 
     async def supersede(self, scope: Scope, record: Record) -> None:
-        """Cancel the job."""
+        """Cancel the job of a superseded deployment."""
         await self.cancel(scope, record)
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the status of a deployment, derived from its job."""
+        """Return the status of a deployment from the status of its job."""
         job = self._cloud.job(scope, record["iotJobId"])
         if job is None or job.status == "CANCELED":
             return "CANCELED"
         return "COMPLETED" if job.status == "COMPLETED" else "ACTIVE"
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return the job's execution on a thing."""
+        """Return the execution of the job on a thing."""
         return self._cloud.job_execution(scope, record["iotJobId"], thing)
 
 
 class ShadowDelivery:
-    """The delivery to one thing as the desired state of a named shadow.
+    """Delivery to one thing as the desired state of a named shadow.
 
-    Only the classic nucleus reads the shadow. The status FAILED after a failure is an assumption:
-    AWS does not document it.
+    Only the classic nucleus reads the shadow. The status FAILED after a failure is an assumption,
+    because AWS does not document it.
     """
 
     def __init__(self, cloud: CloudServices) -> None:
         self._cloud = cloud
 
     async def send(self, scope: Scope, record: Record, document: Params) -> None:
-        """Set the desired state, which replaces an earlier deployment."""
+        """Set the desired state, which replaces the previous deployment."""
         desired = {"fleetConfig": json.dumps(document), "desiredStatus": "SUCCEEDED"}
         await self._cloud.update_shadow(scope, _thing(scope, record), DEPLOYMENT_SHADOW, desired)
 
     async def cancel(self, scope: Scope, record: Record) -> None:
-        """Set the desired status, unless the device has finished."""
+        """Set the desired status to cancelled, unless the device has finished the deployment."""
         if self._status(scope, record) in _UNFINISHED:
             desired = {"desiredStatus": "CANCELED"}
             thing = _thing(scope, record)
@@ -106,14 +106,14 @@ class ShadowDelivery:
         """Do nothing: the shadow already contains the successor."""
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the deployment's status, derived from the device's report."""
+        """Return the status of a deployment from the report of the device."""
         status = self._status(scope, record)
         if status in _UNFINISHED:
             return "ACTIVE"
         return "COMPLETED" if status == "SUCCEEDED" else "FAILED"
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return the report of the thing; None for other things."""
+        """Return the report of the target thing; None for other things."""
         if thing != _thing(scope, record):
             return None
         reported, updated = self._reported(scope, record)
@@ -134,7 +134,7 @@ class ShadowDelivery:
         return str(self._reported(scope, record)[0].get("status") or "QUEUED")
 
     def _reported(self, scope: Scope, record: Record) -> tuple[Params, float]:
-        """Return the report of the device about a deployment, and its time in ms."""
+        """Return the device's report about a deployment, and its time in ms."""
         shadow = self._cloud.shadow(scope, _thing(scope, record), DEPLOYMENT_SHADOW)
         reported = shadow.state.get("reported") or {}
         if reported.get("fleetConfigurationArnForStatus") != record["configurationArn"]:
@@ -143,18 +143,18 @@ class ShadowDelivery:
 
 
 class Deliveries:
-    """The delivery of each deployment."""
+    """A selection of the delivery for each deployment."""
 
     def __init__(self, cloud: CloudServices) -> None:
         self._jobs, self._shadows = JobDelivery(cloud), ShadowDelivery(cloud)
 
     def of(self, record: Record) -> DeploymentDelivery:
-        """Return the delivery of a deployment."""
+        """Return the delivery for a deployment."""
         return self._jobs if "iotJobId" in record else self._shadows
 
 
 def job_id(target: DeploymentTarget) -> Params:
-    """Return the job id for a new record; empty if the target is not a group."""
+    """Return the job id for a new record; empty if the target is not a thing group."""
     return {"iotJobId": str(uuid.uuid4())} if target.kind == "thinggroup" else {}
 
 

@@ -1,4 +1,4 @@
-"""Deployments: one active revision per target, delivered by a job or a shadow."""
+"""Deployments: each target has one active revision, which a job or a shadow delivers."""
 
 import uuid
 from typing import Any
@@ -19,7 +19,7 @@ Params = dict[str, Any]
 Record = dict[str, Any]
 
 _TOKEN_SECONDS = 8 * 3600
-# The version of a job document's structure (aws-greengrass-component-common, SchemaDate).
+# The version of the structure of job documents (aws-greengrass-component-common, SchemaDate).
 _SCHEMA_DATE = "2021-05-17"
 _DEFAULT_POLICIES: Params = {
     "failureHandlingPolicy": "ROLLBACK",
@@ -29,7 +29,7 @@ _DEFAULT_POLICIES: Params = {
 
 
 class Deployments:
-    """Operations on deployments."""
+    """The operations on deployments."""
 
     def __init__(
         self, store: GreengrassStore, cloud: CloudServices, components: Components
@@ -40,7 +40,7 @@ class Deployments:
         self._deliveries = Deliveries(cloud)
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """CreateDeployment: a new revision for the target, which makes the old one inactive."""
+        """Implement CreateDeployment; a new revision makes the target's previous one inactive."""
         target = parse_target(scope, params["targetArn"])
         check_tags(params.get("tags", {}))
         _check_rollout(params)
@@ -80,7 +80,7 @@ class Deployments:
         return _created(scope, record)
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """Handle GetDeployment."""
+        """Implement GetDeployment."""
         record = self.record(scope, params["deploymentId"])
         return {
             **{key: value for key, value in record.items() if value is not None},
@@ -89,12 +89,12 @@ class Deployments:
         }
 
     def list_deployments(self, scope: Scope, params: Params) -> Params:
-        """ListDeployments, newest first."""
+        """Implement ListDeployments, newest first."""
         listed = [self._summary(scope, record) for record in self.listed(scope, params)]
         return page("deployments", listed, params)
 
     async def cancel(self, scope: Scope, params: Params) -> Params:
-        """CancelDeployment, without a change to devices that have finished it."""
+        """Implement CancelDeployment; devices that have finished the deployment do not change."""
         record = self.record(scope, params["deploymentId"])
         status = self.status(scope, record)
         if status != "ACTIVE":
@@ -109,7 +109,7 @@ class Deployments:
         return {"message": f"Deployment {record['deploymentId']} is canceled."}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteDeployment, without a change to devices."""
+        """Implement DeleteDeployment, which does not change devices."""
         record = self.record(scope, params["deploymentId"])
         if self.status(scope, record) == "ACTIVE":
             raise ConflictError(
@@ -124,7 +124,7 @@ class Deployments:
         """Return a deployment.
 
         Raises:
-            NotFoundError: it does not exist.
+            NotFoundError: the deployment does not exist.
         """
         record = self._store.region(scope).deployments.get(deployment_id)
         if record is None:
@@ -132,7 +132,7 @@ class Deployments:
         return record
 
     def find(self, scope: Scope, params: Params) -> list[Record]:
-        """Return the deployment with the id of a call, if it exists."""
+        """Return the deployment with the id in a call, as a list; empty if it does not exist."""
         record = self._store.region(scope).deployments.get(params.get("deploymentId", ""))
         return [] if record is None else [record]
 
@@ -154,13 +154,13 @@ class Deployments:
                       reverse=True)  # fmt: skip
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the state of a deployment, or of its delivery if it is active."""
+        """Return the status of a deployment; if it is active, the status of its delivery."""
         if record["state"] != "ACTIVE":
             return str(record["state"])
         return self._deliveries.of(record).status(scope, record)
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return the execution of a deployment on a thing; None if it is not in the target."""
+        """Return the execution of a deployment on a thing; None outside of its target."""
         return self._deliveries.of(record).execution(scope, record, thing)
 
     def is_latest(self, scope: Scope, record: Record) -> bool:
@@ -269,7 +269,7 @@ def _created(scope: Scope, record: Record) -> Params:
 
 
 def job_document(record: Record) -> Params:
-    """Return the job document of a deployment, as nuclei read it."""
+    """Return the job document of a deployment in the form that nuclei read."""
     policies = record["deploymentPolicies"]
     update, validation = (
         policies["componentUpdatePolicy"],

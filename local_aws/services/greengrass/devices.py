@@ -1,4 +1,4 @@
-"""Core devices: the state that their health messages and job executions report."""
+"""Core devices, with the state that their health messages and job executions report."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ HEALTH_TOPIC = re.compile(r"\$aws/things/(?P<thing>[^/]+)/greengrassv2/health/js
 
 
 class Devices:
-    """Operations on core devices."""
+    """The operations on core devices."""
 
     def __init__(
         self, store: GreengrassStore, cloud: CloudServices, deployments: Deployments
@@ -30,7 +30,7 @@ class Devices:
         self._deployments = deployments
 
     def receive(self, scope: Scope, topic: str, payload: bytes) -> None:
-        """Process a health message of a device; ignore all other messages."""
+        """Process a health message of a device; ignore other messages."""
         match = HEALTH_TOPIC.fullmatch(topic)
         if match is None:
             return
@@ -47,7 +47,7 @@ class Devices:
             self._put_event(scope, match["thing"], report)
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """Handle GetCoreDevice."""
+        """Implement GetCoreDevice."""
         record = self._record(scope, params)
         return {
             **_device(params["coreDeviceThingName"], record),
@@ -56,7 +56,7 @@ class Devices:
         }
 
     def list_devices(self, scope: Scope, params: Params) -> Params:
-        """ListCoreDevices, for a thing group only those that finished its deployment."""
+        """Implement ListCoreDevices; a thing group selects devices that finished its deployment."""
         region = self._store.region(scope)
         listed = [
             _device(thing, record)
@@ -68,7 +68,7 @@ class Devices:
         return page("coreDevices", listed, params)
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteCoreDevice, without a change to the thing and its certificate."""
+        """Implement DeleteCoreDevice, which does not change the thing or its certificate."""
         self._record(scope, params)
         thing = params["coreDeviceThingName"]
         unfinished = [
@@ -86,7 +86,7 @@ class Devices:
         return {}
 
     def installed(self, scope: Scope, params: Params) -> Params:
-        """Handle ListInstalledComponents."""
+        """Implement ListInstalledComponents."""
         record = self._record(scope, params)
         roots_only = params.get("topologyFilter", "ROOT") == "ROOT"
         listed = [
@@ -97,7 +97,7 @@ class Devices:
         return page("installedComponents", listed, params)
 
     def effective(self, scope: Scope, params: Params) -> Params:
-        """ListEffectiveDeployments: the latest deployment of each target of the device."""
+        """Implement ListEffectiveDeployments: the latest deployment of each target."""
         thing = params["coreDeviceThingName"]
         record = self._record(scope, params)
         listed = [
@@ -108,11 +108,11 @@ class Devices:
         return page("effectiveDeployments", listed, params)
 
     def effective_deployments(self, scope: Scope, thing: str) -> list[Record]:
-        """Return the latest deployments of a thing, also if it is not a core device."""
+        """Return the latest deployments of a thing, even if it is not a core device."""
         return [deployment for deployment, _, _ in self._effective(scope, thing)]
 
     def record(self, scope: Scope, thing: str) -> Record | None:
-        """Return a core device; None for a thing without a health message."""
+        """Return the record of a core device; None for a thing without a health message."""
         return self._store.region(scope).core_devices.get(thing)
 
     def _record(self, scope: Scope, params: Params) -> Record:
@@ -132,7 +132,7 @@ class Devices:
         return effective
 
     def _put_event(self, scope: Scope, thing: str, report: Record) -> None:
-        """Put the result of a deployment on a device on the event bus.
+        """Put an event about the result of a deployment on a device on the event bus.
 
         Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications".
         """

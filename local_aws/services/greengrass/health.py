@@ -1,7 +1,7 @@
-"""The record of a core device, from health messages in any order of arrival.
+"""The record of a core device, from health messages that may arrive in any order.
 
-Sources: aws-greengrass-nucleus, FleetStatusService, and aws-greengrass-lite, gg-fleet-statusd: both
-number their messages and store the number, so it restarts only after a new installation.
+Sources: aws-greengrass-nucleus, FleetStatusService, and aws-greengrass-lite, gg-fleet-statusd. Both
+nuclei number their messages and store the number, so numbers restart only after a new installation.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ from local_aws.services.greengrass.store import now
 
 Params = dict[str, Any]
 Record = dict[str, Any]
-# The position of a message: the index of the numbering, and the number within it.
+# The position of a message: the index of its numbering, and its number.
 Position = list[int]
 
 _DEPLOYMENTS = frozenset({"THING_DEPLOYMENT", "THING_GROUP_DEPLOYMENT"})
 _FIRST: Position = [0, -1]
-# The end of the year 9999, after which clients cannot read a timestamp.
+# The end of the year 9999; clients cannot read later timestamps.
 _LATEST_MS = 253_402_300_799_999
 _STRINGS = (
     "ggcVersion", "platform", "architecture", "runtime", "overallDeviceStatus", "messageType",
@@ -31,7 +31,7 @@ def new_record() -> Record:
 def is_health_message(message: Any) -> bool:
     """Return whether the members of a message have the types that both nuclei use.
 
-    Other values would be stored, and cause an error in each later response.
+    A stored value of another type would cause an error in each later response.
     """
     if not isinstance(message, dict):
         return False
@@ -51,10 +51,10 @@ def is_health_message(message: Any) -> bool:
 
 
 def apply(record: Record, message: Params) -> Params | None:
-    """Update the record of a device with a message; return its report about a deployment, if new.
+    """Update the record of a device with a message; return its deployment report if it is new.
 
-    A message does not change values of later messages. A COMPLETE message lists all components
-    of the device, a PARTIAL message those that changed.
+    A message does not change values from later messages. A COMPLETE message lists all components of
+    the device, and a PARTIAL message the changed components.
     """
     position = _position(record, message)
     if position is None:
@@ -68,10 +68,10 @@ def apply(record: Record, message: Params) -> Params | None:
 
 
 def _position(record: Record, message: Params) -> Position | None:
-    """Return the position of a message; None if it was sent before the last installation.
+    """Return the position of a message; None for a message from before the last installation.
 
-    The order is that of the numbers, because a device may correct its clock. Numbers restart with a
-    new installation; the time then separates the messages of both numberings.
+    Numbers define the order, because a device may correct its clock. After a new installation,
+    numbers restart, and the time separates the messages of the two numberings.
     """
     order = record.setdefault("order", _new_order())
     time_ms = int(message.get("timestamp", now() * 1000))
@@ -92,11 +92,11 @@ def _position(record: Record, message: Params) -> Position | None:
 
 
 def _new_order() -> Record:
-    """Return the stored state of the order of messages.
+    """Return the initial order of messages, which the record stores.
 
-    `first` is the lowest number of the current numbering, `since_ms` its time, and `before_ms` the
-    time of the last message of the previous one. Times are those of the device, in milliseconds
-    since the epoch.
+    `first` is the lowest number of the current numbering, and `since_ms` its time. `before_ms` is
+    the time of the last message of the previous numbering. Times are those of the device, in
+    milliseconds since the epoch.
     """
     return {
         "newest": _FIRST, "complete": _FIRST, "by_name": {}, "by_arn": {},
@@ -105,7 +105,7 @@ def _new_order() -> Record:
 
 
 def _restarts(order: Record, message: Params, number: int, time_ms: int) -> bool:
-    """Return whether a message with an earlier number was sent later, after an installation."""
+    """Return whether a lower number is from a new installation, because the message is newer."""
     is_launch = message.get("trigger") == "NUCLEUS_LAUNCH"
     begins_again = is_launch and number <= order["first"] and time_ms > order["since_ms"]
     return begins_again or time_ms > int(order["latest_ms"])

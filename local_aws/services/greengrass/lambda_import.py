@@ -29,8 +29,8 @@ _DEPENDENCIES = {
 def lambda_recipe(function: FunctionVersion, source: dict[str, Any], digest: str) -> Recipe:
     """Return the recipe of a function version.
 
-    ``source`` is the API's ``LambdaFunctionRecipeSource``, ``digest`` the base64 SHA-256 of the
-    function's zip.
+    ``source`` is a ``LambdaFunctionRecipeSource`` of the API. ``digest`` is the SHA-256 of the
+    function's zip file, in base64.
 
     Raises:
         ValidationError: the runtime, the name, the version or a parameter is not valid.

@@ -1,4 +1,4 @@
-"""Pages of list operations."""
+"""The pages of list operations."""
 
 import base64
 import binascii

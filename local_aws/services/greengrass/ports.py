@@ -1,4 +1,4 @@
-"""The other services of the cloud, as Greengrass uses them."""
+"""The operations of other services that Greengrass uses."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ class FunctionVersion:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """The IoT job of a deployment, and its status."""
+    """The status and ARN of a deployment's IoT job."""
 
     status: str
     arn: str
@@ -28,23 +28,23 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class ShadowState:
-    """The shadow of a thing, and the time of its last report; 0 without a report."""
+    """The state of a shadow, and the time of its last report in ms; 0 without a report."""
 
     state: dict[str, Any]
     reported_ms: float
 
 
 class CloudServices(Protocol):
-    """Calls of other services in this process, each for one account and Region."""
+    """The other services, called in process. Each call is for one account and Region."""
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Return an S3 object of the account and Region; None if it cannot be read."""
+        """Return an S3 object's content; None if the object cannot be read."""
 
     def function_version(self, scope: Scope, arn: str) -> FunctionVersion | None:
         """Return a published function version by its ARN; None if it does not exist."""
 
     def store_artifact(self, scope: Scope, key: str, content: bytes) -> None:
-        """Store the copy of an artifact that Greengrass owns."""
+        """Store Greengrass' copy of an artifact."""
 
     def artifact_url(self, scope: Scope, key: str) -> str:
         """Return a presigned URL of a stored artifact."""
@@ -53,19 +53,19 @@ class CloudServices(Protocol):
         """Return whether a thing or thing group exists."""
 
     def thing_groups(self, scope: Scope, thing: str) -> dict[str, str]:
-        """Return the ARNs of the groups of a thing, by name."""
+        """Return the ARNs of a thing's groups, by group name."""
 
     async def create_job(self, scope: Scope, job_id: str, request: dict[str, Any]) -> None:
         """Create an IoT job with the members of a CreateJob request."""
 
     async def cancel_job(self, scope: Scope, job_id: str) -> None:
-        """Cancel a job that is not finished, and its open executions."""
+        """Cancel a job that has not ended, and its open executions."""
 
     def job(self, scope: Scope, job_id: str) -> JobState | None:
         """Return a job; None if it does not exist."""
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
-        """Return `status`, `statusDetails` and times (ms) of a job on a thing."""
+        """Return `status`, `statusDetails` and times (ms) of a job's execution on a thing."""
 
     async def update_shadow(
         self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
@@ -78,4 +78,4 @@ class CloudServices(Protocol):
     def put_event(
         self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]
     ) -> None:
-        """Put an event of Greengrass on the default event bus of the account."""
+        """Put a Greengrass event on the default event bus of the account."""

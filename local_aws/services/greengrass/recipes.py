@@ -1,4 +1,4 @@
-"""Component recipes: read, check and write."""
+"""Component recipes: reading, validation and writing."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from local_aws.services.greengrass.versions import parse_requirement, parse_vers
 Recipe = dict[str, Any]
 
 MAX_RECIPE_BYTES = 16 * 1024
-# A recipe of 16 kB has thousands of values; YAML aliases can expand to gigabytes.
+# A recipe of 16 kB has thousands of values, but YAML aliases can expand to gigabytes.
 _MAX_VALUES = 20_000
 MAX_NAME_CHARACTERS = 128
 MAX_VERSION_CHARACTERS = 64
@@ -33,7 +33,7 @@ _ARTIFACT = ("Uri", "Unarchive", "Permission", "Digest", "Algorithm")
 
 
 def read_recipe(content: bytes) -> Recipe:
-    """Read an inline recipe, JSON or YAML, and check it.
+    """Parse and validate an inline recipe in JSON or YAML.
 
     Raises:
         ValidationError: the recipe is too long, unreadable or not valid.
@@ -72,7 +72,7 @@ def artifacts(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def platforms(recipe: Recipe) -> list[dict[str, Any]]:
-    """Return the platforms of a recipe, as the API's `ComponentPlatform`."""
+    """Return the platforms of a recipe in the form of the API's `ComponentPlatform`."""
     return [
         {"attributes": {key: str(value) for key, value in manifest.get("Platform", {}).items()}}
         for manifest in recipe.get("Manifests", [])
@@ -96,7 +96,7 @@ def _parse(content: bytes) -> Any:
 
 
 def _is_small(value: Any) -> bool:
-    """Return whether a value is small enough when its YAML aliases are expanded."""
+    """Return whether a value, with its YAML aliases expanded, is within the limit."""
     pending, count = [value], 0
     while pending and count <= _MAX_VALUES:
         item = pending.pop()
@@ -119,10 +119,10 @@ def _canonical(value: Any, known: tuple[str, ...], where: str) -> Recipe:
 
 
 def check_name(name: Any) -> str:
-    """Check the name of a component.
+    """Check and return the name of a component.
 
     Raises:
-        ValidationError: it is not valid, or is reserved for AWS.
+        ValidationError: the name is not valid, or is reserved for AWS.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
         raise ValidationError(
@@ -137,10 +137,10 @@ def check_name(name: Any) -> str:
 
 
 def check_version(version: Any) -> str:
-    """Check the version of a component.
+    """Check and return the version of a component.
 
     Raises:
-        ValidationError: it is too long or not a semantic version.
+        ValidationError: the version is too long, or is not a semantic version.
     """
     if not isinstance(version, str) or len(version) > MAX_VERSION_CHARACTERS:
         raise ValidationError(
@@ -165,7 +165,7 @@ def check_dependencies(recipe: Recipe) -> None:
     """Check the dependencies of a recipe, and convert their types to upper case.
 
     Raises:
-        ValidationError: a dependency is not valid, or is the component itself.
+        ValidationError: a dependency is not valid, or refers to the component itself.
     """
     dependencies = recipe.get("ComponentDependencies") or {}
     if not isinstance(dependencies, dict):

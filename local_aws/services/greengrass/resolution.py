@@ -1,4 +1,4 @@
-"""Resolution of component candidates to versions."""
+"""Selection of component versions for the candidates of a device."""
 
 import re
 from typing import Any
@@ -21,10 +21,10 @@ class Resolution:
         self._components = components
 
     def resolve(self, scope: Scope, params: Params) -> Params:
-        """Return the newest version of each candidate that meets all requirements.
+        """Implement ResolveComponentCandidates: return each candidate's newest matching version.
 
         Raises:
-            NotFoundError: no version of a candidate meets them.
+            NotFoundError: no version of a candidate meets all requirements.
         """
         attributes = params.get("platform", {}).get("attributes", {})
         return {
@@ -61,7 +61,7 @@ class Resolution:
 
 
 def runs_on(recipe: Recipe, attributes: dict[str, str]) -> bool:
-    """Return whether a manifest of the recipe applies to a device with these attributes."""
+    """Return whether a recipe has a manifest for a device with these attributes."""
     if not attributes:
         return True
     return any(

@@ -26,7 +26,7 @@ class Greengrass:
     """The control plane and data plane of Greengrass V2."""
 
     def __init__(self, cloud: CloudServices, creation_seconds: float = 0.0) -> None:
-        """Create the operations; versions become deployable `creation_seconds` after creation."""
+        """Create the operations; versions become deployable after `creation_seconds`."""
         self.store = GreengrassStore()
         components = Components(self.store, cloud, creation_seconds)
         deployments = Deployments(self.store, cloud, components)
@@ -68,7 +68,7 @@ class Greengrass:
         self._subjects = CallSubjects(cloud, deployments, self.devices, tags)
 
     async def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and region, if its caller may do that."""
+        """Respond to an HTTP request in an account and Region, if its caller is authorized."""
         try:
             call = self.protocol.read(request)
             for check in checks(f"greengrass:{call.operation}", self._subjects.of(scope, call)):
@@ -82,7 +82,7 @@ class Greengrass:
 
 
 def _authorize(authorize: Authorize, check: Check) -> None:
-    """Check one right; an object that the caller cannot read is an unusable artifact."""
+    """Perform one check; report a denied s3:GetObject as an unusable artifact."""
     try:
         authorize(check)
     except ServiceError as error:

@@ -1,4 +1,4 @@
-"""The state of Greengrass, as JSON per account and Region."""
+"""The state of Greengrass, as JSON for each account and Region."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ from local_aws.account_region import Scope
 
 
 class GreengrassStore:
-    """The state of all accounts; records are JSON, times are seconds since the epoch."""
+    """The state of all accounts. Records are JSON, and times are seconds since the epoch."""
 
     def __init__(self) -> None:
         self._regions: dict[Scope, Region] = {}
@@ -17,11 +17,11 @@ class GreengrassStore:
         return self._regions.setdefault(scope, Region())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the complete state."""
+        """Return the complete state as JSON."""
         return {str(scope): region.to_json() for scope, region in self._regions.items()}
 
     def load_json(self, data: dict[str, Any]) -> None:
-        """Replace the state by a result of `to_json`."""
+        """Replace the state with a result of `to_json`."""
         self._regions = {Scope.parse(key): Region(value) for key, value in data.items()}
 
     def clear(self) -> None:
@@ -43,10 +43,10 @@ class Region:
         self.service_role: dict[str, Any] = data.get("service_role", {})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the state."""
+        """Return the state as JSON."""
         return vars(self)
 
 
 def now() -> float:
-    """Return the seconds since the epoch, rounded to milliseconds."""
+    """Return the current time in seconds since the epoch, rounded to milliseconds."""
     return round(time.time(), 3)

@@ -1,4 +1,4 @@
-"""The resources that a call of Greengrass concerns, for its authorization."""
+"""The resources of Greengrass calls, for their authorization."""
 
 import uuid
 from typing import Any
@@ -23,10 +23,11 @@ _BY_ARN = ("arn", "resourceArn", "targetArn", "parentTargetArn", "thingGroupArn"
 
 
 class CallSubjects:
-    """Finds the resources of calls: those in the input, and the jobs and shadows of deployments.
+    """A search for the resources of calls: those in the input, and jobs and shadows of deployments.
 
-    A deployment to a thing group is an IoT job, one to a thing a shadow. Greengrass uses them on
-    behalf of the caller, who therefore also needs permissions of IoT.
+    A deployment to a thing group uses an IoT job, and a deployment to a thing uses a shadow.
+    Greengrass uses jobs and shadows on behalf of the caller, so the caller also needs permissions
+    of IoT.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class CallSubjects:
         self._tags = tags
 
     def of(self, scope: Scope, call: Call) -> Subjects:
-        """Return the subjects of a call, also if its resources do not exist."""
+        """Return the subjects of a call, even if its resources do not exist."""
         params, subjects = call.params, _Resources(scope)
         _add_named(subjects, params)
         if call.operation == "CreateComponentVersion":
             _add_component(subjects, params)
         elif call.operation == "CreateDeployment" and ":thinggroup/" in params["targetArn"]:
-            # The id of the new job is random, as on AWS.
+            # As on AWS, the id of a new job is random.
             subjects.add("iot:job", str(uuid.uuid4()))
         elif call.operation in _OF_A_DEVICES_GROUPS:
             groups = self._cloud.thing_groups(scope, params["coreDeviceThingName"])
@@ -82,7 +83,7 @@ class CallSubjects:
 
 
 class _Resources:
-    """Unique ARNs by type."""
+    """The unique ARNs of a call's resources, by resource type."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -92,7 +93,7 @@ class _Resources:
         self.add_as(kind, arn(kind, self._scope, *names))
 
     def add_arn(self, value: str) -> None:
-        """Add the resource of an ARN; ignore other values."""
+        """Add the resource with an ARN; ignore values that are not an ARN."""
         for kind in resource_types(value):
             self.add_as(kind, value)
 
@@ -103,7 +104,7 @@ class _Resources:
 
 
 def _add_named(subjects: _Resources, params: Params) -> None:
-    """Add the resources that the input names."""
+    """Add the resources that the input identifies by ARN, name or id."""
     for name in _BY_ARN:
         subjects.add_arn(params.get(name, ""))
     if "deploymentId" in params:
@@ -137,5 +138,5 @@ def _add_component(subjects: _Resources, params: Params) -> None:
                 bucket, _, key = artifact["Uri"].removeprefix("s3://").partition("/")
                 subjects.add("s3:object", bucket, key)
     except ServiceError:
-        # The operation rejects the recipe later; a caller without permission is denied first.
+        # The operation rejects the recipe later, after a caller without permissions is denied.
         return

@@ -1,4 +1,4 @@
-"""Tags: the operations on them, and their rules.
+"""The operations on tags, and the rules for tags.
 
 Source: Greengrass developer guide, "Tag your AWS IoT Greengrass Version 2 resources".
 """
@@ -28,7 +28,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
     """Check tags for reserved keys and invalid characters.
 
     Raises:
-        ValidationError: a tag is invalid.
+        ValidationError: a tag is not valid.
     """
     for key, value in tags.items():
         if key.lower().startswith(RESERVED_PREFIX):
@@ -42,7 +42,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 
 class Tags:
-    """Tags of component versions, deployments and core devices."""
+    """The tags of component versions, deployments and core devices."""
 
     def __init__(
         self, components: "Components", deployments: "Deployments", devices: "Devices"
@@ -52,27 +52,27 @@ class Tags:
         self._devices = devices
 
     def list_tags(self, scope: Scope, params: Params) -> Params:
-        """Handle ListTagsForResource."""
+        """Implement ListTagsForResource."""
         return {"tags": self.of(scope, params["resourceArn"])}
 
     def tag(self, scope: Scope, params: Params) -> Params:
-        """Handle TagResource."""
+        """Implement TagResource."""
         check_tags(params["tags"])
         self.of(scope, params["resourceArn"]).update(params["tags"])
         return {}
 
     def untag(self, scope: Scope, params: Params) -> Params:
-        """Handle UntagResource."""
+        """Implement UntagResource."""
         tags = self.of(scope, params["resourceArn"])
         for key in params["tagKeys"]:
             tags.pop(key, None)
         return {}
 
     def of(self, scope: Scope, arn: str) -> dict[str, str]:
-        """Return the tags of a resource; changes to the object change the resource.
+        """Return the tags of a resource; a change of the dictionary changes the resource.
 
         Raises:
-            NotFoundError: it does not exist.
+            NotFoundError: the resource does not exist.
         """
         match = _TAGGED.fullmatch(arn)
         record: dict[str, Any] | None = None

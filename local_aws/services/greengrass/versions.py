@@ -1,7 +1,7 @@
-"""Component versions, and npm-style version ranges.
+"""Component versions, and version ranges in the syntax of npm.
 
-`semantic_version.NpmSpec` is not used for pre-releases: it ignores the pre-release of comparators
-for released versions, so that `=1.0.0-rc.1` allows 1.0.0.
+`semantic_version.NpmSpec` is not used for pre-releases. For released versions, it ignores the
+pre-release of a comparator, so `=1.0.0-rc.1` would allow 1.0.0.
 """
 
 import operator
@@ -29,7 +29,7 @@ _COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """An npm-style range; `version in requirement` follows the rules of npm."""
+    """A version range of npm; `version in requirement` follows the rules of npm."""
 
     alternatives: tuple[tuple[str, ...], ...]
 
@@ -55,7 +55,7 @@ def parse_requirement(text: str) -> Requirement:
     """Parse a version requirement.
 
     Raises:
-        ValidationError: the text is not an npm-style range.
+        ValidationError: the text is not a version range of npm.
     """
     tidy = _DOUBLE_EQUALS.sub("=", _SPACE_AFTER_OPERATOR.sub(r"\1", text.strip())) or "*"
     try:
@@ -83,7 +83,10 @@ def _comparators(alternative: str) -> tuple[str, ...]:
 
 
 def _allows(comparators: tuple[str, ...], version: Version) -> bool:
-    """Apply the rules of npm: all comparators hold, and one names the pre-release's version."""
+    """Return whether all comparators allow a version.
+
+    By npm's rules, a pre-release also needs a comparator with a pre-release of the same version.
+    """
     if version.prerelease and not any(
         _names_prerelease_of(comparator, version) for comparator in comparators
     ):

@@ -7,10 +7,10 @@ from local_aws.account_region import Scope
 
 
 class Cloud(Protocol):
-    """The other services, called in process; each call is for one account and Region."""
+    """The other services, called in process. Each call is for one account and Region."""
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Read an S3 object of the account in the Region; None if it cannot be read."""
+        """Return an S3 object's content; None if the object cannot be read."""
 
     def role_may_read(self, scope: Scope, role_arn: str, bucket: str, key: str) -> bool:
         """Return whether a role allows SageMaker to read an S3 object."""
@@ -18,4 +18,4 @@ class Cloud(Protocol):
     def put_metric(
         self, scope: Scope, name: str, dimensions: Mapping[str, str], value: float, unit: str
     ) -> None:
-        """Store a value of a metric of `AWS/SageMaker`."""
+        """Store one value of a metric in the namespace `AWS/SageMaker`."""

@@ -1,7 +1,7 @@
 """The container of a variant: a process with SageMaker's container API on loopback.
 
-It serves `/ping` and `/invocations` as SageMaker's documentation of inference containers defines
-them. This module uses the process only through its command line and HTTP.
+The process serves `/ping` and `/invocations` as SageMaker's documentation of inference containers
+defines them. This module uses the process only through its command line and HTTP.
 """
 
 import json
@@ -29,18 +29,18 @@ _STOP_SECONDS = 5.0
 _LONGEST_REASON = 1024
 
 
-class ContainerFailed(Exception):  # noqa: N818 - names the event
-    """The container did not start, or ended; the message is its reason."""
+class ContainerFailed(Exception):  # noqa: N818 - the name describes an event
+    """A container that did not start, or that ended; the message contains the reason."""
 
 
 def serve_command() -> Sequence[str]:
-    """Return the command that serves an archive; `LOCAL_AWS_SERVE_CONTAINER` overrides it."""
+    """Return the command that serves a model archive; `LOCAL_AWS_SERVE_CONTAINER` overrides it."""
     command = os.environ.get(COMMAND_VARIABLE)
     return shlex.split(command) if command else _DEFAULT_COMMAND
 
 
 class Container:
-    """A running process; `url` is its address."""
+    """A running container process with its `url`."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Container:
         """Start the process and wait until it prints its URL.
 
         Raises:
-            ContainerFailed: it ended, printed something else, or took too long.
+            ContainerFailed: the process ended, printed other output, or did not start in time.
         """
         self._log = log
         command = [
@@ -62,7 +62,7 @@ class Container:
         ]  # fmt: skip
         with log.open("ab") as errors:
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - the project's own command
+                self._process = subprocess.Popen(  # noqa: S603 - a command of the project
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -81,7 +81,7 @@ class Container:
 
     @property
     def runs(self) -> bool:
-        """True if the process is running."""
+        """Return whether the process is running."""
         return self._process.poll() is None
 
     def stop(self) -> None:
@@ -91,8 +91,8 @@ class Container:
         self._process.wait()
 
     def _read_output(self) -> None:
-        """Read the output of the process, so that it never blocks; b"" marks the end."""
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        """Read the output so that the process never blocks; mark its end with empty bytes."""
+        assert self._process.stdout is not None  # noqa: S101 - stdout is a pipe
         with self._process.stdout as output:
             for line in output:
                 self._lines.put(line)

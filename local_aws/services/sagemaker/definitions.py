@@ -1,4 +1,4 @@
-"""Pipelines, model package groups and notebook instances, which are stored but never run.
+"""Pipelines, model package groups and notebook instances, which are only stored.
 
 A stack with these resources can be deployed, updated and destroyed. The emulator starts no pipeline
 execution, registers no model package and starts no notebook.
@@ -23,7 +23,7 @@ _DEFINITION_VERSION = "2020-12-01"
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of definition: the noun of its operations, and the values that its creation sets."""
+    """A kind of definition: the noun in its operations, and the values that its creation sets."""
 
     kind: str
     noun: str
@@ -39,13 +39,13 @@ _KINDS = (
         {"ModelPackageGroupStatus": "Completed", "CreatedBy": {}},
         can_change=False,
     ),
-    # SageMaker deletes only stopped notebooks, and the emulator starts none.
+    # SageMaker deletes only stopped notebooks, and the emulator never starts a notebook.
     _Kind("notebook-instance", "NotebookInstance", {"NotebookInstanceStatus": "Stopped"}),
 )
 
 
 class Definitions:
-    """The operations on definitions in a store."""
+    """The operations on definitions, with a store for their records."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -25,7 +25,7 @@ class Endpoints:
     """The endpoints of all accounts and Regions, with their container processes."""
 
     def __init__(self, store: Store, cloud: Cloud, folder: Path) -> None:
-        """Store archives and logs of containers below `folder`."""
+        """Store archives and logs of the containers below `folder`."""
         self._store = store
         self._models = Fleets(store, cloud)
         self._folder = folder
@@ -33,7 +33,7 @@ class Endpoints:
         self._changed = threading.Condition()
 
     def create(self, scope: Scope, params: Params) -> Params:
-        """Implement CreateEndpoint; the containers start in the background."""
+        """Implement CreateEndpoint. The containers start in the background."""
         name = params["EndpointName"]
         config = self._store.get(scope, _CONFIG, params["EndpointConfigName"])
         now = round(time.time(), 3)
@@ -52,7 +52,7 @@ class Endpoints:
         return {"EndpointArn": record["EndpointArn"]}
 
     def update(self, scope: Scope, params: Params) -> Params:
-        """Implement UpdateEndpoint: if the new containers fail, the previous ones remain."""
+        """Implement UpdateEndpoint. If the new containers fail, the previous ones remain."""
         record = self._settled(scope, params["EndpointName"], "update")
         config = self._store.get(scope, _CONFIG, params["EndpointConfigName"])
         variants = _variants(config)
@@ -88,7 +88,7 @@ class Endpoints:
         return {"EndpointArn": record["EndpointArn"]}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """Implement DeleteEndpoint, and stop the containers."""
+        """Implement DeleteEndpoint, which also stops the containers."""
         name = params["EndpointName"]
         self.wait(scope, name)
         self._store.remove(scope, _KIND, name)
@@ -110,7 +110,7 @@ class Endpoints:
         return record
 
     def variant_server(self, scope: Scope, record: Params, variant: str) -> VariantServer:
-        """Return the server of a variant, whose model is downloaded again after a restart.
+        """Return the server of a variant; after a restart, download its model again.
 
         Raises:
             UnusableModel: the model is no longer available.
@@ -125,14 +125,14 @@ class Endpoints:
             return self._fleets[key][variant]
 
     def stop_all(self) -> None:
-        """Stop all containers; the endpoints remain."""
+        """Stop all containers, and keep the endpoints."""
         with self._changed:
             fleets, self._fleets = self._fleets, {}
         for fleet in fleets.values():
             stop_fleet(fleet)
 
     def fail_interrupted(self) -> None:
-        """Mark endpoints as failed that were in progress when the state was saved."""
+        """Mark endpoints as failed if the last stop interrupted their creation or update."""
         for record in self._store.all_of(_KIND):
             if record["EndpointStatus"] in _IN_PROGRESS:
                 record["EndpointStatus"] = "Failed"
@@ -183,11 +183,11 @@ class Endpoints:
             self._changed.notify_all()
 
     def _new_folder(self, record: Params) -> Path:
-        """Return a new folder for a fleet, so that an update does not change the running fleet."""
+        """Return a new folder for a fleet, because an update must not change the running fleet."""
         return self._folder / str(record["EndpointName"]) / uuid.uuid4().hex[:8]
 
     def clear(self) -> None:
-        """Stop all containers and remove their files."""
+        """Stop all containers, and remove their files."""
         self.stop_all()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -219,7 +219,7 @@ def _variants(config: Params) -> list[Params]:
 
 
 def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
-    """Retain weights and instance counts that were changed, except for the excluded properties."""
+    """Retain changed weights and instance counts, except for the excluded properties."""
     previous = {variant["VariantName"]: variant for variant in old}
     for variant in new:
         before = previous.get(variant["VariantName"], {})
@@ -229,7 +229,7 @@ def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
 
 
 def _capture(config: Params) -> Params | None:
-    """Return the data capture of DescribeEndpoint: it is stopped, because it is not emulated."""
+    """Return the data capture for DescribeEndpoint: always stopped, because it is not emulated."""
     capture = config.get("DataCaptureConfig")
     if not capture:
         return None

@@ -1,4 +1,4 @@
-"""The fleet of an endpoint: one container for each variant, started on first use."""
+"""The fleet of an endpoint: one container for each variant, started at first use."""
 
 import threading
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from local_aws.services.sagemaker.subjects import SERVICE_PRINCIPAL
 Params = dict[str, Any]
 
 
-class FrameworkNotEmulated(Exception):  # noqa: N818 - names the event
-    """The emulator does not run containers of the variant's framework."""
+class FrameworkNotEmulated(Exception):  # noqa: N818 - the name describes an event
+    """A framework whose containers the emulator does not run."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class VariantServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def container(self) -> Container:
-        """Return the running container; start it if it does not run, as SageMaker replaces it.
+        """Return the running container; start one if none is running, as SageMaker does.
 
         Raises:
             FrameworkNotEmulated: only SageMaker runs this framework.
@@ -54,7 +54,7 @@ class VariantServer:
             return self._container
 
     def stop(self) -> None:
-        """Stop the container, if it runs."""
+        """Stop the container if it is running."""
         with self._lock:
             if self._container is not None:
                 self._container.stop()
@@ -65,17 +65,17 @@ Fleet = dict[str, VariantServer]
 
 
 class Fleets:
-    """Creates fleets for endpoint configurations."""
+    """A factory of fleets for endpoint configurations."""
 
     def __init__(self, store: Store, cloud: Cloud) -> None:
         self._store = store
         self._cloud = cloud
 
     def prepare(self, scope: Scope, config: Params, folder: Path, *, start: bool) -> Fleet:
-        """Download the models of an endpoint configuration to `folder`; start their containers.
+        """Download an endpoint configuration's models to `folder`; optionally start containers.
 
         Raises:
-            UnusableModel: a model is absent, or cannot be hosted.
+            UnusableModel: a model is missing, or cannot be hosted.
             ContainerFailed: a container did not start; the others are stopped.
         """
         fleet: Fleet = {}
@@ -100,7 +100,7 @@ class Fleets:
         bucket, key = location_of(container)
         role = model["ExecutionRoleArn"]
         if not self._cloud.role_may_read(scope, role, bucket, key):
-            # The message with which AWS rejects CreateModel.
+            # AWS rejects CreateModel with the same message.
             raise UnusableModel(
                 f"Could not access model data at s3://{bucket}/{key}. Please ensure that the role "
                 f'"{role}" exists and that its trust relationship policy allows the action '

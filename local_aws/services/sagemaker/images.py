@@ -13,15 +13,15 @@ _FRAMEWORKS = {"tensorflow-inference": "tensorflow", "mxnet-inference": "mxnet"}
 _MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
 
 
-class UnusableModel(Exception):  # noqa: N818 - names the event
-    """The model cannot be hosted; the message is the endpoint's FailureReason."""
+class UnusableModel(Exception):  # noqa: N818 - the name describes an event
+    """A model that cannot be hosted; the message is the FailureReason of the endpoint."""
 
 
 def framework_of(container: dict[str, Any]) -> str:
-    """Return the framework of a container definition from its image.
+    """Return the framework of a container definition, which its image determines.
 
     Raises:
-        UnusableModel: the image is neither of AWS' TensorFlow and MXNet images.
+        UnusableModel: the image is not one of AWS' TensorFlow or MXNet images.
     """
     image = str(container.get("Image", ""))
     match = _REPOSITORY.fullmatch(image)
@@ -38,7 +38,7 @@ def location_of(container: dict[str, Any]) -> tuple[str, str]:
     """Return the bucket and key of a container definition's archive.
 
     Raises:
-        UnusableModel: the URL is missing, or not that of an archive in S3.
+        UnusableModel: the URL is missing, or does not refer to an archive in S3.
     """
     url = str(container.get("ModelDataUrl", ""))
     match = re.fullmatch(r"s3://([^/]+)/(.+\.tar\.gz)", url)
@@ -51,7 +51,7 @@ def check_mxnet(content: bytes) -> None:
     """Check that an archive contains the files that MXNet's container loads.
 
     Raises:
-        UnusableModel: the archive cannot be read, or lacks a file.
+        UnusableModel: the archive cannot be read, or a file is missing.
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:

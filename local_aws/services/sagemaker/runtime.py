@@ -26,7 +26,7 @@ from local_aws.services.sagemaker.subjects import invoked
 
 ACTION = "sagemaker:InvokeEndpoint"
 INVOCATION_SECONDS = 60.0
-# Quotas of InvokeEndpoint: real-time endpoints 6 MB, serverless ones 4 MB.
+# Quota of InvokeEndpoint for real-time endpoints: 6 MB. For serverless endpoints, it is 4 MB.
 LARGEST_BODY = 6 * 1024 * 1024
 LARGEST_SERVERLESS_BODY = 4 * 1024 * 1024
 _PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/invocations")
@@ -41,7 +41,7 @@ _TIMED_OUT = (
 
 @dataclass(frozen=True)
 class _ContainerResponse:
-    """A container's response with header names in lower case; status 0 means a timeout."""
+    """A container's response, with header names in lower case; status 0 represents a timeout."""
 
     status: int
     body: bytes
@@ -49,11 +49,11 @@ class _ContainerResponse:
 
     @property
     def is_success(self) -> bool:
-        return self.status // 100 == 2  # noqa: PLR2004 - HTTP's class of success
+        return self.status // 100 == 2  # noqa: PLR2004 - HTTP success
 
 
-class _Rejected(Exception):  # noqa: N818 - names the event
-    """A request that no container receives: an HTTP status, SageMaker's code and a message."""
+class _Rejected(Exception):  # noqa: N818 - the name describes an event
+    """A request that no container receives: HTTP status, SageMaker's code and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -72,7 +72,7 @@ def _check_caller(scope: Scope, request: Request, authorize: Authorize) -> None:
 
 
 class Runtime:
-    """The emulated operation of the runtime, InvokeEndpoint."""
+    """The SageMaker runtime with its only emulated operation, InvokeEndpoint."""
 
     def __init__(
         self,
@@ -201,10 +201,10 @@ class Runtime:
         response: _ContainerResponse,
         seconds: float,
     ) -> None:
-        """Store the metrics of alarms: 0 or 1 for each kind of failure."""
+        """Store the metrics that alarms use: 0 or 1 for each kind of error."""
         dimensions = {"EndpointName": record["EndpointName"], "VariantName": variant}
         failed = float(not response.is_success)
-        client = float(response.status // 100 == 4)  # noqa: PLR2004 - HTTP's class of client errors
+        client = float(response.status // 100 == 4)  # noqa: PLR2004 - HTTP client error
         for name, value, unit in (
             ("Invocations", 1.0, "Count"),
             ("InvocationsPerInstance", 1.0, "Count"),
@@ -219,10 +219,10 @@ class Runtime:
 def _model_error(
     scope: Scope, record: Params, variant: str, response: _ContainerResponse
 ) -> Response:
-    """Return SageMaker's `ModelError` for an error of a container."""
+    """Return SageMaker's `ModelError` for an error response of a container."""
     original = response.body.decode(errors="replace")
     group = f"/aws/sagemaker/Endpoints/{record['EndpointName']}"
-    kind = "client" if response.status // 100 == 4 else "server"  # noqa: PLR2004 - as above
+    kind = "client" if response.status // 100 == 4 else "server"  # noqa: PLR2004 - HTTP client error
     console = f"https://{scope.region}.console.aws.amazon.com/cloudwatch/home?region={scope.region}"
     message = (
         f'Received {kind} error ({response.status}) from primary with message "{original}". See '

@@ -1,4 +1,4 @@
-"""SageMaker: the operations of the control plane by name, and those of the runtime by path."""
+"""SageMaker: the control plane's operations by name, and the runtime's operations by path."""
 
 import asyncio
 import time
@@ -25,10 +25,10 @@ _RUNTIME_PATH = "/endpoints/"
 
 
 class SageMaker:
-    """SageMaker hosting, and definitions that are only stored; other operations are rejected."""
+    """SageMaker hosting, and definitions that are only stored. Other operations are rejected."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
-        """Store archives and logs of containers below `folder`."""
+        """Store archives and logs of the containers below `folder`."""
         self._store = Store()
         self.endpoints = Endpoints(self._store, cloud, folder)
         self._runtime = Runtime(self._store, self.endpoints, cloud)
@@ -52,7 +52,7 @@ class SageMaker:
         self.api = ServiceApi("sagemaker", self.operations, subjects)
 
     async def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Respond to an HTTP request of an account and Region, if its caller is authorized."""
+        """Respond to an HTTP request in an account and Region, if its caller is authorized."""
         if request.path.startswith(_RUNTIME_PATH):
             return await self._runtime.respond(scope, request, authorize)
         return await asyncio.to_thread(self.api.respond, scope, request, authorize)
@@ -62,7 +62,7 @@ class SageMaker:
         return self._store.to_json()
 
     def load_json(self, data: Params) -> None:
-        """Replace all resources by the result of ``to_json``."""
+        """Replace all resources with the result of ``to_json``."""
         self._store.load_json(data)
         self.endpoints.fail_interrupted()
 

@@ -1,4 +1,4 @@
-"""The resources of SageMaker, as JSON."""
+"""The resources of SageMaker, stored as JSON."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Store:
         """Return an existing record.
 
         Raises:
-            ServiceError: the record does not exist; the message is that of SageMaker.
+            ServiceError: the record does not exist. The message is the same as SageMaker's.
         """
         record = self.find(scope, kind, name)
         if record is None:
@@ -46,7 +46,11 @@ class Store:
         self._records.setdefault(str(scope), {}).setdefault(kind, {})[name] = record
 
     def remove(self, scope: Scope, kind: str, name: str) -> None:
-        """Remove an existing record; raises the errors of `get`."""
+        """Remove an existing record.
+
+        Raises:
+            ServiceError: the record does not exist.
+        """
         self.get(scope, kind, name)
         del self._records[str(scope)][kind][name]
 
@@ -62,7 +66,7 @@ class Store:
 
     @staticmethod
     def arn(scope: Scope, kind: str, name: str) -> str:
-        """Return the ARN of a record, in which SageMaker writes names in lower case."""
+        """Return the ARN of a record; SageMaker writes names in ARNs in lower case."""
         return f"arn:aws:sagemaker:{scope.region}:{scope.account}:{kind}/{name.lower()}"
 
     def to_json(self) -> Params:
@@ -70,7 +74,7 @@ class Store:
         return self._records
 
     def load_json(self, data: Params) -> None:
-        """Replace all resources by the result of ``to_json``."""
+        """Replace all resources with the result of ``to_json``."""
         self._records = data
 
     def clear(self) -> None:

@@ -19,7 +19,7 @@ _ROLES = ("ExecutionRoleArn", "RoleArn")
 
 
 def subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the subjects of a control plane call; the resources need not exist."""
+    """Return the subjects of a control plane call, even if its resources do not exist."""
     resources = {
         f"sagemaker:{kind}": [Store.arn(scope, kind, params[name])]
         for name, kind in _NAMES.items()
