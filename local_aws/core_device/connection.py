@@ -127,7 +127,7 @@ class OutageLog:
             self._timer = self._loop.call_later(self._seconds, self._report, reason)
 
     def end(self) -> None:
-        """Stop the timer; log the end of the outage if its begin was logged."""
+        """Stop the timer; log the end of the outage if its start was logged."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -176,7 +176,7 @@ class IpcServer:
 
 
 def _nothing() -> None:
-    """Do nothing. The default for a terminated stream that has no subscription."""
+    """Do nothing, as the default for a terminated stream without a subscription."""
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:

@@ -59,7 +59,10 @@ class Layout:
 
     @property
     def health_sequence(self) -> Path:
-        """Return the path of the file with the sequence number of the next health message."""
+        """Return the path of the file with the sequence number of the next health message.
+
+        The file does not exist before the first message.
+        """
         return self.greengrass / "config" / "healthSequence"
 
     @property

@@ -149,8 +149,8 @@ class Script(ComponentProcess):
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    # Without a core process, its scripts must also end; systemd ensures this on a
-                    # real core.
+                    # A killed core must not leave scripts running. On a real core, systemd stops
+                    # its scripts.
                     preexec_fn=ends_with_parent(signal.SIGKILL),
                 )
             )

@@ -41,7 +41,7 @@ class S3Endpoint:
             await self._serving
 
     async def _respond(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection; answer lifespan events without the started application."""
+        """Serve one ASGI connection; lifespan events do not reach the application."""
         if scope["type"] != "lifespan":
             await self._application(scope, receive, send)
             return

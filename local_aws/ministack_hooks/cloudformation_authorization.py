@@ -90,7 +90,7 @@ class _Principal:
     session: str
 
     def decide(self, demand: Demand, region: str) -> Any:
-        """Return the decision by the role's policies and permissions boundary."""
+        """Return the decision on a demand by the role's policies and permissions boundary."""
         context = iam_evaluator.EvalContext(
             principal_arn=self.session,
             principal_type="AssumedRole",

@@ -26,7 +26,7 @@ _LONGEST_NAME = 63
 _SUFFIX = 12
 _SESSION = "SageMaker"
 _Result = tuple[str, dict[str, Any]]
-# Properties that CloudFormation passes to UpdateEndpoint. It processes all others itself.
+# CloudFormation passes these properties to UpdateEndpoint, and processes all others itself.
 _UPDATE_KEYS = (
     "DeploymentConfig",
     "EndpointConfigName",
