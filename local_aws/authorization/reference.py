@@ -63,7 +63,7 @@ def actions() -> list[str]:
 
 
 def arn(kind: str, scope: Scope, *names: str) -> str:
-    """Return the ARN of a resource of a type (``service:type``); it contains ``names`` in order."""
+    """Return the ARN of a resource of a type (``service:type``), from its names in ARN order."""
     values = iter(names)
     known = {"Partition": "aws", "Region": scope.region, "Account": scope.account}
     return _VARIABLE.sub(

@@ -218,7 +218,11 @@ def _endpoint(state: Path) -> Endpoint:
 
 
 def _python_version(interpreter: Path) -> str:
-    """Return the Python version of an interpreter; raise ClickException if it is not one."""
+    """Return the Python version of an interpreter.
+
+    Raises:
+        ClickException: the program is not a Python interpreter.
+    """
     command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
     try:
         printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - the user names the program

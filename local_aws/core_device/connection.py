@@ -31,7 +31,7 @@ BACK = "connected to the emulator again"
 
 
 class Connection:
-    """The connection of one device; it reconnects and subscribes again automatically.
+    """The MQTT connection of one device, with automatic reconnects and subscriptions.
 
     `lost` is called with the reason, and `back` without arguments. Both run on a thread of awscrt.
     """

@@ -1,4 +1,4 @@
-"""A deployment on the device: resolves and downloads its components, and switches to them."""
+"""A deployment on the device: resolution, download and update of its components."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ class DeployedComponents:
     arns: dict[str, str] = field(default_factory=dict)
 
     def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """Return the ARNs of deployments that contain a component, and if any of them names it."""
+        """Return the ARNs of deployments that contain a component, and whether it is a root."""
         arns = {
             self.arns[target]
             for target, named in self.roots.items()
@@ -197,7 +197,7 @@ async def _relaunch(host: Host, desired: dict[str, InstalledComponent]) -> None:
     for name in reversed(in_order({name: old.recipe for name, old in running.items()})):
         await lifecycle.stop(running[name], host)
     stopped = dict(running)
-    # Without running components, a rollback after a failed bootstrap step starts all of them again.
+    # With no component recorded as running, a rollback after a failed bootstrap step starts all.
     running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
         await lifecycle.bootstrap(desired[name], host)

@@ -16,8 +16,8 @@ from local_aws.core_device.nucleus import Nucleus, Reported
 from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
-# Returns the configuration ARNs of the deployments that contain a component, and if any of them
-# names the component.
+# Returns the configuration ARNs of the deployments that contain a component, and whether it is a
+# root.
 Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
 

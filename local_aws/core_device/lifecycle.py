@@ -65,7 +65,7 @@ async def stop(component: InstalledComponent, host: Host) -> None:
     """Stop a component. A failure of its shutdown step is only logged."""
     if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
-        # asyncio.wait does not raise the watch's CancelledError, but it raises that of this task.
+        # asyncio.wait raises a cancellation of this task, but not the cancellation of the watch.
         await asyncio.wait({component.watch})
     component.watch = None
     runs = component.status in {"STARTING", "RUNNING", "ERRORED"}

@@ -271,7 +271,10 @@ class _Incoming:
         return b"".join(parts)
 
     async def discard(self) -> None:
-        """Read the rest of the request, up to a limit, because most clients first send it all."""
+        """Read the rest of the request, up to a limit.
+
+        Most clients read the response only after they have sent the complete request.
+        """
         size = 0
         while self._more and size < LARGEST_REQUEST_BYTES:
             size += len(await self._next())

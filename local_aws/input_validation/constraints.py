@@ -41,7 +41,7 @@ def check(shape: Shape, value: Any) -> None:
 
 
 def reject(problems: list[str]) -> None:
-    """Reject an input if it has violations.
+    """Raise one error for all violations of an input.
 
     Raises:
         ValidationError: the list of violations is not empty.

@@ -70,7 +70,7 @@ def _translated(pattern: str) -> Iterator[str]:
         elif token["end"]:
             yield r"\Z"
         elif token["repeated_end"] and not in_class:
-            # Java accepts a repeated anchor, which has the effect of a single one.
+            # Java accepts a repeated anchor, which has the effect of a single anchor.
             yield "$"
         elif token["class"]:
             # In `[\w-_]`, neither language reads the dash as a range. Java reads a literal; Python

@@ -54,7 +54,7 @@ class Inputs:
             raise ServiceError(self._validation_code, error.message) from None
 
     def shape(self, operation: str) -> Shape | None:
-        """Return the input shape of an operation, or None if it has none."""
+        """Return the input shape of an operation, or None if the operation is unknown."""
         if operation not in self._protocol.operations:
             return None
         return self._protocol.model.operation_model(operation).input_shape

@@ -1,4 +1,4 @@
-"""Failed deletions of resources, which retain the resources that they depend on.
+"""Retention of the dependencies of a resource whose deletion failed.
 
 If the deletion of a custom resource fails, ministack still deletes its function, so no later
 deletion can succeed. CloudFormation retains the dependencies of a failed resource.

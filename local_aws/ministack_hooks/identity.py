@@ -82,7 +82,10 @@ def service_session(role_arn: str, service: str, source_arn: str, session_name: 
 
 
 def role_id(account: str, name: str) -> str:
-    """Return the unique id of a role, empty if it does not exist; a new role has another id."""
+    """Return the unique id of a role; empty if the role does not exist.
+
+    A role that is created again has another id.
+    """
     return str((iam._roles.get_scoped(account, None, name) or {}).get("RoleId", ""))
 
 

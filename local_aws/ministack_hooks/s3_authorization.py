@@ -21,7 +21,7 @@ from ministack.services import s3
 from local_aws.account_region import Scope
 from local_aws.ministack_hooks.registration import within
 
-# A placeholder for a key: it has no empty parts, and no object has it.
+# A key without empty parts that represents any key. No object has this key.
 _ANY_KEY = "\ue000"
 _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _MANAGED_BY_AWS = "alias/aws/s3"

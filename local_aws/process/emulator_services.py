@@ -129,7 +129,7 @@ class EmulatorServices:
 
     async def start_device_endpoints(self, paths: StatePaths, ports: Ports) -> None:
         """Wait for the broker, write the CA certificate, and serve devices."""
-        while not mqtt_broker.broker_is_listening():  # noqa: ASYNC110 - ministack has no event for it
+        while not mqtt_broker.broker_is_listening():  # noqa: ASYNC110 - ministack provides no event
             await asyncio.sleep(_POLL_SECONDS)
         paths.ca.write_text(await asyncio.to_thread(mqtt_broker.ca_certificate))
         context = await asyncio.to_thread(mqtt_broker.device_tls_context, paths.root)

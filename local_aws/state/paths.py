@@ -1,4 +1,4 @@
-"""The files of the emulator's state, which contain secrets. Only their owner can read them."""
+"""The files of the emulator's state, readable only by their owner because they contain secrets."""
 
 import os
 import stat

@@ -37,7 +37,7 @@ class Recorder:
             return
         except Exception as error:  # noqa: BLE001 - an error of a service must not end the server
             if not self._failed:
-                logger.error(  # noqa: TRY400 - one line is sufficient
+                logger.error(  # noqa: TRY400 - no traceback is needed
                     "the state cannot be saved (%s: %s): after a kill, the emulator continues from "
                     "the last state that was saved",
                     type(error).__name__,

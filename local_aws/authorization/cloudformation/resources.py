@@ -30,7 +30,7 @@ class _Type:
 
     kind: str
     name: str = ""
-    # CloudFormation begins most of the names that it generates with the name of the stack.
+    # Most names that CloudFormation generates begin with the name of the stack.
     of_stack: bool = True
 
 

@@ -16,7 +16,7 @@ _SECTIONS = ("desired", "reported")
 
 
 def request_fault(request: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the status and message of an update that is never valid; None if it can be valid."""
+    """Return the status and message for an update that no shadow accepts, or None."""
     token = request.get("clientToken")
     if token is not None and (
         not isinstance(token, str) or len(token.encode()) > LONGEST_CLIENT_TOKEN_BYTES

@@ -1,4 +1,4 @@
-"""A delay of responses while the operation that they describe is in progress."""
+"""Repetition of a call until an operation is no longer in progress."""
 
 import asyncio
 import time

@@ -37,7 +37,7 @@ class VariantServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def container(self) -> Container:
-        """Return the running container; start one if none is running, as SageMaker does.
+        """Return the running container; if none is running, start one, as SageMaker does.
 
         Raises:
             FrameworkNotEmulated: only SageMaker runs this framework.
