@@ -13,7 +13,7 @@ class TooDeepError(ValueError):
 
 
 def depth(text: bytes) -> int:
-    """Return the nesting depth of arrays and objects; 0 if the text has too few for the limit."""
+    """Return the nesting depth of arrays and objects; 0 if it cannot exceed ``DEEPEST``."""
     if text.count(b"[") + text.count(b"{") <= DEEPEST:
         return 0
     current = deepest = 0
