@@ -99,7 +99,7 @@ class DeliveryConfig(ConfigSection):
 def load_delivery(
     file: Path, environments: Sequence[EnvironmentConfig]
 ) -> tuple[DeliveryConfig, list[EnvironmentConfig]] | None:
-    """Read the file of the pipeline, and return it with its environments in their order.
+    """Read delivery.toml; return it with its environments in order, or None if it is absent.
 
     Raises:
         ConfigError: the file is not valid, or its order is not that of `promoted_from`.
@@ -129,7 +129,8 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         for name in names
         if name not in allowed
     ]
-    # A challenger takes releases from the same environment as its champion, and passes none on.
+    # A challenger receives releases from the same environment as its champion; no environment
+    # receives releases from a challenger.
     way = [name for name in delivery.environments if name in known and not known[name].challenges]
     order: list[str | None] = [None, *way]
     problems += [

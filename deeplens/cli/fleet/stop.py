@@ -27,10 +27,10 @@ from deeplens.cli.output import json_result
 def stop(
     environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Stop ENVIRONMENT's current release: no further device gets it.
+    """Stop ENVIRONMENT's current release: no further device receives it.
 
-    Devices that already run it keep it; `deeplens release rollback --now` replaces it. A deploy
-    that waits fails with the reason, and a later deploy of the same release is refused until
+    Devices that already run the release keep it; `deeplens release rollback --now` replaces it. A
+    deploy in progress fails with the reason. Later deploys of the same release are refused until
     `deeplens fleet resume`.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
