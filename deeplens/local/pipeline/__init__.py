@@ -8,4 +8,4 @@ checkout, and waits for approvals (`approval`).
 
 
 class PipelineError(Exception):
-    """The pipeline stops; contains the stage, the reason, and the next command."""
+    """Raised if the pipeline stops; the text has the stage, the reason and the next command."""
