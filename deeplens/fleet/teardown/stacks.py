@@ -37,8 +37,8 @@ class StackDeletion:
         The deletion is retried while AWS IoT rejects the deletion of a recently detached policy.
 
         Raises:
-            FleetError: CloudFormation could not delete the stack; the message contains the resources
-                and reasons.
+            FleetError: CloudFormation could not delete the stack; the message contains the
+                resources and reasons.
         """
         client: Any = self.session.boto_session.client("cloudformation")
         # After the deletion, only the id identifies the stack.

@@ -50,7 +50,7 @@ Answer = Callable[[ApprovalRequest], tuple[str, ApprovalRequest] | None]
     help="The folder of the emulator.",
 )
 @click.option("--log", type=click.Path(path_type=Path), default=RECORD, help="The audit log.")
-def deliver(  # noqa: PLR0913 - one parameter per option
+def deliver(  # noqa: PLR0913 - one parameter for each option
     assembly: Path,
     approve: tuple[str, ...],
     person: str,

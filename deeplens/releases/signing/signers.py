@@ -14,7 +14,7 @@ _KMS = re.compile(r"alias/.+|arn:aws[a-z-]*:kms:.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 
 
 class Signer(Protocol):
-    """Signs with one key."""
+    """A signer with one key."""
 
     @property
     def public_key(self) -> bytes:
@@ -39,7 +39,7 @@ def signer_of(key: str) -> Signer:
 
 @dataclass(frozen=True)
 class FileSigner:
-    """A private key in a PEM file that only its owner can read."""
+    """A signer with a private key in a PEM file that only its owner can read."""
 
     private: Any
     public_key: bytes
@@ -47,7 +47,7 @@ class FileSigner:
     @classmethod
     def read(cls, file: Path) -> "FileSigner":
         """Read the key; raise `SigningError` if it is not valid, or other users can read it."""
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
 
         try:
@@ -89,7 +89,7 @@ class FileSigner:
 
 @dataclass(frozen=True)
 class KmsSigner:
-    """An asymmetric key of AWS KMS: key spec ECC_NIST_P256, usage SIGN_VERIFY."""
+    """A signer with an asymmetric key of AWS KMS: key spec ECC_NIST_P256, usage SIGN_VERIFY."""
 
     client: Any
     key: str
@@ -97,8 +97,8 @@ class KmsSigner:
 
     @classmethod
     def of(cls, key: str, client: Any = None) -> "KmsSigner":
-        """Get the public key from KMS; raise `SigningError` if KMS has no such signing key."""
-        import boto3  # noqa: PLC0415 - --help is fast
+        """Get the public key from KMS; raise `SigningError` if the key is absent or cannot sign."""
+        import boto3  # noqa: PLC0415 - imported late: --help is fast
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
@@ -115,7 +115,7 @@ class KmsSigner:
         return cls(client, answer["KeyId"], answer["PublicKey"])
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign in KMS; CloudTrail records the caller."""
+        """Sign with AWS KMS; CloudTrail records the caller."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         try:
@@ -137,7 +137,7 @@ def new_key_file(file: Path) -> str:
     Raises:
         SigningError: the file exists.
     """
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
 
     private = ec.generate_private_key(ec.SECP256R1())
