@@ -1,6 +1,6 @@
 """`delivery.toml`: the optional pipeline that delivers releases from environment to environment.
 
-The file is next to `environments/`. Without it, there is no pipeline.
+The file is next to `environments/`. Without the file, the app has no pipeline.
 """
 
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ def load_delivery(
     """Read delivery.toml; return it with its environments in order, or None if it is absent.
 
     Raises:
-        ConfigError: the file is not valid, or its order is not that of `promoted_from`.
+        ConfigError: the file is not valid, or its order differs from `promoted_from`.
     """
     try:
         values = read_toml(file)

@@ -13,7 +13,7 @@ _RELEASES = 2
 # Disk space relative to the archive's size: the archive, its unpacked wheels, and the installed
 # environment. Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.
 _RUNTIME_FACTOR = 5
-# Nucleus classic needs 20 MiB of free disk for a download; the camera leaves 128 MiB free.
+# Nucleus classic needs 20 MiB of free disk space for a download; the camera leaves 128 MiB free.
 _LEAST_MIB = 256
 # Thresholds are rounded up to steps, so that a model of similar size does not change the alarm.
 _STEP_MIB = 64

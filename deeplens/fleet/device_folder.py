@@ -18,17 +18,17 @@ class DeviceFolder:
 
     @property
     def private_key(self) -> Path:
-        """The private key, readable by its owner only."""
+        """The file of the private key, readable only by its owner."""
         return self.path / "private.pem.key"
 
     @property
     def certificate(self) -> Path:
-        """The device certificate."""
+        """The file of the device certificate."""
         return self.path / "device.pem.crt"
 
     @property
     def root_ca(self) -> Path:
-        """The certificate authority of the AWS endpoints."""
+        """The file of the CA certificate for the AWS endpoints."""
         return self.path / "AmazonRootCA1.pem"
 
     @property

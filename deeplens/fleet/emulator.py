@@ -17,7 +17,7 @@ ENDPOINT = Path(".local") / "aws" / "endpoint.json"
 def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) -> boto3.Session:
     """Return a session of the environment's account on the emulator.
 
-    From then on, every client of this process connects to the emulator.
+    Afterwards, every client of this process connects to the emulator.
 
     Raises:
         EmulatorNotRunningError: the emulator is not running.

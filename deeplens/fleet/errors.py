@@ -2,7 +2,7 @@
 
 
 class FleetError(Exception):
-    """Raised if a command is not possible; the message contains the reason and what works."""
+    """Raised if a command is not possible; the message contains the reason and a solution."""
 
 
 class WrongInputError(FleetError):

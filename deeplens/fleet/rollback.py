@@ -23,7 +23,7 @@ def deploy_release(
 ) -> GateResult:
     """Deploy a stored release to all devices at once, and wait until they run it.
 
-    The gate is that of the environment's rollout, as for a deploy.
+    The gate of the environment's rollout applies, as for a deploy.
 
     Raises:
         FleetError: the devices do not run the release within the environment's `wait_seconds`.

@@ -1,4 +1,4 @@
-"""The environment files of the checkout, and its paths in messages."""
+"""Environment files of the checkout, and paths relative to the checkout."""
 
 from pathlib import Path
 

@@ -144,7 +144,7 @@ def _check_plan_file(plan: Path) -> None:
     """Check before the synthesis that a plan can be read.
 
     Raises:
-        CommandFailed: the plan cannot be read; the exit code is that of wrong input.
+        CommandFailed: the plan cannot be read; the exit code is 2.
     """
     from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports development packages
 

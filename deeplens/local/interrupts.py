@@ -1,4 +1,4 @@
-"""Interrupts of a command by SIGTERM or Ctrl-C, with a report about what continues."""
+"""Interrupts of a command by SIGTERM or Ctrl-C, with a report of the work that continues."""
 
 import signal
 import sys

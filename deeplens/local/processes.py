@@ -129,5 +129,5 @@ def _start(
         # With a separate session, Ctrl-C signals only this process, which ends its children in
         # order.
         start_new_session=True,
-        preexec_fn=ends_with_parent(),  # noqa: PLW1509 - the process has one thread here
+        preexec_fn=ends_with_parent(),  # noqa: PLW1509 - this process has one thread
     )

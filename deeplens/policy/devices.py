@@ -173,7 +173,7 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    """Return whether the value is a literal whose name is that of a secret."""
+    """Return whether the value is a literal, and the name is typical of a secret."""
     if not isinstance(value, str) or not value or value.startswith(("{{resolve:", "arn:")):
         return False
     return bool(_SECRET_NAME.search(name)) and not _NO_SECRET_NAME.search(name)

@@ -175,7 +175,7 @@ def pinned_dependencies(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_loop(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that the camera's loop is pinned, without container, and gets its model's digest."""
+    """Require that the camera's loop is pinned, has no container, and has its model's digest."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource)
@@ -252,7 +252,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact topic names in access controls; reserved topics only of the thing's shadow."""
+    """Require exact topic names in access controls; of reserved topics, only the own shadow."""
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))

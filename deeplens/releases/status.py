@@ -23,7 +23,7 @@ class EnvironmentStatus:
     Attributes:
         alias: `champion` or `challenger` if two releases are compared, otherwise empty.
         version: the version of the pinned model; `?` if this checkout does not contain it.
-        deployed: the digest of the deployment; None if there is none or it was not queried.
+        deployed: the digest of the deployment; None without a deployment or a query.
         healthy: true if the release is verified: its gate passed, or all reachable cameras run it.
         summary: the status of the fleet in one sentence.
         error: the reason if the account could not be queried, otherwise None.

@@ -12,7 +12,7 @@ from deeplens.review import ReviewError, WrongBaseError
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, by its id and the first line of its message."""
+    """A commit: its id and the first line of its message."""
 
     id: str
     subject: str

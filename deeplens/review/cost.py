@@ -93,7 +93,7 @@ class Cost:
 
 @cache
 def read_prices(region: str) -> Prices:
-    """Read the price table of a Region, or that of us-east-1 if the Region has none."""
+    """Read the price table of a Region; for a Region without a table, that of us-east-1."""
     regions = {table.stem for table in _TABLES.glob("*.toml")}
     table = _TABLES / f"{region if region in regions else _OTHER_REGIONS}.toml"
     content = tomllib.loads(table.read_text(encoding="utf-8"), parse_float=Decimal)

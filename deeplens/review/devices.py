@@ -147,7 +147,7 @@ def format_bytes(count: int) -> str:
         return f"{count} bytes"
     size, unit = count / 1024, "KiB"
     for larger in ("MiB", "GiB"):
-        if size < 1024:  # noqa: PLR2004 - as above
+        if size < 1024:  # noqa: PLR2004 - bytes in a KiB
             break
         size, unit = size / 1024, larger
     return f"{size:.1f} {unit}"

@@ -73,7 +73,7 @@ def effect_of(type_: str, region: str, difference: Difference) -> Effect:
 @cache
 def _create_only(type_: str, region: str) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
     from cfnlint.helpers import REGIONS  # noqa: PLC0415 - a plan does not need cfn-lint
-    from cfnlint.schema import (  # noqa: PLC0415 - as above
+    from cfnlint.schema import (  # noqa: PLC0415 - a plan does not need cfn-lint
         PROVIDER_SCHEMA_MANAGER,
         ResourceNotFoundError,
     )

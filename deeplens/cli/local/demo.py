@@ -50,8 +50,8 @@ def demo(
     On a terminal, the camera runs until Enter or Ctrl-C; the last line contains the address of its
     live view.
 
-    Exit codes: 0 done, and kept running until Enter, Ctrl-C or SIGTERM; 1 a step, the camera or the
-    emulator failed; 2 wrong usage; 130 interrupted before the detections.
+    Exit codes: 0 done, or stopped by Enter, Ctrl-C or SIGTERM after the detections; 1 a step, the
+    camera or the emulator failed; 2 wrong usage; 130 interrupted before the detections.
     """
     keep = is_interactive() if keep is None else keep
     # The document is printed while the camera still runs, so that programs can read it.

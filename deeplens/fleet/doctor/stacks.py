@@ -38,7 +38,7 @@ def states(patient: Patient) -> Iterator[Finding]:
 
 
 def judge(stack: DeployedStack) -> Finding:
-    """Return the finding for a stack's status, which accepts or rejects the next deploy."""
+    """Return the finding for a stack: its status allows or blocks the next deploy."""
     check, status = f"stack {stack.name}", stack.status
     if status in _HEALTHY:
         return Finding(check, Outcome.OK, status)

@@ -1,4 +1,4 @@
-"""The deletion of an environment, in order."""
+"""Deletion of an environment's resources in order."""
 
 import contextlib
 import time

@@ -48,7 +48,7 @@ class FileSigner:
     def read(cls, file: Path) -> "FileSigner":
         """Read the key; raise `SigningError` if it is not valid, or other users can read it."""
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - imported late: --help is fast
 
         try:
             readable = file.stat().st_mode & 0o077
@@ -80,8 +80,8 @@ class FileSigner:
 
     def sign(self, digest: bytes) -> bytes:
         """Sign with the key in memory."""
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - as above
-        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - as above
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - imported late: --help is fast
+        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - imported late: --help is fast
 
         signature: bytes = self.private.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
         return signature
@@ -99,7 +99,7 @@ class KmsSigner:
     def of(cls, key: str, client: Any = None) -> "KmsSigner":
         """Get the public key from KMS; raise `SigningError` if the key is absent or cannot sign."""
         import boto3  # noqa: PLC0415 - imported late: --help is fast
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
 
         try:
             client = client or boto3.client("kms")
@@ -116,7 +116,7 @@ class KmsSigner:
 
     def sign(self, digest: bytes) -> bytes:
         """Sign with AWS KMS; CloudTrail records the caller."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
 
         try:
             answer = self.client.sign(
@@ -138,7 +138,7 @@ def new_key_file(file: Path) -> str:
         SigningError: the file exists.
     """
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - imported late: --help is fast
 
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(
