@@ -1,4 +1,4 @@
-"""Check of answers to the pipeline's approvals before minutes of work."""
+"""Early check of answers to the pipeline's approvals, before the synthesis."""
 
 import time
 from pathlib import Path

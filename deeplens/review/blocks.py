@@ -86,5 +86,5 @@ class Page:
 
 
 def anchor(heading: str) -> str:
-    """Return the id of a heading, which GitHub derives from letters and digits."""
+    """Return the id that GitHub derives from the letters and digits of a heading."""
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

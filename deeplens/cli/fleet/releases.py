@@ -41,7 +41,7 @@ _SHORT = 12
 def releases(
     environment: str, environments: Path, *, wide: bool, local: bool, as_json: bool
 ) -> None:
-    """Show the stored releases of ENVIRONMENT's project, and how each was verified.
+    """Show the stored releases of ENVIRONMENT's project, and their verification.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

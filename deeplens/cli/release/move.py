@@ -1,4 +1,4 @@
-"""Commands that move a release: promote it, or roll back to an earlier one."""
+"""Commands that promote a release, or roll back to an earlier release."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

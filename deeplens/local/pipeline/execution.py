@@ -165,7 +165,7 @@ class Execution:
             self.waits = asked
             raise ApprovalMissingError(f"waiting for approval: {asked.shown()}")
         who, approved = answer
-        # The review page can change, and the request can expire, while the person reads.
+        # The request can expire, and the review page can change, while the person reads the page.
         approved.check_in_time(time.time())
         self._check_unchanged(stage, assembly)
         if request(asked.asked_at) != asked:
