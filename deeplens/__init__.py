@@ -1,9 +1,9 @@
-"""Environments, releases, the fleet, reviews, and the commands of the emulator."""
+"""Environments, releases, fleets and reviews, and the commands of the operator."""
 
 import sys
 from pathlib import Path
 
-# A wheel contains model_tools and the shared packages here; setup.py puts them there.
+# setup.py copies model_tools and the shared packages into this folder of a wheel.
 _VENDORED = Path(__file__).with_name("vendored")
 if _VENDORED.is_dir():
     sys.path.insert(0, str(_VENDORED))

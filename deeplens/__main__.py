@@ -1,4 +1,4 @@
-"""`python -m deeplens`."""
+"""Entry point of `python -m deeplens`."""
 
 from deeplens.cli.main import main
 

@@ -27,7 +27,7 @@ _PUBLISHED_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})([0-9a-f]{32})")
 
 
 class AssemblyError(Exception):
-    """A folder cannot be read as a cloud assembly."""
+    """Raised if a folder cannot be read as a cloud assembly."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class AssemblyArtifact:
     """One entry of an assembly's manifest.
 
     Attributes:
-        environment: name of its stage, empty outside of every stage.
-        folder: the folder that paths in `content` are relative to.
+        environment: the name of the entry's stage; empty outside of all stages.
+        folder: the base of the relative paths in `content`.
         content: the entry as CDK wrote it.
     """
 
@@ -47,12 +47,12 @@ class AssemblyArtifact:
 
     @property
     def type(self) -> str:
-        """CDK's name of the kind of artifact."""
+        """The type of artifact in CDK, for example `aws:cloudformation:stack`."""
         return str(self.content["type"])
 
     @property
     def properties(self) -> dict[str, Any]:
-        """The properties of its type."""
+        """The properties of the entry, which depend on its type."""
         properties: dict[str, Any] = self.content.get("properties", {})
         return properties
 
@@ -68,10 +68,10 @@ class Resource:
     """One resource of a template.
 
     Attributes:
-        logical_id: as in the template; that of a published version is without its hash.
+        logical_id: the id in the template, without the hash of a published version.
         name: the construct's path within the stack, for example `Models/Bucket`.
-        definition: as in the template.
-        published: the hash in the logical id of a published Lambda version, else empty.
+        definition: the resource's part of the template.
+        published: the hash in the logical id of a published Lambda version; empty for other types.
     """
 
     logical_id: str
@@ -81,12 +81,12 @@ class Resource:
 
     @property
     def type(self) -> str:
-        """CloudFormation's name of the type."""
+        """The type in CloudFormation, for example `AWS::S3::Bucket`."""
         return str(self.definition["Type"])
 
     @property
     def properties(self) -> Mapping[str, Value]:
-        """As in the template."""
+        """The properties in the template."""
         properties: Mapping[str, Value] = self.definition.get("Properties", {})
         return properties
 
@@ -96,9 +96,9 @@ class Stack:
     """One stack, as CloudFormation receives it.
 
     Attributes:
-        name: CloudFormation's name.
-        template: its template.
-        environment: name of its stage, empty outside of every stage.
+        name: the name in CloudFormation.
+        template: the parsed template.
+        environment: the name of the stack's stage; empty outside of all stages.
         title: the construct's name within its environment.
         file: the file of the template.
         construct_names: the construct's path within the stack, by logical id without hash.
@@ -115,14 +115,14 @@ class Stack:
     construct_names: Mapping[str, str] = field(default_factory=dict)
 
     def definitions(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield logical id and definition of the resources of these types, or of all."""
+        """Yield logical id and definition of the resources of `types`; without types, of all."""
         for logical_id, definition in self.template.get("Resources", {}).items():
             if not types or definition["Type"] in types:
                 yield logical_id, definition
 
     @cached_property
     def resources(self) -> dict[str, Resource]:
-        """The resources by logical id; ids and references are without hashes of versions."""
+        """The resources by logical id; ids and references lack the hashes of published versions."""
         hashes = {match[1]: match[2] for match in _PUBLISHED_ID.finditer(json.dumps(self.template))}
         return {
             logical_id: Resource(
@@ -151,11 +151,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class Environment:
-    """One stage of the app, or the stacks outside of every stage.
+    """One stage of the app, or the stacks outside of all stages.
 
     Attributes:
-        stacks: its stacks by title.
-        assets: file or folder of each asset, by the asset's hash.
+        stacks: the stacks by title.
+        assets: the file or folder of each asset, by the asset's hash.
     """
 
     name: str
@@ -198,10 +198,10 @@ class Environment:
 
 
 def artifacts(folder: Path, environment: str = "") -> Iterator[AssemblyArtifact]:
-    """Yield the artifacts that the assembly's manifests name; other files there are stale.
+    """Yield the artifacts in the assembly's manifests; other files of the folder are stale.
 
     Raises:
-        FileNotFoundError: there is no assembly in `folder`.
+        FileNotFoundError: `folder` contains no assembly.
     """
     for id_, content in read_json(folder / "manifest.json").get("artifacts", {}).items():
         artifact = AssemblyArtifact(environment, folder, id_, content)
@@ -213,17 +213,17 @@ def artifacts(folder: Path, environment: str = "") -> Iterator[AssemblyArtifact]
 
 
 def read_assembly(folder: Path = ROOT / "cdk.out") -> list[Stack]:
-    """Read every stack of the assembly, in the order of their names.
+    """Read every stack of the assembly, in the order of the stacks' names.
 
     Raises:
-        FileNotFoundError: there is no assembly in `folder`.
+        FileNotFoundError: `folder` contains no assembly.
     """
     stacks = [_stack(artifact) for artifact in artifacts(folder) if artifact.type == _STACK]
     return sorted(stacks, key=lambda stack: stack.name)
 
 
 def by_environment(stacks: Iterable[Stack]) -> dict[str, list[Stack]]:
-    """Return stacks by the name of their environment, empty outside of every environment."""
+    """Group stacks by the name of their environment; the name is empty outside of all stages."""
     environments: dict[str, list[Stack]] = {}
     for stack in stacks:
         environments.setdefault(stack.environment, []).append(stack)
@@ -231,10 +231,10 @@ def by_environment(stacks: Iterable[Stack]) -> dict[str, list[Stack]]:
 
 
 def read_environments(folder: Path) -> dict[str, Environment]:
-    """Read the environments of the assembly, by name; see `OUTSIDE`.
+    """Read the environments of the assembly by name; stacks without a stage are in `OUTSIDE`.
 
     Raises:
-        AssemblyError: the folder does not contain a cloud assembly that this can read.
+        AssemblyError: the folder does not contain a readable cloud assembly.
     """
     try:
         return {environment.name: environment for environment in _environments(folder)}
@@ -243,12 +243,13 @@ def read_environments(folder: Path) -> dict[str, Environment]:
 
 
 def environments_id(folder: Path) -> str:
-    """Return the SHA-256 of the templates of all environments, which name their assets by hash.
+    """Return the SHA-256 of the templates of all environments.
 
-    Stacks outside of every environment do not count: a pipeline does not change the environments.
+    Templates contain the hashes of their assets. Stacks outside of all stages are excluded, because
+    a pipeline does not change the environments.
 
     Raises:
-        FileNotFoundError: there is no assembly in `folder`.
+        FileNotFoundError: `folder` contains no assembly.
     """
     digests = sorted(
         (stack.name, hashlib.sha256(stack.file.read_bytes()).hexdigest())
@@ -259,7 +260,7 @@ def environments_id(folder: Path) -> str:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a file of the assembly."""
+    """Parse a JSON file of the assembly."""
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 

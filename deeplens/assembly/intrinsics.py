@@ -1,9 +1,10 @@
-"""Template values with intrinsic functions, as text that people read and comparisons use.
+"""Conversion of intrinsic functions in templates to text, for people and for comparisons.
 
-`Resolver` replaces a reference by `${ModelStore/Models/Key.Arn}`: the names of stack and construct,
-which are equal on both sides and in every stack that imports the value. A reference contains no
-colon; an IAM or IoT policy variable such as `${iot:Connection.Thing.ThingName}` does. `text` needs
-no other resource, and a reference contains the logical id.
+`Resolver` replaces a reference with the names of stack and construct, for example
+`${ModelStore/Models/Key.Arn}`. These names are equal in both compared assemblies, and in every
+stack that imports the value. In contrast to an IAM or IoT policy variable such as
+`${iot:Connection.Thing.ThingName}`, a reference contains no colon. `text` reads no other resource,
+so its references contain the logical id.
 """
 
 import json
@@ -23,11 +24,11 @@ _SUB = re.compile(r"\$\{(!?)([^}]*)\}")
 
 @dataclass(frozen=True)
 class Resolver:
-    """Converts intrinsic functions to text.
+    """A converter of intrinsic functions to text.
 
     Attributes:
-        refer: returns the name of a resource of this stack for its logical id.
-        exported: returns the text of an export for its name.
+        refer: function from the logical id of a resource of this stack to the resource's name.
+        exported: function from the name of an export to the export's value as text.
         pseudo: values of pseudo parameters, such as `AWS::Region`.
     """
 
@@ -36,7 +37,7 @@ class Resolver:
     pseudo: Mapping[str, str]
 
     def resolve(self, value: Value) -> Value:
-        """Return any part of a template, with its intrinsic functions as text."""
+        """Return `value`, any part of a template, with its intrinsic functions as text."""
         if isinstance(value, list):
             return [self.resolve(item) for item in value]
         if not isinstance(value, dict):

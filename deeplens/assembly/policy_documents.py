@@ -10,7 +10,7 @@ POLICY_TYPES = ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePo
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a list as it is, another value as a list of one, and None as an empty list."""
+    """Return a list unchanged, None as an empty list, and any other value in a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -31,7 +31,7 @@ def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the policy documents of roles, managed and inline, by logical id."""
+    """Yield logical id and document of each managed and inline policy of roles."""
     for logical_id, policy in stack.definitions(*POLICY_TYPES):
         yield logical_id, policy["Properties"]["PolicyDocument"]
     for logical_id, role in stack.definitions("AWS::IAM::Role"):
@@ -40,7 +40,7 @@ def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every policy document of a stack: of identities, of resources, and of trust."""
+    """Yield logical id and document of each identity, resource and trust policy of a stack."""
     for logical_id, definition in stack.definitions():
         for document in documents_in(definition.get("Properties", {})):
             yield logical_id, document
@@ -49,7 +49,8 @@ def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 def documents_in(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every policy document in a resource's properties, at any depth."""
     if isinstance(value, dict):
-        # A release's custom resource has a string with the same name: its signed statement.
+        # A release's custom resource also has a property `Statement`, a string with the signed
+        # statement.
         if isinstance(value.get("Statement"), dict | list) and "PolicyName" not in value:
             yield value
             return
@@ -65,7 +66,7 @@ def is_in_account(arn: str, account: str) -> bool:
     if arn.startswith("${"):
         return True
     parts = arn.split(":", 5)
-    return len(parts) > 5 and "*" not in parts[2] and parts[4] == account  # noqa: PLR2004 - an ARN
+    return len(parts) > 5 and "*" not in parts[2] and parts[4] == account  # noqa: PLR2004 - an ARN has six parts
 
 
 def is_everybody(principal: Any) -> bool:
@@ -83,7 +84,7 @@ def denies_without_tls(statement: dict[str, Any], actions: set[str], resources: 
 
 
 def denies_everybody(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
-    """Return whether a statement, without its condition, denies `actions` to everybody."""
+    """Return whether a statement denies `actions` on `resources` to all, condition ignored."""
     return (
         statement["Effect"] == "Deny"
         and is_everybody(statement.get("Principal"))

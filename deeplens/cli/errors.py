@@ -13,7 +13,7 @@ import click
 
 from model_tools.cli.errors import INTERRUPTED, ReportingGroup, as_click_error, failed, wrong_input
 
-# The set-up of packages that not every installation has.
+# Hints for packages that some installations do not contain.
 _HINTS = {
     "cfnlint": "run `make setup-development` in a checkout, or `pip install '.[review]'`",
     "local_aws": "run `deeplens local` in a checkout, after `make setup`",
@@ -21,10 +21,10 @@ _HINTS = {
 
 
 class OperatorGroup(ReportingGroup):
-    """Reports the errors of this package, of AWS, and unexpected ones."""
+    """A group that reports the errors of this package and of AWS, and unexpected errors."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and convert its errors to messages and exit codes."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -32,13 +32,13 @@ class OperatorGroup(ReportingGroup):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - a user gets a message and the file with the rest
+        except Exception as error:  # noqa: BLE001 - users get a message and a file with the traceback
             raise (reported(error) or _unexpected(error)) from None
 
 
 def reported(error: Exception) -> click.ClickException | None:
-    """Return the message of an error that a user, a file or a service causes; else None."""
-    # Imported after an error: `--help` and completion are fast without them.
+    """Return the message for an error caused by a user, a file or a service; else None."""
+    # Imported only after an error, so that `--help` and completion are fast.
     from botocore.exceptions import BotoCoreError, ClientError
 
     from deeplens.assembly import AssemblyError
@@ -62,8 +62,8 @@ def reported(error: Exception) -> click.ClickException | None:
             return failed(f"AWS did not answer: {error}")
         case ModuleNotFoundError(name=str(name)) if hint := _HINTS.get(name.partition(".")[0]):
             return failed(f"{name} is not installed: {hint}")
-    # A step of `deeplens local` has an exit code: its module imports the emulator, which the wheel
-    # does not contain.
+    # Errors of `deeplens local` are identified by their exit code: their module imports the
+    # emulator, which the wheel does not contain.
     return failed(error) if hasattr(error, "exit_code") else as_click_error(error)
 
 

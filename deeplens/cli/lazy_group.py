@@ -1,4 +1,4 @@
-"""A group of commands whose modules are imported when one of them runs."""
+"""A click group that imports the module of a command when the command runs."""
 
 import importlib
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it runs, so that `--help` and completion are fast.
+    """A group that imports a command when it runs, so that `--help` and completion are fast.
 
     Args:
-        lazy: the line of each command in the help of the group, by its name.
-        package: contains a module for each command, in which a click command has the same name.
-        targets: `module:name` of the commands that are elsewhere.
+        lazy: the help line of each command, by the command's name.
+        package: the package with a module for each command; a module and its command share a name.
+        targets: `module:name` of the commands in other modules, by the command's name.
     """
 
     def __init__(
@@ -27,12 +27,12 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self._lazy, self._package, self._targets = lazy, package, targets or {}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - of click
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order in which they are declared."""
         return list(self._lazy)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - of click
-        """Return a command, imported, or None if the group has no such command."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command; None if the group has no such command."""
         if cmd_name not in self._lazy:
             return None
         name = cmd_name.replace("-", "_")
@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - of click
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the list of commands without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self._lazy.items()))

@@ -9,7 +9,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 class _Root(OperatorGroup, LazyGroup):
-    """Reports errors, and imports a group when one of its commands runs."""
+    """The root group, which reports errors, and imports a group when one of its commands runs."""
 
 
 @click.group(

@@ -1,6 +1,6 @@
-"""The commands `model-tools` and `fleet` of earlier releases, which print and run the new ones.
+"""Deprecated commands `model-tools` and `fleet`, which print and run their replacements.
 
-They are removed with the next release.
+The next release removes them.
 """
 
 import shlex
@@ -11,7 +11,7 @@ import click
 
 from deeplens.cli.main import main
 
-# New words by old words, the longest first; the empty key is that of all other commands.
+# New words by old words, the longest first; the empty key applies to all other commands.
 _MODEL_TOOLS = {
     ("models", "crown"): ("release", "promote"),
     ("models", "gate"): ("release", "check"),
@@ -41,11 +41,11 @@ def fleet() -> None:
 
 
 def renamed(words: list[str], names: Mapping[tuple[str, ...], tuple[str, ...]]) -> list[str]:
-    """Return the words of the new command."""
+    """Return the arguments of the new command for those of a deprecated command."""
     old = next(old for old in names if tuple(words[: len(old)]) == old)
     rest = words[len(old) :]
     if "--now" in names[old] and len(rest) > 1 and not rest[1].startswith("-"):
-        # `fleet rollback ENVIRONMENT RELEASE`: the release is an option now.
+        # The argument RELEASE of `fleet rollback ENVIRONMENT RELEASE` is now an option.
         rest.insert(1, "--to")
     return [*names[old], *rest]
 

@@ -6,8 +6,8 @@ import click
 
 
 def examples(*lines: str) -> str:
-    """Return the epilog of a command's help that shows how it is called."""
-    # The first line is click's mark for text that is not wrapped.
+    """Return the epilog of a command's help, with example calls."""
+    # `\b` prevents click from wrapping the following lines.
     return "\b\nExamples:\n" + "\n".join(f"  deeplens {line}" for line in lines)
 
 

@@ -26,7 +26,7 @@ DOCUMENT_NAMES = ("provenance.intoto.json", "sbom.cdx.json")
 _LARGEST_STATEMENT_BYTES = 64 << 10
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
-# RuntimeError: encrypted, an unknown compression, or JSON that is nested too deeply.
+# RuntimeError is raised for encryption, unknown compression, and JSON that is nested too deeply.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
 
 
@@ -49,9 +49,8 @@ def load_artifact(
 ) -> ModelArtifact:
     """Find the pinned artifact below `models` and check its bytes.
 
-    If `signing` requires a signature, the statement must exist. The signature itself is verified
-    by the release commands, at deploy, and on each camera, where this checkout cannot disable the
-    check.
+    If `signing` requires a signature, the statement must exist. The release commands, the deploy
+    and each camera verify the signature itself. A checkout cannot disable the check on cameras.
 
     Raises:
         ConfigError: the artifact is absent, or its bytes, manifest or statement are not valid.
@@ -88,7 +87,7 @@ def load_artifact(
 def hash_in_background(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
     """Hash the pinned artifacts, which may be large, in a thread while the context runs.
 
-    `load_artifact` uses the digests afterwards; it also reports errors in artifacts.
+    `load_artifact` then uses these digests, and reports errors in artifacts.
     """
     with ThreadPoolExecutor(max_workers=1) as background:
         for environment in environments:

@@ -9,14 +9,15 @@ LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 
 
 
 class ConfigError(Exception):
-    """An environment file, or an artifact that it pins, is not valid.
+    """Raised if an environment file, or an artifact that it pins, is not valid.
 
-    Each line of the text is one problem: the file, the key, the value, and the values that work.
+    Each line of the message is one problem: the file, the key, the value, and the values that work.
     """
 
 
 class ConfigSection(BaseModel):
-    """A section that rejects unknown keys and values of another type, and is immutable."""
+    """An immutable section that rejects unknown keys and values of other types."""
 
-    # A validator is built when it is first used: most sections are read as parts of an environment.
+    # The validators of sections are built on first use, because the environment's validator
+    # includes most sections.
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)

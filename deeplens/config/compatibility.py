@@ -1,4 +1,4 @@
-"""Settings of one environment that exclude each other; each message contains ones that work."""
+"""Checks of settings that exclude each other; each message contains settings that work."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Checks of environments against each other; each message begins with the name of a file."""
+"""Checks for conflicts between environments; each message begins with the name of a file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations

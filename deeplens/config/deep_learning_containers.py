@@ -1,8 +1,8 @@
 """AWS Deep Learning Containers: registries, frameworks, versions, tags.
 
 Sources: AWS' list of available images (github.com/aws/deep-learning-containers), and the tables of
-the SageMaker Python SDK (`image_uri_config/tensorflow.json` and `mxnet.json`), whose short tags
-these are. A test compares the registries with those of aws-cdk-lib.
+the SageMaker Python SDK (`image_uri_config/tensorflow.json` and `mxnet.json`), which contain these
+short tags. A test compares the registries with those of aws-cdk-lib.
 """
 
 import re
@@ -15,7 +15,8 @@ from deeplens.config.aws_environment import AwsEnvironment
 Framework = Literal["tensorflow", "mxnet"]
 Purpose = Literal["inference", "training"]
 
-# Owners of the registries of Regions that do not use the usual account; only GREENGRASS_REGIONS.
+# The account of the registries in most Regions; `_OTHER_REGISTRIES` contains the exceptions among
+# GREENGRASS_REGIONS.
 USUAL_REGISTRY = "763104351884"
 _OTHER_REGISTRIES = MappingProxyType(
     {
@@ -26,7 +27,7 @@ _OTHER_REGISTRIES = MappingProxyType(
         "us-gov-west-1": "442386744353",
     }
 )
-# `{processor}` is cpu or gpu.
+# `{processor}` is replaced with cpu or gpu.
 _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProxyType(
     {
         ("tensorflow", "inference"): {
@@ -56,7 +57,7 @@ _LOCAL_STORAGE_FAMILY = re.compile(r"(g|p)[4-9]\w*|[a-z]+[0-9]+[a-z]*d[a-z]*")
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """An image of AWS in the registry of a Region."""
+    """A container image in AWS' registry of a Region."""
 
     account: str
     region: str
@@ -93,7 +94,7 @@ def container_image(
 
 
 def supported_versions(framework: Framework, purpose: Purpose) -> tuple[str, ...]:
-    """Return the versions of the table, newest first."""
+    """Return the supported versions of a framework, newest first."""
     return tuple(_TAGS.get((framework, purpose), {}))
 
 
@@ -113,12 +114,12 @@ def has_gpu(instance_type: str) -> bool:
 
 
 def runs_images(instance_type: str) -> bool:
-    """Return whether the images run on an instance type: not on Graviton, Inferentia, Trainium."""
+    """Return whether the images run on the type: not on Graviton, Inferentia and Trainium."""
     return not _OTHER_PROCESSOR_FAMILY.fullmatch(_family(instance_type))
 
 
 def has_local_storage(instance_type: str) -> bool:
-    """Return whether an instance has local storage, which its hardware encrypts, without KMS."""
+    """Return whether an instance type has local storage; its hardware encrypts it, without KMS."""
     return bool(_LOCAL_STORAGE_FAMILY.fullmatch(_family(instance_type)))
 
 

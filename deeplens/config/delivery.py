@@ -1,6 +1,6 @@
 """`delivery.toml`: the optional pipeline that delivers releases from environment to environment.
 
-The file is next to `environments/`. Without it, there is no pipeline.
+The file is next to `environments/`. Without the file, the app has no pipeline.
 """
 
 from collections.abc import Sequence
@@ -99,10 +99,10 @@ class DeliveryConfig(ConfigSection):
 def load_delivery(
     file: Path, environments: Sequence[EnvironmentConfig]
 ) -> tuple[DeliveryConfig, list[EnvironmentConfig]] | None:
-    """Read the file of the pipeline, and return it with its environments in their order.
+    """Read delivery.toml; return it with its environments in order, or None if it is absent.
 
     Raises:
-        ConfigError: the file is not valid, or its order is not that of `promoted_from`.
+        ConfigError: the file is not valid, or its order differs from `promoted_from`.
     """
     try:
         values = read_toml(file)
@@ -129,7 +129,8 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         for name in names
         if name not in allowed
     ]
-    # A challenger takes releases from the same environment as its champion, and passes none on.
+    # A challenger receives releases from the same environment as its champion; no environment
+    # receives releases from a challenger.
     way = [name for name in delivery.environments if name in known and not known[name].challenges]
     order: list[str | None] = [None, *way]
     problems += [

@@ -1,4 +1,4 @@
-"""The free disk that a device needs for its next release, derived from the pinned files."""
+"""The free disk space that a device needs for its next release, derived from the pinned files."""
 
 import zipfile
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from deeplens.config.artifact import ModelArtifact
 from deeplens.config.runtime import RuntimeArchive
 
 _MIB = 1 << 20
-# The next release, with the size of this one, and the files of a failed deployment.
+# The next release, estimated as large as this one, and the files of a failed deployment.
 _RELEASES = 2
-# Relative to the archive: the archive, its unpacked wheels, and the installed environment.
-# Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.
+# Disk space relative to the archive's size: the archive, its unpacked wheels, and the installed
+# environment. Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.
 _RUNTIME_FACTOR = 5
-# Nucleus classic needs 20 MiB of free disk for a download; the camera leaves 128 MiB free.
+# Nucleus classic needs 20 MiB of free disk space for a download; the camera leaves 128 MiB free.
 _LEAST_MIB = 256
-# Models of a similar size have the same threshold, so that most releases change no alarm.
+# Thresholds are rounded up to steps, so that a model of similar size does not change the alarm.
 _STEP_MIB = 64
 
 
 def least_free_disk_mib(artifact: ModelArtifact, runtimes: Sequence[RuntimeArchive]) -> int:
-    """Return the free disk, in MiB, below which the download of the next release can fail.
+    """Return the free disk space, in MiB, below which the download of the next release can fail.
 
-    Greengrass stores each archive and its unpacked files. The current release is on the disk
-    already, so only the next one counts.
+    Greengrass stores each archive and its unpacked files. The space of the current release is
+    already in use, so only the next release counts.
 
     Args:
         artifact: the pinned model.

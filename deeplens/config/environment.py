@@ -35,7 +35,7 @@ _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
 
 class EnvironmentConfig(ConfigSection):
-    """An environment; `name` and `file` are not keys: the name is that of the file."""
+    """An environment; `name` is the stem of its file, and neither `name` nor `file` is a key."""
 
     name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
     file: Annotated[Path, Field(exclude=True)]
@@ -117,9 +117,9 @@ class EnvironmentConfig(ConfigSection):
     def inference_component(self) -> str:
         """The name of the component that runs the camera's loop.
 
-        The classic nucleus chooses how it runs a component when it first loads the name, so on a
-        classic fleet the two kinds have two names. Source: aws-greengrass-nucleus, Kernel.java,
-        `locate`.
+        The classic nucleus selects the kind of a component when it first loads the name. On a
+        classic fleet, the two kinds therefore have two names. Source: aws-greengrass-nucleus,
+        Kernel.java, `locate`.
         """
         is_other_kind = self.component == "generic" and self.fleet.core_runtime == "classic"
         return f"deeplens.{self.name}.{'camera' if is_other_kind else 'inference'}"
@@ -167,7 +167,7 @@ class EnvironmentConfig(ConfigSection):
 
     @model_validator(mode="after")
     def _wave_groups_have_names(self) -> "EnvironmentConfig":
-        """Reject a fleet for whose waves by percentage no valid thing group name exists."""
+        """Reject a thing group name that makes the names of the wave groups too long."""
         longest = f"deeplens-{self.name}-wave-{len(self.rollout.waves)}-of-{self.fleet.thing_group}"
         has_shares = any(wave.percent is not None for wave in self.rollout.waves)
         if has_shares and len(longest) > _LONGEST_GROUP_NAME:

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from deeplens.config.base import ConfigSection
 
-# AWS IoT accepts a colon in these names; Greengrass does not (installer arguments).
+# AWS IoT accepts a colon in these names; Greengrass does not (arguments of its installer).
 ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 

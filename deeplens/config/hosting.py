@@ -98,7 +98,7 @@ class VariantConfig(ConfigSection):
 
 
 class ScalingConfig(ConfigSection):
-    """The number of instances of each variant, as a function of its requests."""
+    """Automatic scaling of each variant by the number of requests per instance."""
 
     minimum_instances: Annotated[
         int, Field(ge=1, le=100, description="minimum number of instances of each variant")
@@ -190,7 +190,7 @@ class HostingConfig(ConfigSection):
         LogRetentionDays, Field(description="retention of the log of the containers")
     ] = 30
     scaling: ScalingConfig | None = None
-    # Each has three alarms, and SageMaker monitors at most ten while a new version bakes.
+    # Each variant has three alarms; SageMaker monitors at most ten alarms during a bake time.
     variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
 
     @model_validator(mode="after")
@@ -214,7 +214,7 @@ class HostingConfig(ConfigSection):
         return self
 
     def _fits_mode(self) -> None:
-        """Reject keys that the mode does not have, before SageMaker does minutes later."""
+        """Reject keys that the mode does not support, minutes before SageMaker rejects them."""
         other_mode_keys = _INSTANCE_ONLY if self.mode == "serverless" else _SERVERLESS_ONLY
         for variant in self.variants:
             for key in other_mode_keys:

@@ -1,6 +1,6 @@
 """JSON Schemas of the TOML files in environments/ and of delivery.toml, for editors and validators.
 
-They contain what a schema can express of a key. Rules that relate several keys are checked when a
+A schema contains the rules for single keys. Rules that relate several keys are checked when a
 file is read.
 """
 
@@ -22,21 +22,21 @@ DERIVED_DEFAULTS = {
 
 
 class _TomlSchema(GenerateJsonSchema):
-    """The schema of a TOML file, which has no null, in a dialect that its editors implement."""
+    """A generator for TOML files, which have no null, in a dialect that TOML editors support."""
 
     schema_dialect = "http://json-schema.org/draft-07/schema#"
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Return False: a title that repeats the key explains nothing."""
+        """Return False, because a title would only repeat the key."""
         del schema
         return False
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Return the schema of the value: None is an absent key."""
+        """Return the schema without null, because an absent key represents None."""
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema with its default, unless that is None or a section."""
+        """Return the schema with its default, unless the default is None or a section."""
         described = super().default_schema(schema)
         if described.get("default") is None or isinstance(described["default"], dict):
             described.pop("default", None)

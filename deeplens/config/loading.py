@@ -1,4 +1,4 @@
-"""Read environment files; each problem is a line with the file and the key."""
+"""Reader of environment files; each problem is a line with the file and the key."""
 
 import difflib
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from deeplens.config.toml_files import (
 )
 
 _LONGEST_KEY = 120
-# The message for a region lists all of them.
+# The message for an invalid Region lists all Regions.
 _LONGEST_MESSAGE = 1000
 
-# Expected values by pydantic's type of the error; names in braces are of the error's context.
+# Expected values by the type of pydantic's error; names in braces are in the error's context.
 _EXPECTED = {
     "bool_type": "true or false",
     "float_type": "a number",
@@ -55,7 +55,7 @@ def load_environments(folder: Path) -> list[EnvironmentConfig]:
 
 
 def find_environment(environments: Sequence[EnvironmentConfig], name: str) -> EnvironmentConfig:
-    """Return the environment of a name; raise `ConfigError` with the names that exist."""
+    """Return the environment `name`; if it is absent, raise `ConfigError` with all names."""
     for environment in environments:
         if environment.name == name:
             return environment
@@ -94,7 +94,7 @@ def load_environment(file: Path) -> EnvironmentConfig:
 
 
 def explain(problem: Any, model: type[BaseModel] = EnvironmentConfig) -> str:
-    """Return one line about the problem that pydantic found in a key of `model`."""
+    """Return one line about a problem that pydantic found in a key of `model`."""
     key = one_line(".".join(str(part) for part in problem["loc"]), _LONGEST_KEY)
     given = shown(problem["input"])
     if key == "name":

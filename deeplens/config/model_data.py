@@ -19,7 +19,7 @@ _MOST_MEMBERS = 10_000
 
 @dataclass(frozen=True)
 class ModelData:
-    """An archive with files that the container of its framework loads, and its SHA-256."""
+    """A model archive that the container of its framework can load, and its SHA-256."""
 
     path: Path
     digest: str
@@ -58,7 +58,7 @@ def _sha256(path: Path, _modified_ns: int) -> str:
 
 @cache
 def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
-    """Return the reason why the container cannot load the archive; only names are read."""
+    """Return the reason why the container cannot load the archive; read only its file names."""
     names = []
     try:
         with tarfile.open(path, "r:gz") as archive:

@@ -1,6 +1,6 @@
 """`[rollout]`: waves, the rule of the gate, and the rate of the job.
 
-`timeline` returns, before a deploy, the number of devices that may run a bad release over time.
+Before a deploy, `timeline` returns the number of devices over time that may run a bad release.
 """
 
 import math
@@ -13,12 +13,13 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from deeplens.config.base import ConfigSection
 from deeplens.config.fleet import ThingGroupName
 
-# A deploy waits in a Lambda function, whose limit is 15 minutes; the rest is for its response.
+# A deploy waits in a Lambda function, whose limit is 15 minutes; the remaining time is for the
+# response.
 LONGEST_WAIT_SECONDS = 780
 
 
 def _with_decimals(value: float, *, digits: int) -> float:
-    """Return a number that AWS IoT accepts: it rejects more digits after the decimal point."""
+    """Return `value`; raise `ValueError` if it has more than `digits` decimals, AWS IoT's limit."""
     rounded = round(value, digits)
     if rounded != value:
         raise ValueError(
@@ -136,7 +137,7 @@ class RateConfig(ConfigSection):
 
 
 class AbortConfig(ConfigSection):
-    """The failures at which the IoT job itself stops notifying devices."""
+    """The share of failures at which the IoT job stops notifying devices."""
 
     failed_percent: Annotated[
         float,
@@ -167,7 +168,7 @@ class AbortConfig(ConfigSection):
 
 
 class RolloutConfig(ConfigSection):
-    """The order in which devices get a release, the rule of the gate, and its time limits."""
+    """The order in which devices receive a release, the rule of the gate, and its time limits."""
 
     wait_seconds: Annotated[
         int,
@@ -288,7 +289,7 @@ class RolloutConfig(ConfigSection):
 
 @dataclass(frozen=True)
 class Moment:
-    """From `at_seconds` on, at most `exposed_devices` may run the new release."""
+    """A step of a timeline: from `at_seconds`, at most `exposed_devices` run the new release."""
 
     at_seconds: int
     what: str
@@ -296,11 +297,11 @@ class Moment:
 
 
 def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) -> list[Moment]:
-    """Return the latest begin of each step, and the worst-case number of exposed devices.
+    """Return the latest start of each step, and the worst-case number of exposed devices.
 
     In the worst case, devices install the release at the rate of the job, beginning with those
-    that do not have it; every gate needs its maximum time; and the release is bad on all devices.
-    If a gate passes early, the next step begins earlier; the numbers are the same.
+    that do not have it. Every gate needs its maximum time, and the release is bad on all devices.
+    If a gate passes early, the next step starts earlier; the numbers are the same.
 
     Args:
         rollout: the plan.
@@ -312,7 +313,7 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
     for number, wave in enumerate(rollout.waves, start=1):
         if wave.percent is not None:
             what = f"wave {number}: {wave.percent:g} % of the fleet"
-            # Each share contains the one before; thing groups may overlap in any way.
+            # Each share includes the previous share; thing groups may overlap in any way.
             size = math.ceil(devices * wave.percent / 100)
         else:
             what = f"wave {number}: {wave.thing_group}"
@@ -344,7 +345,7 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
 
 
 def _notified(rate: RateConfig | None, devices: int, seconds: int) -> list[tuple[int, int]]:
-    """Return the seconds of each full minute, and the maximum of devices notified by then."""
+    """Return each full minute, in seconds, with the maximum number of devices notified by then."""
     if rate is None:
         return [(0, devices)]
     moments, notified = [], 0

@@ -22,7 +22,7 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RuntimeConfig(ConfigSection):
-    """SHA-256 of the archive of each architecture; without any, devices have their own packages."""
+    """SHA-256 of each architecture's archive; without archives, devices use their own packages."""
 
     amd64: Annotated[
         _Digest | None,
@@ -38,7 +38,7 @@ class RuntimeConfig(ConfigSection):
     ] = None
 
     def to_pins(self) -> dict[str, str]:
-        """Return the digests by Greengrass' name of the architecture."""
+        """Return the digests by Greengrass' names of the architectures."""
         pins = {"amd64": self.amd64, "aarch64": self.aarch64}
         return {architecture: digest for architecture, digest in pins.items() if digest}
 
@@ -53,7 +53,7 @@ class RuntimeArchive:
 
 
 def load_runtime(folder: Path, pins: RuntimeConfig) -> tuple[RuntimeArchive, ...]:
-    """Find the pinned archives below `folder` and check them; raise `ConfigError`."""
+    """Find and check the pinned archives below `folder`; raise `ConfigError` if one is invalid."""
     return tuple(
         _archive(folder, architecture, digest) for architecture, digest in pins.to_pins().items()
     )

@@ -9,12 +9,14 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from deeplens.config.base import ConfigSection
 
-# SubjectPublicKeyInfo of an uncompressed point on P-256: these bytes, then 64 of the point.
+# SubjectPublicKeyInfo of an uncompressed point on P-256 begins with these bytes; the 64 bytes of
+# the point follow.
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _P256_BYTES = len(_P256) + 64
 _KEY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-# A multiple of three bytes: in base64, every such key begins with the same characters.
+# The prefix is a multiple of three bytes, so every such key begins with the same characters in
+# base64.
 _PublicKey = Annotated[
     str,
     WithJsonSchema(
@@ -102,5 +104,5 @@ class SigningConfig(ConfigSection):
 
     @property
     def is_on(self) -> bool:
-        """True if releases are verified."""
+        """True if signatures of releases are verified."""
         return bool(self.public_keys)

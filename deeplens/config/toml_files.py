@@ -1,4 +1,4 @@
-"""Read TOML files of any content within limits."""
+"""Reader of TOML files with any content, within limits."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 from deeplens.config.base import ConfigError
 
 _LARGEST_BYTES = 1 << 20
-# TOML's own limit of integers.
+# TOML's limit for integers.
 _LARGEST_INTEGER = 2**63 - 1
 _MOST_PROBLEMS = 20
 _LONGEST_SHOWN = 80
@@ -18,9 +18,9 @@ def read_toml(file: Path) -> dict[str, Any]:
     """Return a TOML file's content.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ConfigError: it cannot be read, is not TOML, or contains a character or a number that no
-            setting has.
+        FileNotFoundError: the file does not exist.
+        ConfigError: the file cannot be read, is not TOML, or contains a character or a number that
+            is not valid in any setting.
     """
     if file.exists() and not file.is_file():
         raise ConfigError(f"{file}: is not a regular file")
@@ -36,7 +36,8 @@ def read_toml(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{file}: not valid TOML: it is nested too deeply") from None
     except ValueError as error:
-        # TOMLDecodeError and UnicodeDecodeError; and int's own error for thousands of digits.
+        # ValueError includes TOMLDecodeError, UnicodeDecodeError, and int's error for thousands of
+        # digits.
         raise ConfigError(f"{file}: not valid TOML: {one_line(str(error))}") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
@@ -46,7 +47,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def listed(file: Path, problems: list[str]) -> str:
-    """Return an error's text: a line for each of the first problems, and how many follow."""
+    """Return an error's text: a line for each of the first problems, and the number of others."""
     lines = [f"{file}: {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"{file}: and {len(problems) - _MOST_PROBLEMS} more problems")
@@ -54,12 +55,12 @@ def listed(file: Path, problems: list[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a wrong value as an error shows it: quoted, on one line, cut if it is long."""
+    """Return an invalid value for a message: quoted, on one line, truncated if it is long."""
     return one_line(repr(value), _LONGEST_SHOWN)
 
 
 def one_line(text: str, longest: int = 400) -> str:
-    """Return text with unprintable characters escaped, cut if it is long."""
+    """Return text with unprintable characters escaped, truncated to `longest` characters."""
     cut = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()

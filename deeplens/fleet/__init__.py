@@ -2,5 +2,5 @@
 
 Errors:
 
-    FleetError           a command is not possible; the message contains what works
+    FleetError           raised if a command is not possible; the message contains a solution
 """

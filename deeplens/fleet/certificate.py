@@ -15,7 +15,7 @@ from deeplens.fleet.errors import FleetError
 
 
 def is_active(iot: Any, certificate_id: str) -> bool:
-    """Return whether AWS IoT has the certificate and accepts it."""
+    """Return whether the certificate exists in AWS IoT and is active."""
     try:
         described = iot.describe_certificate(certificateId=certificate_id)
     except iot.exceptions.ResourceNotFoundException:
@@ -35,14 +35,13 @@ def certificate_id_of(arn: str) -> str:
 
 
 def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, policy: str) -> str:
-    """Create a key pair and a certificate, and attach it to the thing and the policy.
+    """Create a key pair and a certificate, attach the certificate, and return its id.
 
-    The result is the id of the certificate.
-
-    A certificate that could not be attached is revoked, and its key is deleted.
+    The certificate is attached to the thing and the policy. If this fails, the certificate is
+    revoked and its key is deleted.
 
     Raises:
-        FleetError: the fleet's policy or thing group is gone.
+        FleetError: the fleet's policy or thing group does not exist.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     request = (
@@ -71,7 +70,8 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
         iot.attach_thing_principal(
             thingName=thing,
             principal=issued["certificateArn"],
-            # The policy contains the thing's name, also if the core connects as `thing#2`.
+            # With an exclusive attachment, the policy variable is the thing's name even for the
+            # client id `thing#2`.
             thingPrincipalType="EXCLUSIVE_THING",
         )
     except BaseException as error:
@@ -93,7 +93,7 @@ def revoke(
     """Revoke a certificate, detach it from everything, and delete it.
 
     Raises:
-        FleetError: AWS IoT does not delete it within about a minute; it is inactive all the same.
+        FleetError: AWS IoT does not delete the inactive certificate within about a minute.
     """
     certificate_id = certificate_id_of(certificate_arn)
     iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")

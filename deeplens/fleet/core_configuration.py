@@ -22,7 +22,7 @@ CORE_ROOT = {
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 
-# The limit of nucleus lite.
+# Nucleus lite cannot read a longer endpoint.
 _LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
 
 
@@ -31,7 +31,7 @@ class CoreConfiguration:
     """The initial configuration of the core software; deployments add to it.
 
     Raises:
-        WrongInputError: the credentials endpoint is longer than nucleus lite can read.
+        WrongInputError: the credentials endpoint is too long for nucleus lite.
     """
 
     thing: str
@@ -56,7 +56,7 @@ class CoreConfiguration:
     def text(self) -> str:
         """Return the file's text."""
         classic = self.runtime == "classic"
-        # JSON strings are valid YAML, so a name cannot end its quotation marks.
+        # JSON strings are valid YAML, in which quotation marks of a name are escaped.
         system = {
             "certificateFilePath": str(self.root / "device.pem.crt"),
             "privateKeyPath": str(self.root / "private.pem.key"),
@@ -71,7 +71,8 @@ class CoreConfiguration:
             "iotCredEndpoint": self.credentials_endpoint,
             "greengrassDataPlanePort": _DATA_PLANE_PORT,
         }
-        # Nucleus lite deploys nothing without it; the installer of classic sets the same value.
+        # Nucleus lite deploys nothing without this user; the installer of classic sets the same
+        # value.
         user = COMPONENT_USER[self.runtime]
         nucleus = ["  aws.greengrass.Nucleus:" if classic else "  aws.greengrass.NucleusLite:"]
         nucleus.append('    componentType: "NUCLEUS"')

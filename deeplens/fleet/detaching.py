@@ -1,7 +1,8 @@
 """Deletions that AWS IoT rejects until a detachment has taken effect.
 
-`DetachThingPrincipal` and `DetachPolicy` return before their effect (botocore's model of AWS IoT:
-several seconds for a thing, up to five minutes for the deletion of a policy).
+`DetachThingPrincipal` and `DetachPolicy` return before they take effect. According to botocore's
+model of AWS IoT, this takes several seconds for a thing, and up to five minutes before a policy can
+be deleted.
 """
 
 import time
@@ -11,9 +12,9 @@ from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
 
-# 63 s together.
+# The sum is 63 s.
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-# Error codes of DeleteCertificate and DeleteThing while something is still attached.
+# Error codes of DeleteCertificate and DeleteThing while something is attached.
 _ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
 
 
@@ -24,11 +25,11 @@ def delete_once_detached(
 
     Args:
         delete: the deletion.
-        what: the name of what is deleted, for messages.
-        report: is called with one line before the first pause.
+        what: the name of the resource, for messages.
+        report: receives one line before the first pause.
 
     Raises:
-        FleetError: it is still attached after about a minute.
+        FleetError: the resource is still attached after about a minute.
     """
     for number, pause_seconds in enumerate((*_PAUSES_SECONDS, None)):
         try:

@@ -12,23 +12,23 @@ _OWNER_ONLY = 0o700
 
 @dataclass(frozen=True)
 class DeviceFolder:
-    """The files of a device, with the names of the AWS guides."""
+    """The files of a device, named as in the AWS guides."""
 
     path: Path
 
     @property
     def private_key(self) -> Path:
-        """The private key, readable by its owner only."""
+        """The file of the private key, readable only by its owner."""
         return self.path / "private.pem.key"
 
     @property
     def certificate(self) -> Path:
-        """The device certificate."""
+        """The file of the device certificate."""
         return self.path / "device.pem.crt"
 
     @property
     def root_ca(self) -> Path:
-        """The certificate authority of the AWS endpoints."""
+        """The file of the CA certificate for the AWS endpoints."""
         return self.path / "AmazonRootCA1.pem"
 
     @property
@@ -37,7 +37,7 @@ class DeviceFolder:
         return self.path / "config.yaml"
 
     def certificate_id(self) -> str | None:
-        """Return AWS IoT's id of the certificate, its SHA-256, or None without a complete pair."""
+        """Return AWS IoT's id of the certificate, its SHA-256; None without certificate or key."""
         if not (self.certificate.is_file() and self.private_key.is_file()):
             return None
         try:
@@ -49,7 +49,8 @@ class DeviceFolder:
     def make(self) -> None:
         """Create the folder if it is absent; only its owner can read it.
 
-        An existing folder may be anybody's, such as `/tmp`: its mode remains.
+        The mode of an existing folder does not change, because others may use it, for example
+        `/tmp`.
         """
         if not self.path.is_dir():
             self.path.mkdir(parents=True)

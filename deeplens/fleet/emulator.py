@@ -17,14 +17,15 @@ ENDPOINT = Path(".local") / "aws" / "endpoint.json"
 def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) -> boto3.Session:
     """Return a session of the environment's account on the emulator.
 
-    Every client of this process connects to the emulator from then on.
+    Afterwards, every client of this process connects to the emulator.
 
     Raises:
         EmulatorNotRunningError: the emulator is not running.
     """
     url, root_key = _read(endpoint, "endpoint_url"), _read(endpoint, "root_key")
     os.environ["AWS_ENDPOINT_URL"] = url
-    # The access key is the account; its secret is derived from the key of this start.
+    # The access key is the account id; its secret is derived from the root key, which changes with
+    # each start.
     secret = hmac.new(root_key.encode(), environment.account.encode(), hashlib.sha256)
     return boto3.Session(
         aws_access_key_id=environment.account,
@@ -34,7 +35,7 @@ def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) 
 
 
 def emulator_root_ca(endpoint: Path = ENDPOINT) -> Path:
-    """Return the file of the authority that signed the certificates of the emulator's endpoints.
+    """Return the CA certificate file for the endpoints of the emulator.
 
     Raises:
         EmulatorNotRunningError: the emulator is not running.

@@ -1,15 +1,15 @@
-"""Errors of commands for fleets."""
+"""Exceptions of `deeplens fleet`."""
 
 
 class FleetError(Exception):
-    """A command is not possible; the message contains the reason and what works."""
+    """Raised if a command is not possible; the message contains the reason and a solution."""
 
 
 class WrongInputError(FleetError):
-    """An argument has an invalid value."""
+    """Raised if an argument has an invalid value."""
 
 
 class EmulatorNotRunningError(FleetError):
-    """`--local` is given, and the emulator of the checkout is not running."""
+    """Raised if `--local` is given and the emulator of the checkout is not running."""
 
     exit_code = 3

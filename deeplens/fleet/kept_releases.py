@@ -1,4 +1,4 @@
-"""The stored releases of a fleet: its deployments, and the result of each."""
+"""The stored releases of a fleet: its deployments, and their results."""
 
 import time
 from dataclasses import dataclass
@@ -51,15 +51,15 @@ def choose_release(session: FleetSession, current: Deployment, name: str | None)
     """Return a stored release.
 
     Args:
-        session: of the fleet.
+        session: the session of the fleet.
         current: the current deployment.
         name: the id of a deployment, or the first characters of a model's digest; None: the last
             verified release before the current one.
 
     Raises:
-        FleetError: there is no such release; the message contains the verified ones.
+        FleetError: the release does not exist; the message contains the verified releases.
     """
-    # The deletion of a project leaves a deployment without components.
+    # A deleted project leaves a deployment without components.
     stored = [
         deployment
         for deployment in deployments.history(session.greengrass, session.target_arn)
@@ -67,7 +67,7 @@ def choose_release(session: FleetSession, current: Deployment, name: str | None)
     ]
     verified = [deployment for deployment in stored if deployment.is_verified]
     if name is None:
-        # During waves, the current deployment of the fleet is the release before them.
+        # During waves, the fleet's current deployment is the previous release.
         has_waves = deployments.waves_since(session.greengrass, current)
         candidates = [
             deployment

@@ -15,7 +15,7 @@ from deeplens.fleet.session import FleetSession
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """Optional values that replace those of the account; None uses the account's value."""
+    """Values that replace those of the account; None keeps the account's value."""
 
     core_root: str | None = None
     root_ca: Path | None = None
@@ -30,25 +30,25 @@ class Provisioned:
     thing: str
     folder: str
     certificate_id: str
-    # True for a new certificate.
+    # True if the certificate is new.
     issued: bool
     # True if the environment file lists the thing.
     expected: bool
     # Other active certificates of the thing, for example from a lost folder.
     other_certificates: int
     core_root: str
-    # Of the classic core software; None for lite, which is not part of the deployments.
+    # The version of the classic core software; None for lite, which deployments do not contain.
     nucleus_version: str | None
 
 
 def provision_device(
     session: FleetSession, thing: str, folder: DeviceFolder, given: Overrides
 ) -> Provisioned:
-    """Create a certificate for the thing and write its files; a valid certificate remains.
+    """Create a certificate for the thing and write its files; keep a valid certificate.
 
     Raises:
-        FleetError: the name is none, a file is not what it should be, the stack is not deployed,
-            or the folder has another device's certificate.
+        FleetError: the name or a file is not valid, the stack is not deployed, or the folder has
+            another device's certificate.
     """
     require_thing_name(thing)
     authority = read_root_ca(given.root_ca) if given.root_ca else amazon_root_ca()
@@ -83,7 +83,7 @@ def provision_device(
 
 
 def require_thing_name(thing: str) -> None:
-    """Raise `WrongInputError` if Greengrass does not accept the name of a core device."""
+    """Raise `WrongInputError` if Greengrass rejects `thing` as the name of a core device."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", thing):
         raise WrongInputError(
             f"{thing!r} is not a valid name of a thing: expected 1 to 128 letters, digits, '_', '-'"
@@ -102,7 +102,7 @@ def _core_root(text: str) -> PurePosixPath:
 def _identity(
     session: FleetSession, policy: str, thing: str, folder: DeviceFolder
 ) -> tuple[str, bool]:
-    """Return the certificate's id, and whether it is new."""
+    """Return the certificate's id, and true if the certificate is new."""
     iot, there = session.iot, folder.certificate_id()
     if there is None or not is_active(iot, there):
         return issue(iot, thing, folder, thing_group=session.thing_group, policy=policy), True
@@ -113,7 +113,7 @@ def _identity(
             f"{folder.path} has the certificate of {', '.join(things) or 'no thing'}; "
             "give another folder with --out"
         )
-    # Repairs manual changes.
+    # Restore attachments that were removed manually.
     iot.attach_policy(policyName=policy, target=described["certificateArn"])
     iot.add_thing_to_thing_group(thingGroupName=session.thing_group, thingName=thing)
     return there, False

@@ -16,15 +16,15 @@ class Retirement:
     """The existing resources of a device, which its retirement deletes."""
 
     thing: str
-    # ARNs.
+    # The ARNs of the certificates.
     certificates: tuple[str, ...]
     thing_groups: tuple[str, ...]
-    # False for a thing that the environment file lists.
+    # False if the environment file lists the thing.
     deletes_thing: bool
 
 
 def plan_retirement(session: FleetSession, thing: str, folder: DeviceFolder) -> Retirement:
-    """Find the resources of a device; change nothing.
+    """Find the resources of a device, without changes.
 
     Raises:
         FleetError: the thing is absent or of another fleet, or the folder is of another thing.
@@ -69,7 +69,7 @@ def retire_device(
 ) -> None:
     """Delete the resources of a device, the certificates first.
 
-    `report` is called with one line before each wait for AWS IoT.
+    `report` receives one line before each wait for AWS IoT.
 
     Raises:
         FleetError: AWS IoT has not detached a certificate or the thing within about a minute.

@@ -23,10 +23,10 @@ def deploy_release(
 ) -> GateResult:
     """Deploy a stored release to all devices at once, and wait until they run it.
 
-    The rule of the environment's rollout applies, as for a deploy.
+    The gate of the environment's rollout applies, as for a deploy.
 
     Raises:
-        FleetError: the devices do not run it within the environment's `wait_seconds`.
+        FleetError: the devices do not run the release within the environment's `wait_seconds`.
     """
     desired = DesiredDeployment(
         target_arn=session.target_arn,
@@ -35,7 +35,7 @@ def deploy_release(
         policies=release.policies,
         job=release.job,
         tags={
-            # The owner of the fleet remains the stack.
+            # The stack remains the owner of the fleet.
             OWNER_TAG: current.tags.get(OWNER_TAG, ""),
             MODEL_TAG: release.tags.get(MODEL_TAG, ""),
             FUNCTION_TAG: release.tags.get(FUNCTION_TAG, ""),

@@ -1,4 +1,4 @@
-"""The authority that signs AWS IoT's own certificates: Amazon Root CA 1."""
+"""The root CA of AWS IoT's server certificates: Amazon Root CA 1."""
 
 import re
 import ssl
@@ -10,13 +10,13 @@ from cryptography import x509
 
 from deeplens.fleet.errors import FleetError, WrongInputError
 
-# Published by Amazon Trust Services, amazontrust.com/repository.
+# Source: Amazon Trust Services, amazontrust.com/repository.
 _AMAZON_ROOT_CA_1_SHA256 = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\n", re.DOTALL)
 
 
 def amazon_root_ca() -> bytes:
-    """Return the certificate as PEM, from Mozilla's list of authorities, known by its digest."""
+    """Return the PEM certificate with the pinned digest from Mozilla's list of authorities."""
     for block in _PEM.findall(Path(certifi.where()).read_text(encoding="ascii", errors="replace")):
         if sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() == _AMAZON_ROOT_CA_1_SHA256:
             return str(block).encode()
@@ -26,7 +26,7 @@ def amazon_root_ca() -> bytes:
 
 
 def read_root_ca(file: Path) -> bytes:
-    """Return the authorities of a PEM file; raise `WrongInputError` when it has none."""
+    """Return the content of a PEM file; raise `WrongInputError` if it has no certificate."""
     content = file.read_bytes()
     try:
         x509.load_pem_x509_certificates(content)

@@ -24,7 +24,7 @@ from shared.fleet.rollout import RolloutPlan, wave_group
 
 @dataclass(frozen=True)
 class DeviceNames:
-    """The values that a device requires, from the outputs of the Devices stack."""
+    """The values for a device from the outputs of the Devices stack."""
 
     policy: str
     role_alias: str
@@ -57,7 +57,7 @@ class FleetSession:
 
     @property
     def thing_group(self) -> str:
-        """The fleet's thing group."""
+        """The name of the fleet's thing group."""
         return self.environment.fleet.thing_group
 
     @property
@@ -67,7 +67,7 @@ class FleetSession:
 
     @property
     def waves(self) -> tuple[str, ...]:
-        """The thing groups of the rollout's waves, in their order."""
+        """The thing groups of the rollout's waves, in order."""
         return tuple(
             wave.thing_group or wave_group(self.deployment_name, number, self.thing_group)
             for number, wave in enumerate(self.environment.rollout.waves, start=1)
@@ -75,7 +75,7 @@ class FleetSession:
 
     @property
     def plan(self) -> RolloutPlan:
-        """The rollout of the environment's file, as the deploy reads it."""
+        """The rollout plan of the environment file, as the deploy uses it."""
         return RolloutPlan.from_document(self.environment.rollout.to_plan())
 
     @property
@@ -98,14 +98,14 @@ class FleetSession:
             ) from None
 
     def things_of(self, wave: str) -> list[str]:
-        """Return the names of a wave's devices; none if the group is absent."""
+        """Return the names of a wave's devices; an empty list if the group is absent."""
         try:
             return self.fleet.things(wave)
         except self.iot.exceptions.ResourceNotFoundException:
             return []
 
     def current(self) -> Deployment:
-        """Return the fleet's current deployment; raise `FleetError` if there is none."""
+        """Return the fleet's current deployment; raise `FleetError` if none exists."""
         current = deployments.latest(self.greengrass, self.target_arn)
         if current is None:
             raise FleetError(
@@ -114,7 +114,7 @@ class FleetSession:
         return current
 
     def device_names(self) -> DeviceNames:
-        """Read the Devices stack; raise `FleetError` if it is absent or of an older release."""
+        """Return the outputs of the Devices stack; raise `FleetError` if it is absent or old."""
         stack = f"{self.environment.name}-Devices"
         client: Any = self.boto_session.client("cloudformation")
         try:
@@ -149,7 +149,7 @@ def open_session(environments: Path, name: str, *, local: bool = False) -> Fleet
 
     Raises:
         ConfigError: the environment file is absent or invalid.
-        FleetError: there are no credentials, or they are of another account.
+        FleetError: credentials are missing, or belong to another account.
     """
     environment = load_environment(environments / f"{name}.toml")
     session = (

@@ -1,4 +1,4 @@
-"""An environment's stacks, as its file enables them, and their state in CloudFormation."""
+"""The stacks that an environment file enables, and their state in CloudFormation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from deeplens.config import EnvironmentConfig
 from deeplens.fleet.session import FleetSession
 
-# Each stack follows those that it depends on.
+# In deployment order: dependencies first.
 _PARTS = (
     "ModelStore",
     "Devices",
@@ -23,14 +23,14 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class DeployedStack:
-    """A stack that exists.
+    """An existing stack.
 
     Attributes:
         name: for example `dev-Inference`.
-        status: CloudFormation's status.
-        protected: termination protection is enabled.
-        description: that of its template. CDK writes no tags to stacks (`explicitStackTags` in
-            cdk.json), so this is what identifies a stack as one of the project.
+        status: the status in CloudFormation.
+        protected: true if termination protection is enabled.
+        description: the description in the template. It identifies a stack of the project, because
+            CDK writes no tags to stacks (`explicitStackTags` in cdk.json).
     """
 
     name: str
@@ -40,7 +40,7 @@ class DeployedStack:
 
 
 def stack_names(environment: EnvironmentConfig) -> list[str]:
-    """Return the names of the stacks that an environment's file enables, in their order."""
+    """Return the names of the stacks that an environment file enables, in deployment order."""
     optional = {
         "Monitoring": environment.monitoring.enabled,
         "Hosting": environment.hosting.enabled,
@@ -51,12 +51,12 @@ def stack_names(environment: EnvironmentConfig) -> list[str]:
 
 
 def possible_stack_names(environment: EnvironmentConfig) -> list[str]:
-    """Return the names of all stacks that the environment can have had, in their order."""
+    """Return the names of all stacks that an environment may have, in deployment order."""
     return [f"{environment.name}-{part}" for part in _PARTS]
 
 
 def find_stack(session: FleetSession, name: str) -> DeployedStack | None:
-    """Return the stack of that name; None if it does not exist."""
+    """Return the stack `name`, or None if it does not exist."""
     client: Any = session.boto_session.client("cloudformation")
     try:
         (description,) = client.describe_stacks(StackName=name)["Stacks"]
@@ -75,7 +75,7 @@ def find_stack(session: FleetSession, name: str) -> DeployedStack | None:
 
 
 def resources(session: FleetSession, stack: str) -> Iterator[tuple[str, str]]:
-    """Yield the type and the physical id of each resource of a stack; none if it is absent."""
+    """Yield type and physical id of each resource of a stack; nothing if the stack is absent."""
     client: Any = session.boto_session.client("cloudformation")
     try:
         for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):

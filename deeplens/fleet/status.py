@@ -15,13 +15,13 @@ class DeviceStatus:
 
     Attributes:
         `standing`: the outcome at the gate: good, waiting, failed or offline.
-        status: as the camera reports it.
+        status: the status in the camera's report.
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
-        wave: the number of the first wave that the device is in.
-        drift: the deviations from the plan; empty if there are none.
-        disk_free_bytes: of the file system that has the device's artifacts.
-        memory_available_bytes: of the device.
+        wave: the number of the first wave that contains the device.
+        drift: the deviations from the plan, or an empty value.
+        disk_free_bytes: free space of the file system with the device's artifacts.
+        memory_available_bytes: available memory of the device.
     """
 
     thing: str
@@ -47,7 +47,8 @@ def fleet_status(session: FleetSession, current: Deployment, now: float) -> list
     waves = _waves(session)
     result = evaluate_gate(target, rule, things, observations, now)
     if failed := [device.thing for device in result.with_outcome("failed")]:
-        # A job's executions have no reasons.
+        # Executions of IoT jobs contain no failure reasons, so the devices' deployments are
+        # queried.
         reasons = session.fleet.effective(failed, current.id)
         observations += [execution for executions in reasons.values() for execution in executions]
         result = evaluate_gate(target, rule, things, observations, now)
@@ -85,7 +86,7 @@ def _device_status(
 
 
 def _waves(session: FleetSession) -> dict[str, str]:
-    """Return the number of the first wave of each device that is part of a wave."""
+    """Return the number of the first wave of each device that belongs to a wave."""
     numbers: dict[str, str] = {}
     for number, wave in enumerate(session.waves, start=1):
         for thing in session.things_of(wave):

@@ -1,4 +1,4 @@
-"""Stop of a release: no further device gets it until the stop ends."""
+"""Stop of a release: no further device receives the release until it is resumed."""
 
 from botocore.exceptions import ClientError
 
@@ -16,7 +16,7 @@ def current_deployments(session: FleetSession) -> list[Deployment]:
 
 def stop_deployment(session: FleetSession, deployment: Deployment, reason: str) -> None:
     """Tag a deployment as stopped, and cancel it; raise `FleetError` if that fails."""
-    # A waiting deploy reads the tag when the deployment ends.
+    # When the deployment ends, a waiting deploy reads the tag.
     tags = {STOPPED_TAG: deployments.tag_text(reason)}
     deployments.tag(session.greengrass, deployment, tags)
     try:

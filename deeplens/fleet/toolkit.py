@@ -1,11 +1,11 @@
-"""Names that `cdk bootstrap` gives its resources with the settings of cdk.json."""
+"""Names of the bootstrap resources with the settings of cdk.json."""
 
 from deeplens.config import AwsEnvironment
 
 QUALIFIER = "deeplens"
 STACK = "DeepLensToolkit"
 VERSION_PARAMETER = f"/cdk-bootstrap/{QUALIFIER}/version"
-# The templates reject an older version (the rule CheckBootstrapVersion).
+# The templates reject older versions (rule CheckBootstrapVersion).
 LEAST_VERSION = 6
 
 

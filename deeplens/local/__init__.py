@@ -1,1 +1,1 @@
-"""The way from a trained model to a detection, end to end, on one machine."""
+"""The local steps from a trained model to a detection."""

@@ -1,4 +1,4 @@
-"""Detections, printed and drawn on the images that the virtual camera showed."""
+"""Output of detections as text and as annotated images of the virtual camera."""
 
 import json
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ ANNOTATED = ROOT / "build" / "demo"
 
 
 def show_detections(payloads: Iterable[bytes], images: Path) -> None:
-    """Print detections as they arrive; save each with its image."""
-    from local_aws.devices.mqtt_subscription import describe  # noqa: PLC0415 - an MQTT client
-    from model_tools.images import draw_detections  # noqa: PLC0415 - only the demo draws
+    """Print detections as they arrive; save each detection with its image."""
+    from local_aws.devices.mqtt_subscription import describe  # noqa: PLC0415 - imports an MQTT client
+    from model_tools.images import draw_detections  # noqa: PLC0415 - only the demo draws images
 
     ANNOTATED.mkdir(parents=True, exist_ok=True)
-    # In the order of their arrival, so that a label has the same color on every image.
+    # A dict keeps the order of arrival, so that a label has the same color on every image.
     labels: dict[str, None] = {}
     for payload in payloads:
         click.echo(f"  {printable(describe(payload))}")

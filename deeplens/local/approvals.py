@@ -1,4 +1,4 @@
-"""Check answers to approvals of the pipeline before minutes of work."""
+"""Early check of answers to the pipeline's approvals, before the synthesis."""
 
 import time
 from pathlib import Path
@@ -19,8 +19,8 @@ def check_answers(answers: tuple[str, ...], executions: Path) -> None:
     """Check that each STAGE=CODE answers a request for that stage in the audit log.
 
     Raises:
-        click.BadParameter: an answer is not of that form, or its code is for another stage.
-        CommandFailed: no execution printed the code, or it was used, or it is expired.
+        click.BadParameter: an answer has another form, or its code is for another stage.
+        CommandFailed: the code is unknown, used or expired.
     """
     for answer in answers:
         try:

@@ -1,4 +1,4 @@
-"""Commands of the pinned CDK CLI against the emulator, and the state of their stacks."""
+"""Commands of the pinned CDK CLI for the emulator, and the state of stacks."""
 
 import time
 from contextlib import AbstractContextManager
@@ -28,12 +28,12 @@ _TOOLKIT = "DeepLensToolkit"
 
 
 def assembly_lock() -> AbstractContextManager[int]:
-    """Return the lock of cdk.out, held from synthesis to the end of the deploy that reads it."""
+    """Return the lock of cdk.out, held from a synthesis until the end of its deploy."""
     return checkout_lock(ASSEMBLY.name, click.echo)
 
 
 def synthesize(steps: Steps, environments: Path = ENVIRONMENTS) -> None:
-    """Write the CloudFormation of every file of `environments` into cdk.out."""
+    """Synthesize the templates of every file of `environments` into cdk.out."""
     with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
         run(
             [
@@ -55,9 +55,9 @@ def bootstrap(
     assembly: Path = ASSEMBLY,
     pipeline_account: str | None = None,
 ) -> bool:
-    """Create the policies and run `cdk bootstrap` with them; return False if both were done.
+    """Create the policies and run `cdk bootstrap` with them; return False if both exist.
 
-    The account of a pipeline, if one is given, may deploy and look things up.
+    If `pipeline_account` is given, the account is trusted for deploys and lookups.
     """
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     expected = {"CloudFormationExecutionPolicies": ",".join(create_policies(client))}
@@ -77,7 +77,7 @@ def bootstrap(
 
 
 def _bootstrapped_with(client: "CloudFormationClient") -> dict[str, str]:
-    """Return the parameters of the last `cdk bootstrap`, empty before the first."""
+    """Return the parameters of the last `cdk bootstrap`; empty before the first one."""
     try:
         (stack,) = client.describe_stacks(StackName=_TOOLKIT)["Stacks"]
     except ClientError:
@@ -89,7 +89,7 @@ def _bootstrapped_with(client: "CloudFormationClient") -> dict[str, str]:
 
 
 def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Run `cdk deploy '<environment>/*'` on the prebuilt assembly; return what it printed."""
+    """Run `cdk deploy '<environment>/*'` on the prebuilt assembly; return its output."""
     return run(
         [
             NODE,
@@ -109,9 +109,9 @@ def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
 
 
 def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
-    """Return the environment's stacks that are in the middle of an operation, with their status.
+    """Return the environment's stacks with an operation in progress, and their status.
 
-    An emulator that does not answer has none.
+    The result is empty if the emulator does not respond.
     """
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     try:
@@ -130,7 +130,7 @@ def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list
 def wait_for_stacks(
     environment: EnvironmentConfig, endpoint: Endpoint, seconds: float
 ) -> list[str]:
-    """Wait at most `seconds` until every operation has ended; return the stacks that remain."""
+    """Wait at most `seconds` until all operations end; return the stacks still in progress."""
     give_up_at = time.monotonic() + seconds
     with status_line() as status:
         while stacks := stacks_under_way(environment, endpoint):
@@ -142,7 +142,7 @@ def wait_for_stacks(
 
 
 def synthesize_pipeline(pipeline: Path, output: Path) -> None:
-    """Write every environment and the pipeline of a delivery file into `output`."""
+    """Synthesize every environment and the pipeline of a delivery file into `output`."""
     run(
         [
             NODE,
@@ -159,7 +159,7 @@ def synthesize_pipeline(pipeline: Path, output: Path) -> None:
 
 
 def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Run `cdk diff '<environment>/*'` on the prebuilt assembly; return what it printed."""
+    """Run `cdk diff '<environment>/*'` on the prebuilt assembly; return its output."""
     return run(
         [NODE, CDK, "diff", f"{environment.name}/*", "--app", ASSEMBLY, "--method=template"],
         LOGS / f"diff-{environment.name}.log",

@@ -1,4 +1,4 @@
-"""The environment files of the checkout, and its paths in messages."""
+"""Environment files of the checkout, and paths relative to the checkout."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from deeplens.local.emulator import ROOT
 
 
 def checkout_environment(name: str) -> EnvironmentConfig:
-    """Read the environment file of the checkout with this name.
+    """Read the environment file `name` of the checkout.
 
     Raises:
-        ConfigError: there is no such file, or it is not valid.
+        ConfigError: the file is absent or not valid.
     """
     return load_environment(ROOT / "environments" / f"{name}.toml")
 
 
 def relative_path(path: Path) -> Path:
-    """Return a path relative to the checkout, or unchanged if it is outside of it."""
+    """Return a path relative to the checkout; a path outside of the checkout is unchanged."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

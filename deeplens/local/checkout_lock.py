@@ -1,7 +1,7 @@
 """Run COMMAND while no other command of this checkout holds the lock NAME.
 
-A command that has to wait prints one line. The lock ends with the command, however it ends. Only
-the standard library is used: the checkout's environment may not exist yet.
+A command that has to wait prints one line. The lock is released when the command ends, for any
+reason. Only the standard library is used, because the checkout's environment may not exist yet.
 
 Example: checkout_lock.py set-up -- make setup
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 LOCKS = Path(__file__).resolve().parents[2] / ".local" / "locks"
 _POLL_SECONDS = 0.1
-# A command that waits for less time prints nothing.
+# A command that waits for a shorter time prints nothing.
 _SILENT_SECONDS = 1.0
 
 
@@ -25,12 +25,12 @@ _SILENT_SECONDS = 1.0
 def checkout_lock(
     name: str, report: Callable[[str], object], folder: Path = LOCKS
 ) -> Iterator[int]:
-    """Hold a lock for the length of the block, which gets the descriptor.
+    """Hold a lock during the block, and yield its file descriptor.
 
     Args:
-        name: of the lock; its holders are started by the command of the same name.
-        report: called with one line if the lock is not free.
-        folder: of the lock files.
+        name: the name of the lock, which is the name of the command in messages.
+        report: receives one line if the lock is not free.
+        folder: the folder of the lock files.
 
     Raises:
         OSError: the folder cannot be written.
@@ -49,12 +49,12 @@ def checkout_lock(
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield descriptor
     finally:
-        # The lock ends with its last descriptor.
+        # The lock is released when its last descriptor is closed.
         os.close(descriptor)
 
 
 def main() -> int:
-    """Take the lock and become the command; return 1 if the lock cannot be written."""
+    """Acquire the lock and replace this process with the command; return 1 if the lock fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,8 +68,8 @@ def main() -> int:
 
     try:
         with checkout_lock(options.name, report) as descriptor:
-            os.set_inheritable(descriptor, True)  # noqa: FBT003 - takes no keyword
-            os.execvp(options.command[0], options.command)  # noqa: S606 - the Makefile's own command
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - accepts no keyword
+            os.execvp(options.command[0], options.command)  # noqa: S606 - a command of the Makefile
     except KeyboardInterrupt:
         return 130
     except OSError as error:

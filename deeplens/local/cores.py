@@ -36,7 +36,7 @@ _PREFIX = re.compile(r"^\S+ \S+ core \S+: ")
 class RunningCore:
     """A virtual core device that was started.
 
-    `began_at` and `function_began_at` are where the lines of this run begin in the logs.
+    `began_at` and `function_began_at` are the positions in the log files at which this run begins.
     """
 
     thing: str
@@ -48,12 +48,12 @@ class RunningCore:
     live_view_file: Path
 
     def lines(self) -> list[str]:
-        """Return the lines that the device has printed since its start, without time and name."""
+        """Return the lines of the device since its start, without time and name."""
         printed = _lines(self.log, self.began_at)
         return [_PREFIX.sub("", line) for line in printed if line.strip()]
 
     def function_lines(self) -> list[str]:
-        """Return the lines that the function has printed since the start of the device."""
+        """Return the lines of the function since the start of the device."""
         return _lines(self.function_log, self.function_began_at)
 
     def last_line(self) -> str:
@@ -61,7 +61,7 @@ class RunningCore:
         return next(reversed(self.lines()), "(none)")
 
     def check_running(self) -> None:
-        """Raise `CommandFailed` with its last line if the process has ended."""
+        """Raise `CommandFailed` with the last line of the log if the process has ended."""
         code = self.process.poll()
         if code is None:
             return
@@ -79,7 +79,7 @@ class RunningCore:
                 raise CommandFailed(f"{self.thing}: {line} (see {self.log})")
 
     def live_view(self) -> str | None:
-        """Return the address of the live view, if it is open."""
+        """Return the address of the live view, or None if it is not open."""
         try:
             return self.live_view_file.read_text(encoding="utf-8").strip() or None
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class RunningCore:
 
 
 def check_free(thing: str) -> None:
-    """Raise `CommandFailed` if a core device with this name is running."""
+    """Raise `CommandFailed` if a core device named `thing` is running."""
     process = running_process(emulator.core_files(thing))
     if process is not None:
         raise CommandFailed(
@@ -97,10 +97,10 @@ def check_free(thing: str) -> None:
 
 
 def check_runtime(environment: EnvironmentConfig) -> None:
-    """Check that the virtual device can run what the environment pins for devices.
+    """Check that the virtual device can run the runtime that the environment pins.
 
     Raises:
-        CommandFailed: it has another Python than the pinned [runtime].
+        CommandFailed: the device has another Python version than the pinned [runtime].
     """
     if environment.runtime.to_pins() and (problem := runtime_problem(ROOT)):
         raise CommandFailed(f"environments/{environment.name}.toml: {problem}", WRONG_INPUT)
@@ -110,10 +110,10 @@ def check_runtime(environment: EnvironmentConfig) -> None:
 def provisioned_core(
     steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint, thing: str, images: Path
 ) -> Iterator[RunningCore]:
-    """Provision a core device and run it for the length of the block.
+    """Provision a core device and run it during the block.
 
     Raises:
-        CommandFailed: a device with this name is running, or it does not start or join.
+        CommandFailed: a device with this name is running, or the device does not start or join.
     """
     check_free(thing)
     with steps.step("provision", f"provision {thing}: thing, certificate, member of the fleet"):
@@ -126,14 +126,14 @@ def provisioned_core(
 
 @contextmanager
 def running_core(environment: EnvironmentConfig, thing: str, images: Path) -> Iterator[RunningCore]:
-    """Run a core device for the length of the block, which begins when the device has joined.
+    """Run a core device during the block, which begins when the device has joined.
 
     Raises:
-        CommandFailed: it does not start or join.
+        CommandFailed: the device does not start or join.
     """
     component, files = emulator.inference_component(environment), emulator.core_files(thing)
     address = files.work(component) / "state" / "live-view.url"
-    # A device that was killed leaves the address of a live view that is closed.
+    # A killed device leaves the address of its closed live view.
     address.unlink(missing_ok=True)
     log = LOGS / f"{thing}.log"
     began_at, function_began_at = _size(log), _size(files.log(component))
@@ -170,7 +170,7 @@ def wait_until(holds: Callable[[], bool], core: RunningCore, phase: str, seconds
 
 
 def wait_for_live_view(core: RunningCore) -> str | None:
-    """Wait until the live view is open; return its address, or None if it does not open."""
+    """Wait for the live view; return its address, or None if it does not open."""
     try:
         wait_until(
             lambda: core.live_view() is not None, core, "loading the model", _LIVE_VIEW_SECONDS
@@ -192,10 +192,11 @@ def stay(
     ended: Callable[[float], bool] = _never_ended,
     outage: Callable[[str], None] | None = None,
 ) -> None:
-    """Return when `ended`, called with how long it may wait, returns True; by default never.
+    """Wait until `ended` returns True; by default, wait without end.
 
-    Each new address of the live view is announced: a deployment opens another one. If `outage` is
-    given, the device outlives the emulator, and `outage` gets the lines about its connection.
+    `ended` receives the maximum time that it may wait, in seconds. `announce` receives each new
+    address of the live view, which changes with a deployment. If `outage` is given, the wait
+    continues without the emulator, and `outage` receives the lines about the device's connection.
 
     Raises:
         CommandFailed: the device has ended, the emulator has ended and `outage` is not given, or

@@ -1,4 +1,4 @@
-"""The delivery of all environments by the synthesized pipeline, on the running emulator."""
+"""Delivery to all environments by the synthesized pipeline, on the running emulator."""
 
 import subprocess
 import sys
@@ -30,14 +30,14 @@ def deliver_environments(
 
     Args:
         steps: the runner of the steps before the pipeline.
-        pipeline: the file.
-        answers: the pipeline's options about approvals.
-        base: the commit with which a review page compares first, or None.
-        output: gets the output of the pipeline; by default, stdout.
+        pipeline: the delivery file.
+        answers: the pipeline's options for approvals.
+        base: the commit with which a review page is compared first, or None.
+        output: receives the output of the pipeline; by default, stdout.
 
     Raises:
         CommandFailed: a step failed.
-        Interrupted: with what continues.
+        Interrupted: an interrupt; the text describes the work that continues.
     """
     endpoint = running_emulator()
     with checkout_lock("deliver", click.echo):
@@ -50,7 +50,7 @@ def deliver_environments(
         with steps.step("bootstrap", "cdk bootstrap"), cdk.assembly_lock():
             _bootstrap(pipeline, environments, endpoint)
         try:
-            return subprocess.run(  # noqa: S603 - this project's own command
+            return subprocess.run(  # noqa: S603 - a command of this project
                 [
                     sys.executable,
                     "-m",
@@ -68,7 +68,7 @@ def deliver_environments(
 
 
 def _bootstrap(pipeline: Path, environments: list[EnvironmentConfig], endpoint: Endpoint) -> None:
-    """Bootstrap the account of each environment; the account of the pipeline may deploy to it."""
+    """Bootstrap each environment's account, and trust the pipeline's account for deploys."""
     delivered = load_delivery(pipeline, environments)
     account = delivered[0].account if delivered else None
     for environment in environments:
@@ -76,6 +76,6 @@ def _bootstrap(pipeline: Path, environments: list[EnvironmentConfig], endpoint: 
 
 
 def _review(base: str) -> str:
-    """Write the review page of the working tree, compared with a commit; return its path."""
+    """Write a review page that compares the working tree with a commit; return the page's path."""
     output = run([ROOT / ".venv/bin/python", "-m", "deeplens", "review", base], LOGS / "review.log")
     return output.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The demo: train, deploy, and watch a virtual camera detect."""
+"""The demo: train and deploy a model, and watch the detections of a virtual camera."""
 
 import time
 from collections.abc import Iterator
@@ -36,9 +36,9 @@ class RunningDemo:
 
     Attributes:
         environment: the deployed environment.
-        endpoint: of the emulator.
+        endpoint: the endpoint of the emulator.
         core: the virtual camera.
-        seconds: the duration until the last detection.
+        seconds: the duration until the last detection, in seconds.
     """
 
     environment: EnvironmentConfig
@@ -51,13 +51,13 @@ class RunningDemo:
 def running_demo(
     steps: Steps, name: str, model: str | None, detections: int
 ) -> Iterator[RunningDemo]:
-    """Deploy a model, and run a virtual camera; the block begins after its detections.
+    """Deploy a model, and run a virtual camera; the block begins after the detections.
 
     Args:
         steps: the runner of the steps.
-        name: of the environment.
+        name: the name of the environment.
         model: the model to train, or None to use the pinned artifact.
-        detections: the number of detections to wait for.
+        detections: the number of detections before the block.
 
     Raises:
         CommandFailed: a step, the camera or the emulator failed.
@@ -65,7 +65,7 @@ def running_demo(
     """
     started = time.monotonic()
     with ExitStack() as stack:
-        # An unknown environment, or a disk that is full, is an error before minutes of training.
+        # Detect an unknown environment or a full disk before the training, which takes minutes.
         cores.check_runtime(checkout_environment(name))
         _check_writable()
         stack.enter_context(checkout_lock("demo", click.echo))
@@ -95,7 +95,7 @@ def keep_running(demo: RunningDemo) -> None:
 
 
 def _check_writable() -> None:
-    """Raise `CommandFailed` if a folder that the demo writes cannot be written."""
+    """Raise `CommandFailed` if an output folder of the demo is not writable."""
     for folder in (LOCAL, ROOT / "build", ROOT / "models", ROOT / "environments"):
         if problem := why_unwritable(folder, free_mib=100):
             raise CommandFailed(problem)
@@ -112,7 +112,7 @@ def _introduce(model: str | None) -> None:
 def _released(
     stack: ExitStack, steps: Steps, name: str, model: str | None
 ) -> tuple[EnvironmentConfig, Endpoint]:
-    """Train and pin `model`, or keep the pinned one; sign and deploy it to the emulator."""
+    """Train and pin `model`, or keep the pinned one; sign the artifact and deploy it."""
     if model is not None:
         with steps.step("train", f"train the model {model}, freeze and package it"):
             PREPARE[model](name)

@@ -16,7 +16,7 @@ from deeplens.local.processes import WRONG_INPUT, CommandFailed, run
 from deeplens.local.steps import Steps
 from deeplens.review import ReviewError
 
-# The exit code of `deeplens fleet status` if a reachable device does not run what is planned.
+# The exit code of `deeplens fleet status` if a reachable device does not run the planned release.
 _NOT_AS_PLANNED = 4
 _UPDATE_SECONDS = 900.0
 
@@ -26,10 +26,10 @@ class DeployedEnvironment:
     """The result of a deployment, as `--json` prints it.
 
     Attributes:
-        environment: its name.
+        environment: the name of the environment.
         model: the name of the pinned model.
-        digest: of the pinned artifact.
-        status: of the project, or of the fleet if the deployment changed nothing.
+        digest: the SHA-256 of the pinned artifact.
+        status: the status of the project, or of the fleet if the deployment changed nothing.
     """
 
     environment: str
@@ -43,7 +43,7 @@ class FleetStatus:
     """The current reports of a fleet's cameras.
 
     Attributes:
-        deployed_at: when its current deployment was created, ISO 8601 in UTC.
+        deployed_at: the creation time of the current deployment, ISO 8601 in UTC.
         summary: the number of devices by state, with the command that shows more.
     """
 
@@ -55,7 +55,7 @@ def deploy_environment(steps: Steps, name: str, plan: Path | None) -> DeployedEn
     """Synthesize the environment `name`, compare it with a plan if one is given, and deploy it.
 
     Raises:
-        CommandFailed: a step failed, or what was synthesized differs from the plan.
+        CommandFailed: a step failed, or the synthesized environment differs from the plan.
         ConfigError: the environment file is not valid.
     """
     environment = checkout_environment(name)
@@ -77,14 +77,15 @@ def bootstrap_and_deploy(
 
     Raises:
         CommandFailed: a step failed.
-        Interrupted: with the update that continues.
+        Interrupted: an interrupt; the text describes the update that continues.
     """
     with interruptible_update(environment, endpoint, emulator_ends=emulator_ends):
         with steps.step("bootstrap", "cdk bootstrap"):
             if not cdk.bootstrap(environment, endpoint):
                 click.echo("  the account is already bootstrapped")
         with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
-            # An interrupted deploy may still go on; CloudFormation accepts no other meanwhile.
+            # An interrupted deploy may still be in progress; CloudFormation rejects a second one
+            # until it ends.
             cdk.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
             output = cdk.deploy(environment, endpoint)
     status = str(emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"])
@@ -114,10 +115,10 @@ def compare_with_deployment(steps: Steps, name: str) -> str:
 
 
 def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
-    """Ask the fleet's cameras on the emulator.
+    """Query the fleet's cameras on the emulator.
 
     Raises:
-        CommandFailed: the fleet has no deployment, or the emulator does not answer.
+        CommandFailed: the fleet has no deployment, or the emulator does not respond.
     """
     name = environment.name
     try:
@@ -140,12 +141,12 @@ def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
 
 
 def _check_plan_file(plan: Path) -> None:
-    """Check that a plan can be read before the synthesis.
+    """Check before the synthesis that a plan can be read.
 
     Raises:
-        CommandFailed: the plan cannot be read; the exit code is that of wrong input.
+        CommandFailed: the plan cannot be read; the exit code is 2.
     """
-    from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
+    from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports development packages
 
     try:
         read_plan(plan)
@@ -154,7 +155,7 @@ def _check_plan_file(plan: Path) -> None:
 
 
 def _check_plan(environment: EnvironmentConfig, plan: Path) -> None:
-    """Compare the assembly with a plan; raise `CommandFailed` with every difference."""
+    """Compare the assembly with a plan; raise `CommandFailed` with all differences."""
     run(
         [
             ROOT / ".venv/bin/python",

@@ -1,4 +1,4 @@
-"""Messages of cameras: received by MQTT, and counted if the deployed model made them."""
+"""Messages of cameras from MQTT, and the detections of the deployed model among them."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from deeplens.local.emulator import LOCAL, LOGS, Endpoint
 from deeplens.local.processes import CommandFailed
 from deeplens.local.status import status_line
 
-# A busy machine takes a minute to load TensorFlow.
+# On a busy machine, TensorFlow takes a minute to load.
 PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.25
 _EMULATOR_POLL_SECONDS = 0.5
@@ -25,7 +25,7 @@ _SILENT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a camera, as it arrived."""
+    """One message of a camera, as received."""
 
     topic: str
     payload: bytes
@@ -35,8 +35,8 @@ class Message:
 def subscribed(
     environment: EnvironmentConfig, endpoint: Endpoint
 ) -> Iterator["queue.Queue[Message]"]:
-    """Yield a queue that gets the messages of the environment's cameras."""
-    from local_aws.devices.mqtt_subscription import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
+    """Yield a queue that receives the messages of the environment's cameras."""
+    from local_aws.devices.mqtt_subscription import Broker, Subscription, ensure_identity  # noqa: PLC0415 - imports an MQTT client
 
     identity = ensure_identity(
         LOCAL / "cores" / f"watch-{environment.name}",
@@ -88,7 +88,7 @@ def detections_of(
     """Yield `count` detections that this device makes with the deployed model.
 
     Raises:
-        CommandFailed: the device ends, rejects the release, or makes none for two minutes.
+        CommandFailed: the device ends, rejects the release, or detects nothing for two minutes.
     """
     model, newest = environment.model, ""
     for _ in range(count):

@@ -31,7 +31,7 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The process and addresses of the running emulator, and its authority's certificate."""
+    """The process and addresses of the running emulator, and its CA certificate."""
 
     pid: int
     url: str
@@ -42,7 +42,7 @@ class Endpoint:
 
     @property
     def address(self) -> tuple[str, str, int]:
-        """The URL, host and port that clients connect to."""
+        """The URL, host and port to which clients connect."""
         return self.url, self.mqtt_host, self.mqtt_port
 
 
@@ -65,7 +65,7 @@ def running_emulator() -> Endpoint:
     """Return the addresses of the running emulator.
 
     Raises:
-        CommandFailed: it is not running; the exit code is 3.
+        CommandFailed: the emulator is not running; the exit code is 3.
     """
     endpoint = read_endpoint()
     if endpoint is None:
@@ -77,7 +77,7 @@ def running_emulator() -> Endpoint:
 
 @contextmanager
 def started_emulator() -> Iterator[Endpoint]:
-    """Use the running emulator, or start one that ends with the block."""
+    """Yield the running emulator, or start an emulator that ends with the block."""
     endpoint = read_endpoint()
     if endpoint:
         yield endpoint
@@ -86,7 +86,7 @@ def started_emulator() -> Iterator[Endpoint]:
     began_at = log.stat().st_size if log.is_file() else 0
     with running([*LOCAL_AWS, "up", "--foreground"], log) as server:
         endpoint = _wait_until_ready(server, log)
-        # For example, a part of the state was discarded.
+        # Print the emulator's notes, for example about state that was discarded.
         printed = log.read_bytes()[began_at:].decode(errors="replace").splitlines()
         for note in printed:
             if note.startswith("emulator: "):
@@ -95,7 +95,7 @@ def started_emulator() -> Iterator[Endpoint]:
 
 
 def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session:
-    """Return credentials that the emulator accepts for this environment's account."""
+    """Return a session with credentials that the emulator accepts for the environment's account."""
     return boto3.Session(
         aws_access_key_id=environment.account,
         aws_secret_access_key=secret_access_key(endpoint.root_key, environment.account),
@@ -104,18 +104,18 @@ def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session
 
 
 def tools() -> dict[str, str]:
-    """Return environment variables with the tools of the checkout first on PATH."""
+    """Return environment variables in which PATH begins with the tools of the checkout."""
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
-        # CDK caches the account of an access key; environments have different accounts.
+        # CDK caches the account of each access key. Accounts of the emulator need a separate cache.
         "CDK_HOME": str(LOCAL / "cdk"),
     }
 
 
 def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
-    """Return environment variables that point AWS tools at the emulator."""
+    """Return environment variables with which AWS tools connect to the emulator."""
     return {
         **tools(),
         "AWS_ENDPOINT_URL": endpoint.url,
@@ -123,7 +123,7 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint.root_key, environment.account),
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # CDK's command line is one file of 20 MB; Node.js caches its compiled code here.
+        # The CDK CLI is one file of 20 MB, whose compiled code Node.js caches here.
         "NODE_COMPILE_CACHE": str(LOCAL / "node"),
     }
 
@@ -132,7 +132,7 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
     """Return the outputs of one of the environment's stacks.
 
     Raises:
-        CommandFailed: it is not deployed.
+        CommandFailed: the stack is not deployed.
     """
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     name = f"{environment.name}-{stack}"
@@ -147,7 +147,7 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
 
 
 def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) -> None:
-    """Give a virtual core device its identity in the environment's fleet."""
+    """Provision a virtual core device in the environment's fleet."""
     devices = outputs(environment, endpoint, "Devices")
     run(
         [

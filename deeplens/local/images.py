@@ -10,7 +10,7 @@ from deeplens.local.status import status_line
 from shared.artifact.errors import ImageError
 from shared.vision.images import open_image
 
-# As in the camera's folder source (lambda_src/inference/camera/cameras/folder.py).
+# Same values as in the camera's folder source (lambda_src/inference/camera/cameras/folder.py).
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
@@ -20,7 +20,7 @@ _DRAFT_PX = (64, 64)
 
 
 class WrongImages(click.ClickException):
-    """A folder cannot be used as a camera's images."""
+    """Raised if a folder cannot be used as a camera's images."""
 
     exit_code = 2
 
@@ -29,7 +29,7 @@ def image_files(folder: Path) -> list[Path]:
     """Return the images that a virtual camera shows, in the order of their names.
 
     Raises:
-        WrongImages: there is no such folder, or it contains no image.
+        WrongImages: the folder does not exist, or contains no image.
     """
     if not folder.is_dir():
         reason = "it is a file" if folder.exists() else "there is no such folder"
@@ -48,10 +48,10 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def check_images(folder: Path) -> int:
-    """Decode every image of a folder; return how many there are.
+    """Decode every image of a folder; return the number of images.
 
     Raises:
-        WrongImages: as `image_files`; or an image cannot be read, and the text names it.
+        WrongImages: as for `image_files`, or an image cannot be read; the text names the image.
     """
     files = image_files(folder)
     with status_line() as status:
@@ -62,10 +62,10 @@ def check_images(folder: Path) -> int:
 
 
 def sample_images(model: str) -> Path:
-    """Return a folder with images for `model`; scenes with shapes are drawn if there are none.
+    """Return a folder with images for `model`; draw scenes with shapes if the folder is empty.
 
     Raises:
-        CommandFailed: they cannot be drawn.
+        CommandFailed: the scenes cannot be drawn.
     """
     if model == "headpose" and _HEADS.is_dir():
         return _HEADS
@@ -76,7 +76,7 @@ def sample_images(model: str) -> Path:
 
 def _check(file: Path) -> None:
     try:
-        # A small JPEG decodes faster, and the decoder still detects a truncated file.
+        # Draft mode decodes a JPEG faster, and still detects truncated files.
         open_image(file, draft_px=_DRAFT_PX)
     except ImageError as error:
         raise WrongImages(f"{str(file)!r} is not a readable image: {error}") from error

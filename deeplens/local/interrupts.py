@@ -1,4 +1,4 @@
-"""Interrupts of a command by SIGTERM or Ctrl-C, with a report about what continues."""
+"""Interrupts of a command by SIGTERM or Ctrl-C, with a report of the work that continues."""
 
 import signal
 import sys
@@ -19,12 +19,12 @@ _SETTLE_SECONDS = 60.0
 
 
 class Interrupted(Exception):  # noqa: N818 - names an event
-    """An interrupt by SIGTERM or Ctrl-C, with a text about what continues."""
+    """An interrupt by SIGTERM or Ctrl-C; the text describes the work that continues."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Stop what was started on a signal, and name the logs in an error of the emulator."""
+    """Convert signals to `Interrupted`, report them, and add the logs to errors of the emulator."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -44,7 +44,7 @@ def interruptible_update(
     """Report the update that continues after an interrupt, or wait for it if the emulator ends.
 
     Raises:
-        Interrupted: with the stacks that are in the middle of an operation, if there are any.
+        Interrupted: an interrupt; the text contains the stacks with an operation in progress.
     """
     try:
         yield
@@ -70,7 +70,7 @@ def interruptible_update(
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    # A second signal must not cut the clean-up short.
+    # A second signal must not interrupt the clean-up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise Interrupted

@@ -26,7 +26,7 @@ from deeplens.local.steps import Steps
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 _BUILD = ROOT / "build" / "iris"
 _ARCHIVE = _BUILD / "model.tar.gz"
-# A separate environment and account, so that those of the checkout do not change.
+# A separate environment and account, so that the environments of the checkout do not change.
 _SITE = LOCAL / "iris"
 _ACCOUNT = "555555555555"
 _TEXT = """\
@@ -62,8 +62,8 @@ def host_classifier(steps: Steps, *, keep: bool, only_destroy: bool) -> dict[str
 
     Args:
         steps: the runner of the steps.
-        keep: leave the endpoint on the running emulator.
-        only_destroy: only destroy the endpoint that an earlier run left.
+        keep: keep the endpoint on the running emulator.
+        only_destroy: only destroy the endpoint of an earlier run.
 
     Raises:
         CommandFailed: a step failed, or an option needs the emulator and it is not running.
@@ -108,7 +108,7 @@ def _train() -> str:
 
 
 def _environment() -> EnvironmentConfig:
-    """Write the environment file, with the artifact that dev pins, and read it."""
+    """Write an environment file with the artifact that dev pins, and read it."""
     folder = _SITE / "environments"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "iris.toml"
@@ -119,7 +119,7 @@ def _environment() -> EnvironmentConfig:
 
 
 def _deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
-    """Deploy the endpoint, and the Monitoring stack that its alarms need; raise CommandFailed."""
+    """Deploy the endpoint and the Monitoring stack of its alarms; may raise CommandFailed."""
     _cdk(iris, endpoint, "synth", "--quiet", "--no-validation", f"--output={_SITE / 'cdk.out'}",
          f"--context=environments={_SITE / 'environments'}")  # fmt: skip
     bootstrap(iris, endpoint, _assembly())
@@ -128,10 +128,10 @@ def _deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
 
 
 def _invoke(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Request predictions for the test set, and compare them with those at training time.
+    """Request predictions for the test set, and compare them with those of the training.
 
     Raises:
-        CommandFailed: an answer differs by more than 1e-6.
+        CommandFailed: a prediction differs by more than 1e-6.
     """
     return run(
         [_DEEPLENS, "model", "invoke", "--endpoint-name", "deeplens-iris",

@@ -1,4 +1,4 @@
-"""Wait for Enter."""
+"""Detection of the Enter key."""
 
 import os
 import select
@@ -17,7 +17,7 @@ def is_interactive() -> bool:
 
 
 def enter_pressed(seconds: float) -> bool:
-    """Wait at most `seconds` for Enter; return whether it, or the end of the input, came."""
+    """Wait at most `seconds` for Enter; return True for Enter or the end of the input."""
     if not is_interactive():
         time.sleep(seconds)
         return False

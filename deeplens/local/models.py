@@ -48,7 +48,7 @@ def prepare_headpose(environment: str) -> None:
         LOGS / "freeze.log",
     )
     described = ("--labels", _HEADPOSE / "labels.txt", "--training", _HEADPOSE / "training.json")
-    # The network scales images itself.
+    # The network scales images itself, so the packaged preprocessing does not.
     unscaled = ("--mean", "0", "--scale", "1")
     packaged = _last_line(
         run(

@@ -1,4 +1,4 @@
-"""The managed policies of `policies/` in an account of the emulator (docs/policies.md)."""
+"""The managed policies of `policies/`, in an account of the emulator (docs/policies.md)."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 def create_policies(
     client: "CloudFormationClient", template: Path = ENVIRONMENT_ACCOUNT
 ) -> list[str]:
-    """Create or update the policies; return the ARNs of those for CloudFormation's role, sorted.
+    """Create or update the policies; return the sorted ARNs for CloudFormation's role.
 
     Raises:
         CommandFailed: the template cannot be deployed.

@@ -13,9 +13,9 @@ from local_aws.process.child_processes import ends_with_parent
 WRONG_INPUT = 2
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.25
-# `deeplens model` writes its newest line of progress into the file that this variable names.
+# `deeplens model` writes its newest line of progress into the file in this variable.
 _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
-# An event of CDK's command line: stack, number of resources that are done, time.
+# An event of the CDK CLI: stack, number of completed resources, time.
 _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
 
 
@@ -23,8 +23,8 @@ _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
 _ERROR = "Error: "
 
 
-class CommandFailed(Exception):  # noqa: N818 - the name of an event
-    """The failure of a command of the demo; the text is its error, or its last output."""
+class CommandFailed(Exception):  # noqa: N818 - names an event
+    """A failed command; the text is the command's error, or its last output."""
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
         super().__init__(text)
@@ -38,10 +38,9 @@ def run(
     *,
     accepted: Collection[int] = (0,),
 ) -> str:
-    """Run a command to its end, and return its output, which `log` contains, too.
+    """Run a command to its end, and return its output, which is also in `log`.
 
     The status line shows the phase of long work.
-
 
     Raises:
         CommandFailed: the exit code is not in `accepted`.
@@ -64,7 +63,7 @@ def run(
 
 
 def _failure(command: Sequence[str | Path], code: int, text: str, log: Path) -> CommandFailed:
-    """Return the error that a command of this project printed, or the last lines of another."""
+    """Return the error that a project's command printed, or the last lines of another command."""
     lines = text.strip().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
     if starts:
@@ -79,7 +78,7 @@ def _failure(command: Sequence[str | Path], code: int, text: str, log: Path) -> 
 def running(
     command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Keep a process running for the length of a `with` block."""
+    """Run a process during a `with` block."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as output:
         child = _start(command, output.fileno(), env)
@@ -90,7 +89,7 @@ def running(
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Terminate a child; kill it if it does not end in time."""
+    """Terminate a child process; kill it after a time limit."""
     if child.poll() is None:
         child.terminate()
         try:
@@ -121,13 +120,14 @@ def _phase(log: Path, progress: Path) -> str:
 def _start(
     command: Sequence[str | Path], output: int, env: Mapping[str, str] | None
 ) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - the project's own commands
+    return subprocess.Popen(  # noqa: S603 - commands of this project
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         env=None if env is None else dict(env),
-        # Ctrl-C of a terminal signals this process only, which ends its children in order.
+        # With a separate session, Ctrl-C signals only this process, which ends its children in
+        # order.
         start_new_session=True,
-        preexec_fn=ends_with_parent(),  # noqa: PLW1509 - single-threaded here
+        preexec_fn=ends_with_parent(),  # noqa: PLW1509 - this process has one thread
     )

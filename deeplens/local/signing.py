@@ -1,7 +1,8 @@
 """Signed releases in the demo, with a key of this checkout that the demo's environment trusts.
 
-The committed environment files trust no key, because each checkout creates one. The demo
-synthesizes copies of them; the copy of its environment also has a section `[signing]`.
+The committed environment files trust no key, because each checkout creates its key. The demo
+synthesizes copies of these files; the copy of its environment has an additional section
+`[signing]`.
 """
 
 import base64
@@ -24,7 +25,7 @@ _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 def sign(environment: EnvironmentConfig) -> Path:
     """Sign the pinned artifact with the key of this checkout; return a folder that trusts the key.
 
-    If the environment trusts keys already, nothing is signed, and its own folder is returned.
+    If the environment already trusts keys, nothing is signed and the unchanged folder is returned.
 
     Raises:
         CommandFailed: a step failed.
@@ -47,7 +48,7 @@ def sign(environment: EnvironmentConfig) -> Path:
     except CommandFailed:
         is_newest = False
     if not is_newest:
-        # A fleet rejects a release that is older than the last one that it accepted.
+        # A fleet rejects a release whose number is lower than that of the last accepted release.
         run([_DEEPLENS, "release", "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
@@ -63,7 +64,7 @@ def sign(environment: EnvironmentConfig) -> Path:
 def show_verification(
     environment: EnvironmentConfig, core: RunningCore, *, patience_seconds: float
 ) -> None:
-    """Print the log line in which the camera reports that it verified the newest signed release."""
+    """Print the camera's log line about the verification of the newest signed release."""
     if not _statement(environment).is_file():
         return
     verified = f"verified: release {_release(_statement(environment))} of "
@@ -87,7 +88,7 @@ def _statement(environment: EnvironmentConfig) -> Path:
 
 
 def is_newest_release(statement: Path) -> bool:
-    """Return whether no other artifact of the same model was signed as a newer release."""
+    """Return whether no other artifact of the model has a higher release number."""
     others = statement.parent.parent.glob(f"*/{STATEMENT_NAME}")
     return _release(statement) == max(map(_release, others))
 

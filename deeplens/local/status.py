@@ -1,4 +1,4 @@
-"""A status line that is rewritten on a terminal, and printed rarely into a log."""
+"""A status line, which is rewritten on a terminal and printed rarely in a log."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ _ERASE = "\r\x1b[K"
 class StatusLine:
     """The duration and the phase of a step, as one line.
 
-    On a terminal, one line no wider than the terminal is rewritten. In a log, there is one line for
-    each new phase (the text before a colon) and one each half minute.
+    A terminal shows one line that is rewritten and not wider than the terminal. A log contains a
+    line for each new phase (the text before a colon), and one every half minute.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class StatusLine:
         self._is_shown = False
 
     def update(self, text: str) -> None:
-        """Show the text if the work takes long enough."""
+        """Show the text if the work takes longer than the limit."""
         now = time.monotonic()
         if now - self._began_at < _QUIET_SECONDS:
             return
@@ -54,7 +54,7 @@ class StatusLine:
 
 @contextmanager
 def status_line() -> Iterator[StatusLine]:
-    """Yield a line that is erased at the end."""
+    """Yield a status line, and erase it at the end."""
     status = StatusLine()
     try:
         yield status
@@ -63,5 +63,5 @@ def status_line() -> Iterator[StatusLine]:
 
 
 def is_terminal() -> bool:
-    """Return whether the output goes to a terminal that can erase a line."""
+    """Return whether the output is a terminal that can erase a line."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -1,4 +1,4 @@
-"""The steps of a command: printed as they begin, timed when they end."""
+"""The steps of a command, printed with their duration."""
 
 import time
 from collections.abc import Iterator

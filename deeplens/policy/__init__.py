@@ -2,8 +2,8 @@
 
 The rules cover Greengrass V2 components, IoT role aliases, published versions on cameras and
 write-once artifacts, for which public scanners have no rules. Each rule is a function of the
-templates of one environment, and each of its violations contains advice. `tests/policy` adds each
-mistake to a template and requires its violation.
+templates of one environment, and each violation contains advice. `tests/policy` adds each mistake
+to a template and requires its violation.
 """
 
 from collections.abc import Iterable
@@ -32,6 +32,6 @@ RULES = (
 
 
 def violations(stacks: Iterable[Stack]) -> list[Violation]:
-    """Return the violations of every rule in the stacks of one environment."""
+    """Return the violations of all rules in the stacks of one environment."""
     environment = list(stacks)
     return [violation for rule in RULES for violation in rule(environment)]

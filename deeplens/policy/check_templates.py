@@ -17,7 +17,7 @@ ASSEMBLY = ROOT / "cdk.out"
 
 
 def nag_findings(report: Path) -> list[str]:
-    """Return a line per violation of every policy validation plugin in `report`."""
+    """Return a line for each violation in the report of the policy validation plugins."""
     return [
         f"{violation['ruleName']}: {construct['constructPath']}: {violation['description']}"
         for plugin in json.loads(report.read_text(encoding="utf-8"))["pluginReports"]
@@ -29,12 +29,12 @@ def nag_findings(report: Path) -> list[str]:
 def project_findings(
     stacks: list[Stack], environment_files: Path, delivery_file: Path | None
 ) -> list[str]:
-    """Return a line per violation of the project's own rules.
+    """Return a line for each violation of the project's own rules.
 
     Args:
         stacks: the stacks of the assembly, of any environments.
-        environment_files: the folder of the files that the assembly was synthesized from.
-        delivery_file: the pipeline's description, None if there is no pipeline.
+        environment_files: the folder of the environment files of the synthesis.
+        delivery_file: the pipeline's description, or None if there is no pipeline.
 
     Raises:
         ConfigError: an environment file or delivery.toml is not valid.
@@ -50,9 +50,10 @@ def project_findings(
 
 
 def _inputs() -> tuple[Path, Path | None]:
-    """Return the environment files and delivery.toml of the synthesis, from the app's context.
+    """Return the folder of environment files and the delivery.toml of the synthesis.
 
-    The CDK command line passes the context in a variable; without it, cdk.json contains it.
+    Both are in the app's context. The CDK CLI passes the context in a variable; without the
+    variable, cdk.json contains it.
     """
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     context = json.loads(os.environ.get("CDK_CONTEXT_JSON", "null")) or settings["context"]
@@ -66,7 +67,7 @@ def _inputs() -> tuple[Path, Path | None]:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Check the templates in cdk.out: cdk-nag, the project's rules, checkov and cfn-lint.
+    """Check the templates in cdk.out with cdk-nag, the project's rules, checkov and cfn-lint.
 
     Prints every finding. `make synth` writes the templates.
 
@@ -91,7 +92,7 @@ def main() -> None:
         raise click.ClickException(f"checkov: {error}") from None
     for finding in findings + project + scanned:
         click.echo(finding)
-    lint = subprocess.run(  # noqa: S603 - the project's own linter
+    lint = subprocess.run(  # noqa: S603 - a linter of this project
         [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "warning", *files],
         check=False,
     )

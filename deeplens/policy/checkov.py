@@ -16,11 +16,11 @@ _SHORTEST_REASON = 20
 
 
 class CheckovError(Exception):
-    """checkov wrote no report, or did not read every template."""
+    """Raised if checkov wrote no report, or did not read every template."""
 
 
 def checkov_findings(files: Sequence[Path]) -> list[str]:
-    """Return one line per failed check that no resource skips.
+    """Return a line for each failed check that the resource does not skip.
 
     Raises:
         CheckovError: checkov is not installed, or did not read every file.
@@ -28,11 +28,12 @@ def checkov_findings(files: Sequence[Path]) -> list[str]:
     if not CHECKOV.is_file():
         raise CheckovError(f"{CHECKOV} is not installed; run `make .venv-checkov/.ready`")
     arguments = [argument for file in files for argument in ("--file", str(file))]
-    # Without a key, checkov requests nothing from its platform, and every user has the same result.
+    # Without an API key, checkov does not query its platform, so results are the same for all
+    # users.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("BC_", "PRISMA_"))
     }
-    result = subprocess.run(  # noqa: S603 - the project's own scanner
+    result = subprocess.run(  # noqa: S603 - a scanner of this project
         [CHECKOV, "--framework", "cloudformation", "--skip-download", "--compact", "--quiet",
          "--output", "json", *arguments],
         env=environment, cwd=ROOT, check=False, capture_output=True, text=True,
@@ -45,7 +46,7 @@ def checkov_findings(files: Sequence[Path]) -> list[str]:
 
 
 def findings_of(reports: Any) -> list[str]:
-    """Return the failed checks of checkov's report, one line each.
+    """Return a line for each failed check of checkov's report.
 
     Raises:
         CheckovError: a template cannot be read, or the report contains no resource.
@@ -65,7 +66,7 @@ def findings_of(reports: Any) -> list[str]:
 
 
 def reasons_given(stacks: list[Stack]) -> Iterator[Violation]:
-    """Each check that checkov skips has a comment with the reason."""
+    """Require a comment with the reason for each skipped check of checkov."""
     for stack in stacks:
         for logical_id, resource in stack.definitions():
             for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):

@@ -1,7 +1,7 @@
 """Rules that compare templates with environment files and delivery.toml.
 
-The other rules hold in every environment. A template without Object Lock, a boundary, code signing
-or an approval is valid unless the environment's file sets them.
+The other rules apply to every environment. A template without Object Lock, a boundary, code signing
+or an approval is valid unless the environment's file requires it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ _Rule = Callable[[EnvironmentConfig, list[Stack]], Iterator[Violation]]
 
 
 def object_lock(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator[Violation]:
-    """`object_lock_days` locks each new object of the model bucket for at least that time."""
+    """Require a lock of at least `object_lock_days` on each new object of the model bucket."""
     required = environment.model_store.object_lock_days
     for stack in stacks if required else ():
         for logical_id, bucket in stack.definitions("AWS::S3::Bucket"):
@@ -41,7 +41,7 @@ def object_lock(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator
 
 
 def signed_code(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator[Violation]:
-    """`lambda_profile` makes Lambda reject code that the profile did not sign."""
+    """Require that Lambda rejects code without a signature of `lambda_profile`."""
     profile = environment.signing.lambda_profile
     for stack in stacks if profile else ():
         enforced = {
@@ -64,7 +64,7 @@ def signed_code(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator
 
 
 def bounded_roles(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator[Violation]:
-    """Every role has the boundary that `permissions_boundary` names."""
+    """Require the boundary of `permissions_boundary` on every role."""
     required = environment.permissions_boundary
     for stack in stacks if required else ():
         for logical_id, role in stack.definitions("AWS::IAM::Role", "AWS::IAM::User"):
@@ -83,7 +83,7 @@ RULES: tuple[_Rule, ...] = (object_lock, signed_code, bounded_roles)
 
 
 def approvals_stay(delivery: DeliveryConfig, stacks: list[Stack]) -> Iterator[Violation]:
-    """A person approves each environment that delivery.toml lists under `approve`."""
+    """Require an approval by a person for each environment under `approve` in delivery.toml."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
             is_required = environment in delivery.approve
@@ -102,14 +102,14 @@ def violations(
     delivery: DeliveryConfig | None,
     stacks: Mapping[str, list[Stack]],
 ) -> list[Violation]:
-    """Return the violations of the files' settings; `stacks` are by environment."""
+    """Return the violations of the files' settings; `stacks` are grouped by environment."""
     violations_of_environments = [
         violation_
         for environment in environments
         for rule in RULES
         for violation_ in rule(environment, stacks.get(environment.name, []))
     ]
-    # The pipeline belongs to no environment.
+    # The pipeline does not belong to an environment.
     return violations_of_environments + (
         list(approvals_stay(delivery, stacks.get("", []))) if delivery else []
     )

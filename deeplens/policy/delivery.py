@@ -12,7 +12,7 @@ _Actions = list[dict[str, Any]]
 
 
 def no_privileged_builds(stacks: list[Stack]) -> Iterator[Violation]:
-    """No build is privileged: none builds container images, and a privileged one is root."""
+    """Reject privileged builds: they run as root, and no build creates a container image."""
     for stack in stacks:
         for logical_id, project in stack.definitions("AWS::CodeBuild::Project"):
             if project["Properties"].get("Environment", {}).get("PrivilegedMode"):
@@ -25,7 +25,7 @@ def no_privileged_builds(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
-    """The gate that checks the cameras' digest follows every deploy of an environment's stage."""
+    """Require the gate for the cameras' digest after every deploy of an environment's stage."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
             gates = [_order(action) for action in actions if _is_gate(stack, action, environment)]
@@ -42,7 +42,7 @@ def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def approvals_come_first(stacks: list[Stack]) -> Iterator[Violation]:
-    """An approval precedes every other action: it protects only later actions."""
+    """Require that an approval is the first action, because it protects only later actions."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
             approvals = [_order(action) for action in actions if provider(action) == "Manual"]
@@ -58,7 +58,7 @@ def approvals_come_first(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def artifacts_expire(stacks: list[Stack]) -> Iterator[Violation]:
-    """A pipeline's artifacts expire: each can be built from git again."""
+    """Require an expiry of pipeline artifacts, because each can be built from git again."""
     for stack in stacks:
         for _, pipeline in stack.definitions(_PIPELINE):
             store = text(pipeline["Properties"]["ArtifactStore"]["Location"]).strip("${}")

@@ -15,7 +15,7 @@ _BY_THING_NAME = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")
 _OWN_TOPIC = re.compile(re.escape(_OWN_NAME) + "(?=/|$)")
 # The core software appends "#2", "#3", … to its client ids.
 _OWN_CLIENT = re.compile(re.escape(_OWN_NAME) + "(#|$)")
-# Actions of the data plane, without resource types.
+# Data-plane actions without resource types.
 _DATA_PLANE = {
     "greengrass:GetComponentVersionArtifact",
     "greengrass:GetDeploymentConfiguration",
@@ -29,7 +29,7 @@ _ROLE_MAY = {
     "s3:GetObject",
 }
 _LONGEST_SECONDS = 3600
-# Secrets with a known form: of Slack, GitHub, Google, and JSON web tokens.
+# Tokens with a known format: of Slack, GitHub and Google, and JSON web tokens.
 _TOKEN = re.compile(
     r"xox[abprs]-[0-9A-Za-z-]{10}|gh[pousr]_[0-9A-Za-z]{30}|AIza[0-9A-Za-z_-]{35}"
     r"|eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10}"
@@ -38,18 +38,19 @@ _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|passcode|pwd|secret|token|credential|(api|access|private)[_-]?key",
     re.IGNORECASE,
 )
-# URLs of cameras: `http://user:password@host`, `http://host/stream?user=admin&pwd=…`.
+# URLs of cameras with credentials: `http://user:password@host`,
+# `http://host/stream?user=admin&pwd=…`.
 _URL_WITH_PASSWORD = re.compile(
     r"[a-z]://[^/@\s\"'$]*:[^/@\s\"'$]+@|[?&](pass|pwd|passw(or)?d|token|api_?key)=[^&\s\"'$]",
     re.IGNORECASE,
 )
-# The provider of a custom resource, and identifiers of secrets.
+# Properties that are not secrets: the provider of a custom resource, and identifiers.
 _NO_SECRET_NAME = re.compile(r"^ServiceToken$|Arn$|Id$|Name$|Type$|Duration")
 _SECRETS = ("PRIVATE KEY-----", "BEGIN CERTIFICATE", "AKIA", "ASIA", "aws_secret")
 
 
 def certificate_actions(stacks: list[Stack]) -> Iterator[Violation]:
-    """A certificate allows only actions that a core device needs."""
+    """Reject certificate policies with actions that a core device does not need."""
     for stack in stacks:
         for logical_id, policy in stack.definitions("AWS::IoT::Policy"):
             for action, _, _ in allowed(policy["Properties"]["PolicyDocument"]):
@@ -58,7 +59,7 @@ def certificate_actions(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_name_only(stacks: list[Stack]) -> Iterator[Violation]:
-    """A camera connects, publishes and subscribes under its thing name, not under a longer one."""
+    """Require that a camera's topics and client ids contain its exact thing name."""
     for stack in stacks:
         for logical_id, policy in stack.definitions("AWS::IoT::Policy"):
             for action, resource, _ in allowed(policy["Properties"]["PolicyDocument"]):
@@ -73,7 +74,7 @@ def own_name_only(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def data_plane_only(stacks: list[Stack]) -> Iterator[Violation]:
-    """Only actions without resource types have the resource `*`."""
+    """Reject the resource `*` for actions with resource types."""
     for stack in stacks:
         for logical_id, policy in stack.definitions("AWS::IoT::Policy"):
             for action, resource, _ in allowed(policy["Properties"]["PolicyDocument"]):
@@ -84,7 +85,7 @@ def data_plane_only(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def short_credentials(stacks: list[Stack]) -> Iterator[Violation]:
-    """A camera's AWS credentials are valid for at most one hour."""
+    """Require that a camera's AWS credentials are valid for at most one hour."""
     for stack in stacks:
         for logical_id, alias in stack.definitions("AWS::IoT::RoleAlias"):
             seconds = alias["Properties"].get("CredentialDurationSeconds", _LONGEST_SECONDS)
@@ -98,7 +99,7 @@ def short_credentials(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_role_reads(stacks: list[Stack]) -> Iterator[Violation]:
-    """The cameras' role only reads artifacts: no camera can change its model."""
+    """Require that the cameras' role only reads artifacts: no camera can change its model."""
     for stack, logical_id, document in _camera_policies(stacks):
         for action, _, _ in allowed(document):
             if action not in _ROLE_MAY:
@@ -106,7 +107,7 @@ def camera_role_reads(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_role_own_bucket(stacks: list[Stack]) -> Iterator[Violation]:
-    """The cameras' role reads only `components/` of its environment's bucket."""
+    """Require that the cameras' role reads only `components/` of its environment's bucket."""
     bucket = f"arn:aws:s3:::{model_bucket(stacks)}"
     for stack, logical_id, document in _camera_policies(stacks):
         for action, resource, _ in allowed(document):
@@ -121,7 +122,7 @@ def camera_role_own_bucket(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_role_key_by_s3(stacks: list[Stack]) -> Iterator[Violation]:
-    """The cameras' role decrypts with the bucket's key only through S3."""
+    """Require that the cameras' role decrypts with the bucket's key only through S3."""
     for stack, logical_id, document in _camera_policies(stacks):
         for action, _, statement in allowed(document):
             if action.startswith("kms:") and "kms:ViaService" not in text(
@@ -136,7 +137,7 @@ def camera_role_key_by_s3(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_secrets(stacks: list[Stack]) -> Iterator[Violation]:
-    """No template contains a secret or a private key."""
+    """Reject secrets and private keys in templates."""
     for stack in stacks:
         for logical_id, resource in stack.definitions():
             content = json.dumps(resource)
@@ -172,7 +173,7 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    """Return whether the name is that of a secret, and the value is a literal."""
+    """Return whether the value is a literal, and the name is typical of a secret."""
     if not isinstance(value, str) or not value or value.startswith(("{{resolve:", "arn:")):
         return False
     return bool(_SECRET_NAME.search(name)) and not _NO_SECRET_NAME.search(name)
@@ -196,7 +197,7 @@ def _camera_policies(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str
         }
         for logical_id, policy in stack.definitions(*POLICY_TYPES):
             properties = policy["Properties"]
-            # A RolePolicy names one role.
+            # An `AWS::IAM::RolePolicy` refers to one role.
             named = {
                 text(role) for role in [*properties.get("Roles", []), properties.get("RoleName")]
             }

@@ -1,4 +1,4 @@
-"""Write and compare golden templates: the synthesized templates with masked hashes."""
+"""Golden templates: the synthesized templates with masked hashes."""
 
 import difflib
 import json
@@ -14,7 +14,7 @@ from model_tools.output_paths import why_unwritable
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
-# Asset hashes, and digests of sources and artifacts: they change with every release.
+# Asset hashes, and digests of sources and artifacts, change with every release.
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _LAST_TWO_NUMBERS = re.compile(r"\.\d+\.\d+$")
 _VERSION_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
@@ -28,9 +28,9 @@ def masked(template: dict[str, Any]) -> str:
 
 
 def without_content_numbers(text: str, template: Mapping[str, Any]) -> str:
-    """Replace the numbers of component versions that are derived from content by `.CONTENT`.
+    """Replace the content-derived numbers of component versions with `.CONTENT`.
 
-    The components of `template` define the numbers: a version such as 2.16.1 of an AWS component
+    The components of `template` define these numbers. A version such as 2.16.1 of an AWS component
     remains.
     """
     numbers = sorted(set(_numbers(template)))
@@ -46,7 +46,7 @@ def synthesized() -> dict[str, dict[str, Any]]:
 
 
 def rewrite(templates: dict[str, dict[str, Any]]) -> None:
-    """Replace the golden templates by the given ones."""
+    """Replace the golden templates with `templates`."""
     GOLDEN.mkdir(exist_ok=True)
     for stale in GOLDEN.glob("*.json"):
         stale.unlink()
@@ -55,7 +55,7 @@ def rewrite(templates: dict[str, dict[str, Any]]) -> None:
 
 
 def drift(templates: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the unified diff between the golden templates and the given ones."""
+    """Return the unified diff between the golden templates and `templates`."""
     golden = {file.stem: file.read_text(encoding="utf-8") for file in GOLDEN.glob("*.json")}
     current = {name: masked(template) for name, template in templates.items()}
     return [
@@ -115,7 +115,7 @@ def _numbers(template: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _end(value: Any) -> str:
-    """Return the literal end of a string, or of an intrinsic function that returns a string."""
+    """Return the literal suffix of a string, or of an intrinsic function that returns a string."""
     match value:
         case str():
             return value

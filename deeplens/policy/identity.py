@@ -28,21 +28,22 @@ _WITHOUT_RESOURCE_TYPES = {
     "greengrass:ListCoreDevices",
     "greengrass:ListDeployments",
 }
-# Actions without resource types that a condition limits.
+# Actions without resource types that conditions limit.
 _NARROWED_BY = {
     "cloudwatch:PutMetricData": "cloudwatch:namespace",
     "greengrass:CreateDeployment": "aws:RequestTag/",
 }
-# The registries of AWS Deep Learning Containers are in accounts that belong to AWS.
+# AWS accounts own the registries of AWS Deep Learning Containers.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
-# Condition operators. Those with IfExists or a set prefix accept requests without the key.
+# Condition operators that require the key. Operators with IfExists or a set prefix accept requests
+# without the key.
 _EQUALS = {"StringEquals", "ArnEquals"}
 _LIKE = {"ArnLike", "StringLike"}
 _TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
 
 
 def no_full_access(stacks: list[Stack]) -> Iterator[Violation]:
-    """No role has a managed policy with full access."""
+    """Reject managed policies with full access."""
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role"):
             for arn in role["Properties"].get("ManagedPolicyArns", []):
@@ -56,11 +57,11 @@ def no_full_access(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_action_wildcard(stacks: list[Stack]) -> Iterator[Violation]:
-    """No policy allows actions by a wildcard."""
+    """Reject wildcards in allowed actions."""
     for stack in stacks:
         for logical_id, document in identity_policies(stack):
             for action, _, _ in allowed(document):
-                # The wildcards of IAM.
+                # IAM has two wildcards: `*` and `?`.
                 if "*" in action or "?" in action:
                     yield violation(
                         stack,
@@ -71,7 +72,7 @@ def no_action_wildcard(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_resource_star(stacks: list[Stack]) -> Iterator[Violation]:
-    """No policy allows an action on every resource."""
+    """Reject the resource `*` in allowed actions, except for actions without resource types."""
     for stack in stacks:
         for logical_id, document in identity_policies(stack):
             for action, resource, statement in allowed(document):
@@ -86,7 +87,7 @@ def no_resource_star(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def trust_condition(stacks: list[Stack]) -> Iterator[Violation]:
-    """A role that trusts a service is limited to resources of its account."""
+    """Require that roles with a service as principal are limited to resources of their account."""
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role"):
             for statement in statements(role["Properties"]["AssumeRolePolicyDocument"]):
@@ -118,7 +119,7 @@ def _values(statement: dict[str, Any], operators: set[str], key: str) -> list[st
 
 
 def no_inverted_allow(stacks: list[Stack]) -> Iterator[Violation]:
-    """No statement allows by exclusion (NotAction, NotResource or NotPrincipal)."""
+    """Reject statements that allow by exclusion (NotAction, NotResource or NotPrincipal)."""
     for stack in stacks:
         for logical_id, document in documents(stack):
             for statement in statements(document):
@@ -133,7 +134,7 @@ def no_inverted_allow(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_public_access(stacks: list[Stack]) -> Iterator[Violation]:
-    """No resource policy allows an action to everybody, even with a condition."""
+    """Reject resource policies that allow an action to everybody, even with a condition."""
     for stack in stacks:
         for logical_id, document in documents(stack):
             for statement in statements(document):
@@ -155,7 +156,7 @@ def no_public_access(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_open_trust(stacks: list[Stack]) -> Iterator[Violation]:
-    """No trust policy includes everybody."""
+    """Reject trust policies that include everybody."""
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role"):
             for statement in statements(role["Properties"]["AssumeRolePolicyDocument"]):
@@ -171,14 +172,14 @@ def no_open_trust(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_users(stacks: list[Stack]) -> Iterator[Violation]:
-    """No template creates users or permanent access keys."""
+    """Reject users and permanent access keys."""
     for stack in stacks:
         for logical_id, _ in stack.definitions("AWS::IAM::User", "AWS::IAM::AccessKey"):
             yield violation(stack, "no-users", logical_id, "use a role with temporary credentials")
 
 
 def no_physical_role_names(stacks: list[Stack]) -> Iterator[Violation]:
-    """Roles have generated names: a fixed one prevents replacement and a second environment."""
+    """Reject fixed role names, which prevent replacement and a second environment."""
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
             name = role["Properties"].get("RoleName") or role["Properties"].get("ManagedPolicyName")
@@ -192,13 +193,13 @@ def no_physical_role_names(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def only_own_account(stacks: list[Stack]) -> Iterator[Violation]:
-    """No resource names another account, except for images of AWS and in pipelines."""
+    """Reject references to other accounts, except in pipelines and for images of AWS."""
     for stack in stacks:
         if any(stack.definitions("AWS::CodePipeline::Pipeline")):
             continue
         for logical_id, resource in stack.definitions():
             content = _REGISTRY.sub("", text(resource))
-            # In ARNs, and as a principal without an ARN.
+            # Account ids occur in ARNs, and as principals without an ARN.
             for account in (*re.findall(r"(?<=:)[0-9]{12}(?=:)", content), *_principals(resource)):
                 if account != stack.account:
                     yield violation(
@@ -207,7 +208,7 @@ def only_own_account(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def _principals(resource: dict[str, Any]) -> Iterator[str]:
-    """Yield the principals of a resource's policies that are account numbers."""
+    """Yield the principals of a resource's policies that are account ids."""
     for document in documents_in(resource.get("Properties", {})):
         for statement in statements(document):
             principal = statement.get("Principal", {})

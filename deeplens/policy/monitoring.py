@@ -9,7 +9,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 
 
 def alarms_notify(stacks: list[Stack]) -> Iterator[Violation]:
-    """Each alarm notifies the alarm topic, when it starts and when it ends."""
+    """Require that each alarm notifies the alarm topic when it starts and when it ends."""
     exported = {name for stack in stacks for name in _exported_topics(stack)}
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
         topics = exported | _topics(stack)
@@ -34,7 +34,7 @@ def _exported_topics(stack: Stack) -> Iterator[str]:
 
 
 def heartbeat_alarms(stacks: list[Stack]) -> Iterator[Violation]:
-    """The fleet and each listed camera have an alarm for missing heartbeats."""
+    """Require alarms for missing heartbeats of the fleet and of each listed camera."""
     watched = set()
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
         if alarm.get("MetricName") != "Heartbeats":
@@ -61,7 +61,7 @@ def heartbeat_alarms(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def encrypted_topic(stacks: list[Stack]) -> Iterator[Violation]:
-    """Topics are encrypted with a key that CloudWatch may use, and reject requests without TLS."""
+    """Require TLS on topics, and encryption with a key that CloudWatch may use."""
     for stack, logical_id, topic in _resources(stacks, "AWS::SNS::Topic"):
         keys = {f"${{{name}.Arn}}" for name, _ in stack.definitions("AWS::KMS::Key")}
         if text(topic.get("KmsMasterKeyId", "")) not in keys:
@@ -90,7 +90,7 @@ def encrypted_topic(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def topic_rules(stacks: list[Stack]) -> Iterator[Violation]:
-    """IoT rules log failed actions, and select only messages of their environment."""
+    """Require that IoT rules log failed actions, and select only messages of their environment."""
     for stack, logical_id, rule in _resources(stacks, "AWS::IoT::TopicRule"):
         payload = rule["TopicRulePayload"]
         if payload.get("RuleDisabled"):
@@ -104,7 +104,7 @@ def topic_rules(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def function_callers(stacks: list[Stack]) -> Iterator[Violation]:
-    """A service may call a function only for a named resource of this account."""
+    """Require that services call functions only for a named resource of this account."""
     for stack, logical_id, permission in _resources(stacks, "AWS::Lambda::Permission"):
         if not is_in_account(text(permission.get("SourceArn", "")), stack.account):
             advice = "add SourceArn: the rule or resource of this account that may call it"
@@ -112,7 +112,7 @@ def function_callers(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def undelivered_events(stacks: list[Stack]) -> Iterator[Violation]:
-    """Undelivered events go to an encrypted queue that accepts them only from their rule.
+    """Require an encrypted queue for undelivered events, which accepts them only from their rule.
 
     Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
     """

@@ -23,7 +23,7 @@ _OWN_SHADOW = "$aws/things/{iot:thingName}/shadow/name/deeplens/"
 
 
 def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Violation]:
-    """No template uses Greengrass V1, which is closed."""
+    """Reject Greengrass V1, which is closed."""
     for stack in stacks:
         for logical_id, resource in stack.definitions():
             if resource["Type"].startswith("AWS::Greengrass::"):
@@ -31,9 +31,10 @@ def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
-    """No template uses CloudFormation's types of Greengrass V2.
+    """Reject CloudFormation's types of Greengrass V2.
 
-    They do not support rollback, and they complete before any device has changed.
+    These types do not support rollback, and their operations complete before any device has
+    changed.
     """
     for stack in stacks:
         for logical_id, resource in stack.definitions():
@@ -47,7 +48,7 @@ def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def function_properties(stacks: list[Stack]) -> Iterator[Violation]:
-    """A camera's function has the name that DeepLens requires, and a runtime that cameras have."""
+    """Require a camera's function to have DeepLens' name prefix, and a runtime of the cameras."""
     for stack in stacks:
         versions = _published(stack)
         for logical_id, function in stack.definitions("AWS::Lambda::Function"):
@@ -62,7 +63,7 @@ def function_properties(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def published_versions(stacks: list[Stack]) -> Iterator[Violation]:
-    """Cameras run published versions, which are retained, and never $LATEST."""
+    """Require that cameras run published versions, which are retained, and never $LATEST."""
     for stack in stacks:
         versions = _published(stack)
         for logical_id, version in stack.definitions("AWS::Lambda::Version"):
@@ -82,7 +83,7 @@ def published_versions(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def recipes(stacks: list[Stack]) -> Iterator[Violation]:
-    """Recipes have the documented keys and size."""
+    """Require the documented keys and the size limit of recipes."""
     for stack, logical_id, recipe, content in _recipes(stacks):
         if missing := _RECIPE_KEYS - recipe.keys():
             yield violation(stack, "recipe-form", logical_id, f"add {', '.join(sorted(missing))}")
@@ -111,7 +112,7 @@ def recipes(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def exact_artifacts(stacks: list[Stack]) -> Iterator[Violation]:
-    """A recipe names objects of its environment's bucket by their digests."""
+    """Require that recipes refer to objects of their environment's bucket by digest."""
     bucket = re.escape(str(model_bucket(stacks)))
     exact = re.compile(rf"s3://{bucket}/components/[a-z0-9-]+/{_DIGEST}/[a-z.]+")
     for stack, logical_id, recipe, _ in _recipes(stacks):
@@ -127,7 +128,7 @@ def exact_artifacts(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def artifact_digests(stacks: list[Stack]) -> Iterator[Violation]:
-    """The custom resource receives the digest in each artifact's URI to compare it."""
+    """Require that the custom resource receives and compares the digest in each artifact's URI."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             expected_digests = resource["Properties"].get("ArtifactSha256") or {}
@@ -140,7 +141,7 @@ def artifact_digests(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def gate_asks_devices(stacks: list[Stack]) -> Iterator[Violation]:
-    """A rollout requires at least one device, and fails if every device fails."""
+    """Require that a rollout needs a successful device, and fails if every device fails."""
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             rule = json.loads(text(project["Properties"]["Rollout"]))["rule"]
@@ -154,7 +155,7 @@ def gate_asks_devices(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def pinned_dependencies(stacks: list[Stack]) -> Iterator[Violation]:
-    """Components depend on exact versions: a release is one model and one function."""
+    """Require exact versions of dependencies: a release is one model and one function."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource) or {}
@@ -174,7 +175,7 @@ def pinned_dependencies(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_loop(stacks: list[Stack]) -> Iterator[Violation]:
-    """The camera's loop is pinned, runs without a container, and receives its model's digest."""
+    """Require that the camera's loop is pinned, has no container, and has its model's digest."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource)
@@ -198,7 +199,7 @@ def camera_loop(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
-    """The published artifact, the function's variable and the gate have the same digest."""
+    """Require the same digest in the published artifact, the function's variable and the gate."""
     for stack in stacks:
         digests = {
             f"{logical_id}.{key}": text(resource["Properties"][key])
@@ -222,7 +223,7 @@ def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
-    """A deployment contains every component in an exact version: devices remove the others."""
+    """Require every component, in an exact version, in a deployment: devices remove the others."""
     for stack in stacks:
         own = {
             (_recipe(resource) or {}).get("ComponentName")
@@ -231,7 +232,8 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
         }
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
-            # A fleet without Lambda components may run nucleus lite, which no deployment contains.
+            # A fleet without Lambda components may run nucleus lite, which deployments do not
+            # contain.
             classic = any(
                 _lambda_definition(resource) for _, resource in stack.definitions(_COMPONENT)
             )
@@ -250,7 +252,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """A component accesses topics by exact names; of reserved ones, only its thing's shadow."""
+    """Require exact topic names in access controls; of reserved topics, only the own shadow."""
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
@@ -282,7 +284,10 @@ def _accesses(components: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def devices_roll_back(stacks: list[Stack]) -> Iterator[Violation]:
-    """A failed deployment restores the previous components (nucleus lite ignores the setting)."""
+    """Require that a failed deployment restores the previous components.
+
+    Nucleus lite ignores this setting.
+    """
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             policies = json.loads(text(project["Properties"]["DeploymentPolicies"]))
@@ -293,7 +298,7 @@ def devices_roll_back(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def log_retention(stacks: list[Stack]) -> Iterator[Violation]:
-    """Log groups have a retention time: logs cost money, and labels can be personal data."""
+    """Require a retention time of log groups: logs cost money, and labels can be personal data."""
     for stack in stacks:
         for logical_id, group in stack.definitions("AWS::Logs::LogGroup"):
             if "RetentionInDays" not in group["Properties"]:
@@ -301,7 +306,7 @@ def log_retention(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def _published(stack: Stack) -> dict[str, str]:
-    """Return the function of every published version, by the version's logical id."""
+    """Return the function of each published version, by the version's logical id."""
     return {
         logical_id: text(version["Properties"]["FunctionName"])
         for logical_id, version in stack.definitions("AWS::Lambda::Version")

@@ -27,7 +27,7 @@ _EXPIRATIONS = {
 
 
 def model_bucket(stacks: Iterable[Stack]) -> str | None:
-    """Return the name of the environment's deeplens bucket."""
+    """Return the name of the environment's model bucket, or None if it is absent."""
     for stack in stacks:
         for _, bucket in stack.definitions("AWS::S3::Bucket"):
             name = bucket.get("Properties", {}).get("BucketName")
@@ -37,7 +37,7 @@ def model_bucket(stacks: Iterable[Stack]) -> str | None:
 
 
 def deeplens_bucket_name(stacks: list[Stack]) -> Iterator[Violation]:
-    """DeepLens reads only from buckets with names that start with `deeplens-`."""
+    """Require bucket names that start with `deeplens-`, because DeepLens reads no other buckets."""
     for stack, logical_id, bucket in _buckets(stacks):
         name = bucket["Properties"].get("BucketName")
         if name is not None and not text(name).startswith("deeplens-"):
@@ -47,7 +47,7 @@ def deeplens_bucket_name(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def private_bucket(stacks: list[Stack]) -> Iterator[Violation]:
-    """Buckets block public access, and their owner owns every object."""
+    """Require that buckets block public access, and that their owner owns every object."""
     for stack, logical_id, bucket in _buckets(stacks):
         blocks = bucket["Properties"].get("PublicAccessBlockConfiguration", {})
         ownership = text(bucket["Properties"].get("OwnershipControls", {}))
@@ -65,9 +65,9 @@ def private_bucket(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def retained_state(stacks: list[Stack]) -> Iterator[Violation]:
-    """Buckets, their policies and keys are retained on deletion and replacement.
+    """Require retention of buckets, their policies and keys on deletion and replacement.
 
-    After a failed creation they are deleted: otherwise their names would be in use.
+    After a failed creation, these resources are deleted, because otherwise their names stay in use.
     """
     for stack in stacks:
         if not any(stack.definitions("AWS::S3::Bucket")):
@@ -81,7 +81,7 @@ def retained_state(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def bucket_key(stacks: list[Stack]) -> Iterator[Violation]:
-    """The model bucket is encrypted with the environment's key, versioned and logged."""
+    """Require encryption with the environment's key, versioning and logging of the model bucket."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         properties = bucket["Properties"]
         if "KMSMasterKeyID" not in text(properties.get("BucketEncryption", {})):
@@ -95,7 +95,7 @@ def bucket_key(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def rotated_key(stacks: list[Stack]) -> Iterator[Violation]:
-    """Keys rotate, and their policies name principals."""
+    """Require key rotation, and key policies without a wildcard principal."""
     for stack in stacks:
         for logical_id, key in stack.definitions("AWS::KMS::Key"):
             if not key["Properties"].get("EnableKeyRotation"):
@@ -108,7 +108,7 @@ def rotated_key(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
-    """Every bucket rejects requests without TLS 1.2 to the bucket and to its objects."""
+    """Require that buckets reject requests without TLS 1.2 to the bucket and to its objects."""
     for stack, logical_id, _ in _buckets(stacks):
         of_bucket = list(_policy_statements(stack, logical_id))
         resources = {f"${{{logical_id}.Arn}}", f"${{{logical_id}.Arn}}/*"}
@@ -128,7 +128,7 @@ def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def written_once(stacks: list[Stack]) -> Iterator[Violation]:
-    """Only the publisher writes below `components/`, and nobody deletes objects there."""
+    """Require that only the publisher writes below `components/`, and that nobody deletes there."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         of_bucket = list(_policy_statements(stack, logical_id))
         components = {f"arn:aws:s3:::{text(bucket['Properties']['BucketName'])}/{_COMPONENTS}*"}
@@ -149,7 +149,7 @@ def written_once(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def logged_access(stacks: list[Stack]) -> Iterator[Violation]:
-    """S3 logs each access to a bucket, except to the buckets that contain those logs."""
+    """Require access logs of each bucket, except of the buckets that contain those logs."""
     for stack, logical_id, bucket in _buckets(stacks):
         logs = {
             text(other["Properties"].get("LoggingConfiguration", {}).get("DestinationBucketName"))
@@ -161,7 +161,7 @@ def logged_access(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def components_not_archived(stacks: list[Stack]) -> Iterator[Violation]:
-    """Components stay in their storage class: a camera cannot download archived objects."""
+    """Reject other storage classes of components: cameras cannot download archived objects."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         for rule in _rules_of_components(bucket):
             if moved := sorted(_TRANSITIONS & rule.keys()):
@@ -175,7 +175,7 @@ def components_not_archived(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def components_never_expire(stacks: list[Stack]) -> Iterator[Violation]:
-    """Components do not expire: offline devices and rollbacks need old artifacts."""
+    """Reject expiry of components, because offline devices and rollbacks need old artifacts."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         for rule in _rules_of_components(bucket):
             if _EXPIRATIONS & rule.keys():
@@ -197,14 +197,14 @@ def _rules_of_components(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def protected_state(stacks: list[Stack]) -> Iterator[Violation]:
-    """Outside dev, the stack that contains the model bucket has termination protection."""
+    """Require termination protection of the model bucket's stack, except in dev."""
     for stack, logical_id, _ in _model_buckets(stacks):
         if not stack.name.startswith("dev") and not stack.termination_protection:
             yield violation(stack, "protected-state", logical_id, "enable termination protection")
 
 
 def _exempts_one_role(statement: dict[str, Any]) -> bool:
-    """Return whether the only exception is one role without a wildcard."""
+    """Return whether the only exception of a statement is one role without a wildcard."""
     conditions = statement.get("Condition", {})
     exempt = as_list(conditions.get("ArnNotEquals", {}).get("aws:PrincipalArn", []))
     return (
@@ -234,9 +234,9 @@ def _model_buckets(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, 
 
 
 def endpoint_key(stacks: list[Stack]) -> Iterator[Violation]:
-    """Volumes of an endpoint's instances are encrypted with a key of the environment.
+    """Require encryption of endpoint volumes with a key of the environment.
 
-    Serverless variants and instances with local storage have no volume: SageMaker rejects a key.
+    Serverless variants and instances with local storage have no volume, so SageMaker rejects a key.
     """
     for stack in stacks:
         for logical_id, config in stack.definitions("AWS::SageMaker::EndpointConfig"):

@@ -1,4 +1,4 @@
-"""The result of a rule: a resource that violates it, and the advice."""
+"""The result of a rule: a resource that violates the rule, and advice."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from deeplens.assembly import Stack
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that a resource of a stack violates, and the change that corrects it."""
+    """A rule that a resource of a stack violates, and the change that corrects the resource."""
 
     rule: str
     stack: str
@@ -16,7 +16,7 @@ class Violation:
     advice: str
 
     def __str__(self) -> str:
-        """Return one line for a terminal."""
+        """Return the violation as one line for a terminal."""
         return f"{self.rule}: {self.stack}/{self.resource}: {self.advice}"
 
 

@@ -1,8 +1,9 @@
 """Hash-chained audit logs: promotions, which are in git, and executions of the pipeline.
 
-Each line is a JSON object with the SHA-256 of the line before it (`previous`) and its own
-(`hash`). A line that was changed, removed or inserted is an error with the number of the line. Git
-detects that a file was rewritten from a line on: `check_grows_from` compares it with a commit.
+Each line is a JSON object with the SHA-256 of the previous line (`previous`) and its own SHA-256
+(`hash`). A changed, removed or inserted line is an error with the number of the line. The chain
+does not detect a file that was rewritten up to its end, so `check_grows_from` compares the file
+with a commit.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ _BEGINNING = "0" * 64
 
 @dataclass(frozen=True)
 class AuditLog:
-    """A file with one JSON object per line, each with the hash of the line before it.
+    """A file with one JSON object per line, each with the hash of the previous line.
 
     Attributes:
         entry: a noun phrase for one line, for example "a move".
@@ -35,7 +36,7 @@ class AuditLog:
         """Return every entry, oldest first, and check the chain; an absent file has no entries.
 
         Raises:
-            RegistryError: a line was changed, added or removed; contains the number of the line.
+            RegistryError: a line was changed, added or removed; the message contains its number.
         """
         entries: list[dict[str, Any]] = []
         for number, line in enumerate(self._lines(), 1):
@@ -71,7 +72,7 @@ class AuditLog:
         return entry
 
     def _lines(self) -> list[str]:
-        """Return the lines; str.splitlines() would also split JSON strings (U+2028)."""
+        """Return the lines; str.splitlines() would also split JSON strings at U+2028."""
         try:
             lines = self.file.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:
@@ -88,12 +89,12 @@ class Move:
     """A change of the pin of an environment.
 
     Attributes:
-        at: ISO 8601, UTC.
+        at: the time, ISO 8601 in UTC.
         who: the person, as git identifies them.
         source: the environment that verified the release; for a rollback, the environment itself.
         evidence: the result of the verification in `source`.
-        previous: hash of the move before this one.
-        hash: SHA-256 of all other fields.
+        previous: the hash of the previous move.
+        hash: the SHA-256 of all other fields.
     """
 
     at: str
@@ -110,7 +111,7 @@ class Move:
     hash: str = ""
 
     def sealed(self, previous: str) -> "Move":
-        """Return this move with the hash of the move before it, and its own."""
+        """Return this move with the hash of the previous move, and its own hash."""
         return replace(self, previous=previous, hash=_sealed(asdict(self), previous)["hash"])
 
 
@@ -118,7 +119,7 @@ def read_history(file: Path) -> list[Move]:
     """Return the moves of an audit log, oldest first; an absent file has no moves.
 
     Raises:
-        RegistryError: a line was changed, added or removed; contains the number of the line.
+        RegistryError: a line was changed, added or removed; the message contains its number.
     """
     log = _promotions(file)
     moves: list[Move] = []
@@ -139,7 +140,7 @@ def append(file: Path, move: Move) -> Move:
 
 
 def is_recorded_in_git(file: Path, move: Move) -> bool:
-    """Return whether the current commit contains a move; outside of a git checkout, False."""
+    """Return whether the current commit contains a move; False outside of a git checkout."""
     command = ["git", "-C", str(file.resolve().parent), "show", f"HEAD:./{file.name}"]
     result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - git, no shell
     return result.returncode == 0 and move.hash.encode() in result.stdout
@@ -149,7 +150,7 @@ def check_grows_from(file: Path, ref: str) -> None:
     """Check that the audit log begins with its content at commit `ref`.
 
     Raises:
-        RegistryError: it does not, or git does not have the commit.
+        RegistryError: the beginning differs, or git does not have the commit.
     """
     folder = file.resolve().parent
     command = ["git", "-C", str(folder), "show", "--end-of-options", f"{ref}:./{file.name}"]
@@ -174,12 +175,12 @@ def _promotions(file: Path) -> AuditLog:
 
 
 def _sealed(content: dict[str, Any], previous: str) -> dict[str, Any]:
-    """Return an entry with the hash of the entry before it, and its own."""
+    """Return an entry with the hash of the previous entry, and its own hash."""
     entry = {**content, "previous": previous}
     return {**entry, "hash": _digest(entry)}
 
 
 def _digest(entry: dict[str, Any]) -> str:
-    """Return the SHA-256 of everything but the hash itself."""
+    """Return the SHA-256 of an entry without its hash."""
     content = {name: value for name, value in entry.items() if name != "hash"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Queries about an environment's release on AWS; nothing is changed.
+"""Read-only queries about an environment's release on AWS.
 
 Tags of a deployment contain its state: `Custom::DeepLensProject` tags a verified deployment, and
 `deeplens fleet stop` tags a stopped one (`shared.fleet.deployments`).
@@ -34,7 +34,7 @@ _IN_PROGRESS = "_IN_PROGRESS"
 
 
 class AccountAndRegion(Protocol):
-    """An account and a Region, with the name of the AWS profile."""
+    """An account and a Region, with the name that their AWS profile contains."""
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class AccountAndRegion(Protocol):
 
     @property
     def account(self) -> str:
-        """The account's twelve digits."""
+        """The account id of twelve digits."""
 
     @property
     def region(self) -> str:
@@ -79,10 +79,11 @@ class AwsAccounts:
             ]
 
     def verification(self, environment: EnvironmentConfig, digest: str) -> str:
-        """Return a sentence that verifies a release: the result of its gate, or reports of cameras.
+        """Return the verification of a release as a sentence: the gate's result, or camera reports.
 
         The deploy stores the result of its gate. A camera that was connected later reports its
-        release in its heartbeat. A camera that reports another release outweighs the stored result.
+        release in its heartbeat. If a camera reports another release, the stored result does not
+        apply.
 
         Raises:
             RegistryError: the release is not verified now; the message starts with its digest.
@@ -118,7 +119,7 @@ class AwsAccounts:
         return f"{len(alive)} of {len(alive)} reachable cameras report that they run it"
 
     def heartbeats(self, environment: EnvironmentConfig) -> list[ReceivedHeartbeat]:
-        """Return the last heartbeat of each camera of the fleet that has sent one."""
+        """Return the last heartbeat of each camera of the fleet that has sent a heartbeat."""
         with aws_errors(environment.name):
             fleet = FleetQueries(
                 iot=self.client(environment, "iot"),
@@ -129,7 +130,8 @@ class AwsAccounts:
                 things = fleet.things(environment.fleet.thing_group)
             except fleet.iot.exceptions.ResourceNotFoundException:
                 return []
-            # One after the other: a failed query is an error and not a missing camera.
+            # The cameras are queried in sequence, so that a failed query is an error, not a missing
+            # camera.
             return [
                 heartbeat
                 for thing in things
@@ -194,9 +196,10 @@ class AwsAccounts:
         return connect(service)
 
     def _session(self, place: AccountAndRegion) -> boto3.Session:
-        """Return the session of an account; it is created once."""
+        """Return the session of an account; without a role, it is created once."""
         if self.role:
-            # The credentials of a role expire after an hour, and a gate can wait longer.
+            # Role sessions are not cached: their credentials expire after an hour, and a gate can
+            # wait longer.
             return self._connect(place)
         if place.name not in self._sessions:
             self._sessions[place.name] = self._connect(place)
@@ -231,7 +234,7 @@ class AwsAccounts:
 
 @contextmanager
 def aws_errors(name: str) -> Iterator[None]:
-    """Convert errors of AWS and of the connection to one line with the environment's name."""
+    """Convert AWS and connection errors to one line with the environment's name."""
     try:
         yield
     except ClientError as error:
@@ -249,7 +252,7 @@ def aws_errors(name: str) -> Iterator[None]:
 
 
 def _endpoint(emulator: Path) -> tuple[str, str]:
-    """Return the URL and the root key of the emulator that an `endpoint.json` describes."""
+    """Return the URL and the root key from the `endpoint.json` of an emulator."""
     try:
         endpoint = json.loads(emulator.read_text(encoding="utf-8"))
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])

@@ -15,13 +15,13 @@ _MARK = "deeplens-signed-by"
 _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Content"))
 
 
-class SigningFailed(Exception):  # noqa: N818 - the name is an event
-    """An object could not be signed; contains its address and the reason."""
+class SigningFailed(Exception):  # noqa: N818 - names an event
+    """Raised if an object cannot be signed; the message contains its address and the reason."""
 
 
 @dataclass(frozen=True, order=True)
 class CodeObject:
-    """The object in S3 with the code of a function or layer."""
+    """The S3 object with the code of a function or layer."""
 
     bucket: str
     key: str
@@ -44,7 +44,7 @@ def profile_of(stacks: list[Stack]) -> str:
     """Return the version ARN of the signing profile that the templates allow.
 
     Raises:
-        SigningFailed: they allow none, because the environment file has no profile.
+        SigningFailed: the templates allow no profile, because the environment file has none.
     """
     allowed = set(_allowed(stacks))
     if len(allowed) != 1:
@@ -56,10 +56,10 @@ def profile_of(stacks: list[Stack]) -> str:
 
 
 def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
-    """Sign one object in place; return False if this profile has signed it before.
+    """Sign one object in place; return False if this profile has already signed it.
 
     Raises:
-        SigningFailed: it is not published, or AWS Signer rejects it.
+        SigningFailed: the object is not published, or AWS Signer rejects it.
     """
     where = f"s3://{code.bucket}/{code.key}"
     try:

@@ -14,7 +14,7 @@ from shared.messages.heartbeat import Heartbeat
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """A metric of both fleets, as text; a dash if no reachable camera reports it."""
+    """A metric of both fleets, as text; a dash if no reachable camera reports the metric."""
 
     name: str
     champion: str
@@ -68,7 +68,7 @@ def compare_fleets(
     """Compare two fleets by the last heartbeats of their reachable cameras.
 
     Raises:
-        RegistryError: a camera is in both fleets, so its metrics belong to neither release.
+        RegistryError: a camera is in both fleets, so its metrics cannot be assigned to one release.
     """
     environments = (champion, challenger)
     fleets = [accounts.heartbeats(environment) for environment in environments]

@@ -1,7 +1,7 @@
 """Executions of the delivery pipeline: approvals, and the result of each execution.
 
-On AWS, CodePipeline stores them for a year, with the person who answered. For the emulator,
-`.local/deliver/executions.jsonl` is an audit log of them.
+On AWS, CodePipeline stores executions for a year, with the person who approved. On the emulator,
+the audit log `.local/deliver/executions.jsonl` contains them.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class _Account:
-    """The account and the Region of the pipeline; the name is that of its profile."""
+    """The account and the Region of the pipeline, and the name in its profile."""
 
     name: str
     account: str
@@ -65,7 +65,7 @@ def read_record(file: Path) -> list[Execution]:
     """Return the executions on the emulator, oldest first, and check their chain.
 
     Raises:
-        RegistryError: there is no log, or a line was changed, added or removed.
+        RegistryError: the log is absent, or a line was changed, added or removed.
     """
     if not file.is_file():
         raise RegistryError(
@@ -81,7 +81,7 @@ def read_record(file: Path) -> list[Execution]:
 
 
 def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list[Execution]:
-    """Return the last executions that CodePipeline has, oldest first.
+    """Return the last executions in CodePipeline, oldest first.
 
     Args:
         cloud: the accounts; the profile `deeplens-delivery` is used if it exists.
@@ -90,7 +90,7 @@ def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list
 
     Raises:
         ConfigError: the file of the pipeline, or an environment file, is not valid.
-        RegistryError: there is no pipeline, its stack is not deployed, or AWS rejects the call.
+        RegistryError: the pipeline or its stack does not exist, or AWS rejects the call.
     """
     place = _account(delivery, environments)
     with aws_errors(place.name):
@@ -160,7 +160,7 @@ def _recorded(entry: dict[str, Any]) -> Execution:
 
 
 def _answered(actions: list[dict[str, Any]]) -> Iterator[Approval]:
-    """Yield the answer of each approval action that has one."""
+    """Yield the answer of each approval action that has been answered."""
     for action in reversed(actions):
         request = action.get("input", {})
         if request.get("actionTypeId", {}).get("category") != "Approval":

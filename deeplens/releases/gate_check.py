@@ -1,4 +1,4 @@
-"""The gate after an environment: its release is verified for the time of the bake."""
+"""The gate after an environment: its release must stay verified for the bake time."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def check_gate(
         accounts: the AWS accounts.
         environment: the environment of the project.
         digest: the release that the pipeline delivered.
-        bake_seconds: time for which the release must stay verified; 0: one query.
+        bake_seconds: the time for which the release must stay verified; 0 for a single query.
         clock: the clock of a test.
 
     Raises:

@@ -11,7 +11,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 class PinError(Exception):
-    """The environment file cannot be pinned."""
+    """Raised if the pin of an environment file cannot be changed."""
 
 
 def pin_model(file: Path, name: str, digest: str) -> bool:
@@ -40,16 +40,16 @@ def pin_model(file: Path, name: str, digest: str) -> bool:
 
 
 def read_exactly(file: Path) -> str:
-    """Return a file's text with its line ends and byte order mark, so that an edit keeps them."""
+    """Return a file's text with its line endings and byte order mark, which an edit must keep."""
     return file.read_bytes().decode()
 
 
 def pinned(text: str, name: str, digest: str) -> str:
-    """Return the text of an environment file with another pin and no other change.
+    """Return the text of an environment file with another pin, otherwise unchanged.
 
     Raises:
         tomlkit.exceptions.TOMLKitError: the text is not TOML.
-        KeyError: it has no [model].
+        KeyError: the text has no [model].
     """
     body = text.removeprefix(_BYTE_ORDER_MARK)
     document = tomlkit.parse(body)
@@ -62,7 +62,7 @@ def pinned(text: str, name: str, digest: str) -> str:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write the complete file or nothing."""
+    """Replace the complete file atomically."""
     handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     with os.fdopen(handle, "wb") as output:
         output.write(text.encode())

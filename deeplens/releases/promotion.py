@@ -1,7 +1,7 @@
 """Promotions and rollbacks: the conditions, the plan, and its application.
 
-A plan contains each change. Its application changes the pin of one environment and appends one line
-to the audit log, or neither.
+A plan contains all changes. Its application changes the pin of one environment and appends one line
+to the audit log. If one of these fails, neither is applied.
 """
 
 import difflib
@@ -32,8 +32,8 @@ class Registry:
     """The sources of the facts on which promotions depend.
 
     Attributes:
-        folder: of the environment files and the audit log.
-        models: folder of the artifacts.
+        folder: the folder of the environment files and the audit log.
+        models: the folder of the artifacts.
         accounts: the AWS accounts.
         who: returns the name of the person, for the audit log.
         now: returns the time, ISO 8601 in UTC.
@@ -53,7 +53,7 @@ class Registry:
 
 @dataclass(frozen=True)
 class PromotionPlan:
-    """A permitted promotion or rollback: its line in the audit log, and the diff of the pin."""
+    """A permitted promotion or rollback: its entry in the audit log, and the diff of the pin."""
 
     target: EnvironmentConfig
     move: Move
@@ -63,16 +63,16 @@ class PromotionPlan:
 def plan_promotion(
     registry: Registry, source_name: str, target_name: str, *, again: str = ""
 ) -> PromotionPlan | None:
-    """Plan that `target` pins the release that `source` verified; None if it pins it already.
+    """Plan to pin in `target` the release that `source` verified; None if it is already pinned.
 
     Args:
         registry: the environments, artifacts and accounts.
         source_name: the environment whose cameras verified the release.
-        target_name: the environment that gets the release.
-        again: the reason for a release that the target was rolled back from.
+        target_name: the environment that receives the release.
+        again: the reason to promote a release from which the target was rolled back.
 
     Raises:
-        ConfigError: a file is not valid, or there is no such environment.
+        ConfigError: a file is not valid, or an environment does not exist.
         RegistryError: the promotion is not permitted; the message contains the reason.
     """
     environments = load_environments(registry.folder)
@@ -101,11 +101,11 @@ def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str
     Args:
         registry: the environments, artifacts and accounts.
         name: the environment.
-        digest: the release's digest or its first characters; None: the last other verified one.
-        reason: for the audit log.
+        digest: the release's digest or its first characters; None: the last other verified release.
+        reason: the reason, for the audit log.
 
     Raises:
-        ConfigError: a file is not valid, or there is no such environment.
+        ConfigError: a file is not valid, or the environment does not exist.
         RegistryError: no such release was verified there, or a rollout is in progress.
     """
     environments = load_environments(registry.folder)
@@ -137,7 +137,7 @@ def apply(registry: Registry, plan: PromotionPlan) -> Move:
     """Change the pin and append to the audit log; return the appended entry.
 
     Raises:
-        RegistryError: another promotion runs, or the pin has changed since the plan.
+        RegistryError: another promotion is in progress, or the pin has changed since the plan.
     """
     with _locked(registry.folder):
         before = read_exactly(plan.target.file)
@@ -155,7 +155,7 @@ def apply(registry: Registry, plan: PromotionPlan) -> Move:
 
 
 def check_pins(audit_log: Path, environments: Sequence[EnvironmentConfig]) -> None:
-    """Check that each pin is the one of its last entry in the audit log.
+    """Check that each pin matches the environment's last entry in the audit log.
 
     Raises:
         RegistryError: a pin differs, or the audit log is not complete.
@@ -163,7 +163,7 @@ def check_pins(audit_log: Path, environments: Sequence[EnvironmentConfig]) -> No
     last = {move.environment: move for move in read_history(audit_log)}
     for environment in environments:
         move = last.get(environment.name)
-        # The first environment is pinned with `deeplens release pin`.
+        # The first environment is excluded, because `deeplens release pin` pins its releases.
         if move and environment.promoted_from and environment.model.digest != move.after:
             raise RegistryError(
                 f"{environment.file}: pins {environment.model.digest[:12]}…, but the last recorded "
@@ -245,7 +245,7 @@ def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentCo
 
 
 def _check_not_rolled_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
-    """Check that the target's last entry about the release is not a rollback."""
+    """Check that the target's last entry for the release is not a rollback."""
     for move in reversed(read_history(registry.audit_log)):
         if move.environment != target.name:
             continue
@@ -288,7 +288,7 @@ def _check_stored(accounts: AwsAccounts, source: EnvironmentConfig, release: Rel
         )
 
 
-def _plan(  # noqa: PLR0913, PLR0917 - the parts of an entry
+def _plan(  # noqa: PLR0913, PLR0917 - one parameter for each part of an entry
     registry: Registry,
     kind: str,
     target: EnvironmentConfig,

@@ -1,4 +1,4 @@
-"""Check of a release's signature before its pin changes, and at its gate."""
+"""Check of a release's signature before a change of the pin, and at the gate."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from shared.signatures import Expected, SignatureRefused, Statement
 def check_signed(
     environment: EnvironmentConfig, release: Release, *, models: Path
 ) -> Statement | None:
-    """Check that the environment's keys signed the release, and no newer one is pinned.
+    """Check that the environment's keys signed the release, and that no newer release is pinned.
 
     The result is None if the environment does not require signatures.
 
     Args:
-        environment: its keys, and its current pin.
+        environment: the environment with its keys and its current pin.
         release: the release to pin.
-        models: folder of the artifacts.
+        models: the folder of the artifacts.
 
     Raises:
         RegistryError: the deploy would reject the release; the message contains the attack.

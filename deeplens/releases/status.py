@@ -1,4 +1,4 @@
-"""Status of environments: the pinned release and the fleet's; and the content of a release."""
+"""Pinned and deployed releases of environments, and the content of a release."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -22,9 +22,9 @@ class EnvironmentStatus:
 
     Attributes:
         alias: `champion` or `challenger` if two releases are compared, otherwise empty.
-        version: of the pinned model; `?` if it was not built in this checkout.
-        deployed: the digest of the deployment; None if there is none or it was not queried.
-        healthy: whether the release is verified: the gate passed, or all reachable cameras run it.
+        version: the version of the pinned model; `?` if this checkout does not contain it.
+        deployed: the digest of the deployment; None without a deployment or a query.
+        healthy: true if the release is verified: its gate passed, or all reachable cameras run it.
         summary: the status of the fleet in one sentence.
         error: the reason if the account could not be queried, otherwise None.
     """
@@ -52,7 +52,8 @@ class EnvironmentStatus:
 def environment_statuses(registry: Registry, *, offline: bool = False) -> list[EnvironmentStatus]:
     """Return the status of every environment, in the order of promotions.
 
-    If an account cannot be queried, its status contains the error, and the others are queried.
+    If an account cannot be queried, its status contains the error, and the other accounts are
+    queried.
     """
     environments = load_environments(registry.folder)
     by_name = {environment.name: environment for environment in environments}
@@ -84,7 +85,7 @@ def release_card(registry: Registry, digest: str) -> dict[str, str]:
 
 
 def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
-    """Return the differences of two releases: the old and the new value, by name."""
+    """Return the differences between two releases: the old and the new value, by name."""
     return {
         name: [old.get(name), new.get(name)]
         for name in dict.fromkeys([*old, *new])
@@ -93,7 +94,7 @@ def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, l
 
 
 def digest_of(registry: Registry, name: str) -> str:
-    """Return the digest that the environment `name` pins; otherwise `name`, which is a digest."""
+    """Return the digest that the environment `name` pins; if there is none, return `name`."""
     for environment in load_environments(registry.folder):
         if environment.name == name:
             return environment.model.digest
@@ -156,7 +157,7 @@ def _status(
 def _verification(
     registry: Registry, environment: EnvironmentConfig, deployed: Deployment
 ) -> tuple[bool, str]:
-    """Return whether the deployed release is verified now, and the reason."""
+    """Return true if the deployed release is verified now, and the reason."""
     try:
         return (
             True,

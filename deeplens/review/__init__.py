@@ -1,4 +1,4 @@
-"""Reviews of changes: the effect on every environment, before anyone deploys it.
+"""Reviews of changes: the effect on every environment, before a deploy.
 
 `checkout` and `synthesis` produce two cloud assemblies; `resources`, `access`, `devices`,
 `rollout`, `model_card`, `findings` and `cost` each compare one aspect; `comparison` combines the
@@ -9,12 +9,12 @@ files. It needs no CDK, AWS account or network.
 
 
 class ReviewError(Exception):
-    """A review cannot be made; the message contains the given value and values that work."""
+    """Raised if a review cannot be created; the message has the given value and valid values."""
 
 
 class WrongBaseError(ReviewError):
-    """The value of BASE is not a commit."""
+    """Raised if BASE is not a commit."""
 
 
 class WrongPlanError(ReviewError):
-    """The file of a plan is missing, damaged or of another version."""
+    """Raised if the file of a plan is missing, damaged or of another version."""

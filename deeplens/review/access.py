@@ -1,7 +1,7 @@
 """Compare the permissions of both sides of a change, and describe the differences in sentences.
 
-`covers` is sound, but not complete: it returns True only if it can exclude every exception. A case
-that it cannot decide counts as wider, so a wider permission is never reported as narrower.
+`covers` returns True only if it can exclude every exception: it is sound, but not complete.
+Undecided cases count as wider, so a wider permission is never reported as narrower.
 """
 
 import re
@@ -28,7 +28,7 @@ class AccessChange:
 def compare_access(
     before: Mapping[str, Holding], after: Mapping[str, Holding]
 ) -> list[AccessChange]:
-    """Compare the policies of two sides; wider permissions come first, then by holder."""
+    """Compare the policies of two sides; sort wider permissions first, then by holder."""
     changes: set[AccessChange] = set()
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
@@ -51,7 +51,7 @@ def compare_access(
 
 
 def covers(wide: Grant, narrow: Grant) -> bool:
-    """Return whether `wide` applies to every request that `narrow` applies to."""
+    """Return whether `wide` applies to every request to which `narrow` applies."""
     return (
         wide.effect == narrow.effect
         and _pattern_covers(wide.action.casefold(), narrow.action.casefold())
@@ -74,7 +74,7 @@ def _pattern_covers(wide: str, narrow: str) -> bool:
         return True
     if wide.startswith("every") or narrow.startswith("every") or "${*}" in wide or "${?}" in wide:
         return False
-    # Only a `*` of the wide pattern may match a `*` of the narrow one. A `?` matches one
+    # A `*` of the narrow pattern is only covered by a `*` of the wide pattern. A `?` matches one
     # character, but not the start of a policy variable.
     expression = "".join(
         ".*" if letter == "*" else "[^*$]" if letter == "?" else re.escape(letter)
@@ -84,7 +84,7 @@ def _pattern_covers(wide: str, narrow: str) -> bool:
 
 
 def _implied(condition: Condition, given: Iterable[Condition]) -> bool:
-    """Return whether a condition of `given` implies `condition`."""
+    """Return whether a condition in `given` implies `condition`."""
     operator, key, values = condition
     for other_operator, other_key, other_values in given:
         if (other_operator, other_key.casefold()) != (operator, key.casefold()):
@@ -148,8 +148,9 @@ def _groups(grants: Iterable[Grant], others: Iterable[Grant]) -> list[tuple[_Gro
     """Group grants that differ only by their action, in a stable order.
 
     Returns:
-        Each group, and the resource that it replaces: the resource of the only group of `others`
-        with the same actions, principal and conditions, if `grants` has no second such group.
+        Each group, and the resource that the group replaces. This is the resource of the only group
+        of `others` with the same actions, principal and conditions. It is empty if `grants` has a
+        second such group.
     """
     groups, other_groups = _grouped(grants), _grouped(others)
     alike = Counter(_without_resource(group) for group in groups)
@@ -199,7 +200,7 @@ def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, 
 
 
 def _loosened(group: _Group, were: list[Grant]) -> str:
-    """Return the removed conditions, if every action of the group was allowed with more of them."""
+    """Return the removed conditions, if every action of the group had additional conditions."""
     first = group[0]
     olds = [
         [
@@ -260,7 +261,7 @@ def _only_if(grant: Grant) -> str:
 
 
 def _as_it_was(grant: Grant) -> str:
-    """Return the condition of a removed grant: its action may remain with another condition."""
+    """Return the condition of a removed grant, because its action may remain with another one."""
     return f" (it was allowed only if {_conditions(grant.conditions)})" if grant.conditions else ""
 
 

@@ -1,4 +1,4 @@
-"""The blocks of a page, independent of its format.
+"""Blocks of a page, independent of its format.
 
 HTML, Markdown and terminal text are created from the same blocks, so their content is the same.
 """
@@ -27,7 +27,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A sentence that a reader must not overlook; if not `loud`, a note to read first."""
+    """A sentence that requires attention: an alarm, or a note if `loud` is false."""
 
     text: str
     loud: bool = True
@@ -44,18 +44,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """A list."""
+    """A list of points."""
 
     points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption; the first column names the row.
+    """A table with a caption; the first column contains the name of the row.
 
     Attributes:
-        numbers: whether the other columns contain numbers.
-        sections: whether each row has the name of a section of the page, and links to it.
+        numbers: true if the other columns contain numbers.
+        sections: true if each row has the name of a section of the page, and links to it.
     """
 
     caption: str
@@ -67,7 +67,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Folded:
-    """Details that a reader can open; a terminal prints them only if they are open initially."""
+    """Details that a reader can open; a terminal prints only details that are open initially."""
 
     title: str
     blocks: tuple["Block", ...]
@@ -86,5 +86,5 @@ class Page:
 
 
 def anchor(heading: str) -> str:
-    """Return the id of a heading, as GitHub creates it from letters and digits."""
+    """Return the id that GitHub derives from the letters and digits of a heading."""
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

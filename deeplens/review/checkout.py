@@ -1,4 +1,4 @@
-"""The git checkout: the commit of BASE, uncommitted files, and the tree of another commit."""
+"""The git checkout: the commit of BASE, uncommitted files, and the files of another commit."""
 
 import contextlib
 import subprocess
@@ -12,18 +12,18 @@ from deeplens.review import ReviewError, WrongBaseError
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, by its id and the first line of its message."""
+    """A commit: its id and the first line of its message."""
 
     id: str
     subject: str
 
 
 def resolve(root: Path, ref: str) -> Commit:
-    """Return the commit that `ref` names in the checkout at `root`.
+    """Return the commit of `ref` in the checkout at `root`.
 
     Raises:
         ReviewError: `root` is not a git checkout.
-        WrongBaseError: `ref` is not a commit of it.
+        WrongBaseError: `ref` is not a commit of the checkout.
     """
     if _git(root, "rev-parse", "--git-dir").returncode:
         raise ReviewError(
@@ -42,7 +42,7 @@ def resolve(root: Path, ref: str) -> Commit:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Return the paths that are new or different in the working tree."""
+    """Return the paths of new and changed files in the working tree."""
     status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
     return sorted(entry[3:] for entry in status.stdout.split("\0") if entry)
 

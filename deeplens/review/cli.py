@@ -1,7 +1,7 @@
 """`deeplens review BASE`: compare the working tree with a commit.
 
-Exit codes: 0 the review is written, with any content; 1 it cannot be made; 2 wrong input;
-130 interrupted.
+Exit codes: 0 the review is written, with any content; 1 the review cannot be created; 2 wrong
+input; 130 interrupted.
 """
 
 import tempfile
@@ -42,9 +42,9 @@ def main(base: str, output: Path, *, prints_json: bool) -> None:
     """Show the changes of the working tree in every environment, compared with BASE.
 
     BASE is a branch, a tag or a commit. Both sides are synthesized, without AWS account or network.
-    Writes the review as HTML, Markdown and JSON.
+    The review is written as HTML, Markdown and JSON.
 
-    Exit codes: 0 the review is written; 1 it cannot be made; 2 wrong usage or input; 130
+    Exit codes: 0 the review is written; 1 the review cannot be created; 2 wrong usage or input; 130
     interrupted.
     """
     check_schemas()

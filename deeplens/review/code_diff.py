@@ -1,4 +1,4 @@
-"""Compare the code of a function by its files instead of its asset hash."""
+"""Compare the code of a function by files instead of asset hashes."""
 
 import hashlib
 import zipfile
@@ -12,7 +12,7 @@ _LISTED = 5
 def code_diff(
     before: Any, assets_before: Mapping[str, Path], after: Any, assets_after: Mapping[str, Path]
 ) -> str:
-    """Return a sentence about changes in a Lambda function's `Code`, empty if there are none.
+    """Return a sentence about changes in a Lambda function's `Code`; empty without changes.
 
     Args:
         before: the property `Code` of the previous side.
@@ -45,7 +45,7 @@ def _asset(code: Any, assets: Mapping[str, Path]) -> Path | None:
 
 
 def _files(asset: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of an asset, by its path in the asset."""
+    """Return the SHA-256 of each file of an asset, by the path in the asset."""
     if asset.is_dir():
         return {
             file.relative_to(asset).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()

@@ -39,8 +39,8 @@ class EnvironmentReview:
     """The effect of the change on one environment.
 
     Attributes:
-        new: whether BASE does not contain it, so that everything in it is added.
-        alarms: the effects that a reader must not overlook, one sentence each.
+        new: true if BASE does not contain the environment, so that all its content is added.
+        alarms: the effects that require attention, one sentence each.
         notes: other effects on the environment itself.
         rollout: the rollout of the release, if the release or its plan changes.
     """
@@ -84,10 +84,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class Review:
-    """The effect of the change on each environment; independent of time, machine and paths.
+    """The effect of the change on each environment, independent of time, machine and paths.
 
     Attributes:
-        assembly_id: `environments_id` of the working tree, empty if there is no assembly.
+        assembly_id: `environments_id` of the working tree; empty without an assembly.
     """
 
     environments: tuple[EnvironmentReview, ...]
@@ -124,7 +124,7 @@ def compare_environment(
     settings_before: dict[str, Any] | None = None,
     settings_after: dict[str, Any] | None = None,
 ) -> EnvironmentReview:
-    """Compare one environment; it may be missing on one of the two sides."""
+    """Compare one environment, which may be missing on one of the two sides."""
     environment = after or before
     if environment is None:
         raise ValueError("the environment is missing on both sides")
@@ -185,7 +185,7 @@ def _settings(
 
 
 def _deployed(before: Environment | None, after: Environment | None) -> Environment | None:
-    """Return `before` without the stacks that get another name, which are not updated."""
+    """Return `before` without the stacks whose name changes, because these are not updated."""
     if before is None or after is None:
         return before
     stacks = {
@@ -201,7 +201,7 @@ def _aws_environment(environment: Environment) -> str:
 
 
 def _stacks(before: Environment, after: Environment) -> list[tuple[str, bool]]:
-    """Return a sentence per added, removed or differently protected stack, and whether to alarm."""
+    """Return sentences about added, removed and differently protected stacks; true for an alarm."""
     sentences = []
     for title in sorted(before.stacks.keys() | after.stacks.keys()):
         old, new = before.stacks.get(title), after.stacks.get(title)

@@ -1,6 +1,6 @@
 """Estimate the monthly cost of an environment at list prices, by the size of its fleet.
 
-`prices/` contains one file per Region with a date and the source of each price. The usage is the
+`prices/` contains one file per Region, with a date and the source of each price. The usage is the
 maximum that the templates allow: every camera is connected, with a detection in every frame.
 """
 
@@ -20,14 +20,14 @@ from deeplens.assembly.intrinsics import parse_embedded_json
 FLEET_SIZES = (1, 10, 100, 1000)
 
 _TABLES = Path(__file__).with_name("prices")
-# The table for Regions without one.
+# The price table for Regions without a table.
 _OTHER_REGIONS = "us-east-1"
 _MONTH_SECONDS = Decimal(730 * 3600)
 _MILLION = Decimal(1_000_000)
 _GIGABYTE = Decimal(10**9)
 _MESSAGE_BYTES = Decimal(1000)
 
-# Billed by the hour, or by usage that templates do not contain.
+# These types are billed by the hour, or by usage that templates do not contain.
 _UNPRICED = (
     "AWS::CodeBuild::Project",
     "AWS::DynamoDB::Table",
@@ -50,10 +50,10 @@ class Prices:
     """The price table.
 
     Attributes:
-        units: price of each unit by its name, in `currency`.
-        resources: monthly price of a resource, by its type.
+        units: the price of each unit by its name, in `currency`.
+        resources: the monthly price of a resource, by its type.
         sources: the price pages.
-        unverified: names of the prices without a second source.
+        unverified: the names of the prices without a second source.
     """
 
     as_of: dt.date
@@ -67,7 +67,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One kind of monthly cost on both sides, for each of `FLEET_SIZES`."""
+    """One type of monthly cost on both sides, for each of `FLEET_SIZES`."""
 
     name: str
     before: Amounts
@@ -76,10 +76,10 @@ class CostLine:
 
 @dataclass(frozen=True)
 class Cost:
-    """The estimate of one environment.
+    """The cost estimate of one environment.
 
     Attributes:
-        lines: each kind of cost, the total last.
+        lines: all types of cost, with the total as the last line.
         rollout: the cost of downloading this change once, for each of `FLEET_SIZES`.
         not_counted: resource types of the template that cost money, but have no price here.
         price_region: the Region of the list prices.
@@ -93,7 +93,7 @@ class Cost:
 
 @cache
 def read_prices(region: str) -> Prices:
-    """Read the price table of a Region, or that of us-east-1 if the Region has none."""
+    """Read the price table of a Region; for a Region without a table, that of us-east-1."""
     regions = {table.stem for table in _TABLES.glob("*.toml")}
     table = _TABLES / f"{region if region in regions else _OTHER_REGIONS}.toml"
     content = tomllib.loads(table.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -177,7 +177,7 @@ def _month(environment: Environment, prices: Prices) -> Iterator[tuple[str, Amou
 
 
 def _per_month(environment: Environment) -> tuple[Decimal, Decimal]:
-    """Return the heartbeats and frames of one camera per month, 0 without an interval."""
+    """Return the heartbeats and frames of one camera per month; 0 without an interval."""
     intervals: dict[str, Decimal] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "Custom::GreengrassComponent":

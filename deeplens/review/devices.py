@@ -1,9 +1,9 @@
 """Compare deployments to cameras: components, downloads and restarts.
 
-Rules of AWS IoT Greengrass V2: a component restarts when its version or its configuration changes,
-and when a component that it depends on (HARD) changes. A component that a deployment omits is
-removed. A change of the nucleus restarts the core software with all components. Another version of
-the Lambda manager or its removal does the same, because it is a plugin that runs in the nucleus.
+Rules of AWS IoT Greengrass V2: a component restarts when its version or configuration changes, and
+when one of its hard dependencies changes. A component that a deployment omits is removed. A change
+of the nucleus restarts the core software with all components. A change or removal of the Lambda
+manager does the same, because the manager is a plugin in the nucleus.
 Source: developer guide, "Lambda manager"; aws-greengrass-nucleus, BootstrapManager.java.
 """
 
@@ -24,7 +24,8 @@ _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
 _PLUGIN = "aws.greengrass.LambdaManager"
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# The version of a component is derived from its content; the description names the model's version.
+# The version of a component is derived from its content; the description contains the model's
+# version.
 _VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 
@@ -33,11 +34,11 @@ class DeployedComponent:
     """A component of a project's deployment.
 
     Attributes:
-        version: as deployed; `N` is the number of a version that is not published yet.
+        version: the version in the deployment; `N` replaces the number of an unpublished version.
         content: all values that restart the component when they change.
-        download_bytes: size of its artifacts, None for components of AWS.
-        depends_on: components that it depends on (HARD).
-        description: the description in its recipe; that of a model ends with the model's version.
+        download_bytes: the size of the artifacts; None for components of AWS.
+        depends_on: the hard dependencies of the component.
+        description: the description in the recipe; that of a model ends with the model's version.
         runs_function_as: "Lambda" or "generic" for the component that runs the published function.
     """
 
@@ -51,7 +52,7 @@ class DeployedComponent:
 
     @property
     def readable_version(self) -> str:
-        """The version as deployed, followed by the model's version if it is a model."""
+        """The version in the deployment; for a model, followed by the model's version."""
         if _VERSION_OF_MODEL.search(self.description):
             return f"{self.version} ({self.description})"
         return self.version
@@ -59,7 +60,7 @@ class DeployedComponent:
 
 @dataclass(frozen=True)
 class ComponentChange:
-    """A component that differs between the sides; the version is empty where it is missing."""
+    """A component that differs between the sides; the version of an absent component is empty."""
 
     name: str
     kind: Kind
@@ -73,10 +74,10 @@ class DeviceChange:
     """The effect of a deployment on each camera of a fleet.
 
     Attributes:
-        download_bytes: size of the project's components that one camera downloads.
+        download_bytes: the size of the project's components that one camera downloads.
         runs_anew: components that start or restart.
-        core_restarts: whether the Greengrass core software restarts.
-        alarms: the effects that a reader must not overlook, one sentence each.
+        core_restarts: true if the Greengrass core software restarts.
+        alarms: the effects that require attention, one sentence each.
         sentences: the effects, for a reader.
     """
 
@@ -89,7 +90,7 @@ class DeviceChange:
 
 
 def compare_devices(before: Environment, after: Environment) -> DeviceChange:
-    """Compare the components that the projects of both sides deploy to their cameras."""
+    """Compare the components that the projects of both sides deploy to cameras."""
     old, new = read_components(before), read_components(after)
     changes = tuple(
         change
@@ -146,7 +147,7 @@ def format_bytes(count: int) -> str:
         return f"{count} bytes"
     size, unit = count / 1024, "KiB"
     for larger in ("MiB", "GiB"):
-        if size < 1024:  # noqa: PLR2004 - as above
+        if size < 1024:  # noqa: PLR2004 - bytes in a KiB
             break
         size, unit = size / 1024, larger
     return f"{size:.1f} {unit}"
@@ -193,7 +194,7 @@ def _component_kind_alarms(
     )
     for kind in after.keys() - before.keys() if before else ():
         if after[kind] in before.values():
-            # The fleet has another nucleus, so its devices are set up again.
+            # No alarm: the fleet has another nucleus, so its devices must be set up again.
             continue
         yield (
             f"THE KIND OF THE CAMERA'S COMPONENT CHANGES: {after[kind]} ({kind}) replaces "
@@ -276,7 +277,7 @@ def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], in
 
 
 def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
-    """Return the size of the largest manifest: a device downloads that of its platform."""
+    """Return the size of the largest manifest, because a device downloads one for its platform."""
     sizes = [
         sum(
             _asset_bytes(environment.assets.get(digest))
@@ -304,7 +305,7 @@ def _function_bytes(environment: Environment, version: str) -> int:
 
 
 def _asset_bytes(asset: Path | None) -> int:
-    """Return the size of an asset as uploaded; that of a folder is the size of its ZIP file."""
+    """Return the size of an asset as uploaded, which is the size of the ZIP file for a folder."""
     if asset is None or not asset.exists():
         return 0
     if asset.is_file():

@@ -31,7 +31,7 @@ def read_findings(root: Path, *assemblies: Path) -> list[frozenset[ToolFinding]]
 
     Args:
         root: the checkout, whose `.cfnlintrc.yaml` applies to every assembly.
-        assemblies: folders of cloud assemblies.
+        assemblies: the folders of the cloud assemblies.
 
     Raises:
         ReviewError: cfn-lint wrote no report.
@@ -75,7 +75,7 @@ def _nag(report: Path) -> set[ToolFinding]:
 
 
 def _project(assembly: Path) -> set[ToolFinding]:
-    """Return the violations of the project's own rules, of this checkout for both sides."""
+    """Return the violations of the project's own rules; both sides use those of this checkout."""
     return {
         ToolFinding(
             "project", violation.rule, f"{violation.stack}/{violation.resource}", violation.advice
@@ -89,7 +89,7 @@ def _lint(root: Path, templates: list[Path]) -> dict[Path, list[tuple[str, str, 
     """Return rule, path and message of each warning and error, by template."""
     if not templates:
         return {}
-    result = subprocess.run(  # noqa: S603 - the project's own linter
+    result = subprocess.run(  # noqa: S603 - a linter of this project
         [Path(sys.executable).with_name("cfn-lint"), "--format", "json", *templates],
         cwd=root,
         capture_output=True,

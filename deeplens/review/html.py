@@ -1,4 +1,4 @@
-"""Format a page as one HTML file without scripts, fonts or other files."""
+"""Format a page as one HTML file without scripts, fonts or other external files."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from deeplens.review.blocks import (
 
 _STYLE = Path(__file__).with_name("page.css")
 
-# A hash, an ARN or a path, which is longer than any word.
+# Hashes, ARNs and paths are longer than words.
 _TOKEN = re.compile(r"(\S{21,})")
 
 # The browser loads and runs nothing, even if the text of a template contains HTML.
@@ -27,7 +27,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 def as_html(page: Page) -> str:
-    """Return the page as HTML; the element tree escapes every text."""
+    """Return the page as HTML; the element tree escapes all text."""
     root = Element("html", lang="en")
     head = SubElement(root, "head")
     SubElement(head, "meta", charset="utf-8")
@@ -47,7 +47,7 @@ def _contents(parent: Element, blocks: Iterable[Block]) -> None:
     nav = SubElement(parent, "nav", {"aria-label": "Contents"})
     entries = SubElement(nav, "ul")
     for block in blocks:
-        if isinstance(block, Heading) and block.level == 2:  # noqa: PLR2004 - a section
+        if isinstance(block, Heading) and block.level == 2:  # noqa: PLR2004 - level of a section
             link = SubElement(SubElement(entries, "li"), "a", href=f"#{anchor(block.text)}")
             link.text = block.text
 
@@ -82,12 +82,12 @@ def _points(parent: Element, block: Points) -> None:
 
 
 def _table(parent: Element, block: Table) -> None:
-    # A wide table can be scrolled, also with the keyboard.
+    # The container makes a wide table scrollable, including by keyboard.
     scroll = SubElement(parent, "div", {"class": "scroll", "tabindex": "0", "role": "region"})
     scroll.set("aria-label", block.caption)
-    # The roles repeat those of the elements: a narrow page shows rows as cards, and browsers then
-    # no longer treat the elements as a table.
-    kinds = {"numbers": block.numbers, "pairs": len(block.head) == 2}  # noqa: PLR2004 - a name and a value
+    # The explicit roles keep the table accessible: on a narrow page, rows are displayed as cards,
+    # and browsers ignore the roles of the elements.
+    kinds = {"numbers": block.numbers, "pairs": len(block.head) == 2}  # noqa: PLR2004 - name and value
     names = " ".join(kind for kind, applies in kinds.items() if applies)
     table = SubElement(scroll, "table", {"class": names} if names else {}, role="table")
     SubElement(table, "caption").text = block.caption
@@ -107,7 +107,7 @@ def _table(parent: Element, block: Table) -> None:
 
 
 def _write(parent: Element, text: str) -> None:
-    """Append text; only a token that is longer than a line may break at any character."""
+    """Append text; only a token longer than a line may break at any character."""
     for index, part in enumerate(_TOKEN.split(text)):
         if index % 2:
             SubElement(parent, "span", {"class": "token"}).text = part

@@ -16,7 +16,7 @@ class Absent:
     """The value of a missing key."""
 
     def __bool__(self) -> bool:
-        """Return False."""
+        """Return False, because the value is missing."""
         return False
 
 
@@ -25,7 +25,7 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that differs between the sides; one of them can be `ABSENT`."""
+    """A value that differs between the sides; one of the values can be `ABSENT`."""
 
     path: Path
     before: Value | Absent
@@ -33,7 +33,7 @@ class Difference:
 
 
 def differences(before: Value | Absent, after: Value | Absent, at: Path = ()) -> list[Difference]:
-    """Return the differences, at the deepest paths at which both values have the same shape."""
+    """Return the differences, each at the deepest path below which the values differ in shape."""
     return list(_walk(before, after, at))
 
 

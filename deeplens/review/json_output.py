@@ -12,7 +12,7 @@ SCHEMA_VERSION = 2
 
 
 def as_json(review: Review, *, base: str, uncommitted: tuple[str, ...] = ()) -> str:
-    """Return the review as JSON; amounts are strings with two decimals, sizes are bytes."""
+    """Return the review as JSON; amounts are strings with two decimals, sizes are in bytes."""
     regions = sorted({environment.cost.price_region for environment in review.environments})
     content = {
         "schema_version": SCHEMA_VERSION,

@@ -15,7 +15,7 @@ from deeplens.review.blocks import (
     anchor,
 )
 
-# Characters with a meaning in Markdown; a dot or a hyphen within a line has none.
+# Characters with a meaning in Markdown; dots and hyphens within a line have none.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 

@@ -1,4 +1,4 @@
-"""Compare the models of two sides by manifest and labels, which the artifacts contain."""
+"""Compare the models of two sides by the manifests and labels in their artifacts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ARTIFACT_NAME = "model.zip"
 
 @dataclass(frozen=True)
 class CardLine:
-    """One line of the model card on both sides; empty on a side without a model."""
+    """One line of the model card on both sides; the value is empty on a side without a model."""
 
     name: str
     before: str

@@ -171,7 +171,7 @@ def _resources(environment: EnvironmentReview) -> Iterator[Block]:
 
 
 def _stack(stack: str, changes: Sequence[ResourceChange]) -> Folded:
-    """Return the changes of one stack; if it only has additions, they are closed initially."""
+    """Return the changes of one stack; if all are additions, the block is closed initially."""
     kinds = Counter(change.kind for change in changes)
     added = [change for change in changes if change.kind == "added" and not change.alarm]
     others = [change for change in changes if change not in added]
@@ -248,7 +248,7 @@ def _devices(environment: EnvironmentReview) -> Iterator[Block]:
 
 
 def _components(changes: Sequence[ComponentChange]) -> Table:
-    """Return the table of components; columns without a version are omitted."""
+    """Return the table of components, without version columns that are empty."""
     versions: tuple[tuple[str, Callable[[ComponentChange], str]], ...] = (
         ("version before", lambda component: component.version_before),
         ("version after", lambda component: component.version_after),

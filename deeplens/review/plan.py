@@ -1,7 +1,7 @@
 """Write the plan of an environment's deployment, or compare a cloud assembly with a plan.
 
-A plan depends only on the cloud assembly and the environment's file. Equal inputs result in equal
-bytes. `differences_from_plan` returns each value in which an assembly differs from a plan.
+A plan depends only on the cloud assembly and the environment's file, so equal inputs result in
+equal bytes. `differences_from_plan` returns each value in which an assembly differs from a plan.
 """
 
 import dataclasses
@@ -34,8 +34,8 @@ def make_plan(assembly: Path, environments: Path, name: str) -> dict[str, Any]:
     """Return the plan of an environment.
 
     Args:
-        assembly: folder of the cloud assembly.
-        environments: folder of the environment files of the assembly.
+        assembly: the folder of the cloud assembly.
+        environments: the folder of the environment files of the assembly.
         name: the environment.
 
     Raises:
@@ -115,13 +115,13 @@ def read_plan(file: Path) -> dict[str, Any]:
 
 def differences_from_plan(planned: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return a line for each value in which `now` differs from the plan."""
-    # The settings contain the model.
+    # The model is excluded, because the settings contain it.
     before, after = ({**plan, "id": "", "model": {}} for plan in (planned, now))
     changes = [
         (change.path, f"planned {_value(change.before)}, now {_value(change.after)}")
         for change in differences(before, after)
     ]
-    # Settings come first: they explain the hashes that they change.
+    # Settings are listed first, because they explain the changed hashes.
     settings = [
         f"{'.'.join(path[1:])}: {values}" for path, values in changes if path[0] == "settings"
     ]
@@ -197,7 +197,7 @@ def _value(value: Any) -> str:
     is_flag=True,
     help="Print the plan, or with --check the differences, as JSON.",
 )
-def main(  # noqa: PLR0913 - one parameter per option
+def main(  # noqa: PLR0913 - one parameter for each option
     environment: str,
     assembly: Path,
     environments: Path,
@@ -212,7 +212,7 @@ def main(  # noqa: PLR0913 - one parameter per option
     Exit codes: 0 written, or equal to the plan; 1 the assembly differs from the plan, or cannot be
     read; 2 wrong usage or input.
     """
-    # Wrong input is reported before the synthesis, which takes half a minute.
+    # Report wrong input before the synthesis, which takes half a minute.
     _check_environment(environments, environment, is_content_checked=synthesize)
     before = None if planned is None else read_plan(planned)
     if synthesize:
@@ -247,7 +247,7 @@ def main(  # noqa: PLR0913 - one parameter per option
 
 
 def _check_environment(environments: Path, name: str, *, is_content_checked: bool) -> None:
-    """Check that the environment's file exists, and on request its content.
+    """Check that the environment's file exists; on request, also check its content.
 
     Raises:
         ConfigError: the file does not exist or is not valid.
@@ -267,7 +267,7 @@ def _synthesize(assembly: Path) -> None:
         "--quiet",
         f"--output={assembly}",
     ]
-    result = subprocess.run(  # noqa: S603 - the pinned CDK command line
+    result = subprocess.run(  # noqa: S603 - the pinned CDK CLI
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
     if result.returncode:
@@ -276,7 +276,7 @@ def _synthesize(assembly: Path) -> None:
 
 
 def _summary(plan: dict[str, Any], file: Path) -> Iterator[str]:
-    """Yield the summary for a person; the file contains every hash."""
+    """Yield a summary of the plan for a person; only the file contains every hash."""
     name = plan["environment"]
     model = plan["model"]
     shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file

@@ -1,6 +1,6 @@
 """Read the policies of one environment: allowed and denied actions by holder.
 
-This includes every policy document of a template: identity policies by role, resource policies by
+The policies are all policy documents of a template: identity policies by role, resource policies by
 resource, trust policies, Lambda permissions and IoT policies. References are converted to text (see
 `deeplens.assembly.intrinsics`), so the same permission has the same text in every stack.
 """
@@ -32,10 +32,10 @@ class Grant:
     """One element of a statement: one action on one resource for one principal.
 
     Attributes:
-        action: pattern with `*` and `?`, or "every action but …".
-        resource: pattern, or "everything but …".
-        principal: empty in an identity policy; `Service: iot.amazonaws.com`, `*`.
-        conditions: all must hold.
+        action: a pattern with `*` and `?`, or "every action but …".
+        resource: a pattern, or "everything but …".
+        principal: for example `Service: iot.amazonaws.com` or `*`; empty in an identity policy.
+        conditions: the conditions, which must all be met.
     """
 
     effect: Effect
@@ -47,12 +47,13 @@ class Grant:
 
 @dataclass(frozen=True)
 class Holder:
-    """The identity or resource that a policy belongs to.
+    """The identity or resource that has a policy.
 
     Attributes:
-        key: the same on both sides of a comparison.
-        called: its name in sentences.
-        kind: an `identity` has permissions; `resource` and `trust` contain the principals that do.
+        key: the identifier, equal on both sides of a comparison.
+        called: the name in sentences.
+        kind: `identity` if the holder itself has the permissions; `resource` or `trust` if the
+            principals in the policy have them.
     """
 
     key: str
@@ -67,7 +68,7 @@ class Holding:
     Attributes:
         grants: allowed and denied actions.
         managed: ARNs of AWS managed policies.
-        boundary: the permissions boundary, or empty.
+        boundary: the permissions boundary, or an empty string.
     """
 
     holder: Holder
@@ -119,7 +120,7 @@ class _Reader:
             for name in holders:
                 self._add(self._holder_of(name), read_grants(properties.get("PolicyDocument")))
             if not holders:
-                # A boundary, or a policy that is attached outside of the app.
+                # The policy is a permissions boundary, or is attached outside of the app.
                 self._add(
                     Holder(own, f"An identity with the policy {own}", "identity"),
                     read_grants(properties.get("PolicyDocument")),
@@ -171,7 +172,7 @@ def read_grants(document: Value) -> Iterator[Grant]:
 
 
 def _roles(environment: Environment) -> dict[str, str]:
-    """Return the name of each role in sentences, by `Stack/Name`."""
+    """Return the name of each role for sentences, by `Stack/Name`."""
     users: dict[str, list[str]] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "AWS::Lambda::Function":
@@ -224,7 +225,7 @@ def _patterns(statement: Mapping[str, Value], key: str, but: str) -> list[str]:
     if f"Not{key}" in statement:
         excluded = sorted(text(value) for value in as_list(statement[f"Not{key}"]))
         return [f"{but} {', '.join(excluded)}"]
-    # A trust policy contains no resource: it belongs to a role.
+    # A trust policy contains no resource, because it belongs to a role.
     return [text(value) for value in as_list(statement.get(key, "itself"))]
 
 

@@ -1,4 +1,4 @@
-"""The effect of property changes by CloudFormation's resource schemas.
+"""The effect of property changes, by CloudFormation's resource schemas.
 
 Source: the resource provider schemas in cfn-lint (`createOnlyProperties` and
 `conditionalCreateOnlyProperties`), from which CloudFormation's documentation is generated.
@@ -41,21 +41,21 @@ def check_schemas() -> None:
     """Check that the schemas are installed; only `make setup-development` installs them.
 
     Raises:
-        ModuleNotFoundError: they are not.
+        ModuleNotFoundError: the schemas are not installed.
     """
-    import cfnlint.schema  # noqa: F401, PLC0415 - see above
+    import cfnlint.schema  # noqa: F401, PLC0415 - the import is the check
 
 
 def state_of(type_: str) -> str | None:
-    """Return the state in resources of this type that a new one would not contain, or None."""
+    """Return the state that a replacement of a resource of this type loses, or None."""
     return _STATE.get(type_)
 
 
 def effect_of(type_: str, region: str, difference: Difference) -> Effect:
     """Return the effect of a difference in the properties on a resource of `type_`.
 
-    The path of `difference` starts below `Properties`. A resource of a type without schema is
-    perhaps replaced. A custom resource is updated in place, as its handler decides.
+    The path of `difference` starts below `Properties`. The result is "perhaps replaced" for a type
+    without schema, and "in place" for a custom resource, because its handler decides.
     """
     if type_.startswith("Custom::") or type_ == "AWS::CloudFormation::CustomResource":
         return "in place"
@@ -73,7 +73,7 @@ def effect_of(type_: str, region: str, difference: Difference) -> Effect:
 @cache
 def _create_only(type_: str, region: str) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
     from cfnlint.helpers import REGIONS  # noqa: PLC0415 - a plan does not need cfn-lint
-    from cfnlint.schema import (  # noqa: PLC0415 - as above
+    from cfnlint.schema import (  # noqa: PLC0415 - a plan does not need cfn-lint
         PROVIDER_SCHEMA_MANAGER,
         ResourceNotFoundError,
     )

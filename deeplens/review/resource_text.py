@@ -1,4 +1,4 @@
-"""Describe the change of one resource in a sentence, with an alarm if it contains state."""
+"""Describe the change of one resource in a sentence, with an alarm if the resource has state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _KIND: dict[Effect, Kind] = {
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property by its path; `because` is the cause of a change that the text does not show."""
+    """A changed property by path; `because` is the cause if the text does not show the change."""
 
     path: str
     before: str
@@ -29,7 +29,7 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class ResourceText:
-    """The change of a resource; `alarm` is a sentence if its state is affected, else empty."""
+    """The change of a resource; `alarm` is a sentence if the change affects state, else empty."""
 
     kind: Kind
     sentence: str
@@ -50,7 +50,7 @@ def published(resource: Resource) -> ResourceText:
 
 
 def another_type(resource: Resource) -> ResourceText:
-    """Describe a logical id with another type."""
+    """Describe the change of a logical id's type."""
     return ResourceText(
         "replaced",
         f"{resource.name} becomes a {resource.type}; CloudFormation rejects a change of the type "

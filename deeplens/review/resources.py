@@ -26,7 +26,7 @@ class ResourceChange:
     """The change of one resource.
 
     Attributes:
-        alarm: a sentence if state is affected, else empty.
+        alarm: a sentence if the change affects state, else empty.
         sentence: the change, for a reader.
     """
 
@@ -48,7 +48,7 @@ class Replaced:
     exports: Mapping[str, Effect] = field(default_factory=dict)
 
     def effect(self, stack: str, value: object) -> tuple[Effect, str]:
-        """Return the strongest effect on the targets that `value` refers to, and that target."""
+        """Return the strongest effect on the targets of references in `value`, and its target."""
         effects: list[tuple[Effect, str]] = [
             (self.resources[stack, target], target)
             for target in references(value)
@@ -61,10 +61,10 @@ class Replaced:
 def compare_resources(
     before: Environment, after: Environment
 ) -> tuple[list[ResourceChange], Replaced]:
-    """Compare the stacks that both sides have, and those that only `after` has.
+    """Compare the stacks of both sides, and the stacks that only `after` has.
 
-    A replacement is followed through every reference: a resource is also replaced if a property
-    that cannot change refers to a replaced resource.
+    Replacements are followed through references: if an immutable property refers to a replaced
+    resource, its own resource is also replaced.
     """
     replaced = Replaced()
     while True:

@@ -18,10 +18,10 @@ class RolloutComparison:
     """The steps of a rollout, before and after a change.
 
     Attributes:
-        cameras: the number of cameras that the steps are calculated for.
-        listed: whether the environment file lists these cameras.
-        named_groups: whether a wave is a thing group; no file contains its members.
-        before: the steps in BASE, empty if this checkout cannot read a plan there.
+        cameras: the number of cameras in the calculation.
+        listed: true if the environment file lists these cameras.
+        named_groups: true if a wave is a thing group; no file contains its members.
+        before: the steps in BASE; empty if this checkout cannot read the plan of BASE.
         after: the steps in the working tree.
     """
 
@@ -38,12 +38,12 @@ def compare_rollouts(
     """Calculate the rollout from the content of an environment file.
 
     Args:
-        before: the file in BASE, None if it does not exist there.
+        before: the file in BASE, or None if it does not exist there.
         after: the file in the working tree.
-        releases: whether the change deploys components to the cameras.
+        releases: true if the change deploys components to the cameras.
 
     Returns:
-        None if nothing is released and the plan is the same, or if the file cannot be read.
+        None if nothing is deployed and the plan is the same, or if the file cannot be read.
     """
     old, new = _plan(before), _plan(after)
     if new is None or (old == new and not releases):
@@ -74,7 +74,7 @@ def rollout_blocks(environment: str, rollout: RolloutComparison | None) -> Itera
 
 
 def _plan(settings: Mapping[str, Any] | None) -> RolloutConfig | None:
-    """Return the plan in an environment file, None if this checkout cannot read it."""
+    """Return the plan in an environment file; None if this checkout cannot read it."""
     if settings is None:
         return None
     try:
@@ -116,6 +116,6 @@ def _steps(caption: str, rollout: RolloutComparison, moments: tuple[Moment, ...]
 
 
 def _bar(share: float, width: int = 20) -> str:
-    """Return a share as a bar of text characters; a share above zero has at least one block."""
+    """Return a share as a bar of block characters; a share above zero has at least one block."""
     full = max(round(share * width), 1 if share else 0)
     return f"{'█' * full}{'░' * (width - full)} {share:.0%}"

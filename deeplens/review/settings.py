@@ -11,7 +11,7 @@ from deeplens.review.resource_text import PropertyChange
 def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the content of each environment file in `folder`, by environment.
 
-    Files that are not valid TOML are skipped: the synthesis reports them.
+    Files that are not valid TOML are skipped, because the synthesis reports them.
     """
     contents = {}
     for file in sorted(folder.glob("*.toml")):
@@ -25,7 +25,7 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
 def compare_settings(
     before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> tuple[PropertyChange, ...]:
-    """Return each key that differs; if a side has no file, an empty tuple."""
+    """Return each key that differs; if a side has no file, return an empty tuple."""
     if before is None or after is None:
         return ()
     return tuple(

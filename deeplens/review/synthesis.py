@@ -1,7 +1,7 @@
 """Synthesize the CDK app of a working tree into a cloud assembly.
 
-The app runs as in `cdk synth`, with the Python environment of this checkout, but without the
-command line's search for credentials.
+The app runs as in `cdk synth`, with the Python environment of this checkout. In contrast to the CDK
+CLI, no credentials are looked up.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ def synthesize(tree: Path, output: Path, *, name: str, log: Path) -> None:
     Findings of cdk-nag stop the app after it has written the assembly; the review contains them.
 
     Args:
-        tree: folder with `app.py` and `cdk.json`.
-        output: folder of the cloud assembly.
-        name: name of the tree in errors.
-        log: file for the output of the app, if it fails.
+        tree: the folder with `app.py` and `cdk.json`.
+        output: the folder of the cloud assembly.
+        name: the name of the tree in errors.
+        log: the file for the output of the app, if it fails.
 
     Raises:
-        ReviewError: there is no app, or it does not synthesize.
+        ReviewError: the app does not exist, or cannot be synthesized.
     """
     for file in ("app.py", "cdk.json"):
         if not (tree / file).is_file():
@@ -65,8 +65,8 @@ def synthesize(tree: Path, output: Path, *, name: str, log: Path) -> None:
 def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
     """Return the cloud assembly of `commit`, synthesized once and cached in `.local/review`.
 
-    Artifacts that the commit pins are not in git. They are linked from the working tree: their
-    names contain their SHA-256, which the app checks.
+    Pinned artifacts are not in git, so they are linked from the working tree. Their names contain
+    their SHA-256, which the app checks.
     """
     cache = root / ".local" / "review"
     cached = cache / f"{commit.id[:16]}-{_installed(root)}"
@@ -86,7 +86,7 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         synthesize(tree, output, name=f"BASE (commit {commit.id[:12]})", log=log)
         if (tree / "environments").is_dir():
             shutil.copytree(tree / "environments", output / "environments")
-        with contextlib.suppress(OSError):  # another review wrote the same content
+        with contextlib.suppress(OSError):  # another review has written the same content
             output.rename(cached)
     _delete_old(cache)
     return cached
@@ -102,9 +102,9 @@ def _environment(output: Path, context: dict[str, object]) -> dict[str, str]:
         **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
         "CDK_OUTDIR": str(output),
-        # The review contains the findings of cdk-nag.
+        # nag: the review contains the findings of cdk-nag.
         "CDK_CONTEXT_JSON": json.dumps({**context, "nag": True}),
-        # It takes most of the time of a synthesis; `make check` validates every template.
+        # Validation takes most of the time of a synthesis; `make check` validates every template.
         "CDK_VALIDATION": "false",
     }
 
@@ -127,7 +127,7 @@ def _installed(root: Path) -> str:
 
 
 def _link(root: Path, tree: Path, pattern: str) -> None:
-    """Link built files into another tree, or copy them to another file system."""
+    """Link built files into another tree; on another file system, copy them."""
     for built in sorted(root.glob(pattern)):
         target = tree / built.relative_to(root)
         if not target.exists():

@@ -1,4 +1,4 @@
-"""Print a page in a terminal, or as plain text into a pipe."""
+"""Print a page to a terminal, or as plain text to a pipe."""
 
 from rich.console import Console
 from rich.panel import Panel
@@ -20,7 +20,7 @@ _STYLES: dict[Tone, str] = {
 
 
 def show(page: Page, console: Console) -> None:
-    """Print the page; closed details are reduced to their title."""
+    """Print the page; of closed details, print only the title."""
     for block in page.blocks:
         _show(block, console)
 
@@ -29,7 +29,7 @@ def _show(block: Block, console: Console) -> None:
     match block:
         case Heading(level, text):
             console.print()
-            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - a section
+            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - level of a section
         case Text(text):
             console.print(Line(text))
         case Alarm(text, loud):

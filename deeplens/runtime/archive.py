@@ -1,4 +1,4 @@
-"""Pack wheels into one reproducible zip: sorted names, fixed times, no further compression."""
+"""Pack wheels into one reproducible zip: sorted names, fixed times, no additional compression."""
 
 import hashlib
 import json
@@ -24,9 +24,9 @@ _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644
 _GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-# The archive contains it to install the other wheels, so that a device needs only Python.
+# The archive contains pip to install the other wheels, so that a device needs only Python.
 _INSTALLER_PACKAGE = "pip"
-# The modules, by package, that must import before an environment counts as complete.
+# The module of each package whose import must succeed before an environment is complete.
 _IMPORTS = {
     "awsiotsdk": "awsiot.greengrasscoreipc.clientv2",
     "jsonschema": "jsonschema",
@@ -40,7 +40,7 @@ _IMPORTS = {
 
 @dataclass(frozen=True)
 class Built:
-    """An archive, named by its SHA-256."""
+    """An archive and its SHA-256."""
 
     architecture: str
     digest: str
@@ -48,7 +48,7 @@ class Built:
 
 
 def build(locked: list[Locked], wheels: dict[str, Path], target: Target, folder: Path) -> Built:
-    """Write `folder`/<digest>/runtime.zip, unless it exists.
+    """Write `folder`/<digest>/runtime.zip, and return it with its digest.
 
     Raises:
         RuntimeBuildError: the lock does not contain pip, a wheel is not a zip, or the folder cannot
@@ -103,7 +103,7 @@ def _manifest(
 
 
 def _glibc_minor(wheel: Path) -> int:
-    """Return the lowest x of glibc 2.x in the wheel's platform tags; 0 for pure Python."""
+    """Return the minor version of glibc 2 that a wheel requires; 0 for pure Python."""
     minors = []
     for tag in parse_wheel_filename(wheel.name)[3]:
         match = _GLIBC.match(tag.platform)
@@ -125,7 +125,7 @@ def _write(file: Path, members: dict[str, bytes | Path]) -> None:
         for name, content in sorted(members.items()):
             info = zipfile.ZipInfo(name, _FIRST_TIME_OF_A_ZIP)
             info.external_attr = _READABLE << 16
-            # Unix; the default depends on the host.
+            # 3 is Unix; the default depends on the host.
             info.create_system = 3
             data = content if isinstance(content, bytes) else content.read_bytes()
             archive.writestr(info, data, zipfile.ZIP_STORED)

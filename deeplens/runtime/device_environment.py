@@ -1,4 +1,4 @@
-"""Check that the Python of this checkout's virtual device can run a runtime."""
+"""Check that the Python of this checkout's virtual device can run a runtime component."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ _CONFIGURATION = Path(".venv-device") / "pyvenv.cfg"
 
 
 def runtime_problem(root: Path) -> str | None:
-    """Return the reason if a checkout's virtual device cannot run a [runtime], or None.
+    """Return the reason why a checkout's virtual device cannot run a [runtime], or None.
 
-    A checkout without a virtual device has no such reason.
+    The result is also None if the checkout has no virtual device.
     """
     try:
         text = (root / _CONFIGURATION).read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
-"""Errors of this package."""
+"""Errors of the runtime build."""
 
 
 class RuntimeBuildError(Exception):
-    """A runtime cannot be built; the message has the problem and a solution."""
+    """Raised if a runtime cannot be built; the message has the problem and a solution."""

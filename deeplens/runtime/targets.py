@@ -1,4 +1,4 @@
-"""The kinds of devices that runtimes are built for."""
+"""The device architectures for which runtimes are built."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ _OLDEST_GLIBC_MINOR = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of device: its architecture as named by Greengrass, and as named by the kernel."""
+    """A device architecture, with its names in Greengrass and in the kernel."""
 
     architecture: str
     machine: str
-    # The x of the newest glibc 2.x that wheels may require.
+    # The minor version of the newest glibc 2 that wheels may require.
     newest_glibc_minor: int
 
     @property
@@ -27,7 +27,7 @@ class Target:
 
     @property
     def markers(self) -> dict[str, str]:
-        """The environment that requirement markers are evaluated in."""
+        """The environment in which requirement markers are evaluated."""
         return {
             "implementation_name": "cpython",
             "implementation_version": f"{PYTHON}.0",
@@ -41,5 +41,5 @@ class Target:
         }
 
 
-# OpenVINO's wheels for Arm require the C library of Ubuntu 22.04; that of Debian 12 is newer.
+# OpenVINO's wheels for Arm require the glibc of Ubuntu 22.04; Debian 12 has a newer glibc.
 TARGETS = (Target("amd64", "x86_64", 31), Target("aarch64", "aarch64", 35))

@@ -16,7 +16,7 @@ _SHOWN_LINES = 3
 
 
 def fetch(locked: list[Locked], target: Target, folder: Path) -> dict[str, Path]:
-    """Return the wheel of each distribution, by name; download those that `folder` does not have.
+    """Return the wheel of each distribution, by name; missing wheels are downloaded.
 
     Raises:
         RuntimeBuildError: a wheel for the target does not exist, or the index does not respond.
@@ -33,7 +33,7 @@ def fetch(locked: list[Locked], target: Target, folder: Path) -> dict[str, Path]
 
 
 def _downloaded(package: Locked, folder: Path) -> Path | None:
-    """Return the wheel in the folder that has one of the lock's hashes."""
+    """Return a wheel in the folder whose hash is in the lock, or None."""
     for wheel in sorted(folder.glob("*.whl")):
         try:
             name, version, _, _ = parse_wheel_filename(wheel.name)
@@ -54,7 +54,7 @@ def _download(locked: list[Locked], target: Target, folder: Path) -> None:
         lines = "".join(f"{package.line()}\n" for package in locked)
         requirements.write_text(lines, encoding="utf-8")
         platforms = [f"--platform={name}" for name in target.platforms]
-        result = subprocess.run(  # noqa: S603 - this environment's own pip, fixed arguments
+        result = subprocess.run(  # noqa: S603 - pip of this environment, with fixed arguments
             [
                 sys.executable, "-m", "pip", "download", "--quiet", "--no-input",
                 "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",

@@ -12,7 +12,7 @@ from deeplens.cli.options import environments_option, examples, json_option
 @environments_option
 @json_option
 def check(environments: Path, *, as_json: bool) -> None:
-    """Check every environment file, each alone and all together.
+    """Check every environment file, and conflicts between files.
 
     Exit codes: 0 all are valid, 2 a file is not valid.
     """

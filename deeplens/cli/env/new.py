@@ -37,10 +37,11 @@ ENVIRONMENTS = ROOT / "environments"
 )
 @json_option
 def new(name: str, account: str | None, region: str | None, folder: Path, *, as_json: bool) -> None:
-    """Create the environment file NAME.toml, which is valid at once.
+    """Create NAME.toml, a valid environment file.
 
-    Account, Region, model and boundary are those of dev unless they are given. Every other key is a
-    comment, with its default and its meaning. Nothing is written if the file would not be valid.
+    Account and Region default to those of dev; model and permissions boundary are copied from dev.
+    Every other key is a comment with its default and meaning. If the file would not be valid, it is
+    not written.
 
     Exit codes: 0 written, 1 a file cannot be read or written, 2 wrong usage or input.
     """
@@ -74,7 +75,7 @@ def _write(folder: Path, name: str, account: str | None, region: str | None) -> 
 
 
 def schema_directive(folder: Path) -> str:
-    """Return the first line of an environment file in `folder`, which editors read.
+    """Return the first line of an environment file in `folder`, which names the schema for editors.
 
     See https://taplo.tamasfe.dev/configuration/directives.html.
     """
@@ -113,7 +114,7 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
 
 
 def _header(section: str) -> str:
-    """Return a section's line; the line of an optional part is a comment, as its keys are."""
+    """Return a section's header; the header of an optional section is a comment, like its keys."""
     if section.endswith("[]"):
         return f"# [[{section.removesuffix('[]')}]]"
     return f"# [{section}]" if "." in section else f"[{section}]"

@@ -52,8 +52,8 @@ def runtime(
 ) -> None:
     """Build the camera's Python environment as archives of wheels, one for each architecture.
 
-    The same lock file results in the same bytes on any machine, so the pinned digest can be built
-    again. Wheels are downloaded once.
+    The same lock file results in the same bytes on any machine, so the pinned digest can be
+    reproduced. Wheels are downloaded once.
 
     Exit codes: 0 built, 1 a wheel or the lock file is not valid, 2 wrong usage.
     """
@@ -62,7 +62,7 @@ def runtime(
         target for target in TARGETS if not architectures or target.architecture in architectures
     ]
     if pin:
-        # An invalid file is reported before minutes of downloads.
+        # Report an invalid file before the downloads, which take minutes.
         _read(pin)
     built = [_built(target, lock, folder, console) for target in targets]
     if pin:
@@ -89,7 +89,7 @@ def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
 
 
 def _pin(file: Path, built: list[Built]) -> None:
-    """Write the digests into [runtime], and change nothing else."""
+    """Write the digests into [runtime], and leave the rest of the file unchanged."""
     text, body, document = _read(file)
     section = document.setdefault("runtime", tomlkit.table())
     for archive in built:
@@ -101,7 +101,7 @@ def _pin(file: Path, built: list[Built]) -> None:
 
 
 def _read(file: Path) -> tuple[str, str, tomlkit.TOMLDocument]:
-    """Return the text of a TOML file, that without a byte order mark, and its content."""
+    """Return a TOML file's text, its text without a byte order mark, and its parsed content."""
     if file.exists() and not file.is_file():
         raise RuntimeBuildError(f"{file}: is not a regular file")
     try:

@@ -1,4 +1,4 @@
-"""The subcommands of `fleet`: click and printing only; what they do is in the modules above.
+"""Subcommands of `deeplens fleet`: options and output; `deeplens/fleet` contains the logic.
 
-They import what they need when they run, so that `--help` is fast.
+A command imports its modules when it runs, so that `--help` is fast.
 """

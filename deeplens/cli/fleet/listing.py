@@ -8,13 +8,13 @@ from datetime import datetime
 import click
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-# Clocks of machines differ by this much without being wrong.
+# Clocks of correctly configured machines can differ by this time.
 _CLOCK_SECONDS = 5
 _COLOURS = {"good": "green", "waiting": "yellow", "failed": "red", "offline": "bright_black"}
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the headings and rows as lines; no line is wrapped, so that grep finds each value."""
+    """Return headings and rows as aligned lines, never wrapped, so that grep finds each value."""
     shown = [[clean(value) for value in row] for row in (headings, *rows)]
     widths = [max(map(len, values)) for values in zip(*shown, strict=True)]
     return [
@@ -36,12 +36,12 @@ def coloured(line: str, state: str) -> str:
 
 
 def echo(line: str) -> None:
-    """Print a line; colours remain on a terminal only, and not if NO_COLOR is set."""
+    """Print a line; colours are removed outside of terminals, and if NO_COLOR is set."""
     click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def ago(then: float | None, now: float) -> str:
-    """Return how long ago something was, in the largest unit that fits; `-` for never."""
+    """Return the time since `then` in the largest unit that fits; `-` for None."""
     if then is None:
         return "-"
     seconds = now - then
@@ -51,7 +51,7 @@ def ago(then: float | None, now: float) -> str:
 
 
 def seconds_of(text: str | None) -> float | None:
-    """Return an ISO 8601 time as seconds since the epoch; None if there is none."""
+    """Return an ISO 8601 time as seconds since the epoch; None if the time is absent or invalid."""
     if text is None:
         return None
     try:
@@ -61,12 +61,12 @@ def seconds_of(text: str | None) -> float | None:
 
 
 def stamp(then: float | None) -> str:
-    """Return a time in UTC; `-` for never."""
+    """Return a time, in seconds since the epoch, as ISO 8601 in UTC; `-` for None."""
     return "-" if then is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(then))
 
 
 def size(size_bytes: int | None) -> str:
-    """Return bytes in the largest binary unit that fits; `-` if they are not known."""
+    """Return a size in the largest binary unit that fits; `-` for None."""
     if size_bytes is None:
         return "-"
     for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):

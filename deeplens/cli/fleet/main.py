@@ -27,7 +27,7 @@ from deeplens.cli.lazy_group import LazyGroup
 def fleet() -> None:
     """Manage the cameras of an environment.
 
-    Credentials are those of the AWS tools, for the environment's account; `--local` uses the
+    Credentials for the environment's account are found as in the AWS CLI; `--local` uses the
     emulator of this checkout (`deeplens local up`) instead.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 `status`: a reachable device does not

@@ -38,9 +38,10 @@ def prepare_device(
 ) -> None:
     """Write the script that prepares THING as a core device of ENVIRONMENT, or checks it.
 
-    The script is written into the folder of the files of `deeplens fleet provision`. It runs on the
-    device as root: users, groups, owner and mode of the files, tools, and the pinned core software.
-    It may be repeated; with --check it changes nothing. This command needs no access to AWS.
+    The script is written into the folder of the files of `deeplens fleet provision`. Run it as root
+    on the device. It sets up users, groups, tools, the pinned core software, and owner and mode of
+    the files. It may be repeated; with --check it changes nothing. This command does not access
+    AWS.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

@@ -53,10 +53,10 @@ def provision(
     local: bool,
     as_json: bool,
 ) -> None:
-    """Give THING a certificate in ENVIRONMENT's fleet, and write the files that it needs.
+    """Give THING a certificate in ENVIRONMENT's fleet, and write the files that the device needs.
 
-    The private key is made on this machine, readable by you alone, and sent nowhere. Files that
-    exist and are still valid are kept, so the command may be repeated.
+    The private key is created on this machine, readable only by you, and never sent. A valid
+    certificate is kept, so the command may be repeated.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

@@ -1,4 +1,4 @@
-"""`fleet releases`: the project's deployments, newest first."""
+"""`deeplens fleet releases`: list the project's deployments, newest first."""
 
 import json
 import time
@@ -41,7 +41,7 @@ _SHORT = 12
 def releases(
     environment: str, environments: Path, *, wide: bool, local: bool, as_json: bool
 ) -> None:
-    """Show the stored releases of ENVIRONMENT's project, and how each was verified.
+    """Show the stored releases of ENVIRONMENT's project, and their verification.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
@@ -62,9 +62,9 @@ def releases(
 def report(
     thing_group: str, releases: list["KeptRelease"], now: float, *, wide: bool
 ) -> Iterator[str]:
-    """Yield a heading, and for each release a line and a second one with its verification.
+    """Yield a heading, and two lines for each release: its data and its verification.
 
-    With `wide`, both are one line.
+    If `wide` is true, each release has one line.
     """
     yield f"{thing_group}: {count(len(releases), 'deployment')}, newest first"
     if not releases:

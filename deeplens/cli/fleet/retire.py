@@ -45,10 +45,10 @@ def retire(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take THING out of ENVIRONMENT's fleet: its certificates end at once.
+    """Remove THING from ENVIRONMENT's fleet, and revoke its certificates at once.
 
-    The thing stays if the environment file lists it: the next deploy removes it. Files that
-    `deeplens fleet provision` wrote are removed, the private key among them.
+    If the environment file lists THING, the thing itself remains until a deploy without that entry.
+    The files that `deeplens fleet provision` wrote are removed, including the private key.
 
     Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input.
     """

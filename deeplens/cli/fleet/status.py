@@ -47,7 +47,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     """Show which release each camera of ENVIRONMENT reports.
 
     Exit codes: 0 all as planned, 1 failed, 2 wrong usage or input, 4 a reachable device does not
-    run what is planned.
+    run the planned release.
     """
     from deeplens.fleet.session import open_session
     from deeplens.fleet.status import fleet_status
@@ -92,7 +92,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
 def report(
     thing_group: str, rows: list["DeviceStatus"], now: float, *, wide: bool
 ) -> Iterator[str]:
-    """Yield a heading, one line per device, and one per device that is not as planned."""
+    """Yield a heading, a line for each device, and a line for each device with deviations."""
     states = Counter(row.standing for row in rows)
     summary = ", ".join(f"{number} {state}" for state, number in states.items())
     yield f"{thing_group}: {count(len(rows), 'device')}{f', {summary}' if summary else ''}"

@@ -27,10 +27,10 @@ from deeplens.cli.output import json_result
 def stop(
     environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Stop ENVIRONMENT's current release: no further device gets it.
+    """Stop ENVIRONMENT's current release: no further device receives it.
 
-    Devices that already run it keep it; `deeplens release rollback --now` replaces it. A deploy
-    that waits fails with the reason, and a later deploy of the same release is refused until
+    Devices that already run the release keep it; `deeplens release rollback --now` replaces it. A
+    waiting deploy fails with the reason. Later deploys of the same release are refused until
     `deeplens fleet resume`.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
@@ -65,7 +65,7 @@ def stop(
 def resume(
     environment: str, environments: Path, *, local: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Allow ENVIRONMENT's stopped release again; the next deploy delivers it.
+    """Allow ENVIRONMENT's stopped release again; the next deploy delivers the release.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

@@ -37,9 +37,9 @@ def teardown(
 ) -> None:
     """Delete ENVIRONMENT: devices, stacks, releases, models, logs and keys.
 
-    The command lists what exists, and asks for the environment's name before it deletes anything.
-    After a failure, the same command continues. Versions of objects whose retention (Object Lock)
-    has not ended remain, with the bucket and the key.
+    The command lists the existing resources, and prompts for the environment's name before it
+    deletes anything. After a failure, repeat the command to continue. Object versions under
+    retention (Object Lock) remain, with the bucket and the key.
 
     Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input, 4 objects remain.
     """

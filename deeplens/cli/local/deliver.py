@@ -12,7 +12,7 @@ from deeplens.local.delivery import PIPELINE, deliver_environments
 from deeplens.local.interrupts import interruptible
 from deeplens.local.steps import Steps
 
-# The results of the emulator's pipeline by its exit code.
+# Results of the emulator's pipeline, by exit code.
 _OUTCOMES = {0: "delivered", 1: "stopped", 4: "waiting for an approval"}
 
 

@@ -45,15 +45,16 @@ from deeplens.local.steps import Steps
 def demo(
     detections: int, name: str, model: str, *, pinned: bool, keep: bool | None, as_json: bool
 ) -> None:
-    """Train, package, synthesize, deploy, and watch a virtual camera detect.
+    """Train, package and deploy a model, and watch the detections of a virtual camera.
 
-    On a terminal the camera keeps running until Enter or Ctrl-C; its live view is the last line.
+    On a terminal, the camera runs until Enter or Ctrl-C; the last line contains the address of its
+    live view.
 
-    Exit codes: 0 done, and kept running until Enter, Ctrl-C or SIGTERM; 1 a step, the camera or the
-    emulator failed; 2 wrong usage; 130 interrupted before the detections.
+    Exit codes: 0 done, or stopped by Enter, Ctrl-C or SIGTERM after the detections; 1 a step, the
+    camera or the emulator failed; 2 wrong usage; 130 interrupted before the detections.
     """
     keep = is_interactive() if keep is None else keep
-    # Programs read the document while the camera still runs, so it is not printed at the end.
+    # The document is printed while the camera still runs, so that programs can read it.
     result_file = sys.stdout
     steps = Steps()
     with (

@@ -1,4 +1,4 @@
-"""Commands of the emulator, which run in its own Python environment, `.venv-local-aws`."""
+"""Commands of the emulator, which run in its Python environment, `.venv-local-aws`."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ _INTERPRETER = _ROOT / ".venv-local-aws" / "bin" / "python"
 
 
 class _EmulatorCommand(click.Command):
-    """Passes its arguments, `--help` included, to the command of the emulator."""
+    """A command that passes its arguments, `--help` included, to the emulator."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ class _EmulatorCommand(click.Command):
         paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         words = [str(_INTERPRETER), "-m", "local_aws", str(self.name), *arguments]
         if {"-h", "--help"} & {*arguments}:
-            shown = subprocess.run(  # noqa: S603 - this project's own command
+            shown = subprocess.run(  # noqa: S603 - a command of this project
                 words, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True
             )
             click.echo(shown.stdout.replace("python -m local_aws", "deeplens local"), nl=False)

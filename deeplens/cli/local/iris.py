@@ -16,7 +16,7 @@ from deeplens.local.steps import Steps
 )
 @json_option
 def iris(*, keep: bool, only_destroy: bool, as_json: bool) -> None:
-    """Deploy the iris classifier behind an endpoint, call it, compare, destroy it.
+    """Deploy the iris classifier behind an endpoint, compare its predictions, and destroy it.
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 the emulator is not running (--keep,
     --destroy), 130 interrupted.

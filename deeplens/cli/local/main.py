@@ -36,7 +36,7 @@ from deeplens.cli.lazy_group import LazyGroup
     },
 )
 def local() -> None:
-    """Operate the local emulator: an AWS on this machine, without an account.
+    """Operate the local emulator: AWS services on this machine, without an account.
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.

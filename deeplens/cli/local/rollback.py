@@ -25,7 +25,7 @@ from deeplens.local.steps import Steps
 def rollback(name: str, reason: str, digest: str | None, *, as_json: bool) -> None:
     """Pin a release that NAME's cameras ran before, deploy it, and wait until they run it.
 
-    The rollback does not use the pipeline: an earlier environment may be broken, and a release that
+    The rollback bypasses the pipeline, because an earlier environment may be broken. A release that
     was deployed before needs no approval.
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,

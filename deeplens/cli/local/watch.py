@@ -26,7 +26,7 @@ from shared.printable import printable
 def watch(name: str, count: int | None, *, as_json: bool) -> None:
     """Print the messages that the cameras of one environment publish.
 
-    Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 it is not running,
+    Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 the emulator is not running,
     130 interrupted.
     """
     from local_aws.devices.mqtt_subscription import describe

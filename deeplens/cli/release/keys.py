@@ -13,7 +13,7 @@ from deeplens.cli.options import examples, json_option
 def keys() -> None:
     """Create a signing key, or print the public key that environments trust.
 
-    Create a key of AWS KMS in KMS itself: key spec ECC_NIST_P256, usage SIGN_VERIFY.
+    Create KMS keys in AWS KMS: key spec ECC_NIST_P256, usage SIGN_VERIFY.
     """
 
 
@@ -23,7 +23,7 @@ def keys() -> None:
 def new(file: Path, *, as_json: bool) -> None:
     """Write a new ECDSA P-256 private key to FILE.
 
-    A file that exists is never overwritten.
+    An existing file is never overwritten.
     """
     from deeplens.releases.signing.signers import new_key_file
 

@@ -40,7 +40,7 @@ def release() -> None:
     """Pin, promote, roll back, sign and verify releases.
 
     Environment files pin releases. A promotion changes one pin and appends a line to
-    environments/promotions.jsonl; review both in git. `cdk deploy` deploys it.
+    environments/promotions.jsonl; review both in git. `cdk deploy` deploys the pinned release.
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage or input, 130 interrupted.
     """

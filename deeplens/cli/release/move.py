@@ -1,4 +1,4 @@
-"""Commands that move a release: promote it, or roll back to an earlier one."""
+"""Commands that promote a release, or roll back to an earlier release."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from model_tools.cli.errors import echo
 if TYPE_CHECKING:
     from deeplens.releases.promotion import PromotionPlan, Registry
 
-# The fields that a person compares first.
+# The most important fields, in the order in which they are printed.
 _FIRST = (
     "version",
     "provenance.training.precision",
@@ -116,8 +116,9 @@ def rollback(
 ) -> None:
     """Return ENVIRONMENT to a release that its cameras verified before.
 
-    The pin changes, and `cdk deploy` deploys it. In an emergency, --now deploys the stored release
-    to the fleet first and waits for the cameras; the next `cdk deploy` deploys the pinned release.
+    The command changes the pin; `cdk deploy` deploys the release. In an emergency, --now first
+    deploys the stored release to the fleet and waits for the cameras; the next `cdk deploy` deploys
+    the pinned release.
 
     Exit codes: 0 done, 1 refused, or --now: cameras do not run it, 2 wrong usage or input.
     """
@@ -193,7 +194,7 @@ def _carry_out(
 
 
 def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
-    """Return how the release differs from the one before, as far as both are here."""
+    """Return the differences from the previous release, if this checkout contains both."""
     from deeplens.releases.status import differences_between, release_card
     from model_tools.errors import SourceError
 
@@ -209,7 +210,7 @@ def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool)
 
 
 def differences(found: Mapping[str, Sequence[str | None]], *, verbose: bool) -> list[str]:
-    """Return lines for the values that matter most, or with `verbose` for all of them."""
+    """Return a line for each important value that differs, or with `verbose` for every value."""
     first = [name for name in _FIRST if name in found]
     others = [name for name in found if name not in first]
     lines = [

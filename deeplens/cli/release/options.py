@@ -1,4 +1,4 @@
-"""Options of the commands of releases: folders, services, the person and the time."""
+"""Common options of `deeplens release`, with which a `Registry` is created."""
 
 import functools
 import subprocess
@@ -15,7 +15,7 @@ EMBEDDED = Path(".local/aws/endpoint.json")
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Pass a `Registry` that is made of the options of every command."""
+    """Add the common options to a command, and pass it the `Registry` that they define."""
 
     @environments_option
     @click.option(
@@ -29,7 +29,7 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @local_option
     @functools.wraps(command)
     def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
-        # Imported late: keeps --help fast.
+        # Imported late, so that `--help` is fast.
         from deeplens.releases.aws import AwsAccounts
         from deeplens.releases.promotion import Registry
 
@@ -40,14 +40,14 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _who() -> str:
-    """Return the author of git as `name <address>`."""
+    """Return git's author as `name <address>`."""
     shown = subprocess.run(
-        ["git", "var", "GIT_AUTHOR_IDENT"],  # noqa: S607 - git is found on PATH, as a user's
+        ["git", "var", "GIT_AUTHOR_IDENT"],  # noqa: S607 - git is found on the user's PATH
         capture_output=True,
         text=True,
         check=False,
     )
-    # Name <address> seconds zone
+    # git prints: name <address> seconds zone
     person, closing, _ = shown.stdout.rpartition(">")
     if shown.returncode or not closing:
         raise click.UsageError(

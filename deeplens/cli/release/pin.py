@@ -7,7 +7,7 @@ import click
 from deeplens.cli.options import examples, json_option
 from deeplens.cli.output import json_result
 
-# Of a manifest that follows its schema: three numbers of up to nine digits.
+# The manifest's schema limits a version to three numbers of nine digits each.
 _LONGEST_VERSION = 29
 
 
@@ -25,8 +25,8 @@ _LONGEST_VERSION = 29
 def pin(environment_file: Path, digest: str, models: Path, *, as_json: bool) -> None:
     """Pin the artifact DIGEST in ENVIRONMENT_FILE.
 
-    DIGEST is the artifact's SHA-256, or its beginning. The file changes in one line, or in two for
-    another model. Nothing is deployed.
+    DIGEST is the artifact's SHA-256, or its beginning. The command changes one line of the file, or
+    two if the model's name differs. Nothing is deployed.
 
     Exit codes: 0 done, 2 wrong usage or input.
     """

@@ -1,4 +1,4 @@
-"""Commands that show releases, and check them."""
+"""Commands that show and check releases."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
 def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
-    """Show what each environment pins, what its fleet runs, and whether that was verified.
+    """Show the pinned and the deployed release of each environment, and their verification.
 
     Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
     """
@@ -46,7 +46,7 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 @click.option("--sbom", is_flag=True, help="Print its CycloneDX bill of materials instead.")
 @json_option
 def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_json: bool) -> None:
-    """Show the release DIGEST (or its beginning): manifest, parity, provenance, who pins it."""
+    """Show manifest, parity, provenance and pins of the release DIGEST (or its beginning)."""
     if provenance or sbom:
         from deeplens.releases.artifacts import document_of
 
@@ -70,7 +70,7 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
 @click.argument("after")
 @json_option
 def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> None:
-    """Compare two releases: each BEFORE and AFTER is a digest, its beginning, or an environment."""
+    """Compare two releases. BEFORE and AFTER are digests, their beginnings, or environments."""
     from deeplens.releases.status import differences_between, digest_of, release_card
 
     old, new = (release_card(registry, digest_of(registry, one)) for one in (before, after))
@@ -126,7 +126,7 @@ def check(
     *,
     as_json: bool,
 ) -> None:
-    """Check that ENVIRONMENT's cameras verified the release, and that it stays so while it bakes.
+    """Check that ENVIRONMENT's cameras verified the release, also during the bake time.
 
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """
@@ -154,7 +154,7 @@ def check(
 def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
     """Print every promotion and rollback, and verify the audit log.
 
-    The checks are its chain of hashes, the pins, and its content at a commit (--against).
+    The checks are the chain of hashes, the pins, and the content at a commit (--against).
     """
     from deeplens.config import load_environments
     from deeplens.releases.audit_log import check_grows_from, read_history
@@ -183,7 +183,7 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
 )
 @json_option
 def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
-    """Print what the pipeline did: who approved what, when, and how each execution ended."""
+    """Print the pipeline's executions: approvals with person and time, and results."""
     from deeplens.releases.executions import RECORD, ask_pipeline, read_record
 
     if registry.accounts.emulator:

@@ -1,4 +1,4 @@
-"""`deeplens release sign` and `deeplens release verify`."""
+"""`deeplens release sign` and `deeplens release verify`: sign artifacts, and check signatures."""
 
 import json
 from datetime import UTC, datetime

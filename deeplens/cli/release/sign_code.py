@@ -21,10 +21,10 @@ from deeplens.cli.output import json_result
 def sign_code(environment: str, assembly: Path, *, as_json: bool) -> None:
     """Sign the code of ENVIRONMENT's Lambda functions and layers with AWS Signer.
 
-    Run it after `cdk publish-assets` and before the deploy. The profile `[signing] lambda_profile`
-    signs each object, and the signed object replaces it.
+    Run the command after `cdk publish-assets` and before the deploy. The profile `[signing]
+    lambda_profile` signs each object. The signed object replaces the unsigned one.
 
-    Exit codes: 0 all is signed, 1 it is not, 2 wrong usage or input.
+    Exit codes: 0 all code is signed, 1 some code is not signed, 2 wrong usage or input.
     """
     import boto3
 

@@ -1,1 +1,1 @@
-"""The script that prepares or checks a device; it runs there, and needs none of this package."""
+"""The script that prepares or checks a device; it runs on the device, without this package."""

@@ -11,9 +11,10 @@ SCRIPT_NAME = "prepare-device.sh"
 _TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)
 _SETTINGS = "@SETTINGS@"
 _PYTHON = "python3.12"
-# The runtime component makes a virtual environment; these are two packages of Debian's python3.
+# A runtime component creates a virtual environment, for which Debian's python3 needs extra
+# packages.
 _MODULES_FOR_A_RUNTIME = ("venv", "ensurepip")
-# The packages of requirements/device.txt that the camera cannot start without.
+# The packages of requirements/device.txt without which the camera cannot start.
 _MODULES_WITHOUT = ("numpy", "PIL", "google.protobuf", "jsonschema", "openvino", "awsiot", "cv2")
 
 

@@ -1,8 +1,8 @@
-"""`deeplens fleet doctor`: checks an account, an environment and a device, and changes nothing.
+"""`deeplens fleet doctor`: checks of an account, an environment and a device, without changes.
 
-examine      runs the checks, and returns one finding or more for each
+examine      runs the checks, and returns at least one finding for each
 Finding      the result of a check, and the command that repairs it
-Patient      what is examined
+Patient      the environment that is checked
 """
 
 from deeplens.fleet.doctor.examination import examine

@@ -1,4 +1,4 @@
-"""Checks of the account: identity, Region, and what `cdk bootstrap` created."""
+"""Checks of the account: identity, Region, and the resources of `cdk bootstrap`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ _ADMINISTRATOR = "AdministratorAccess"
 
 
 def identity(patient: Patient) -> Iterator[Finding]:
-    """Name the caller; that its account is the environment's was verified with the session."""
+    """Report the caller; the session has already verified the caller's account."""
     client: Any = patient.session.boto_session.client("sts")
     place = patient.session.environment.aws_environment
     text = f"{client.get_caller_identity()['Arn']} in account {place.account}"

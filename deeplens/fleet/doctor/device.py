@@ -18,7 +18,7 @@ _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
 def thing(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check that the thing exists and is a member of the fleet's thing group."""
+    """Check that the thing exists and belongs to the fleet's thing group."""
     iot, group = patient.session.iot, patient.session.thing_group
     try:
         iot.describe_thing(thingName=name)
@@ -40,7 +40,7 @@ def thing(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def certificates(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check each certificate: status, expiry, policy; and that one of them works."""
+    """Check status, expiry and policy of each certificate, and that one certificate works."""
     iot = patient.session.iot
     repair = patient.fleet(f"provision {patient.name} {name}")
     try:
@@ -54,14 +54,14 @@ def certificates(patient: Patient, name: str) -> Iterator[Finding]:
     findings = [_certificate(patient, arn, repair) for arn in principals]
     works = any(finding.outcome in {Outcome.OK, Outcome.WARNING} for finding in findings)
     for finding in findings:
-        # A certificate that does not work is harmless if the device has another one.
+        # An invalid certificate is harmless if the device has a valid one.
         harmless = works and finding.outcome == Outcome.BLOCKED
         outcome = Outcome.WARNING if harmless else finding.outcome
         yield Finding(finding.check, outcome, finding.text, finding.repair)
 
 
 def attachment(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check that no certificate is attached to another thing, too."""
+    """Check that no certificate of the thing is also attached to another thing."""
     iot = patient.session.iot
     try:
         principals = iot.list_thing_principals(thingName=name)["principals"]
@@ -83,7 +83,7 @@ def attachment(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def _exclusive(patient: Patient, name: str) -> Finding:
-    """Compare the type of the attachments, which newer versions of AWS IoT have."""
+    """Check that attachments are exclusive, if the version of AWS IoT reports their type."""
     text = "each certificate is attached to this thing only"
     try:
         listed = patient.session.iot.list_thing_principals_v2(thingName=name)
@@ -102,8 +102,8 @@ def _exclusive(patient: Patient, name: str) -> Finding:
 
 
 def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check the role alias, and that its role trusts the credentials provider."""
-    del name  # The alias is the environment's.
+    """Check that the role alias exists, and that its role trusts the credentials provider."""
+    del name  # The alias belongs to the environment.
     iot, alias = patient.session.iot, f"deeplens-{patient.name}-token-exchange"
     repair = patient.deploy("Devices")
     try:
@@ -183,7 +183,7 @@ CHECKS: tuple[tuple[str, Callable[[Patient, str], Iterator[Finding]]], ...] = (
 
 
 def _is_older(version: str, oldest: str) -> bool:
-    """Return whether a version is below `oldest`; one that cannot be read is not."""
+    """Return whether a version is below `oldest`; False if the version is not valid."""
     numbers = _VERSION.match(version)
     return numbers is not None and _numbers(numbers[0]) < _numbers(oldest)
 

@@ -1,4 +1,4 @@
-"""The order of the checks, and the findings of checks that cannot be carried out."""
+"""The order of the checks, and the findings of failed checks."""
 
 from collections.abc import Callable, Iterator
 
@@ -37,7 +37,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "No
 
 
 def examine(patient: Patient, thing: str | None = None) -> Iterator[Finding]:
-    """Yield the findings of every check, and those of a device if `thing` is given."""
+    """Yield the findings of all checks; include the checks of a device if `thing` is given."""
     for title, check in _CHECKS:
         yield from _carry_out(title, lambda check=check: check(patient))  # type: ignore[misc]
     if thing is not None:
@@ -46,7 +46,7 @@ def examine(patient: Patient, thing: str | None = None) -> Iterator[Finding]:
 
 
 def _carry_out(title: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield a check's findings; an error of AWS ends this check only."""
+    """Yield a check's findings; an AWS error ends only this check."""
     try:
         yield from check()
     except ClientError as error:

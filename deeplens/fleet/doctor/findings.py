@@ -8,11 +8,11 @@ from deeplens.fleet.session import FleetSession
 
 
 class Outcome(StrEnum):
-    """The outcome of a check."""
+    """The result type of a check."""
 
     OK = "ok"
     WARNING = "warning"
-    # A deploy, or the device that was asked about, cannot work like this.
+    # The deploy or the device cannot work in this state.
     BLOCKED = "blocked"
     # The check could not be carried out; the text has the reason.
     NOT_CHECKED = "not checked"
@@ -24,9 +24,9 @@ class Finding:
 
     Attributes:
         check: the name of the check.
-        outcome: how it ended.
-        text: the result, in words.
-        repair: the command that repairs it; empty if there is none, or nothing to repair.
+        outcome: the type of the result.
+        text: the description of the result.
+        repair: the command that repairs the problem; empty if none is needed or known.
     """
 
     check: str
@@ -42,7 +42,7 @@ class Patient:
     Attributes:
         session: the environment, and the clients of its account and Region.
         models: folder of the model artifacts.
-        local: the site is on the local emulator.
+        local: true if the session is on the local emulator.
     """
 
     session: FleetSession
@@ -55,9 +55,9 @@ class Patient:
         return self.session.environment.name
 
     def fleet(self, words: str) -> str:
-        """Return a `fleet` command with the options that reach this session."""
+        """Return a `deeplens fleet` command with the options of this session."""
         return f"deeplens fleet {words}{' --local' if self.local else ''}"
 
     def deploy(self, stack: str = "*") -> str:
-        """Return the command that deploys a stack of the environment; all of them by default."""
+        """Return the command that deploys a stack of the environment; by default, all stacks."""
         return f"cdk deploy '{self.name}/{stack}'"

@@ -1,4 +1,4 @@
-"""Check of fixed names: each is free, or belongs to a stack of the environment."""
+"""Check that each fixed name is free, or belongs to a stack of the environment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ _ABSENT = {"404", "NoSuchBucket", "ResourceNotFoundException", "NotFound"}
 
 @dataclass(frozen=True)
 class FixedName:
-    """A name that the templates contain.
+    """A fixed name in the templates.
 
     Attributes:
         kind: the kind of resource, for messages.
         name: the name.
         stack: the part of the stack's name that follows the environment's.
-        look: returns the ids under which a stack may have it; raises a `ClientError` of "not
-            found" if the name is free.
-        repair: the command that frees it.
+        look: returns the physical ids that the resource can have in a stack; raises a `ClientError`
+            of "not found" if the name is free.
+        repair: the command that frees the name.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class FixedName:
 
 
 def in_use(patient: Patient) -> Iterator[Finding]:
-    """Yield a finding for each name that something else uses, or one if there is none."""
+    """Yield a finding for each name in use outside of the stacks, or one if all are available."""
     names = _fixed_names(patient)
     taken = list(_taken(patient, names))
     yield from taken
@@ -91,7 +91,7 @@ def _fixed_names(patient: Patient) -> list[FixedName]:
             group,
             "Devices",
             lambda: {
-                # Physical id of a thing group: its id in stacks of the emulator, its name on AWS.
+                # The physical id of a thing group is its id on the emulator, and its name on AWS.
                 group,
                 session.iot.describe_thing_group(thingGroupName=group)["thingGroupId"],
             },
@@ -119,7 +119,7 @@ def _fixed_names(patient: Patient) -> list[FixedName]:
 
 
 def _rule(iot: Any, name: str) -> FixedName:
-    # AWS IoT denies access to a rule that does not exist; the list is complete.
+    # AWS IoT denies access to a rule that does not exist, so the list of all rules is read.
     def look() -> set[str]:
         pages = iot.get_paginator("list_topic_rules").paginate()
         if name not in {rule["ruleName"] for page in pages for rule in page["rules"]}:

@@ -1,16 +1,16 @@
-"""Checks of quotas that a new account may not have yet."""
+"""Checks of quotas that can be too low in a new account."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
-# Lambda's quota of new accounts; AWS raises it with use, or on request.
+# Lambda's quota for new accounts; AWS raises the quota with use, or on request.
 _NEW_ACCOUNT_CONCURRENCY = 10
 
 
 def lambda_concurrency(patient: Patient) -> Iterator[Finding]:
-    """Check how many functions may run at a time."""
+    """Check the quota of concurrent function executions."""
     client: Any = patient.session.boto_session.client("lambda")
     limit = client.get_account_settings()["AccountLimit"]
     unreserved = limit.get("UnreservedConcurrentExecutions", limit["ConcurrentExecutions"])

@@ -1,4 +1,4 @@
-"""Check of CloudFormation's role: IAM simulates actions that every environment's stacks need."""
+"""Simulation of actions by CloudFormation's role that the stacks of every environment need."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ _CHECK = "CloudFormation's rights"
 
 
 def rights(patient: Patient) -> Iterator[Finding]:
-    """Simulate actions of creating, updating and deleting resources by CloudFormation's role."""
+    """Simulate the creation, update and deletion of resources by CloudFormation's role."""
     client: Any = patient.session.boto_session.client("iam")
     environment = patient.session.environment
     role = toolkit.role_arn(environment.aws_environment, "cfn-exec")
@@ -28,7 +28,7 @@ def rights(patient: Patient) -> Iterator[Finding]:
                 if result["EvalDecision"] != "allowed"
             ]
     except client.exceptions.NoSuchEntityException:
-        # The check of the role itself has reported it.
+        # The check of the role itself reports the missing role.
         yield Finding(_CHECK, Outcome.NOT_CHECKED, f"the role {role} does not exist")
         return
     if denied:
@@ -44,9 +44,9 @@ def rights(patient: Patient) -> Iterator[Finding]:
 
 
 def needed(environment: EnvironmentConfig) -> Iterator[tuple[str, list[str]]]:
-    """Yield ARNs as the stacks have them, with actions on them that need no condition key.
+    """Yield ARNs of the stacks' resources, with actions on them that need no condition key.
 
-    These are the actions whose absence shows late: a stack that cannot be deleted or rolled back.
+    The actions are those whose denial is noticed late: the stack cannot be deleted or rolled back.
     """
     place, name = environment.aws_environment, environment.name
     iam = f"arn:{place.partition}:iam::{place.account}"

@@ -1,7 +1,7 @@
-"""`deeplens fleet teardown`: deletes an environment, and states what remains.
+"""`deeplens fleet teardown`: deletion of an environment, with a report of remaining resources.
 
-take_inventory   lists what exists, and changes nothing
-tear_down        deletes it in order; may be repeated after a failure
+take_inventory   lists the existing resources, without changes
+tear_down        deletes them in order; may be repeated after a failure
 """
 
 from deeplens.fleet.teardown.inventory import Inventory, take_inventory

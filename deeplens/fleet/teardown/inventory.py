@@ -1,4 +1,4 @@
-"""The resources of an environment: in its stacks, and outside of them."""
+"""The resources of an environment, inside and outside of its stacks."""
 
 import re
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ _NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
 
 @dataclass(frozen=True)
 class Inventory:
-    """The existing resources; everything is empty after a complete teardown.
+    """The existing resources; all fields are empty after a complete teardown.
 
     Attributes:
         devices: names of the things in the fleet's thing group.
-        stacks: in the order in which they are deleted.
+        stacks: the stacks in deletion order.
         wave_groups: thing groups that rollouts created for waves with a percentage.
         components: ARNs of the component versions.
-        buckets: names; the model bucket and its access logs survive their stack.
-        keys: ids of the KMS keys that survive their stack.
-        log_groups: names; of functions, and of devices.
+        buckets: names; the model bucket and its log bucket remain when their stack is deleted.
+        keys: ids of the KMS keys that remain when their stack is deleted.
+        log_groups: names of the log groups of functions and devices.
     """
 
     devices: tuple[str, ...] = ()
@@ -45,15 +45,15 @@ class Inventory:
 
     @property
     def is_empty(self) -> bool:
-        """True if nothing of the environment exists."""
+        """True if no resource of the environment exists."""
         return self == Inventory()
 
 
 def take_inventory(session: FleetSession) -> Inventory:
-    """List what exists of an environment; change nothing.
+    """List the existing resources of an environment, without changes.
 
     Raises:
-        FleetError: a stack has the name of one of the environment's, but another description.
+        FleetError: a stack has the name of an environment's stack, but another description.
     """
     stacks = list(_stacks(session))
     owned = {stack.name: list(resources(session, stack.name)) for stack in stacks}
@@ -70,14 +70,14 @@ def take_inventory(session: FleetSession) -> Inventory:
 
 
 def _stacks(session: FleetSession) -> Iterator[DeployedStack]:
-    """Yield the existing stacks, also those that the environment's file no longer enables."""
+    """Yield the existing stacks, including those that the environment file no longer enables."""
     environment = session.environment.name
     expected = f"DeepLens {environment}: "
     for name in possible_stack_names(session.environment):
         stack = find_stack(session, name)
         if stack is None:
             continue
-        # A stack of which nothing has been created yet has no description.
+        # A stack has no description until CloudFormation creates its first resource.
         if stack.description and not stack.description.startswith(expected):
             raise FleetError(
                 f"the stack {name} is not of {environment}: expected a description that begins "
@@ -108,12 +108,12 @@ def _components(session: FleetSession) -> Iterator[str]:
 
 
 def _buckets(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
-    """Return the environment's buckets, the model bucket first: it writes into the other one."""
+    """Return the environment's buckets, the model bucket before the bucket of its access logs."""
     client: Any = session.boto_session.client("s3")
     name = session.environment.model_store.bucket_name
     store = f"{session.environment.name}-ModelStore"
     of_stack = {id_ for type_, id_ in owned.get(store, []) if type_ == "AWS::S3::Bucket"}
-    # CloudFormation generates the name of the access logs' bucket from the stack's.
+    # CloudFormation derives the name of the log bucket from the name of the stack.
     pages = client.get_paginator("list_buckets").paginate(Prefix=f"{store.lower()}-")
     listed = {bucket["Name"] for page in pages for bucket in page.get("Buckets", [])}
     existing = {
@@ -125,7 +125,7 @@ def _buckets(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) -> 
 
 
 def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
-    """Return whether the bucket exists and has the tag that the stacks give it."""
+    """Return whether the bucket exists and has the tag of the environment's stacks."""
     try:
         tags = client.get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:
@@ -136,7 +136,7 @@ def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
 
 
 def _keys(session: FleetSession, bucket: str) -> Iterator[str]:
-    """Yield the customer managed key of a bucket's encryption, unless it is to be deleted."""
+    """Yield the customer managed key of a bucket, unless the key is scheduled for deletion."""
     s3: Any = session.boto_session.client("s3")
     kms: Any = session.boto_session.client("kms")
     try:
@@ -164,12 +164,12 @@ def _log_groups(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) 
         if type_ in {"AWS::Logs::LogGroup", "AWS::Lambda::Function"}
     }
     names.add(f"/aws/lambda/deeplens-{environment.name}-inference")
-    # CloudFormation names a function after its stack and its logical id, with a random end; the
-    # rest of a name that belongs to a longer stack name has one part more.
+    # The name of a function is its stack's name, its logical id and a random suffix. If another
+    # stack's name begins with this stack's name, the rest has an additional part.
     own_ends = {
         f"/aws/lambda/{stack}-": r"[^-]+-[^-]+" for stack in possible_stack_names(environment)
     }
-    # The log manager names groups after components.
+    # The log manager names log groups after components.
     components = f"/aws/greengrass/UserComponent/{environment.region}/deeplens.{environment.name}."
     own_ends[components] = r".+"
     pages = client.get_paginator("describe_log_groups")

@@ -1,4 +1,4 @@
-"""The order of a teardown."""
+"""Deletion of an environment's resources in order."""
 
 import contextlib
 import time
@@ -21,14 +21,14 @@ from deeplens.fleet.teardown.storage import (
     schedule_key_deletion,
 )
 
-# These stacks own what deployments and jobs refer to, so deployments go before them.
+# Deployments and jobs refer to resources of these stacks, so they are deleted before the stacks.
 _IDENTITY = ("Devices", "ModelStore")
 _LIVE_DEPLOYMENTS = {"ACTIVE", "COMPLETED"}
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """The resources that a teardown left, one sentence each.
+    """The remaining resources after a teardown, with one sentence for each.
 
     Attributes:
         protected: objects that S3's Object Lock protects, with their buckets and keys.
@@ -46,11 +46,11 @@ def tear_down(
     report: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Remaining:
-    """Delete what an inventory lists; each resource after those that refer to it.
+    """Delete the resources of an inventory, each after the resources that refer to it.
 
     Args:
         session: the environment, and the clients of its account and Region.
-        inventory: what exists.
+        inventory: the existing resources.
         devices: folder with the folders of the devices' files.
         report: prints a line of progress.
         sleep: waits for a number of seconds.
@@ -59,7 +59,7 @@ def tear_down(
         The resources that remain.
 
     Raises:
-        FleetError: a stack could not be deleted; the same command continues after the repair.
+        FleetError: a stack could not be deleted; repeat the command after the repair.
     """
     for thing in inventory.devices:
         folder = DeviceFolder(devices / thing)
@@ -90,7 +90,7 @@ def tear_down(
 def _delete_deployments(
     session: FleetSession, groups: tuple[str, ...], report: Callable[[str], None]
 ) -> None:
-    """Delete the deployments of the fleet and its waves, and jobs that they left."""
+    """Delete the deployments of the fleet and its waves, and their remaining jobs."""
     client, number = session.greengrass, 0
     for group in groups:
         target = session.target_arn.removesuffix(session.thing_group) + group
@@ -127,7 +127,8 @@ def _delete_storage(
             )
             continue
         if not locked:
-            # While the bucket exists, its encryption names the key.
+            # Schedule the key before the bucket is deleted, because only the bucket's encryption
+            # refers to the key.
             for key in inventory.keys:
                 schedule_key_deletion(session, key)
         delete_bucket(session, bucket)
@@ -144,7 +145,7 @@ def _delete_logs(
 ) -> None:
     client: Any = session.boto_session.client("logs")
     for name in names:
-        # Stacks have deleted most of them.
+        # Stacks have already deleted most log groups.
         with contextlib.suppress(client.exceptions.ResourceNotFoundException):
             client.delete_log_group(logGroupName=name)
             report(f"deleted the log group {name}")

@@ -1,4 +1,4 @@
-"""Deletion of a stack, until CloudFormation has finished it."""
+"""Deletion of a stack, with a wait for the result."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from deeplens.fleet.session import FleetSession
 from deeplens.fleet.stacks import DeployedStack
 
 _POLL_SECONDS = 2.0
-# AWS IoT: up to five minutes after a policy was detached, it cannot be deleted.
+# AWS IoT may reject the deletion of a policy for up to five minutes after its detachment.
 _RETRY_SECONDS = 60.0
 _ATTEMPTS = 7
 _DELETED = "DELETE_COMPLETE"
@@ -19,7 +19,7 @@ _RELEASED_LATE = "AWS::IoT::Policy"
 
 @dataclass(frozen=True)
 class StackDeletion:
-    """Deletes stacks.
+    """A deletion of stacks with retries.
 
     Attributes:
         session: the environment's account and Region.
@@ -32,15 +32,16 @@ class StackDeletion:
     sleep: Callable[[float], None] = time.sleep
 
     def delete(self, stack: DeployedStack) -> None:
-        """Delete a stack; a protected one loses its protection first.
+        """Disable a stack's termination protection, and delete the stack.
 
-        Waits for an IoT policy whose certificates were detached a moment ago.
+        The deletion is retried while AWS IoT rejects the deletion of a recently detached policy.
 
         Raises:
-            FleetError: CloudFormation could not delete it; with the resources and their reasons.
+            FleetError: CloudFormation could not delete the stack; the message contains the
+                resources and reasons.
         """
         client: Any = self.session.boto_session.client("cloudformation")
-        # A deleted stack can be described by its id only.
+        # After the deletion, only the id identifies the stack.
         stack_id = client.describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
         if stack.protected:
             client.update_termination_protection(

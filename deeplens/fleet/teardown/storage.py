@@ -1,4 +1,4 @@
-"""Buckets: emptied version by version, then deleted; what Object Lock protects remains."""
+"""Deletion of buckets with all their object versions, except those under Object Lock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from botocore.exceptions import ClientError
 
 from deeplens.fleet.session import FleetSession
 
-# S3's limit of one DeleteObjects request.
+# S3's limit for one DeleteObjects request.
 _MOST_AT_ONCE = 1000
-# AWS' default, and the longest: until then, the deletion can be cancelled.
+# AWS' default and maximum; the deletion can be cancelled during this time.
 KEY_PENDING_DAYS = 30
 
 
@@ -21,7 +21,7 @@ class Emptied:
     Attributes:
         deleted: number of versions and delete markers.
         remaining: number of versions that S3 did not delete.
-        reason: S3's reason for the first of them.
+        reason: S3's reason for the first remaining version.
     """
 
     deleted: int
@@ -32,8 +32,8 @@ class Emptied:
 def empty_bucket(session: FleetSession, bucket: str) -> Emptied:
     """Delete every version, delete marker and unfinished upload of a bucket.
 
-    The bucket's policy goes first: it denies deleting components. Retention is respected; the right
-    to bypass it is not used.
+    The bucket's policy is deleted first, because it denies the deletion of components. The
+    permission to bypass retention is not used.
     """
     client: Any = session.boto_session.client("s3")
     client.delete_bucket_policy(Bucket=bucket)
@@ -54,7 +54,7 @@ def empty_bucket(session: FleetSession, bucket: str) -> Emptied:
 
 
 def exists(session: FleetSession, bucket: str) -> bool:
-    """Return whether a bucket exists; a stack that does not retain its bucket deletes it."""
+    """Return whether a bucket exists; a stack may have deleted it."""
     client: Any = session.boto_session.client("s3")
     try:
         client.head_bucket(Bucket=bucket)
@@ -72,7 +72,7 @@ def delete_bucket(session: FleetSession, bucket: str) -> None:
 
 
 def schedule_key_deletion(session: FleetSession, key: str) -> None:
-    """Schedule a KMS key for deletion; a key that is scheduled already stays so."""
+    """Schedule a KMS key for deletion; a key that is already scheduled does not change."""
     client: Any = session.boto_session.client("kms")
     try:
         client.schedule_key_deletion(KeyId=key, PendingWindowInDays=KEY_PENDING_DAYS)
@@ -83,7 +83,7 @@ def schedule_key_deletion(session: FleetSession, key: str) -> None:
 
 def _batches(client: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
     batch: list[dict[str, str]] = []
-    # The list is read before anything is deleted: markers of S3's pages name versions.
+    # Read all pages before the first deletion, because the markers of S3's pages refer to versions.
     pages = list(client.get_paginator("list_object_versions").paginate(Bucket=bucket))
     for page in pages:
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:

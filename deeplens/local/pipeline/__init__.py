@@ -1,11 +1,11 @@
 """Execute the synthesized pipeline on the emulator.
 
 `definition` reads the stages, actions and build projects of the template with an
-`AWS::CodePipeline::Pipeline` from a cloud assembly. `execution` does what CodePipeline would do:
-it publishes assets (`assets`), deploys by change set (`change_sets`), runs build commands in the
-checkout, and waits for approvals (`approval`).
+`AWS::CodePipeline::Pipeline` from a cloud assembly. `execution` performs the actions of
+CodePipeline: it publishes assets (`assets`), deploys by change set (`change_sets`), runs build
+commands in the checkout, and waits for approvals (`approval`).
 """
 
 
 class PipelineError(Exception):
-    """The pipeline stops; contains the stage, the reason, and the next command."""
+    """Raised if the pipeline stops; the text has the stage, the reason and the next command."""

@@ -1,4 +1,4 @@
-"""`deeplens local deliver` starts this process: it executes a synthesized pipeline."""
+"""The process that executes a synthesized pipeline; `deeplens local deliver` starts it."""
 
 import fcntl
 import getpass
@@ -50,7 +50,7 @@ Answer = Callable[[ApprovalRequest], tuple[str, ApprovalRequest] | None]
     help="The folder of the emulator.",
 )
 @click.option("--log", type=click.Path(path_type=Path), default=RECORD, help="The audit log.")
-def deliver(  # noqa: PLR0913 - one parameter per option
+def deliver(  # noqa: PLR0913 - one parameter for each option
     assembly: Path,
     approve: tuple[str, ...],
     person: str,
@@ -61,9 +61,9 @@ def deliver(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Execute the pipeline of ASSEMBLY on the running emulator, stage by stage.
 
-    Without an answer, an execution prints a code. --approve with that code is valid for the same
-    digest, assembly and review page, once, until it expires.
-    A review page that was made from another assembly stops the execution.
+    Without an answer, an execution prints a code. --approve with that code is valid once, for the
+    same digest, assembly and review page, until it expires. A review page of another assembly stops
+    the execution.
 
     Exit codes: 0 delivered, 1 an action failed, 2 wrong usage, 3 the emulator is not running,
     4 waiting for an approval.
@@ -96,7 +96,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
 
 
 def _run(execution: Execution, executions: AuditLog) -> None:
-    """Run the pipeline and record the result; if it does not complete, end this process."""
+    """Run the pipeline and record the result; if the run is not complete, end this process."""
     executions.read()
     try:
         execution.run()

@@ -1,8 +1,8 @@
 """Approvals, which are valid once, for the requested content, until they expire.
 
-An execution that waits creates an `ApprovalRequest` with a code. An answer with this code approves
-the content of the request: the text with the digest, the assembly, and the review page. If any of
-them differs later, the answer is rejected.
+A waiting execution creates an `ApprovalRequest` with a code. An answer with this code approves the
+content of the request: the text with the digest, the assembly, and the review page. If this content
+changes later, the answer is rejected.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ _CODE_LENGTH = 12
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """The request of an approval.
+    """A request for an approval.
 
     Attributes:
         text: the text of the pipeline's approval action, with the model and its SHA-256.
         assembly: SHA-256 of all synthesized files.
-        page: path of the review page, empty if there is none.
-        page_digest: SHA-256 of the page, empty if there is none.
+        page: path of the review page, or an empty string.
+        page_digest: SHA-256 of the page, or an empty string.
         asked_at: time of the request, in seconds since the epoch.
         valid_minutes: validity of an answer, in minutes.
         code: the unique code of the request.
@@ -47,7 +47,7 @@ class ApprovalRequest:
         return self.asked_at + 60.0 * self.valid_minutes
 
     def shown(self) -> str:
-        """Return the request and its expiry for the person who approves."""
+        """Return the request and its expiry as text for the person who approves."""
         page = "none; `deeplens local deliver --review main` creates one"
         if self.page:
             page = f"{self.page} (SHA-256 {self.page_digest[:_CODE_LENGTH]}…)"
@@ -62,7 +62,7 @@ class ApprovalRequest:
             )
 
 
-def request_approval(  # noqa: PLR0913 - the content of the request, and its validity
+def request_approval(  # noqa: PLR0913 - one parameter for each part of the request
     *,
     stage: str,
     text: str,
@@ -95,7 +95,7 @@ def check_answer(
         code: the code of the answer.
         asked: the request of this execution.
         executions: the previous executions with their requests.
-        now: seconds since the epoch.
+        now: the current time, in seconds since the epoch.
 
     Raises:
         PipelineError: the code is unknown, used, expired, or for another request.
@@ -140,7 +140,7 @@ def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> A
     Args:
         code: the code of the answer.
         executions: the previous executions.
-        now: seconds since the epoch.
+        now: the current time, in seconds since the epoch.
 
     Raises:
         PipelineError: the code is unknown, used or expired.
@@ -172,7 +172,7 @@ def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> A
 
 
 def stamp(seconds: float) -> str:
-    """Return a time in UTC, in ISO 8601."""
+    """Return a time, in seconds since the epoch, as ISO 8601 in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 

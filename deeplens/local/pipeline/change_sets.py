@@ -16,7 +16,7 @@ _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 def prepare(pipeline: Pipeline, action: Action, client: Any) -> str:
-    """Create the change set of an action, and replace one of the same name."""
+    """Create the change set of an action; an existing one of the same name is replaced."""
     stack, name = action.configuration["StackName"], action.configuration["ChangeSetName"]
     status = _status(client, stack)
     created = status is not None and status != "REVIEW_IN_PROGRESS"

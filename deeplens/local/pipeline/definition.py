@@ -20,9 +20,9 @@ class Action:
     Attributes:
         provider: CodePipeline's name of the action provider, for example `CloudFormation`.
         order: the position within the stage, lowest first.
-        role_arn: the role of the action, empty for the role of the pipeline.
+        role_arn: the role of the action; empty for the role of the pipeline.
         commands: the build commands of a CodeBuild project.
-        timeout_minutes: validity of an approval.
+        timeout_minutes: validity of an approval, in minutes.
     """
 
     name: str
@@ -60,7 +60,7 @@ def read_pipeline(assembly: Path) -> Pipeline:
     """Read the only pipeline of a cloud assembly.
 
     Raises:
-        PipelineError: there is no assembly, or it contains no pipeline.
+        PipelineError: the folder contains no assembly, or the assembly contains no pipeline.
     """
     try:
         stacks = read_assembly(assembly)
@@ -82,7 +82,7 @@ def read_pipeline(assembly: Path) -> Pipeline:
 
 
 def fingerprint(assembly: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of the assembly by its path, to detect changes."""
+    """Return the SHA-256 of each file of the assembly by path, to detect changes."""
     return {
         file.relative_to(assembly).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(assembly.rglob("*"))
@@ -115,7 +115,7 @@ def _action(assembly: Path, resources: dict[str, Any], action: dict[str, Any]) -
 
 
 def _commands(assembly: Path, buildspec: str) -> tuple[str, ...]:
-    """Return the build commands of a buildspec: the text itself, or a file of the assembly."""
+    """Return the build commands of a buildspec, which is a text or a file of the assembly."""
     text = buildspec
     if not buildspec.startswith("{"):
         text = (assembly / buildspec).read_text(encoding="utf-8")

@@ -23,14 +23,14 @@ _SHOWN_LINES = 12
 _MAKE_MESSAGE = re.compile(r"make(\[\d+\])?: ")
 # The prefix of an error in every command of this project.
 _ERROR = "Error: "
-# A make in a build command is independent of the make that started this process.
+# A make in a build command must be independent of the make that started this process.
 _OUTER_MAKE_VARIABLES = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
-# The page of `deeplens review`, which a person reads before the approval.
+# The page that `deeplens review` writes for the person who approves.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
 
 
 class ApprovalMissingError(PipelineError):
-    """The execution waits for the approval of a person."""
+    """Raised if the execution waits for the approval of a person."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class CompletedAction:
-    """A completed action, for the log of the execution."""
+    """A completed action, for the audit log."""
 
     stage: str
     action: str
@@ -65,7 +65,7 @@ class Execution:
         secret_access_key: the secret of the pipeline's account.
         approve: requests an approval; returns the person and the approved request, or None.
         report: prints a line.
-        run_synth: run the commands of the synthesis; if false, the existing assembly is used.
+        run_synth: true to run the commands of the synthesis; false to use the existing assembly.
     """
 
     pipeline: Pipeline
@@ -93,7 +93,7 @@ class Execution:
                 self._run_action(stage, action)
 
     def record(self, log: AuditLog, outcome: str) -> None:
-        """Add the actions, approvals and the result of this execution to the audit log."""
+        """Add the actions, the approvals and the result of this execution to the audit log."""
         entry = {
             "ended_at": approval.stamp(time.time()),
             "outcome": outcome,
@@ -165,7 +165,7 @@ class Execution:
             self.waits = asked
             raise ApprovalMissingError(f"waiting for approval: {asked.shown()}")
         who, approved = answer
-        # The review page may have changed, or the request expired, while the person read.
+        # The request can expire, and the review page can change, while the person reads the page.
         approved.check_in_time(time.time())
         self._check_unchanged(stage, assembly)
         if request(asked.asked_at) != asked:
@@ -177,7 +177,7 @@ class Execution:
         return f"approved by {who}: {text}"
 
     def _changed_stacks(self, stage: Stage) -> str:
-        """Return the stacks of a stage that would change, for the person who approves."""
+        """Return the changed stacks of a stage as text for the person who approves."""
         changed = [
             action.configuration["StackName"]
             for action in stage.actions
@@ -227,7 +227,7 @@ class Execution:
 
     def _command(self, command: str) -> str:
         """Run a build command in the checkout, as the pipeline's account."""
-        result = subprocess.run(  # noqa: S603 - a command of the synthesized pipeline itself
+        result = subprocess.run(  # noqa: S603 - a command of the synthesized pipeline
             ["/bin/bash", "-eu", "-o", "pipefail", "-c", command],
             cwd=self.root,
             env={

@@ -1,1 +1,1 @@
-"""Sign releases, and verify signatures with `shared.signatures`."""
+"""Signing of releases, and verification of signatures with `shared.signatures`."""

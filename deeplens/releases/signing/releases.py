@@ -1,4 +1,4 @@
-"""Write the signed statement of an artifact, and check it."""
+"""Write and check the signed statement of an artifact."""
 
 import base64
 import hashlib
@@ -42,18 +42,18 @@ def sign_release(
     again: bool = False,
     expires: datetime | None = None,
 ) -> Statement:
-    """Write `model.zip.sig` next to the artifact, as its newest release.
+    """Write `model.zip.sig` next to the artifact, as the newest release of its model.
 
     Args:
         artifact: a model.zip; the other files of the release are in its folder.
         signer: the key.
         release: the release number; by default, one more than the highest of the model.
-        again: replace a signature; then an older artifact becomes the newest release.
+        again: true to replace a signature; an older artifact then becomes the newest release.
         expires: the time until which the release is accepted.
 
     Raises:
         SourceError: the file is not an artifact.
-        SigningError: it is signed already, or the release number is not above all others.
+        SigningError: the artifact is already signed, or a release has the same or a higher number.
     """
     manifest = _manifest(artifact)
     file = artifact.with_name(STATEMENT_NAME)
@@ -78,7 +78,7 @@ def sign_release(
     key = key_id(signer.public_key)
     statement = Statement(manifest.name, manifest.version, count, expires, files, key)
     content = _bundle(statement, signer)
-    # A statement that cannot be verified is not written.
+    # A statement is written only if it can be verified.
     if open_bundle(content, TrustedKeys.of([signer.public_key])) != statement:
         raise SigningError(f"{file}: the signed statement differs from the expected one")
     unfinished = file.with_suffix(".part")
@@ -88,10 +88,10 @@ def sign_release(
 
 
 def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
-    """Return the statement of a trusted key about the artifact, after a check of every file.
+    """Return the statement about the artifact, after a check of its signature and of every file.
 
     Raises:
-        SignatureRefused: the text begins with the possible attack.
+        SignatureRefused: a check failed; the text begins with the possible attack.
     """
     file = artifact.with_name(STATEMENT_NAME)
     try:
@@ -150,7 +150,7 @@ def _bundle(statement: Statement, signer: Signer) -> bytes:
 
 
 def _release_of(file: Path) -> int:
-    """Return the release number of a statement, which is not verified, to compute the next one."""
+    """Return the release number of an unverified statement, to compute the next number."""
     try:
         bundle = json.loads(file.read_bytes())
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))

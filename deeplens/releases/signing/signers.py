@@ -14,7 +14,7 @@ _KMS = re.compile(r"alias/.+|arn:aws[a-z-]*:kms:.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 
 
 class Signer(Protocol):
-    """Signs with one key."""
+    """A signer with one key."""
 
     @property
     def public_key(self) -> bytes:
@@ -39,7 +39,7 @@ def signer_of(key: str) -> Signer:
 
 @dataclass(frozen=True)
 class FileSigner:
-    """A private key in a PEM file that only its owner can read."""
+    """A signer with a private key in a PEM file that only its owner can read."""
 
     private: Any
     public_key: bytes
@@ -47,8 +47,8 @@ class FileSigner:
     @classmethod
     def read(cls, file: Path) -> "FileSigner":
         """Read the key; raise `SigningError` if it is not valid, or other users can read it."""
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - imported late: --help is fast
 
         try:
             readable = file.stat().st_mode & 0o077
@@ -80,8 +80,8 @@ class FileSigner:
 
     def sign(self, digest: bytes) -> bytes:
         """Sign with the key in memory."""
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - as above
-        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - as above
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - imported late: --help is fast
+        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - imported late: --help is fast
 
         signature: bytes = self.private.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
         return signature
@@ -89,7 +89,7 @@ class FileSigner:
 
 @dataclass(frozen=True)
 class KmsSigner:
-    """An asymmetric key of AWS KMS: key spec ECC_NIST_P256, usage SIGN_VERIFY."""
+    """A signer with an asymmetric key of AWS KMS: key spec ECC_NIST_P256, usage SIGN_VERIFY."""
 
     client: Any
     key: str
@@ -97,9 +97,9 @@ class KmsSigner:
 
     @classmethod
     def of(cls, key: str, client: Any = None) -> "KmsSigner":
-        """Get the public key from KMS; raise `SigningError` if KMS has no such signing key."""
-        import boto3  # noqa: PLC0415 - --help is fast
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+        """Get the public key from KMS; raise `SigningError` if the key is absent or cannot sign."""
+        import boto3  # noqa: PLC0415 - imported late: --help is fast
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
 
         try:
             client = client or boto3.client("kms")
@@ -115,8 +115,8 @@ class KmsSigner:
         return cls(client, answer["KeyId"], answer["PublicKey"])
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign in KMS; CloudTrail records the caller."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+        """Sign with AWS KMS; CloudTrail records the caller."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
 
         try:
             answer = self.client.sign(
@@ -137,8 +137,8 @@ def new_key_file(file: Path) -> str:
     Raises:
         SigningError: the file exists.
     """
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - imported late: --help is fast
 
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(

@@ -1,4 +1,4 @@
-"""The keys that an environment trusts, and the check of a release against them."""
+"""The keys that an environment trusts, and the check of a release with them."""
 
 import base64
 import binascii
@@ -30,8 +30,8 @@ def check_release(
     Args:
         signing: the section `[signing]` of the environment.
         artifact: the artifact to pin.
-        expected: its model and digest.
-        before: the artifact that is pinned now; an older release is rejected.
+        expected: the model and digest of the artifact.
+        before: the currently pinned artifact; an older release is rejected.
 
     Raises:
         SignatureRefused: a deploy would reject the artifact; the text begins with the attack.
@@ -48,7 +48,7 @@ def check_release(
 
 
 def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> TrustedKeys:
-    """Read PEM files, or keys as environment files have them.
+    """Read public keys from PEM files, or in the format of environment files.
 
     Raises:
         WrongKeyError: a value is not a usable public key.
@@ -81,5 +81,6 @@ def _accepted(before: Path | None, trusted: TrustedKeys) -> Accepted | None:
     try:
         return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), trusted))
     except (ArtifactError, SourceError):
-        # Its key is no longer trusted, or it changed, so its release number does not apply.
+        # The release number does not apply, because the artifact changed or its key is no longer
+        # trusted.
         return None
