@@ -5,7 +5,8 @@ from functools import cache
 from stacks.constructs.archives import ROOT, shared, sources, tar_archive
 from stacks.constructs.file_assets import StagedFile
 
-# In addition to the packages of AWS' TensorFlow training container; it determines the versions.
+# These packages are added to those of AWS' TensorFlow training container, which determines the
+# versions.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (
@@ -16,7 +17,7 @@ _TRAIN = (
 
 @cache
 def training_code() -> StagedFile:
-    """Pack the sources."""
+    """Pack the project's sources for training jobs."""
     return tar_archive(
         "sourcedir.tar.gz",
         {ENTRY_POINT: _TRAIN.encode(), "requirements.txt": _REQUIREMENTS.encode()}
