@@ -93,8 +93,8 @@ def cache_key(settings: Iterable[str], hashed: Iterable[Path], stated: Iterable[
     Args:
         settings: one line for each input that is not a file.
         hashed: files and folders whose names and contents are hashed.
-        stated: files and folders whose names, sizes and modification times are hashed. They may be
-            large, and digests name or lock them.
+        stated: files and folders whose names, sizes and modification times are hashed, because
+            large files are already named or locked by their digests.
 
     Raises:
         OSError: a file cannot be read.

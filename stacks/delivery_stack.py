@@ -65,7 +65,7 @@ class DeliveryStack(Stack):
             delivery.repository,
             delivery.branch,
             connection_arn=delivery.connection_arn,
-            # The review compares the commit with the previous one, so it requires the history.
+            # The review compares the commit with its predecessor, so it requires the history.
             code_build_clone_output=True,
         )
         synth = pipelines.CodeBuildStep(

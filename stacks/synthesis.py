@@ -145,7 +145,7 @@ def run(root: Path, compose: Compose) -> None:
 def restore_or_synthesize(
     request: SynthesisRequest, cache: AssemblyCache, synthesize: Callable[[Path], None]
 ) -> None:
-    """Write the cached assembly, or a new one, into the output of the request."""
+    """Write the cached assembly or a new assembly into the output of the request."""
     key = request.cache_key()
     if cache.restore(key, request.output):
         return

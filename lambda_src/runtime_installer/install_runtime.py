@@ -3,8 +3,8 @@
 The runtime component runs this file as its install step: `python3.12 install_runtime.py FOLDER`.
 The environment is created in the parent folder of FOLDER. It is renamed to FOLDER when all files
 are on disk and all packages can be imported. FOLDER is therefore either complete or absent. A
-complete environment is not changed. An incomplete one, for example after a power failure, is
-created again.
+complete environment is not changed. After a power failure, for example, an incomplete environment
+is created again.
 
 The file requires only the standard library. Exit codes: 0 if the environment exists, 1 if it cannot
 be created.

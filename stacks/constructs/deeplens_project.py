@@ -148,7 +148,7 @@ class DeepLensProject(Construct):
                 ],
                 resources=[self._aws_environment.arn("greengrass", "deployments:*")],
             ),
-            # These two actions support no resources.
+            # These two actions do not support resource-level permissions.
             Statement(
                 sid="ListDeploymentsAndCoreDevices",
                 actions=["greengrass:ListCoreDevices", "greengrass:ListDeployments"],
@@ -262,7 +262,8 @@ def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
         name: {"componentVersion": version}
         for name, version in sorted(versions_to_pin(component).items())
     }
-    # The nucleus replaces the thing name in a component's access control.
+    # With this setting, the nucleus replaces the variable of the thing name in access control
+    # policies.
     components["aws.greengrass.Nucleus"] |= _configuration(
         {"interpolateComponentConfiguration": True}
     )

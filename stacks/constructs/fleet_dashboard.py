@@ -95,7 +95,7 @@ class FleetDashboard(Construct):
     def _search(
         self, title: str, dimensions: str, name: str, statistic: str
     ) -> aws_cloudwatch.GraphWidget:
-        """Return a graph with a line for each thing or label, including later ones."""
+        """Return a graph with a line for each thing or label, including future ones."""
         search = (
             f'{{{NAMESPACE},{dimensions}}} MetricName="{name}" Environment="{self._environment}"'
         )

@@ -58,8 +58,8 @@ class FleetMetrics(Construct):
         self.undelivered_events = self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
-        # GetDeployment would require permissions on jobs, things and shadows; reading tags requires
-        # one.
+        # GetDeployment would require permissions on jobs, things and shadows. Tags require only
+        # this permission.
         read_deployments = Statement(
             sid="ReadOwnersOfDeployments",
             actions=["greengrass:ListTagsForResource"],
@@ -204,9 +204,9 @@ class FleetMetrics(Construct):
 
 
 def _thing(environment: EnvironmentConfig) -> str:
-    """Return the SQL for the thing, from its topic level if the topic has one.
+    """Return the SQL for the thing: its topic level, or the message's member `thing`.
 
-    The policy of the device restricts this level.
+    The device policy restricts the topic level.
     """
     levels = environment.inference.topic.split("/")
     return f"topic({levels.index('{thing}') + 1}) AS thing" if "{thing}" in levels else "thing"

@@ -18,7 +18,7 @@ class Statement:
     Attributes:
         sid: the statement's unique name in its policy.
         actions: names in the form `service:Action`.
-        resources: ARNs; `*` for actions that support no resources.
+        resources: ARNs; `*` for actions without resource-level permissions.
         conditions: values by operator and condition key.
         without_call: the reason for a grant that the project's own code may never use. Templates
             contain the reason as metadata of the policy, by `sid`.

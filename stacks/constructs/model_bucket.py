@@ -98,7 +98,7 @@ class ModelBucket(Construct):
             server_access_logs_prefix="models/",
             removal_policy=RETAINED,
         )
-        # The name is a literal, so that reviewers find complete addresses in templates.
+        # The name is a literal, so that templates contain complete addresses for reviewers.
         self.bucket_arn = self._aws_environment.s3_arn(self.bucket_name)
         self._components_arn = self._aws_environment.s3_arn(
             self.bucket_name, f"{COMPONENTS_PREFIX}/*"

@@ -102,7 +102,7 @@ class ConditionStep:
 class PipelineDefinition:
     """Parameters and steps of a pipeline.
 
-    `problems` yields the reasons for which SageMaker would reject them.
+    `problems` yields the reasons for which SageMaker would reject the definition.
     """
 
     parameters: Sequence[Parameter]

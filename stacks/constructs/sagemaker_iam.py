@@ -23,7 +23,7 @@ def sagemaker_container_statements(
             resources=sorted({image.repository_arn for image in images}),
             without_call=BY_SAGEMAKER,
         ),
-        # These two actions of ECR and CloudWatch support no resources.
+        # These two actions of ECR and CloudWatch do not support resource-level permissions.
         Statement(
             sid="LogInToRegistry",
             actions=["ecr:GetAuthorizationToken"],

@@ -1,4 +1,4 @@
-"""Roles of training: one for the jobs, and one for the pipeline that starts them."""
+"""Roles of training: one for the jobs, and one for the pipeline that starts the jobs."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """The published format of recipes and component versions.
 
 A version has three numbers below 1,000,000. Nucleus lite stores recipes as `<name>-<version>.json`
-and splits this name at the last hyphen, so it cannot find a version that contains a hyphen.
+and splits this name at the last hyphen, so it would lose the recipe of a version with a hyphen.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference", and
 the limit in `greengrass-tools`: "only supports recipe files up to 16 kB".

@@ -33,7 +33,7 @@ _PAUSES_SECONDS = (0.5, 2.0)
 NOTHING_CREATED = "nothing-was-created"
 
 
-class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's term
+class ResourceFailed(Exception):  # noqa: N818 - FAILED is CloudFormation's term
     """Raised if the request fails; the message is the reason in the stack's events.
 
     Attributes:
@@ -135,12 +135,12 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
     )
     for pause_seconds in (*_PAUSES_SECONDS, None):
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - presigned
                 logger.info("responded %s", status)
                 return
         except (OSError, HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
-                # The error contains the response, whose connection is open.
+                # The error contains the response with its open connection.
                 error.close()
             # Without a response, the stack waits for an hour.
             if pause_seconds is None:

@@ -132,7 +132,7 @@ def _remove(
         if error.response["Error"]["Code"] not in _INACCESSIBLE:
             raise
         # After a rename, the old group no longer exists, or the role has permissions only on the
-        # new one.
+        # new group.
         logger.warning("%s no longer accepts deployments: %s", rollout.thing_group, error)
         if request.properties.get("OnDelete", "remove") == "remove":
             rollout.end_waves(desired)

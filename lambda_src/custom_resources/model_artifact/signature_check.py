@@ -51,7 +51,7 @@ class SignedRelease:
         Raises:
             SignatureRefused: the object is absent, too large, too slow, or has other bytes.
         """
-        from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - see the module
+        from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - in an optional layer
 
         digest_and_etag = self.digest_of(s3, bucket, key)
         if digest_and_etag is None:
@@ -71,7 +71,7 @@ class SignedRelease:
 
     def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
         """Read an object within the signed limits; return its SHA-256 (hex) and ETag, or None."""
-        from shared.signatures import (  # noqa: PLC0415 - see the module
+        from shared.signatures import (  # noqa: PLC0415 - in an optional layer
             Attack,
             Limits,
             SignatureRefused,
@@ -86,7 +86,7 @@ class SignedRelease:
                 chunks = iter(lambda: response.read1(_CHUNK_BYTES), b"")
                 return read_digest(chunks, limits, uri), response.headers["ETag"]
         except urllib.error.HTTPError as error:
-            # The error contains the response, whose connection is open.
+            # The error contains the response with its open connection.
             error.close()
             if error.code == _ABSENT:
                 return None
@@ -106,7 +106,7 @@ class SignedRelease:
     @contextlib.contextmanager
     def rejections() -> Iterator[None]:
         """Convert rejections to `ResourceFailed`, whose message CloudFormation displays."""
-        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
+        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
 
         try:
             yield
@@ -128,7 +128,7 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
     content = base64.b64decode(properties["Statement"])
     if not content and properties["SignatureRequired"] != "true":
         return None
-    from shared.signatures import (  # noqa: PLC0415 - see the module
+    from shared.signatures import (  # noqa: PLC0415 - in an optional layer
         Expected,
         TrustedKeys,
         check_expected,
@@ -149,8 +149,8 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
 
 def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
     """Return the release before this update if its statement can be verified, otherwise None."""
-    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
-    from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
+    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
+    from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - in an optional layer
 
     old = request.old_properties
     if old.get("Model") != request.properties["Model"] or not old.get("Statement"):

@@ -133,7 +133,7 @@ def _optimized(artifact: Artifact) -> Path:
 
 
 def _module(name: str) -> Any:
-    """Import a module of the device's software; None if it is not installed."""
+    """Import a module of the device's software; return None if the module is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -1,4 +1,4 @@
-"""The thread that captures frames at the configured rate and stores the newest for the engine."""
+"""The thread that captures frames at the configured rate and stores the newest frame."""
 
 import logging
 import threading

@@ -1,7 +1,8 @@
 """Crops of uncertain detections, stored as small images on the device for labelling.
 
-Crops are off by default, because images of people are private. They are stored in the component's
-state directory and are never published. The folder has a limit; the oldest crops are removed first.
+Crops are off by default, because images of people are private. The component's state directory
+contains the crops, which are never published. The folder has a limit; the oldest crops are removed
+first.
 """
 
 import logging

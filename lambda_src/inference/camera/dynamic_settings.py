@@ -89,7 +89,7 @@ class CurrentSettings:
 
     @property
     def current(self) -> DynamicSettings:
-        """The current settings."""
+        """The settings that apply at present."""
         return self._current
 
     def apply_desired(self, desired: Any) -> SettingsError | None:
@@ -150,7 +150,7 @@ class ShadowListener:
             try:
                 received = self._received.get(timeout=_RETRY_SECONDS)
             except queue.Empty:
-                # If a rejected value is reset to the current one, AWS IoT sends no delta message.
+                # If a rejected value is reset to the current value, AWS IoT sends no delta message.
                 if self._is_rejected:
                     self._request_again()
                 continue

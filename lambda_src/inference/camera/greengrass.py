@@ -204,9 +204,9 @@ class GreengrassSubscriber:
 
 
 def _connect(timeout_seconds: float) -> Any:
-    # These modules exist only on a core device, and their import takes long. They import each
-    # other, and Python reports a deadlock if two threads import them at once, so a lock is
-    # required.
+    # These modules exist only on a core device, and their import takes long. The modules import
+    # each other, so two threads that import them at once cause a deadlock error in Python. A lock
+    # prevents it.
     with _importing:
         from awsiot.greengrasscoreipc import connect  # noqa: PLC0415
         from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2  # noqa: PLC0415

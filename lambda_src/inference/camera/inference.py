@@ -44,7 +44,7 @@ class RunnableModel:
 
 
 class ModelProvider(Protocol):
-    """The interface of a provider of the model to run."""
+    """The interface to the models that the loop can run."""
 
     def load(self) -> RunnableModel:
         """Return the model; raise an error if no model may run."""

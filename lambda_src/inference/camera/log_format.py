@@ -15,7 +15,7 @@ class PrintableFormatter(logging.Formatter):
         """Return the escaped message line of the record."""
         return printable(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - as above
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as in the base class
         """Return the escaped lines of a traceback."""
         text = super().formatException(ei)
         return printable(text, longest=_LONGEST_TRACEBACK, lines=True)

@@ -40,8 +40,8 @@ def detection_message(  # noqa: PLR0913 - parts of a message
 ) -> bytes:
     """Return the message of a frame; boxes are shares of the image, 0 to 1.
 
-    If the detections do not fit into one message, the message contains the first ones and the
-    number of the others.
+    If the detections do not fit into one message, the message contains only the first detections
+    and the number of omitted detections.
 
     Args:
         thing: the camera's thing name.

@@ -1,4 +1,4 @@
-"""The selection of the model: the deployed model, or the last working one if it fails.
+"""The selection of the model: the deployed model, or the last working model if it fails.
 
 The digest is verified each time that a model is loaded. A new model is abandoned after three failed
 starts, because a model with the expected digest can still crash the process.

@@ -54,7 +54,7 @@ class Outbox:
         self._topic = topic
         self._on_dropped = on_dropped
         self._ids = MessageIds()
-        # Under this lock, a message gets its id and its place in the queue, so that ids are in
+        # Under this lock, a message receives its id and its place in the queue, so that ids are in
         # order.
         self._sending = threading.Lock()
         self._waiting: queue.Queue[Entry] = queue.Queue(_MAX_WAITING)

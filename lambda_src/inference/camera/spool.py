@@ -129,7 +129,7 @@ class Spool:
             self._changed.notify_all()
 
     def oldest(self) -> SpooledMessage | None:
-        """Return the oldest message, or None without messages; skip and count damaged ones.
+        """Return the oldest intact message, or None; count and skip damaged messages.
 
         Raises:
             SpoolError: the disk cannot be read.

@@ -119,8 +119,8 @@ def recover(damaged: Path) -> Recovered:
     """Read a damaged spool range by range.
 
     Sequences have no gaps, because the oldest message is always removed first. Each unreadable
-    sequence between the lowest and the highest one is therefore a lost message. If damage hides the
-    lowest or the highest sequence, the unknown number of messages there counts as one.
+    sequence between the lowest and the highest sequence is therefore a lost message. If damage
+    hides the lowest or the highest sequence, the unknown number of messages counts as 1.
     """
     log = damaged.with_name(f"{damaged.name}-wal")
     size_bytes = sum(file.stat().st_size for file in (damaged, log) if file.exists())

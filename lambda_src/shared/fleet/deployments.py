@@ -138,7 +138,7 @@ class Deployment:
 
 
 def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
-    """Yield the newest deployments of a target, except deleted ones.
+    """Yield the newest deployments of a target, except deleted deployments.
 
     The current deployment is first. ListDeployments has no documented order, so this function sorts
     the deployments.

@@ -119,7 +119,7 @@ class GateResult:
     """The status of each device, and the conclusion for the release.
 
     Attributes:
-        retried: the devices of the second attempt, with the reasons why the first one failed.
+        retried: the devices of the second attempt, with the reasons for the first failure.
     """
 
     state: GateState

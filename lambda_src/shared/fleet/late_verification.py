@@ -53,7 +53,7 @@ def verify_outgoing_release(
         verification = deployments.tag_text(summarize(result))
         deployments.tag(fleet.greengrass, current, {VERIFIED_TAG: verification})
     except (ClientError, BotoCoreError) as error:
-        # The new release does not depend on the verification of the current one.
+        # The new release does not depend on the verification of the current release.
         logger.warning("the current release was not verified before its replacement: %s", error)
         return ""
     return verification

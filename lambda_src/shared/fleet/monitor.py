@@ -182,9 +182,8 @@ class RolloutMonitor:
     def _needs_heartbeat(self, thing: str, done: set[str], now: float) -> bool:
         """Return whether to query a device's heartbeat in this round.
 
-        The result depends on devices whose job has ended and that do not run the release; they are
-        queried in every round. For other devices, the last heartbeat is sufficient until half of
-        the silence time has passed.
+        A device whose job has ended is queried in every round until it runs the release. For other
+        devices, the last heartbeat is sufficient until half of the silence time has passed.
         """
         if thing in done and thing not in self._settled:
             return True

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wave:
-    """A part of the fleet that gets a release early: a thing group, or a share in percent."""
+    """A part of the fleet that receives a release early: a thing group, or a share in percent."""
 
     thing_group: str | None
     percent: float
@@ -251,7 +251,7 @@ def share_of(things: Collection[str], percent: float) -> set[str]:
     """Select a share of the fleet, rounded up.
 
     The selection depends only on the names of the devices. Each wave therefore contains the
-    previous one, and a repeated request selects the same devices.
+    previous wave, and a repeated request selects the same devices.
     """
     return set(sorted(things, key=_sort_key)[: math.ceil(len(things) * percent / 100)])
 

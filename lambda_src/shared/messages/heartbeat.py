@@ -256,7 +256,7 @@ class Heartbeat:
 
     @classmethod
     def from_shadow(cls, document: Any) -> Self | None:
-        """Return the heartbeat of a shadow, or None if no camera has reported one."""
+        """Return the heartbeat of a shadow, or None if no camera has reported a heartbeat."""
         state = document.get("state") if isinstance(document, dict) else None
         reported = state.get("reported") if isinstance(state, dict) else None
         return cls.from_reported(reported) if isinstance(reported, dict) and reported else None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.statement import SignedFile
 
-# After ten seconds to begin, a download slower than 64 KiB/s counts as an attack.
+# A download may take ten seconds, and one more second per 64 KiB. A slower download counts as an
+# attack.
 _LEAST_BYTES_PER_SECOND = 64 << 10
 _BEGIN_SECONDS = 10.0
 

@@ -1,4 +1,4 @@
-"""Compare a model's results on a GPU with those on the CPU, once after loading.
+"""Compare a model's results on a GPU with its results on the CPU, once after loading.
 
 A driver may compile a model without an error and return wrong results. CPU and GPU compute in
 float32 in a different order, so correct results differ only in the last digits.
@@ -29,7 +29,7 @@ _LONGEST_REASON = 300
 def self_test(
     runtime: Runtime, open_on_cpu: Callable[[], Runtime], spec: InputSpec, compared: Sequence[str]
 ) -> tuple[Runtime, str | None]:
-    """Return the runtime to use, and the reason for a fallback to the CPU or None.
+    """Return the runtime to use, and the reason of a fallback to the CPU, if any.
 
     Args:
         runtime: a runtime on another device than the CPU.
