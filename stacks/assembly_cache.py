@@ -1,4 +1,4 @@
-"""Cloud assemblies of earlier syntheses, stored under a digest of their inputs."""
+"""Cloud assemblies of earlier syntheses, stored by the digest of their inputs."""
 
 import contextlib
 import hashlib

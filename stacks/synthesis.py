@@ -41,7 +41,7 @@ _SOURCES = (
 _VARIABLES = ("CDK_", "JSII_", "NODE_")
 # The output folder does not change the assembly. The context is hashed separately.
 _NO_INPUTS = (_OUTPUT, _CONTEXT)
-# `make setup` installs the packages of the functions in the cloud here.
+# `make setup` installs the packages of the cloud's functions into this folder.
 _LAYER = ".lambda-layer"
 
 

@@ -1,4 +1,4 @@
-"""CloudWatch's Embedded Metric Format.
+"""Log events in CloudWatch's Embedded Metric Format.
 
 Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format", and the API
 reference of PutMetricData for the values of dimensions.

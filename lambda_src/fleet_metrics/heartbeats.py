@@ -1,4 +1,4 @@
-"""Metrics of heartbeats."""
+"""Metrics from heartbeats of cameras."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -190,7 +190,7 @@ def _runs(folder: Path, program: str) -> str | None:
     # `-I` limits imports to the environment and the standard library, as for the camera.
     command = [str(folder / "bin" / "python"), "-I", "-c", program]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - above
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed command
     except OSError as error:
         return str(error.strerror)
     return _last_lines(result.stderr) or "no output" if result.returncode else None

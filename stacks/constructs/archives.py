@@ -43,7 +43,7 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
 
 
 def shared(*packages: str) -> dict[str, bytes]:
-    """Return packages of lambda_src/shared, under the name by which functions import them."""
+    """Return packages of lambda_src/shared, with the paths by which functions import them."""
     return sources(LAMBDA_SOURCES, *(f"shared/{package}" for package in packages))
 
 

@@ -58,8 +58,8 @@ class FleetMetrics(Construct):
         self.undelivered_events = self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
-        # GetDeployment would require permissions on jobs, things and shadows. Tags require only
-        # this permission.
+        # GetDeployment would require permissions on jobs, things and shadows. ListTagsForResource
+        # requires no other permission.
         read_deployments = Statement(
             sid="ReadOwnersOfDeployments",
             actions=["greengrass:ListTagsForResource"],

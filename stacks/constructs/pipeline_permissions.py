@@ -28,8 +28,8 @@ _ACTIONS = {
     ],
 }
 
-# The role of the pipeline's actions starts builds by each project's ARN. No build writes test
-# reports.
+# The pipeline does not require these actions. The role of its actions starts builds by each
+# project's ARN, and no build writes test reports.
 _NEVER_USED = {
     "codebuild:BatchPutCodeCoverages",
     "codebuild:BatchPutTestCases",

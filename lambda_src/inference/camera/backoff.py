@@ -39,7 +39,7 @@ class Backoff:
 
 
 class ErrorCounts:
-    """Counters of each error, with which repetitions are not reported.
+    """Counters of errors, with which a repeated error is reported only once.
 
     Successes do not reset a counter; otherwise, a damaged image in a folder would be reported in
     each cycle. A counter is reset when its error has not occurred for ten minutes.

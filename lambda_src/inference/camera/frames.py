@@ -33,7 +33,7 @@ class Camera(Protocol):
     is_stream: bool
 
     def capture(self) -> Frame:
-        """Return the next frame; raise `CameraError` if there is none."""
+        """Return the next frame, or raise `CameraError`."""
         ...
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class NewestFrame:
             self._arrived.notify_all()
 
     def take(self, wait_seconds: float) -> CapturedFrame | None:
-        """Remove and return the newest frame; None if none arrives in time."""
+        """Remove and return the newest frame; return None if no frame arrives in time."""
         with self._arrived:
             if self._waiting is None:
                 self._arrived.wait(wait_seconds)

@@ -1,4 +1,4 @@
-"""Publishing and subscribing through the AWS IoT Greengrass core."""
+"""Publish and subscribe through the AWS IoT Greengrass core."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 Receive = Callable[[str, bytes], None]
 
 _TIMEOUT_SECONDS = 5.0
-# awsiot.greengrasscoreipc.model.QOS.AT_LEAST_ONCE
+# This is the value of awsiot.greengrasscoreipc.model.QOS.AT_LEAST_ONCE, whose import takes long.
 _AT_LEAST_ONCE = "1"
 
 _importing = threading.Lock()

@@ -203,7 +203,7 @@ def _topic(environment: Mapping[str, str], thing: str) -> str:
     if (
         topic.startswith("$")
         or _NOT_IN_A_TOPIC.search(topic)
-        # MQTT topics are UTF-8, which has no surrogates; control characters can forge log lines.
+        # MQTT topics are UTF-8, which has no surrogates. Control characters can forge log lines.
         or not topic.isprintable()
         or len(topic.encode("utf-8", "replace")) > _LONGEST_TOPIC_BYTES
         or topic.count("/") > _MAX_TOPIC_SLASHES

@@ -62,7 +62,7 @@ class EndSignals:
 
 
 def run_until_signal(loop: Loop, signals: EndSignals) -> None:
-    """Run the loop until a signal is received, then end it."""
+    """Run the loop until a signal is received, then stop it."""
     if not signals.is_received:
         loop.start()
     signals.wait()
@@ -94,7 +94,7 @@ def end_on_sigterm() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     host: Any = signal.getsignal(signal.SIGTERM)
-    # Python returns None for a handler that was not installed by Python.
+    # If native code installed the handler, Python returns None.
     if host is None or host is signal.SIG_IGN:
         return
 

@@ -173,7 +173,7 @@ class SignatureVerifier:
 
     @property
     def statement_file(self) -> Path:
-        """The file of the deployed statement."""
+        """The path of the deployed statement."""
         return self._settings.statement
 
     @property

@@ -16,12 +16,12 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DAMAGE_AT_OPEN = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
 _READ_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 _PRIMARY_CODE = 0xFF
-# JSON with an id, a thing and a model is far longer.
+# Messages are always longer, because they contain an id, a thing and a model.
 _LEAST_ROW_BYTES = 64
-# A higher sequence is damage: at one message per microsecond, it takes 100,000 years.
+# A higher sequence is damage: at one message per microsecond, 100,000 years pass before this limit.
 _SEQUENCE_LIMIT = 1 << 62
 
-# Sequence, topic, payload, checksum.
+# Columns of a row: sequence, topic, payload, checksum.
 Row = tuple[int, str, bytes, int]
 
 

@@ -44,7 +44,7 @@ class InstallationHeartbeat:
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Self:
-        """Read variables of Greengrass and the recipe; the camera rejects invalid settings."""
+        """Read variables of Greengrass and the recipe; use defaults for invalid values."""
         try:
             interval = float(variables.get("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", ""))
         except ValueError:

@@ -29,7 +29,7 @@ _MOST_MEMBERS = 16
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact that was checked against its digests."""
+    """A model artifact with its manifest, its labels, and the folder of its files."""
 
     digest: str
     manifest: Manifest

@@ -51,8 +51,8 @@ Values = npt.NDArray[np.float64]
 class Baseline:
     """Shares of frames by feature and bin, for comparison with a camera's frames.
 
-    Bin i of a numeric feature begins at edge i - 1 and ends before edge i. The bins of `labels` are
-    the listed labels, then all other labels, then frames without a label.
+    Bin i of a numeric feature begins at edge i - 1 and ends before edge i. The feature `labels` has
+    a bin for each listed label, then a bin for other labels, then a bin for frames without a label.
     """
 
     frames: int
@@ -133,7 +133,7 @@ class Baseline:
         )
 
     def as_manifest(self) -> dict[str, Any]:
-        """Return the section `baseline` of the manifest."""
+        """Return the manifest's section `baseline`."""
         document: dict[str, Any] = {"frames": self.frames, "threshold": self.threshold}
         for name in FEATURES:
             shares = [round(float(share), _DIGITS) for share in self.shares[name]]

@@ -107,12 +107,12 @@ class Deployment:
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the release's artifact."""
+        """The SHA-256 of the release's artifact, or None."""
         return self.tags.get(MODEL_TAG)
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the release's function version."""
+        """The ARN of the release's function version, or None."""
         return self.tags.get(FUNCTION_TAG)
 
     @property

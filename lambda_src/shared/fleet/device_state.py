@@ -69,12 +69,12 @@ class ReceivedHeartbeat:
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the artifact that the camera runs."""
+        """The SHA-256 of the artifact that the camera runs, or None."""
         return (self.reported.model.digest or None) if self.reported.model else None
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the function version that the camera runs."""
+        """The ARN of the function version that the camera runs, or None."""
         return self.reported.function
 
     @property
@@ -94,7 +94,7 @@ class ReceivedHeartbeat:
 
     @property
     def last_error(self) -> str | None:
-        """The message of the last error since the start."""
+        """The message of the last error since the start of the function, or None."""
         return (self.reported.last_error.message or None) if self.reported.last_error else None
 
     @property

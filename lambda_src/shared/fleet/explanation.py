@@ -66,7 +66,7 @@ def summarize(result: GateResult) -> str:
 
 
 def suggest(result: GateResult) -> str:
-    """Return a suggestion for devices that do not run the release; empty if all run it."""
+    """Return a suggestion for devices that do not run the release, or an empty string."""
     failed, waiting = result.with_outcome("failed"), result.with_outcome("waiting")
     for device in failed:
         for code in reversed(device.error_stack):

@@ -198,7 +198,7 @@ def _device(
 def _finding(
     target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
 ) -> DeviceFinding:
-    """Return the first applicable finding for a device."""
+    """Return the finding for a device; the first applicable rule determines it."""
     execution = device.execution
     if execution and execution.status in FAILED:
         return _after_failure(target, device, execution, now)

@@ -64,7 +64,7 @@ class RolloutMonitor:
     fleet: FleetQueries
     thing_group: str
     deployment: Deployment
-    # Returns the current state of the deployment.
+    # This function returns the current state of the deployment.
     refreshed: Callable[[], Deployment]
     _responses: dict[str, list[Observation]] = field(default_factory=dict)
     # Time of the last query for a heartbeat by thing, in seconds since the epoch.

@@ -249,7 +249,7 @@ class Heartbeat:
         """Return the document that updates the shadow.
 
         Args:
-            members: the fields to write; the shadow keeps the others. Default: all.
+            members: the fields to write; the shadow keeps the other fields. Default: all fields.
         """
         names = FIELDS if members is None else tuple(members)
         return {"state": {"reported": {name: written(getattr(self, name)) for name in names}}}

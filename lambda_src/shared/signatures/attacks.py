@@ -1,4 +1,4 @@
-"""Attacks on update systems, as The Update Framework (TUF) names them."""
+"""Attacks on update systems, with the names of The Update Framework (TUF)."""
 
 from enum import StrEnum
 

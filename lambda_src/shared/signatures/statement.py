@@ -1,4 +1,4 @@
-"""The content of a signed statement."""
+"""A signed statement: its content, and its conversion from and to JSON."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ _LARGEST_FILE_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class SignedFile:
-    """A file of a release: SHA-256 in lower-case hex, and its size."""
+    """A file of a release: its SHA-256 in lower-case hex, and its size in bytes."""
 
     digest: str
     size_bytes: int

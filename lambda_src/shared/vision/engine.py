@@ -35,7 +35,7 @@ class InferenceEngine(Protocol):
         ...
 
 
-def open_engine(  # noqa: PLR0913 - options of the caller
+def open_engine(  # noqa: PLR0913 - keyword-only options
     name: str,
     artifact: Artifact,
     *,

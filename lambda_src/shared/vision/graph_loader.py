@@ -11,7 +11,7 @@ PRECISIONS = ("f32", "bf16")
 DEVICES = ("cpu", "gpu")
 
 
-def open_runtime(  # noqa: PLR0913 - options of the caller
+def open_runtime(  # noqa: PLR0913 - keyword-only options
     name: str,
     graph: Path,
     outputs: tuple[str, ...],

@@ -21,7 +21,7 @@ from shared.artifact.errors import ImageError, SizeError
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 DEFAULT_MEGAPIXELS = 16
-# Pillow warns about larger images, and rejects those above twice the size.
+# Pillow warns about larger images, and rejects images above twice the size.
 LARGEST_MEGAPIXELS = 89
 
 _EXPECTED = "expected JPEG, PNG, BMP or WebP"
@@ -45,7 +45,7 @@ class ImageLimit:
 
     @classmethod
     def from_text(cls, text: str, setting: str) -> "ImageLimit":
-        """Parse the value of a setting; empty means the default.
+        """Parse the value of a setting; an empty value selects the default.
 
         Raises:
             ValueError: the text is not an integer in range; the message has the expected values.

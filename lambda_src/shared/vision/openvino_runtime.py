@@ -29,7 +29,7 @@ _CHANNELS = 3
 class OpenVinoRuntime:
     """A frozen graph on the CPU or an Intel GPU; `device` is the device in use."""
 
-    def __init__(  # noqa: PLR0913 - options of the caller
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         graph: Path,
         outputs: tuple[str, ...],
@@ -115,11 +115,11 @@ def _as_artifact_error(graph: Path) -> Iterator[None]:
 
 
 def devices_for(device: str, available: Sequence[str]) -> list[str]:
-    """Return the OpenVINO devices, such as `GPU.0`, to compile for, in order of preference.
+    """Return the OpenVINO devices to compile for, such as `GPU.0`, in order of preference.
 
     Args:
         device: `auto`, `cpu` or `gpu`.
-        available: the names of the devices that OpenVINO finds.
+        available: the names of the devices that OpenVINO detects.
 
     Raises:
         EngineError: the device is not available.

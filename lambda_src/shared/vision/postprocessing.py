@@ -17,7 +17,7 @@ _BINARY_LABELS = 2
 
 
 def detections(outputs: Arrays, labels: Labels) -> list[Detection]:
-    """Convert an Object Detection API detector's outputs, by role; sort by descending score."""
+    """Convert a detector's outputs by role (Object Detection API) to detections, best first."""
     count = int(outputs["num_detections"][0])
     unsorted = []
     for index in range(count):

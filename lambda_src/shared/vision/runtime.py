@@ -1,4 +1,4 @@
-"""The interface of the runtimes that compute a frozen graph, and their shared functions."""
+"""The interface of runtimes that run a frozen graph, and shared functions of the runtimes."""
 
 from pathlib import Path
 from typing import Any, Protocol

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 class TensorFlowRuntime:
-    """Runs a frozen graph in a `tf.compat.v1.Session`."""
+    """A frozen graph in a `tf.compat.v1.Session`."""
 
     def __init__(
         self, graph: Path, outputs: tuple[str, ...], *, threads: int | None = None
