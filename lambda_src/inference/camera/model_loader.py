@@ -44,7 +44,7 @@ class ModelLoader:
     ) -> None:
         """Load the archive with this digest, which Greengrass unpacked into `directory`.
 
-        With `verifier`, releases must have the required signature.
+        If `verifier` is given, it verifies the signature of each release.
         """
         self._archive = archive
         self._directory = directory

@@ -100,7 +100,7 @@ def open_image(
     Args:
         source: a file, or an image's bytes.
         limit: the maximum size of the image.
-        draft_px: (width, height) for faster decoding: a JPEG may be reduced, but not below it.
+        draft_px: minimum (width, height) to which a JPEG may be reduced for faster decoding.
 
     Raises:
         ImageError: the file is not a regular file, not in one of the formats, or damaged.
