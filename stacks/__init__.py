@@ -1,1 +1,1 @@
-"""The CDK stacks: environment files and artifacts become CloudFormation templates."""
+"""The CDK stacks, which convert environment files and artifacts to CloudFormation templates."""

@@ -1,4 +1,4 @@
-"""The stage of one environment: all of its stacks."""
+"""The stage of one environment, with all of its stacks."""
 
 # ruff: noqa: PLC0415 - CDK's SageMaker module is large, and most environments do not use it
 
@@ -33,7 +33,7 @@ class DeepLensApplication(Stage):
         models: Path,
         runtimes: Path,
     ) -> None:
-        """Build the stacks of an environment; its name is the id of the stage.
+        """Build the stacks of an environment; the environment's name is the id of the stage.
 
         Args:
             scope: the app.

@@ -1,4 +1,4 @@
-"""Cloud assemblies of earlier syntheses, stored under a digest of their inputs."""
+"""Cloud assemblies of earlier syntheses, stored by the digest of their inputs."""
 
 import contextlib
 import hashlib
@@ -13,20 +13,20 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# A larger archive is named by its digest, and linked instead of read and copied.
+# Larger archives are named by their digests, and linked instead of read and copied.
 _ARCHIVES = "asset.*.zip"
 _MAX_COPIED_BYTES = 4 << 20
 _BYTECODE = "__pycache__"
 
 
 class AssemblyCache:
-    """A folder with the newest eight assemblies; an assembly whose files changed is ignored."""
+    """A folder with the newest eight assemblies; assemblies whose files changed are ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def is_writable(self) -> bool:
-        """Return True if assemblies can be stored; False in a read-only checkout."""
+        """Return True if the folder can be written, which is False in a read-only checkout."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
         return os.access(self._folder, os.W_OK)
@@ -38,7 +38,7 @@ class AssemblyCache:
             yield Path(folder, _ASSEMBLY)
 
     def store(self, key: str, assembly: Path) -> None:
-        """Move an assembly created in `new` into the cache, under `key`."""
+        """Move an assembly that was created in `new` into the cache, under `key`."""
         digests = {
             file.relative_to(assembly).as_posix(): _sha256(file.read_bytes())
             for file in sorted(assembly.rglob("*"))
@@ -65,7 +65,7 @@ class AssemblyCache:
             return False
         if any(_sha256(content) != digests[name] for name, content in files.items()):
             return False
-        for folder in {os.path.dirname(name) for name in files}:  # noqa: PTH120 - many, and hot
+        for folder in {os.path.dirname(name) for name in files}:  # noqa: PTH120 - faster
             (output / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             _write_if_changed(output / name, content)
@@ -92,9 +92,9 @@ def cache_key(settings: Iterable[str], hashed: Iterable[Path], stated: Iterable[
 
     Args:
         settings: one line for each input that is not a file.
-        hashed: files and folders that count by name and content.
-        stated: files and folders that count by name, size and modification time, because they may
-            be large and are named or locked by their digests.
+        hashed: files and folders whose names and contents are hashed.
+        stated: files and folders whose names, sizes and modification times are hashed, because
+            large files are already named or locked by their digests.
 
     Raises:
         OSError: a file cannot be read.
@@ -114,18 +114,18 @@ def cache_key(settings: Iterable[str], hashed: Iterable[Path], stated: Iterable[
 
 
 def _libraries() -> list[str]:
-    """Return the names and versions of the installed packages, from pip's folders."""
+    """Return the names and versions of the installed packages, from the folders of pip."""
     return sorted(
         entry.name
         for folder in sys.path
-        if os.path.basename(folder) == "site-packages"  # noqa: PTH119 - a Path for each is slow
+        if os.path.basename(folder) == "site-packages"  # noqa: PTH119 - faster
         for entry in os.scandir(folder)
         if entry.name.endswith(".dist-info")
     )
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files below `path` ordered by name; none if it does not exist."""
+    """Yield the files below `path` ordered by name; none if `path` does not exist."""
     if path.is_file():
         yield path
         return
@@ -144,7 +144,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _write_if_changed(target: Path, content: bytes) -> None:
-    """Write a file unless it has this content: truncating a file waits for the disk."""
+    """Write a file unless it has this content, because truncating a file waits for the disk."""
     with contextlib.suppress(OSError):
         if target.read_bytes() == content:
             return

@@ -1,4 +1,4 @@
-"""The roles with DeepLens' fixed names, for the environment of an account that requests them."""
+"""The roles with DeepLens' fixed names, in one environment of each account that enables them."""
 
 from aws_cdk import Stack
 from constructs import Construct
@@ -9,7 +9,7 @@ from stacks.constructs.model_bucket import ModelBucket
 
 
 class DeepLensRolesStack(Stack):
-    """The DeepLens roles, in a separate stack: devices with Greengrass V2 do not need them."""
+    """A separate stack for the DeepLens roles, which devices with Greengrass V2 do not require."""
 
     def __init__(
         self,

@@ -22,19 +22,21 @@ from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
-# The image has several versions, and the functions and devices run this one.
+# The image contains several versions; functions and devices use this version.
 _WITH_PYTHON = {
     "version": "0.2",
     "phases": {"install": {"runtime-versions": {"python": "3.12"}}},
 }
-# Checks and tests start several processes with TensorFlow and OpenVINO: 8 vCPUs and 15 GiB.
+# Checks and tests start several processes with TensorFlow and OpenVINO. This size has 8 vCPUs and
+# 15 GiB.
 _CHECKS_SIZE = codebuild.ComputeType.LARGE
 _CHECKS_TIMEOUT = Duration.hours(2)
-# Downloads of `make setup`, about 800 MB. The cache is on the build host and needs no permissions.
+# Downloads of `make setup`, about 800 MB. The cache is on the build host and requires no
+# permissions.
 _DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
-# Without a version, each execution would use the newest one, which nobody reviewed.
+# Without a version, each execution would use the newest version without a review.
 _CDK_ASSETS_VERSION = "4.7.3"
-# The longest execution waits a week for each approval; a stage is rolled back to an earlier
+# An execution waits up to a week for each approval. A rollback of a stage uses an earlier
 # execution, whose artifacts must still exist.
 _ARTIFACT_RETENTION = Duration.days(90)
 _REPLACED_RETENTION = Duration.days(7)
@@ -63,7 +65,7 @@ class DeliveryStack(Stack):
             delivery.repository,
             delivery.branch,
             connection_arn=delivery.connection_arn,
-            # The review compares with the previous commit, so it needs the history.
+            # The review compares the commit with its predecessor, so it requires the history.
             code_build_clone_output=True,
         )
         synth = pipelines.CodeBuildStep(
@@ -88,7 +90,7 @@ class DeliveryStack(Stack):
                 {**_WITH_PYTHON, "cache": _DOWNLOADS}
             ),
         )
-        # The review page for the person who approves, as an artifact of the execution.
+        # The execution's artifacts contain the review page for the person who approves.
         synth.add_output_directory("build/review")
         pipeline = pipelines.CodePipeline(
             self,
@@ -149,7 +151,7 @@ class DeliveryStack(Stack):
             "CodePipeline",
             artifact_bucket=artifacts,
             pipeline_type=codepipeline.PipelineType.V2,
-            # A newer commit replaces a waiting one, and never overtakes it within a stage.
+            # A newer commit replaces a waiting commit, but never overtakes it within a stage.
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             restart_execution_on_update=True,
         )
@@ -244,7 +246,7 @@ def _cli_version() -> str:
 def _limit_approvals(pipeline: codepipeline.Pipeline, *, hours: int) -> None:
     """End each wait for an approval after `hours`, because a review becomes outdated.
 
-    `ManualApprovalStep` has no property for it; the actions of CodePipeline have one.
+    `ManualApprovalStep` has no property for this limit, but the actions of CodePipeline have it.
     """
     definition = pipeline.node.default_child
     if not isinstance(definition, codepipeline.CfnPipeline):

@@ -9,7 +9,7 @@ from stacks.constructs.device_identity import CoreDevicePolicy, TokenExchange
 
 
 class DevicesStack(Stack):
-    """The resources that a core device needs to join, except for certificates and keys."""
+    """The resources that a core device requires to connect, except certificates and keys."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(

@@ -18,7 +18,7 @@ CAPTURE_PREFIX = "datasets/captured"
 
 
 class HostingStack(Stack):
-    """All resources of the endpoint; none is retained, so a destroyed stack causes no cost."""
+    """All resources of the endpoint; none is retained, so a deleted stack causes no cost."""
 
     def __init__(
         self,

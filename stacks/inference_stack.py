@@ -23,7 +23,7 @@ from stacks.constructs.signature_verification import camera_variables
 
 
 class InferenceStack(Stack):
-    """The function and the project, in one stack because an exported version blocks releases."""
+    """The function and the project in one stack, because an exported version blocks releases."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ def _runtime(
     *,
     installs: bool,
 ) -> CameraRuntime | None:
-    """Provide the pinned Python environment as a component; None if no archive is pinned."""
+    """Add the pinned Python environment as a component; None if no archive is pinned."""
     if not archives:
         return None
     published = {

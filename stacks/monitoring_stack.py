@@ -11,7 +11,7 @@ from stacks.constructs.fleet_metrics import FleetMetrics
 
 
 class MonitoringStack(Stack):
-    """A separate stack, so that it monitors failed releases and their rollbacks."""
+    """A stack separate from the release, so that it monitors failed releases and rollbacks."""
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """The execution of `app.py`: its request, the assembly cache, and CDK's app.
 
-This module imports CDK and the configuration only in functions: a restored assembly needs neither.
+Only functions of this module import CDK and the configuration, which a restored assembly does not
+require.
 """
 
 # ruff: noqa: PLC0415 - CDK takes a second to load, and pydantic a tenth
@@ -38,9 +39,9 @@ _SOURCES = (
     "package-lock.json",
 )
 _VARIABLES = ("CDK_", "JSII_", "NODE_")
-# The output folder does not change the assembly, and the context is an input by itself.
+# The output folder does not change the assembly. The context is hashed separately.
 _NO_INPUTS = (_OUTPUT, _CONTEXT)
-# `make setup` installs the packages of the functions in the cloud here.
+# `make setup` installs the packages of the cloud's functions into this folder.
 _LAYER = ".lambda-layer"
 
 
@@ -52,7 +53,7 @@ class SynthesisRequest:
         root: the checkout.
         output: folder of the cloud assembly.
         context: the context of cdk.json and of `-c KEY=VALUE`.
-        validated: True if CDK's template validation runs; cdk-nag runs with it.
+        validated: True if CDK's template validation runs, which includes cdk-nag.
     """
 
     root: Path
@@ -62,9 +63,9 @@ class SynthesisRequest:
 
     @classmethod
     def read(cls, root: Path) -> "SynthesisRequest":
-        """Read the variables that the CDK command line sets; without them, `cdk.json`."""
+        """Read the variables of the CDK command line; without the variables, read `cdk.json`."""
         settings = json.loads((root / "cdk.json").read_text(encoding="utf-8"))
-        # CDK's App reads these variables, also if `python app.py` runs without the command line.
+        # CDK's App reads these variables, even if `python app.py` runs without the command line.
         os.environ.setdefault(_CONTEXT, json.dumps(settings["context"]))
         os.environ.setdefault(_OUTPUT, str(root / settings["output"]))
         return cls(
@@ -86,7 +87,7 @@ class SynthesisRequest:
 
     @property
     def environment(self) -> str | None:
-        """The name of the single environment to build; None for all and the pipeline."""
+        """The name of the only environment to build; None for all and the pipeline."""
         name = self.context.get("environment")
         return str(name) if name else None
 
@@ -108,7 +109,7 @@ class SynthesisRequest:
         return self.root / ".local" / "runtime"
 
     def cache_key(self) -> str:
-        """Return the digest of everything that this synthesis reads."""
+        """Return the digest of all inputs of this synthesis."""
         variables = (
             f"{name}={os.environ[name]}"
             for name in sorted(os.environ)
@@ -144,7 +145,7 @@ def run(root: Path, compose: Compose) -> None:
 def restore_or_synthesize(
     request: SynthesisRequest, cache: AssemblyCache, synthesize: Callable[[Path], None]
 ) -> None:
-    """Write the assembly of a request into its output: the cached one, or a new one."""
+    """Write the cached assembly or a new assembly into the output of the request."""
     key = request.cache_key()
     if cache.restore(key, request.output):
         return
@@ -153,7 +154,7 @@ def restore_or_synthesize(
         cache.store(key, assembly)
     restored = cache.restore(key, request.output)
     if request.cache_key() != key:
-        # An input changed during the synthesis, which may have read either content.
+        # An input changed during the synthesis, which may have read the old or the new content.
         cache.remove(key)
     if not restored:
         synthesize(request.output)
@@ -162,7 +163,7 @@ def restore_or_synthesize(
 def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> None:
     """Compose the selected environments and write their cloud assembly into `output`.
 
-    A configuration error ends the process with exit code 1 and the error as its message.
+    A configuration error ends the process with exit code 1 and prints the error.
     """
     from deeplens.config import (
         ConfigError,
@@ -171,7 +172,7 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
         load_environments,
     )
 
-    gc.disable()  # A synthesis ends before a garbage collection would pay off.
+    gc.disable()  # A synthesis ends before a garbage collection would save time.
     try:
         environments = load_environments(request.environments)
         if request.environment is not None:
@@ -181,8 +182,8 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
         pin_to_one_cpu()
         app = App(
             outdir=str(output),
-            # Stack traces contain folders of this machine, and cost time for each construct.
-            # cdk.json cannot set these keys.
+            # Stack traces contain local folders, and cost time for each construct. cdk.json cannot
+            # set these keys.
             context={
                 "aws:cdk:disable-stack-trace": True,
                 "aws:cdk:disable-creation-stack-traces": True,
@@ -200,7 +201,7 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
 
 
 def _use_node_of(root: Path) -> None:
-    """Make jsii start the checkout's Node, regardless of PATH."""
+    """Set the checkout's Node for jsii, regardless of PATH."""
     node = root / ".venv" / "bin" / "node"
     if node.exists():
         os.environ.setdefault("JSII_NODE", str(node))
@@ -209,15 +210,15 @@ def _use_node_of(root: Path) -> None:
 def pin_to_one_cpu() -> None:
     """Pin this thread and the main threads of its child processes to the current CPU.
 
-    jsii sends each call to Node and waits for the response, so one of both always sleeps, and
-    waking a second CPU takes longer than most calls. Other threads of Node are not pinned.
-    Systems without CPU affinity, and systems that deny it, are not changed.
+    jsii sends each call to Node and waits for the response, so only one of both runs at a time.
+    Waking a second CPU takes longer than most calls. Other threads of Node are not pinned. Systems
+    without CPU affinity, and systems that deny it, are not changed.
 
     Source: sched_setaffinity(2), proc(5).
     """
     if not hasattr(os, "sched_setaffinity"):
         return
-    # Errors (permission, a process that has ended) only cost speed.
+    # After an error (no permission, or a process that has ended), the synthesis is only slower.
     with suppress(OSError):
         stat = Path("/proc/thread-self/stat").read_text(encoding="utf-8")
         # Field 39 of proc(5) is the CPU; field 2, in parentheses, may contain spaces.

@@ -1,11 +1,11 @@
 """Metrics and logs of messages, heartbeats and failed deployments.
 
-IoT rules deliver messages and heartbeats with the thing of their topic; EventBridge delivers
-Greengrass' notifications about deployments. Each becomes a line in the Embedded Metric Format,
-which contains the event and the metrics that CloudWatch Logs extracts. The data of a camera never
-causes an error of the function.
+IoT rules deliver messages and heartbeats with the thing of their topic. EventBridge delivers
+Greengrass' notifications about deployments. Each event becomes a line in the Embedded Metric
+Format, which contains the event and the metrics that CloudWatch Logs extracts. Invalid data of a
+camera never causes an error of the function.
 
-Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_RELEASE_STACK` for the name of the
+Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_RELEASE_STACK` with the name of the
 stack that owns the environment's deployments.
 """
 
@@ -24,11 +24,11 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """Write the lines of a message, heartbeat or deployment event to the function's log."""
     now_ms = round(time.time() * 1000)
     for line in lines(event, now_ms):
-        print(line.render(os.environ["DEEPLENS_ENVIRONMENT"]), flush=True)  # noqa: T201 - the log
+        print(line.render(os.environ["DEEPLENS_ENVIRONMENT"]), flush=True)  # noqa: T201 - stdout is the log
 
 
 def lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
-    """Yield the lines of an event that arrived at `now_ms` (Unix milliseconds)."""
+    """Yield the lines of an event that arrived at `now_ms` (Unix time in milliseconds)."""
     if "detail-type" in event:
         yield from failed_deployment(event, os.environ["DEEPLENS_RELEASE_STACK"], now_ms)
     elif "heartbeat" in event:

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fleet_metrics.emf import MetricsLine
 from fleet_metrics.json_access import text
 
-# The value starts with the ARN of the stack that owns the deployment.
+# The tag's value starts with the ARN of the stack that owns the deployment.
 _OWNER_TAG = "deeplens:owner"
 
 
@@ -23,12 +23,12 @@ def failed_deployment(
 ) -> Iterator[MetricsLine]:
     """Yield the line of a failed deployment that belongs to a stack.
 
-    The deployment's tags contain the owner, which the event does not. If they cannot be read, the
-    failure is counted: a superfluous alarm is better than a missing one. A deleted deployment is
+    The owner is in the deployment's tags, not in the event. If the tags cannot be read, the failure
+    is counted, because a superfluous alarm is better than a missing alarm. A deleted deployment is
     not counted.
     """
     detail = event["detail"]
-    # arn:aws:greengrass:region:account:coreDevices:thing
+    # The format is arn:aws:greengrass:region:account:coreDevices:thing.
     device = next(iter(event.get("resources", [])), "")
     properties = {
         "kind": "failed-deployment",

@@ -1,4 +1,4 @@
-"""CloudWatch's Embedded Metric Format.
+"""Log events in CloudWatch's Embedded Metric Format.
 
 Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format", and the API
 reference of PutMetricData for the values of dimensions.
@@ -11,7 +11,7 @@ from typing import Any
 NAMESPACE = "DeepLens"
 
 _LONGEST_DIMENSION = 255
-# The limit of a log event is 256 KiB in every Region; an IoT message has at most 128 KiB.
+# Every Region limits a log event to 256 KiB; an IoT message has at most 128 KiB.
 _LONGEST_LINE_BYTES = 200_000
 
 Metrics = dict[str, tuple[float, str]]
@@ -24,11 +24,11 @@ class MetricsLine:
     at_ms: int
     metrics: Metrics
     details: dict[str, Any]
-    # Sets of dimensions, in addition to `Environment`, for which the metrics are stored.
+    # Sets of dimensions by which the metrics are stored; each set also contains `Environment`.
     dimensions: tuple[dict[str, str], ...] = field(default=({},))
 
     def render(self, environment: str) -> str:
-        """Return the line as JSON, without the details if they are too long for the log."""
+        """Return the line as JSON; omit the details if the line is too long for the log."""
         dimensions = [
             {
                 "Environment": environment,
@@ -58,7 +58,7 @@ class MetricsLine:
 
 
 def value(text: str) -> str:
-    """Return a valid value of a dimension: ASCII, not empty, no leading colon, limited length."""
+    """Convert a text to a valid dimension value: limited ASCII without a leading colon."""
     ascii_only = text.encode("ascii", "backslashreplace").decode()
     printable = "".join(character if character.isprintable() else "?" for character in ascii_only)
     return (printable.strip().lstrip(":") or "?")[:_LONGEST_DIMENSION]

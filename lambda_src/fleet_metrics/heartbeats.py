@@ -1,4 +1,4 @@
-"""Metrics of heartbeats."""
+"""Metrics from heartbeats of cameras."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +11,8 @@ from shared.messages.heartbeat import Heartbeat
 def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
     """Yield the line of a heartbeat.
 
-    Its time is the time of arrival, because the clocks of cameras can be wrong. The last heartbeat
-    of a camera that stops is not counted.
+    The line contains the time of arrival, because the clocks of cameras can be wrong. The last
+    heartbeat of a camera that stops is not counted.
     """
     heartbeat = Heartbeat.from_reported(event["heartbeat"])
     metrics: Metrics = {
@@ -21,7 +21,7 @@ def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]
     }
     latency, spool = heartbeat.latency_ms, heartbeat.spool
     disk, memory = heartbeat.disk, heartbeat.memory
-    # An invalid number must not start an alarm, so it has no metric.
+    # An invalid number must not start an alarm, so no metric is written for it.
     optional = {
         "FramesPerSecond": (heartbeat.frames_per_second, "Count/Second"),
         "LatencyP50": (latency.p50 if latency else None, "Milliseconds"),

@@ -1,11 +1,11 @@
-"""Access to values of JSON documents from outside."""
+"""Access to values of untrusted JSON documents."""
 
 import math
 from typing import Any
 
 
 def number(document: Any, *path: str) -> float | None:
-    """Return the finite number at a path of members, or None if there is none."""
+    """Return the finite number at a path of members, or None if the path has none."""
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
     if isinstance(document, bool) or not isinstance(document, int | float):
@@ -18,6 +18,6 @@ def number(document: Any, *path: str) -> float | None:
 
 
 def text(document: Any, name: str, default: str = "unknown") -> str:
-    """Return the string of a member, or `default` if there is none."""
+    """Return the string of a member, or `default` if the member is not a string."""
     value = document.get(name) if isinstance(document, dict) else None
     return value if isinstance(value, str) and value else default

@@ -11,12 +11,12 @@ from fleet_metrics.json_access import number, text
 # CloudWatch accepts metrics of the last two weeks and of the next two hours.
 _OLDEST_MS = 13 * 24 * 3600 * 1000
 _NEWEST_MS = 3600 * 1000
-# Each label is a metric with a price; a defective camera must not create thousands of them.
+# Each label is a billed metric, so a defective camera must not create thousands of labels.
 _MAX_LABELS = 20
 
 
 def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
-    """Yield a line for the message, and one for each label on the frame."""
+    """Yield a line for the message, and a line for each label in the frame."""
     thing = text(event, "thing")
     if isinstance(event.get("detections"), list):
         yield from _detections(event, thing, now_ms)
@@ -41,7 +41,7 @@ def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
 def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[MetricsLine]:
     at_ms = _captured_at_ms(event, now_ms)
     labels = Counter(text(detection, "label") for detection in event["detections"])
-    # Omitted detections were on the frame, too.
+    # The frame also contained the omitted detections.
     total = labels.total() + (number(event, "omitted") or 0)
     metrics = {"Detections": (float(total), "Count")}
     inference_ms = number(event, "inference_ms")
@@ -54,7 +54,7 @@ def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[Metr
 
 
 def _captured_at_ms(event: dict[str, Any], now_ms: int) -> int:
-    """Return the time of the frame, or the time of arrival if the former is not plausible.
+    """Return the time of the frame, or the time of arrival if the frame's time is not plausible.
 
     A message can wait in a camera's spool for hours.
     """

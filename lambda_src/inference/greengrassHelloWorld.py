@@ -1,4 +1,4 @@
-"""The handler's name in the DeepLens console: greengrassHelloWorld.function_handler."""
+"""The handler for the DeepLens console, which requires greengrassHelloWorld.function_handler."""
 
 from handler import lambda_handler as function_handler
 

@@ -8,7 +8,7 @@ import sys
 
 if packages := os.environ.get("DEEPLENS_PACKAGES"):
     # Packages of the runtime component precede those of the device; AWS' runtime remains first.
-    if not os.path.isdir(packages):  # noqa: PTH112 - pathlib must not be imported before the path is complete
+    if not os.path.isdir(packages):  # noqa: PTH112 - imports of pathlib must follow the path
         sys.exit(f"DEEPLENS_PACKAGES: {packages} does not exist; the runtime component installs it")
     sys.path.insert(1, packages)
 
@@ -17,7 +17,7 @@ from camera.shutdown import run_in_background
 
 
 def lambda_handler(_event: object, _context: object) -> None:
-    """Do nothing: the loop runs in threads. Greengrass requires a handler."""
+    """Do nothing, because the loop runs in threads; Greengrass requires a handler."""
 
 
 if loop := loop_from(os.environ):

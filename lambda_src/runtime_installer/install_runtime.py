@@ -1,11 +1,13 @@
 """Create the camera's Python environment from the wheels in this file's folder, without network.
 
-The runtime component runs it as its install step: `python3.12 install_runtime.py FOLDER`. The
-environment is created in the parent folder of FOLDER, and renamed when all its files are on disk
-and its packages import. So FOLDER is either complete or absent. A complete environment is not
-changed; an incomplete one, such as after a power failure, is created again.
+The runtime component runs this file as its install step: `python3.12 install_runtime.py FOLDER`.
+The environment is created in the parent folder of FOLDER. It is renamed to FOLDER when all files
+are on disk and all packages can be imported. FOLDER is therefore either complete or absent. A
+complete environment is not changed. After a power failure, for example, an incomplete environment
+is created again.
 
-It requires only the standard library. Exit codes: 0 the environment exists, 1 it cannot be created.
+The file requires only the standard library. Exit codes: 0 if the environment exists, 1 if it cannot
+be created.
 """
 
 import contextlib
@@ -29,24 +31,24 @@ _KEYS = {"python", "machine", "glibc", "installer", "installed_bytes", "imports"
 _COMPLETE = "deeplens-runtime.json"
 _PREVIOUS_ENVIRONMENTS = 1
 _SHOWN_LINES = 3
-# For the unpacking by pip, bytecode, and the blocks of the file system.
+# Includes the space for pip's unpacking, for bytecode, and for file system blocks.
 _DISK_BYTES_PER_BYTE = 1.5
 _WITHOUT_NETWORK = ("--isolated", "--no-input", "--disable-pip-version-check", "--no-cache-dir")
 
 
 class InstallError(Exception):
-    """The environment cannot be created; the message is one line."""
+    """Raised if the environment cannot be created; the message has one line."""
 
 
 def install(archive: Path, folder: Path) -> bool:
-    """Create `folder` from the unpacked archive; return false if it exists already.
+    """Create `folder` from the unpacked archive; return false if it already exists.
 
     A second process waits for the first, which may still run after its core device was killed.
 
     Raises:
         InstallError: the Python version or the machine does not match the runtime, a wheel is
-            missing or does not have the locked digest, the disk is full, or a package does not
-            import.
+            missing or does not have the locked digest, the disk is full, or a package cannot be
+            imported.
     """
     manifest = _manifest(archive)
     _check_device(manifest)
@@ -66,7 +68,7 @@ def install(archive: Path, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, after waiting for other installers; it ends with the process."""
+    """Wait for other installers, and hold a lock of the folder; it ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -125,7 +127,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _is_complete(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Return true if `folder` was created from this manifest and its interpreter runs."""
+    """Return true if `folder` was created from this manifest and its interpreter works."""
     try:
         installed = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -157,7 +159,7 @@ def _check_disk_space(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
-    # The archive contains pip, because some systems' Python does not.
+    # The archive contains pip, because Python lacks it on some systems.
     _run([sys.executable, "-m", "venv", "--without-pip", str(partial)], "python -m venv failed")
     _run(
         [
@@ -171,7 +173,7 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
         ],
         "pip cannot install the wheels",
     )
-    # Scripts contain the path of the folder before it is renamed; the camera does not use them.
+    # Scripts contain the path of the folder before it was renamed; the camera does not use them.
     for program in (partial / "bin").iterdir():
         if not program.name.startswith("python"):
             program.unlink()
@@ -185,10 +187,10 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
 
 def _runs(folder: Path, program: str) -> str | None:
     """Run a program with the folder's interpreter; return the reason of a failure, or None."""
-    # As for the camera, `-I` limits imports to the environment and the standard library.
+    # `-I` limits imports to the environment and the standard library, as for the camera.
     command = [str(folder / "bin" / "python"), "-I", "-c", program]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - above
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed command
     except OSError as error:
         return str(error.strerror)
     return _last_lines(result.stderr) or "no output" if result.returncode else None
@@ -200,7 +202,7 @@ def _run(command: list[str], failed: str) -> None:
         for name, value in os.environ.items()
         if not name.startswith(("PIP_", "PYTHON", "VIRTUAL_ENV"))
     }
-    result = subprocess.run(  # noqa: S603 - fixed commands of this file
+    result = subprocess.run(  # noqa: S603 - fixed commands
         command, capture_output=True, text=True, check=False, env=environment
     )
     if result.returncode:
@@ -212,7 +214,7 @@ def _last_lines(text: str) -> str:
 
 
 def _remove_others(folder: Path) -> None:
-    """Remove old environments, except the previous one, which a rollback needs."""
+    """Remove old environments, except the previous one, which a rollback requires."""
     others = [path for path in folder.parent.iterdir() if path != folder and path.is_dir()]
     complete = [path for path in others if (path / _COMPLETE).is_file()]
     complete.sort(key=lambda path: path.stat().st_mtime, reverse=True)
@@ -226,7 +228,7 @@ def _remove(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Install into the given folder; print the result in one line."""
+    """Install the environment into the given folder, and print the result in one line."""
     if len(arguments) != 1:
         print("usage: install_runtime.py FOLDER", file=sys.stderr)
         return 1

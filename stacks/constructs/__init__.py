@@ -1,1 +1,1 @@
-"""The domain's nouns, each one construct."""
+"""The constructs of the domain, with one module for each."""

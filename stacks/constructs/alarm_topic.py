@@ -13,7 +13,7 @@ _KEY_PENDING_WINDOW = Duration.days(7)
 
 
 class AlarmTopic(Construct):
-    """A topic to which only CloudWatch alarms of this account publish, over TLS."""
+    """A topic to which only CloudWatch alarms of this account can publish, over TLS."""
 
     def __init__(
         self, scope: Construct, id_: str, *, aws_environment: AwsEnvironment, notify: Sequence[str]
@@ -28,12 +28,13 @@ class AlarmTopic(Construct):
             "Key",
             description="Notifications of alarms",
             enable_key_rotation=True,
-            # It encrypts messages in transit through SNS; none is stored.
+            # The key encrypts only messages in transit through SNS, so no data depends on it.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=_KEY_PENDING_WINDOW,
         )
-        # CloudWatch cannot use SNS' AWS managed key. The topic's policy restricts the alarms: AWS
-        # documents no source condition for the key, and a wrong one loses alarms silently.
+        # CloudWatch cannot use SNS' AWS managed key. AWS documents no source condition for the key,
+        # and with a wrong condition, alarms are lost without an error. The topic's policy restricts
+        # the alarms instead.
         key.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 sid="AlarmsUseKey",

@@ -1,7 +1,7 @@
 """Archives of sources: the same files result in the same bytes on any machine.
 
-Entries are sorted and have no times; a zip is not compressed, because zlib's output depends on its
-version.
+Entries are sorted and contain no times. A zip is not compressed, because zlib's output depends on
+its version.
 """
 
 import gzip
@@ -22,12 +22,12 @@ LAMBDA_SOURCES = ROOT / "lambda_src"
 Members = Mapping[str, bytes]
 
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
-# Lambda runs the code as another user.
+# Lambda runs the code as another user, so all users require access.
 _MODE = 0o755
 
 
 def sources(folder: Path, *parts: str) -> dict[str, bytes]:
-    """Return files by their paths below `folder`, without the caches of Python.
+    """Return the files below `folder` by their relative paths, without Python's caches.
 
     Args:
         folder: the root of imports.
@@ -43,12 +43,12 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
 
 
 def shared(*packages: str) -> dict[str, bytes]:
-    """Return packages of lambda_src/shared, under the name by which functions import them."""
+    """Return packages of lambda_src/shared, with the paths by which functions import them."""
     return sources(LAMBDA_SOURCES, *(f"shared/{package}" for package in packages))
 
 
 def zip_archive(name: str, members: Members) -> StagedFile:
-    """Write a zip whose file name is `name`."""
+    """Write a zip with the file name `name`."""
     file = temporary_file(name)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for member, content in sorted(members.items()):
@@ -59,7 +59,7 @@ def zip_archive(name: str, members: Members) -> StagedFile:
 
 
 def tar_archive(name: str, members: Members) -> StagedFile:
-    """Write a tar, compressed with gzip, whose file name is `name`."""
+    """Write a tar with the file name `name`, compressed with gzip."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as compressed,

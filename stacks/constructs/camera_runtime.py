@@ -1,10 +1,11 @@
 """The recipe of the runtime component: the camera's Python environment, created offline.
 
-A Lambda component needs the environment before it starts, so the install step of this component
-creates it. An install step of nucleus lite has 300 s, which a small device may exceed: there, the
-component only contains the archive, and the camera creates the environment at its first start.
+A Lambda component requires the environment before it starts, so the install step of the runtime
+component creates it. Nucleus lite limits an install step to 300 s, which a small device may exceed.
+There, the component only contains the archive, and the camera creates the environment at its first
+start.
 
-The folder of the environment has the same name on each architecture: it is derived from the pins.
+The folder of the environment has the same name on each architecture, derived from the pins.
 """
 
 import hashlib
@@ -18,15 +19,15 @@ from deeplens.config import RUNTIME_PYTHON
 INSTALLER = "install_runtime.py"
 
 _NAME_CHARACTERS = 16
-# An Atom with an SD card takes minutes. The timeout exceeds a deployment's wait, so that a slow
-# device finishes after the deployment instead of failing.
+# An Atom with an SD card takes minutes. The timeout exceeds the wait of a deployment, so that a
+# slow device finishes after the deployment instead of failing.
 _INSTALL_TIMEOUT_SECONDS = 1800
 _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 
 
 @dataclass(frozen=True)
 class RuntimeFolder:
-    """The folders of the runtime on a device, in recipe variables."""
+    """The folders of the runtime on a device, with recipe variables."""
 
     component: str
     name: str
@@ -39,19 +40,19 @@ class RuntimeFolder:
     def archive(self, version: str) -> str:
         """Return the folder of the unpacked archive, for the recipe of another component.
 
-        Both nuclei unpack below this path, but lite has no variables of other components.
+        Both nuclei unpack below this path, but nucleus lite has no variables of other components.
         """
         root = "{kernel:rootPath}/packages/artifacts-unarchived"
         return f"{root}/{self.component}/{version}/runtime"
 
     @property
     def packages(self) -> str:
-        """The folder of the packages, for the environment variables of a Lambda component."""
+        """The folder of Python packages, for the environment variables of a Lambda component."""
         return f"{{{self.component}:work:path}}/{self.name}/{_SITE_PACKAGES}"
 
 
 def runtime_folder(component: str, digests: Mapping[str, str]) -> RuntimeFolder:
-    """Return the folder of the environment; `digests` contains the archives' by architecture."""
+    """Return the folder of the environment; `digests` are the archives' by architecture."""
     content = json.dumps(dict(digests), sort_keys=True)
     name = hashlib.sha256(content.encode()).hexdigest()[:_NAME_CHARACTERS]
     return RuntimeFolder(component, name)
@@ -62,12 +63,12 @@ def runtime_recipe(
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
-    A device of another architecture has no manifest, and rejects the deployment.
+    The recipe has no manifest for other architectures, whose devices reject the deployment.
 
     Args:
         folder: the folder of the environment.
         uris: the URIs of the archives by architecture.
-        installs: True if the install step creates the environment, False if the camera does.
+        installs: True if the install step creates the environment, False if the camera creates it.
     """
     install: str | dict[str, Any] = "true"
     if installs:
@@ -92,7 +93,7 @@ def runtime_recipe(
                         "Permission": {"Read": "ALL"},
                     }
                 ],
-                # Nucleus lite waits for the service of `run`.
+                # Nucleus lite waits for the service that `run` defines.
                 "Lifecycle": {"install": install, "run": "true"},
             }
             for architecture, uri in sorted(uris.items())

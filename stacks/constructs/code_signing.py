@@ -5,7 +5,7 @@ from constructs import IConstruct
 
 
 def enforce_code_signing(stage: Stage, profile_version: str) -> None:
-    """Make Lambda reject unsigned code and layers of every function of a stage."""
+    """Enforce signatures for the code and the layers of every function in a stage."""
     stacks = [node for node in stage.node.find_all() if isinstance(node, Stack)]
     for stack in stacks:
         functions = _functions(stack)

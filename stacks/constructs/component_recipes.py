@@ -1,9 +1,9 @@
-"""Recipes of the model and of the generic inference component; settings of the camera's loop.
+"""Recipes of the model and of the generic inference component, and settings of the camera's loop.
 
-Nucleus lite accepts generic components only, and reads recipes strictly: keys are case-sensitive,
-a `runtime` is required in the platform, and there are no variables of other components. Its
-dependencies would restart components that did not fail. The generic component therefore contains
-the model as an artifact and has no dependencies, and its recipe works on both nuclei.
+Nucleus lite accepts only generic components, and parses recipes strictly. Keys are case-sensitive,
+the platform requires a `runtime`, and variables of other components do not exist. Dependencies
+would restart components that did not fail. The generic component therefore contains the model as an
+artifact and has no dependencies, and its recipe works on both nuclei.
 
 Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 """
@@ -32,10 +32,10 @@ def function_settings(
     Args:
         settings: the settings of the environment.
         archive: path of the model's zip on the device; may contain recipe variables.
-        directory: path of its unpacked content.
-        digest: the model's SHA-256.
-        trust: the keys with which the camera verifies the signer; empty without signing.
-        packages: folder of the runtime component's packages; None if the device has its own.
+        directory: path of the zip's unpacked content.
+        digest: the SHA-256 of the zip.
+        trust: variables with the keys that verify the signer; empty without signing.
+        packages: folder of the runtime component's packages; None if the device provides them.
     """
     variables = {
         "DEEPLENS_MODEL_ARTIFACT": archive,
@@ -65,7 +65,7 @@ def linux_process(settings: InferenceConfig) -> dict[str, Any]:
     """Return the process parameters of the Lambda component, as the API defines them."""
     process: dict[str, Any] = {"isolationMode": settings.isolation_mode}
     if settings.isolation_mode == "GreengrassContainer":
-        # No engine starts within the default of 16 MiB.
+        # The default of 16 MiB is too small for any engine.
         process["containerParams"] = {"memorySizeInKB": _CONTAINER_KB, "mountROSysfs": True}
         if settings.camera.startswith(_V4L2):
             device = {"path": settings.camera.removeprefix(_V4L2), "permission": "rw"}
@@ -86,16 +86,16 @@ def generic_recipe(
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
-    The loop starts from the function's zip; the model is another artifact.
+    The function's zip starts the loop; the model is another artifact.
 
     Args:
         name: the component's name.
         model_uri: URI of the model's artifact.
-        model_digest: its SHA-256.
+        model_digest: the SHA-256 of the model's artifact.
         function_uri: URI of the function's sources.
         settings: the settings of the environment.
-        statement: the signed statement of the model, if it has one.
-        trust: the keys with which the camera verifies the signer; empty without signing.
+        statement: the signed statement of the model, or None.
+        trust: variables with the keys that verify the signer; empty without signing.
         runtime: folders of the runtime's archive and of the environment that the camera creates
             from it; None if the device's Python has the packages.
     """
@@ -138,7 +138,7 @@ def generic_recipe(
 
 
 def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, Any]]:
-    """Return the signed statement as a list of artifacts, which is empty without a statement."""
+    """Return a list with the signed statement as an artifact; the list is empty without it."""
     if statement is None:
         return []
     return [{"Uri": statement.uri, "Unarchive": "NONE", "Permission": {"Read": "ALL"}}]
@@ -147,13 +147,13 @@ def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, A
 def model_recipe(
     *, name: str, artifact: ModelArtifact, uri: str, statement: PublishedStatement | None
 ) -> dict[str, Any]:
-    """Return the recipe without its version; its description contains the model's own version.
+    """Return the recipe without its version; its description contains the model's version.
 
     Args:
         name: the component's name.
         artifact: the pinned artifact.
         uri: URI of the artifact in the bucket.
-        statement: the signed statement of the model, if it has one.
+        statement: the signed statement of the model, or None.
     """
     return {
         "RecipeFormatVersion": "2020-01-25",
@@ -169,7 +169,8 @@ def model_recipe(
                     {"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}},
                     *statement_artifact(statement),
                 ],
-                # Nucleus lite waits for the service of `run` before a deployment succeeds.
+                # Nucleus lite waits for the service that `run` defines before a deployment
+                # succeeds.
                 "Lifecycle": {"install": "true", "run": "true"},
             }
         ],

@@ -61,5 +61,5 @@ class CustomResourceHandler(Construct):
             no_queue="CloudFormation waits for its answer and fails the stack without one; nobody "
             "would read a queue",
         )
-        # The provider of a custom resource.
+        # A template refers to the custom resource's function by this ARN.
         self.service_token = function.function_arn

@@ -15,14 +15,14 @@ from stacks.constructs.iam import Statement
 from stacks.constructs.release_stack import describe_own_stack, release_stack_arn
 from stacks.recipes import LONGEST_VERSION, check_job_document
 
-# The limit of Lambda; the wait for the devices ends before it.
+# The maximum of Lambda; the wait for the devices ends earlier.
 _HANDLER_TIMEOUT = Duration.seconds(900)
-# Limit of AWS IoT for names of thing groups.
+# AWS IoT limits the length of thing group names.
 _LONGEST_GROUP_NAME = 128
 
 
 class DeepLensProject(Construct):
-    """Deploys the complete, pinned component set, and waits until the devices report it."""
+    """The deployment of a complete, pinned component set, which waits for devices' reports."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class DeepLensProject(Construct):
         )
         is_classic = environment.fleet.core_runtime == "classic"
         components = _core_components(environment.component) if is_classic else {}
-        # A device keeps its configuration unless a deployment resets it. Each release starts
-        # with its own defaults, so that v1 → v2 → v1 restores the configuration of v1.
+        # A device retains its configuration unless a deployment resets it. Each release starts with
+        # its own defaults, so that a return from v2 to v1 restores the configuration of v1.
         components[model.name] = {
             "componentVersion": model.version,
             **_configuration({}, reset=True),
@@ -100,7 +100,7 @@ class DeepLensProject(Construct):
             target_arn=wave if has_waves else target_arn,
             parent_target_arn=target_arn if has_waves else None,
             components={
-                # The version of the function is not known before the deployment.
+                # The version of the function is unknown before the deployment.
                 name: {**component, "componentVersion": LONGEST_VERSION}
                 for name, component in components.items()
             },
@@ -108,7 +108,7 @@ class DeepLensProject(Construct):
         )
 
     def _statements(self, thing_group: str, rollout: RolloutConfig) -> list[Statement]:
-        """Permissions to deploy to one thing group and its waves, and to query their devices.
+        """Return permissions to deploy to a thing group and its waves, and to query devices.
 
         Source: Service Authorization Reference, AWS IoT Greengrass V2, with the dependent actions.
         """
@@ -120,8 +120,9 @@ class DeepLensProject(Construct):
         ]
         targets.append(self._aws_environment.arn("iot", f"thinggroup/{waves}"))
         return [
-            # IAM evaluates this action on "*", because a deployment has no ARN before it exists.
-            # The tags bind it to this stack, and the right to create a job binds it to the fleet.
+            # IAM evaluates this action on "*", because a deployment has no ARN before its creation.
+            # The tags restrict it to this stack, and the permission to create a job restricts it to
+            # the fleet.
             Statement(
                 sid="CreateDeployments",
                 actions=["greengrass:CreateDeployment"],
@@ -133,7 +134,7 @@ class DeepLensProject(Construct):
                         )
                     },
                     "ForAllValues:StringLike": {"aws:TagKeys": "deeplens:*"},
-                    # Without tags in the request, "ForAllValues" is true.
+                    # If the request has no tags, "ForAllValues" is true.
                     "Null": {"aws:TagKeys": "false"},
                 },
             ),
@@ -147,7 +148,7 @@ class DeepLensProject(Construct):
                 ],
                 resources=[self._aws_environment.arn("greengrass", "deployments:*")],
             ),
-            # These two actions support no resources.
+            # These two actions do not support resource-level permissions.
             Statement(
                 sid="ListDeploymentsAndCoreDevices",
                 actions=["greengrass:ListCoreDevices", "greengrass:ListDeployments"],
@@ -184,7 +185,7 @@ class DeepLensProject(Construct):
                 ],
                 without_call=_by_greengrass("ListEffectiveDeployments"),
             ),
-            # All groups: a device can be a member of several.
+            # All groups are permitted, because a device can be a member of several groups.
             Statement(
                 sid="DescribeThingsAndGroups",
                 actions=["iot:DescribeThing", "iot:DescribeThingGroup"],
@@ -214,7 +215,8 @@ class DeepLensProject(Construct):
                     self._aws_environment.arn("iot", f"thinggroup/{waves}"),
                     self._aws_environment.arn("iot", "thing/*"),
                 ],
-                # Also required without waves, to delete those of an earlier release.
+                # A release without waves also requires this, to delete the groups of an earlier
+                # release.
                 without_call="only a release with waves by percentage creates and deletes groups",
             ),
             describe_own_stack(self, self._aws_environment),
@@ -232,7 +234,7 @@ def deployment_name(project_name: str) -> str:
 
 
 def wave_group_name(environment: str, wave: int | str) -> str:
-    """Return the prefix of the names of the thing groups that the handler creates for a wave.
+    """Return the name prefix of the thing groups that the handler creates for a wave.
 
     The handler appends the fleet's group. The prefix contains the environment, so the handler
     also has permissions for the groups of a renamed fleet.
@@ -260,7 +262,8 @@ def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
         name: {"componentVersion": version}
         for name, version in sorted(versions_to_pin(component).items())
     }
-    # Resolves the thing name in a component's access control.
+    # With this setting, the nucleus replaces the variable of the thing name in access control
+    # policies.
     components["aws.greengrass.Nucleus"] |= _configuration(
         {"interpolateComponentConfiguration": True}
     )
@@ -270,7 +273,7 @@ def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
 def _access_control(component: str, topic: str) -> dict[str, Any]:
     """Return the function's IPC permissions, which a Lambda component's recipe cannot contain.
 
-    The camera reads settings from its shadow: once (`get`), then each difference (`delta`).
+    The camera reads its shadow's settings once (`get`), and then each difference (`delta`).
     """
     shadow = "$aws/things/{iot:thingName}/shadow/name/deeplens"
     return {
@@ -296,7 +299,7 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
 
 
 def _configuration(merge: dict[str, Any], *, reset: bool = False) -> dict[str, Any]:
-    """Return a configuration update that resets to the defaults first if `reset` is True."""
+    """Return a configuration update; if `reset` is True, it first restores the defaults."""
     update: dict[str, Any] = {"reset": [""]} if reset else {}
     if merge:
         update["merge"] = json.dumps(merge, sort_keys=True)

@@ -1,7 +1,8 @@
 """The five roles with DeepLens' fixed names, for accounts that still use them.
 
-AWS' own policies for them (`AWSLambdaFullAccess`, `AmazonSageMakerFullAccess`, every bucket that
-starts with `deeplens`) are not used. Each role has only the permissions that it needs.
+AWS' policies for these roles (`AWSLambdaFullAccess`, `AmazonSageMakerFullAccess`, and access to
+every bucket that starts with `deeplens`) are not used. Each role has only the permissions that it
+requires.
 
 Source: AWS DeepLens Developer Guide, "IAM roles required by AWS DeepLens".
 """
@@ -24,7 +25,7 @@ _BY_OTHERS = "software of the account that still uses these roles; the project a
 
 
 class DeepLensRoles(Construct):
-    """The roles of one account."""
+    """The five roles of one account."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class DeepLensRoles(Construct):
     def _role(
         self, name: str, services: Sequence[str], statements: Sequence[Statement]
     ) -> aws_iam.Role:
-        """Create a role for services; without services, for principals of the account."""
+        """Create a role for services, or for principals of the account if `services` is empty."""
         principals: list[aws_iam.IPrincipal] = [
             service_principal(f"{service}.amazonaws.com", account=self._account)
             for service in services

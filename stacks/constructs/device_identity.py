@@ -6,7 +6,7 @@ from constructs import Construct
 from deeplens.config import AwsEnvironment, EnvironmentConfig
 from stacks.constructs.service_role import service_principal
 
-# The maximum for a role alias without a longer session duration of the role.
+# The maximum for a role alias, unless the role has a longer session duration.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
 _THING = "${iot:Connection.Thing.ThingName}"
 
@@ -17,7 +17,7 @@ class TokenExchange(Construct):
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
         aws_environment = environment.aws_environment
-        # A fixed name, because the role trusts this alias and the alias refers to the role.
+        # The name is fixed, because the role trusts this alias and the alias refers to the role.
         self.alias_name = f"deeplens-{environment.name}-token-exchange"
         self.alias_arn = aws_environment.arn("iot", f"rolealias/{self.alias_name}")
         self.role = aws_iam.Role(
@@ -43,7 +43,7 @@ class CoreDevicePolicy(Construct):
     """The IoT policy for the certificates of an environment's core devices.
 
     Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
-    minimal policy, narrowed to the thing of the certificate. Certificates are attached to their
+    minimal policy, limited to the thing of the certificate. Each certificate is attached to its
     thing exclusively (`deeplens fleet provision`), so the variable has a value for each client id.
     """
 
@@ -67,7 +67,7 @@ class CoreDevicePolicy(Construct):
         document = {
             "Version": "2012-10-17",
             "Statement": [
-                # With over 50 subscriptions, it also connects as `thing#2`, `thing#3`.
+                # With more than 50 subscriptions, the core also connects as `thing#2`, `thing#3`.
                 self._allow(
                     "iot:Connect",
                     [

@@ -1,4 +1,4 @@
-"""Alarms of an endpoint: its failures, failures of its models, and latency."""
+"""Alarms of an endpoint: its failures, failures of its models, and its latency."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from deeplens.config import HostingConfig
 
 _MINUTE = Duration.minutes(1)
 _MICROSECONDS_PER_MS = 1000
-# Data points to alarm, and evaluation periods: a single slow minute causes no alarm.
+# Data points to alarm, and evaluation periods. A single slow minute starts no alarm.
 _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class EndpointAlarms(Construct):
-    """Three alarms for each variant; each notifies the topic and rolls back a new version."""
+    """Three alarms for each variant, which notify the topic and roll back a new version."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class EndpointAlarms(Construct):
 
     @property
     def names(self) -> Sequence[str]:
-        """The alarms' names."""
+        """The names of the alarms."""
         return [alarm.alarm_name for alarm in self._alarms]
 
     def _metric(self, name: str, variant: str, statistic: str) -> aws_cloudwatch.Metric:
@@ -76,7 +76,7 @@ class EndpointAlarms(Construct):
             metric=metric,
             threshold=threshold,
             comparison_operator=aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            # Missing data means that there were no requests.
+            # Without requests, the metrics have no data.
             treat_missing_data=aws_cloudwatch.TreatMissingData.NOT_BREACHING,
             evaluation_periods=_WATCHED_MINUTES,
             datapoints_to_alarm=_BAD_MINUTES,

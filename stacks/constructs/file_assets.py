@@ -43,7 +43,8 @@ class StackFiles:
         if not staged.exists():
             _link(file.path, staged)
         location = self._synthesizer.add_file_asset(
-            # CDK appends the last suffix to the key, and SageMaker requires both of `.tar.gz`.
+            # CDK appends only the last suffix to the key, but SageMaker requires both suffixes of
+            # `.tar.gz`.
             source_hash=Path(name).stem,
             # With a relative path, the assembly can be moved to another machine.
             file_name=os.path.relpath(staged, self._manifests),
@@ -54,7 +55,7 @@ class StackFiles:
 
 
 def _link(file: Path, staged: Path) -> None:
-    """Create a hard link for all environments; on another file system, one copy."""
+    """Create a hard link to a file, or a copy if the file is on another file system."""
     try:
         os.link(file, staged)
     except OSError:

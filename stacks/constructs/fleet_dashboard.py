@@ -12,7 +12,7 @@ _HALF, _WHOLE = 12, 24
 
 
 class FleetDashboard(Construct):
-    """Frame rates, latency, detections per label, reporting devices, releases and errors."""
+    """A dashboard of frame rates, latency, labels, reporting devices, releases and errors."""
 
     def __init__(
         self, scope: Construct, id_: str, *, environment: str, log_group: aws_logs.ILogGroup
@@ -95,7 +95,7 @@ class FleetDashboard(Construct):
     def _search(
         self, title: str, dimensions: str, name: str, statistic: str
     ) -> aws_cloudwatch.GraphWidget:
-        """Return a graph with a line for each thing or label, also for those added later."""
+        """Return a graph with a line for each thing or label, including future ones."""
         search = (
             f'{{{NAMESPACE},{dimensions}}} MetricName="{name}" Environment="{self._environment}"'
         )

@@ -1,4 +1,4 @@
-"""Metrics and logs of the fleet: IoT rules, Greengrass events, and the function behind them."""
+"""Metrics and logs of the fleet: IoT rules, Greengrass events, and their function."""
 
 from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs, aws_sqs
 from constructs import Construct
@@ -39,13 +39,15 @@ class FleetMetrics(Construct):
             ServiceLog(self, "Undelivered", retention_days=retention_days)
         )
 
-        # Selected members only: a message cannot claim that another thing sent it.
+        # Only these members are selected, so that a message cannot contain the name of another
+        # thing.
         self._rule(
             "messages",
             select=f"{_MESSAGE_MEMBERS}, {_thing(environment)}",
             topic_filter=environment.inference.topic_filter,
         )
-        # Shadow topics contain all environments of the account; the function's ARN identifies one.
+        # Shadow topics contain all environments of the account; the function's ARN identifies one
+        # environment.
         mine = f"function:{function_name(environment.name)}:"
         self._rule(
             "heartbeats",
@@ -56,7 +58,8 @@ class FleetMetrics(Construct):
         self.undelivered_events = self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
-        # GetDeployment would need permissions on jobs, things and shadows; tags need only this one.
+        # GetDeployment would require permissions on jobs, things and shadows. ListTagsForResource
+        # requires no other permission.
         read_deployments = Statement(
             sid="ReadOwnersOfDeployments",
             actions=["greengrass:ListTagsForResource"],
@@ -100,14 +103,14 @@ class FleetMetrics(Construct):
         return function
 
     def _rule(self, name: str, *, select: str, topic_filter: str, where: str = "") -> None:
-        """Pass selected messages to the function; undelivered ones are logged."""
-        sql = f"SELECT {select} FROM '{topic_filter}'"  # noqa: S608 - no quote is in a topic
+        """Create a rule that passes messages to the function and logs undelivered messages."""
+        sql = f"SELECT {select} FROM '{topic_filter}'"  # noqa: S608 - topics contain no quotes
         if where:
             sql += f" WHERE {where}"
         rule = aws_iot.CfnTopicRule(
             self,
             name.capitalize(),
-            # A fixed name, because the role for undelivered messages trusts only these rules.
+            # The name is fixed, because the role for undelivered messages trusts only these rules.
             rule_name=self._rule_name(name),
             topic_rule_payload=aws_iot.CfnTopicRule.TopicRulePayloadProperty(
                 description=f"DeepLens {self._environment}: {name} to metrics and logs",
@@ -159,12 +162,10 @@ class FleetMetrics(Construct):
         )
 
     def _listen_to_deployments(self) -> aws_sqs.IQueue:
-        """Count deployments that failed on a device or that it rejected, at any time.
-
-        Returns the queue of events that EventBridge could not deliver.
+        """Count deployments that a device failed or rejected, at any time.
 
         A device that was offline during the deployment installs the release later, when no handler
-        waits.
+        waits for it. The result is the queue of events that EventBridge could not deliver.
         """
         undelivered = UndeliveredEvents(self, "UndeliveredEvents")
         rule = aws_events.CfnRule(
@@ -191,7 +192,7 @@ class FleetMetrics(Construct):
         return undelivered.queue
 
     def _permit(self, id_: str, service: str, source_arn: str) -> None:
-        """Allow a rule of a service to call the function; its ARN contains the account."""
+        """Allow a rule of a service to call the function; the rule's ARN contains the account."""
         aws_lambda.CfnPermission(
             self,
             id_,
@@ -203,6 +204,9 @@ class FleetMetrics(Construct):
 
 
 def _thing(environment: EnvironmentConfig) -> str:
-    """Return the SQL for the thing: its topic level if it has one, which the policy restricts."""
+    """Return the SQL for the thing: its topic level, or the message's member `thing`.
+
+    The device policy restricts the topic level.
+    """
     levels = environment.inference.topic.split("/")
     return f"topic({levels.index('{thing}') + 1}) AS thing" if "{thing}" in levels else "thing"

@@ -1,4 +1,4 @@
-"""Greengrass components with versions derived from their content."""
+"""Greengrass components whose versions are derived from their contents."""
 
 import hashlib
 import json
@@ -36,18 +36,18 @@ _CALL_TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Component:
-    """One component version, and the resource that provides it."""
+    """A component version, and the resource that creates it."""
 
     name: str
     version: str
     resource: CustomResource
-    # The value that the heartbeat of a camera with this component contains.
+    # The value by which a heartbeat identifies this component.
     identity: str
 
 
 @dataclass(frozen=True)
 class CameraRuntime:
-    """The runtime component, and the folder of its environment on a device."""
+    """The runtime component, and the folders of its environment on a device."""
 
     component: Component
     folder: RuntimeFolder
@@ -59,7 +59,7 @@ class CameraRuntime:
 
 
 class GreengrassComponents(Construct):
-    """The components of one environment, and the handler that provides their versions."""
+    """The components of one environment, and the handler that creates their versions."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -79,7 +79,7 @@ class GreengrassComponents(Construct):
         self.handler_role = self._handler.role
 
     def add_model(self, artifact: ModelArtifact, *, published: PublishedArtifact) -> Component:
-        """Provide the artifact as a component that other components may read."""
+        """Add the artifact as a component that other components can read."""
         name = f"{self._prefix}.model.{artifact.name}"
         recipe = model_recipe(
             name=name, artifact=artifact, uri=published.uri, statement=published.statement
@@ -107,7 +107,7 @@ class GreengrassComponents(Construct):
         *,
         installs: bool,
     ) -> CameraRuntime:
-        """Provide the pinned Python environment.
+        """Add the pinned Python environment as a component.
 
         Args:
             archives: the archives by architecture.
@@ -123,7 +123,7 @@ class GreengrassComponents(Construct):
         )
         content = _digest(recipe)
         version = component_version(1, content)
-        # Only the classic nucleus has Lambda components, and time for this install step.
+        # Only the classic nucleus supports Lambda components and such a long install step.
         check_recipe({**recipe, "ComponentVersion": version}, for_lite=not installs)
         resource = self._provide(
             "Runtime",
@@ -147,7 +147,7 @@ class GreengrassComponents(Construct):
         trust: dict[str, str],
         runtime: CameraRuntime | None,
     ) -> Component:
-        """Provide the function's published version as a Lambda component that reads `model`."""
+        """Add the function's published version as a Lambda component that reads `model`."""
         name = self._inference
         parameters = {
             "componentName": name,
@@ -204,9 +204,10 @@ class GreengrassComponents(Construct):
         trust: dict[str, str],
         runtime: CameraRuntime | None,
     ) -> Component:
-        """Provide the same function as a generic component, for either nucleus.
+        """Add the same function as a generic component, for either nucleus.
 
-        Its version and the identity in its heartbeat are those of the published function.
+        The component's version and the identity in its heartbeat are those of the published
+        function.
         """
         name = self._inference
         recipe = generic_recipe(
@@ -247,7 +248,7 @@ class GreengrassComponents(Construct):
         return Component(name, version, resource, function.version_arn)
 
     def _statements(self, function: str) -> list[Statement]:
-        """Return permissions to provide this environment's components only."""
+        """Return permissions to create only this environment's components."""
         return [
             Statement(
                 sid="ProvideOwnComponents",
@@ -259,7 +260,8 @@ class GreengrassComponents(Construct):
                 ],
                 resources=[self._aws_environment.arn("greengrass", f"components:{self._prefix}.*")],
             ),
-            # With and without a qualifier: it is not documented which ARN Greengrass uses.
+            # The documentation does not state if Greengrass uses the ARN with or without a
+            # qualifier.
             Statement(
                 sid="ReadPublishedVersions",
                 actions=["lambda:GetFunction"],
@@ -280,7 +282,7 @@ class GreengrassComponents(Construct):
         *,
         needs: Sequence[CustomResource],
     ) -> CustomResource:
-        """Create the resource, which depends on all permissions of the handler."""
+        """Create the custom resource, which depends on all permissions of the handler."""
         arn = self._aws_environment.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,
@@ -294,12 +296,12 @@ class GreengrassComponents(Construct):
 
 
 def _dependencies(model: Component, runtime: CameraRuntime | None) -> list[Component]:
-    """Return the components that the inference component needs."""
+    """Return the components that the inference component requires."""
     return [model, runtime.component] if runtime else [model]
 
 
 def _digests(*published: PublishedArtifact) -> dict[str, str]:
-    """Return the SHA-256 of each file of a component, by its URI."""
+    """Return the SHA-256 of each file of a component, by URI."""
     digests = {artifact.uri: artifact.digest for artifact in published}
     statements = [artifact.statement for artifact in published if artifact.statement]
     return digests | {statement.uri: statement.digest for statement in statements}

@@ -18,7 +18,7 @@ from stacks.constructs.training_code import ENTRY_POINT
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-# Output of model_tools.samples.headpose.sagemaker.
+# The regular expression matches the output of model_tools.samples.headpose.sagemaker.
 _ACCURACY = {"Name": "accuracy", "Regex": r"accuracy=([0-9.]+)"}
 _VERIFY = (
     "set -e; mkdir -p /tmp/code; tar -xzf {code}/* -C /tmp/code; cd /tmp/code; "
@@ -29,7 +29,7 @@ _VERIFY = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The URLs, ARNs and images that the definition refers to."""
+    """The URLs, ARNs and container images to which the definition refers."""
 
     job_prefix: str
     bucket_uri: str
@@ -69,7 +69,7 @@ def _train(
 ) -> Step:
     artifacts = f"{around.bucket_uri}/headpose/TFartifacts"
     arguments: dict[str, Any] = {
-        # A prefix: SageMaker appends the id of the execution.
+        # This is a prefix, to which SageMaker appends the id of the execution.
         "TrainingJobName": f"{around.job_prefix}headpose-train",
         "AlgorithmSpecification": {
             "TrainingImage": around.training_image.uri,
@@ -200,7 +200,7 @@ def _register(training: TrainingConfig, around: Surroundings, train: Step) -> St
 
 
 def _fail(values: list[Any]) -> Step:
-    """Return a step that fails with the measured and the required values."""
+    """Return a step that fails and reports the measured and the required values."""
     reached, accuracy, differs, difference = values
     words = [
         "The model is not registered: accuracy", reached, "where at least", accuracy,

@@ -11,7 +11,7 @@ from stacks.constructs.scanner_suppressions import suppress_checkov
 
 
 class HostedModel(Construct):
-    """An immutable model: another archive or image replaces it by a new one."""
+    """An immutable model, which is replaced if its archive or its image changes."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class HostedModel(Construct):
                 else None
             ),
         )
-        # The container needs the permissions, not only the role, when it starts.
+        # When the container starts, it requires the permissions in addition to the role.
         self.model.node.add_dependency(role)
         if not network_isolation:
             suppress_checkov(

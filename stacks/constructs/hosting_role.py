@@ -12,7 +12,7 @@ from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_st
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
-# Names that SageMaker uses for containers' logs and instances' metrics.
+# SageMaker uses these names for the logs of containers and the metrics of instances.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"
 _METRICS = "/aws/sagemaker/Endpoints"
 
@@ -32,7 +32,7 @@ class HostingRole(Construct):
         subnets: Sequence[str],
         security_groups: Sequence[str],
     ) -> None:
-        """Create the role; `archives` contains the ARNs of objects."""
+        """Create the role; `archives` contains the ARNs of S3 objects."""
         super().__init__(scope, id_)
         statements = [
             Statement(sid="ReadModels", actions=["s3:GetObject"], resources=sorted(set(archives))),
@@ -65,7 +65,7 @@ class HostingRole(Construct):
 def _network(
     aws_environment: AwsEnvironment, subnets: Sequence[str], security_groups: Sequence[str]
 ) -> list[Statement]:
-    """Return permissions for network interfaces, as SageMaker's documentation lists them."""
+    """Return the permissions for network interfaces that SageMaker's documentation lists."""
     ec2 = {
         kind: aws_environment.arn("ec2", f"{kind}/")
         for kind in ("network-interface", "security-group", "subnet")

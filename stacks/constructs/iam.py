@@ -1,4 +1,4 @@
-"""IAM policies as plain data, because each value that is read back from CDK costs a jsii call."""
+"""IAM policies as plain data, because reading values back from CDK requires slow jsii calls."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import cast
 from aws_cdk import CfnResource, PermissionsBoundary, aws_iam
 from constructs import Construct
 
-# Key of a policy's metadata: the reasons for grants without calls, by statement.
+# Key of a policy's metadata, which contains the reasons for unused grants by statement.
 WITHOUT_CALL = "deeplens:GrantsWithoutCall"
 
 
@@ -18,10 +18,10 @@ class Statement:
     Attributes:
         sid: the statement's unique name in its policy.
         actions: names in the form `service:Action`.
-        resources: ARNs; `*` for actions that support no resources.
+        resources: ARNs; `*` for actions without resource-level permissions.
         conditions: values by operator and condition key.
         without_call: the reason for a grant that the project's own code may never use. Templates
-            contain it as metadata of the policy, by `sid`.
+            contain the reason as metadata of the policy, by `sid`.
     """
 
     sid: str

@@ -1,4 +1,4 @@
-"""Settings shared by all Lambda functions, read once because each jsii call is expensive."""
+"""Settings that all Lambda functions share, read once because each jsii call is slow."""
 
 from aws_cdk import aws_lambda
 

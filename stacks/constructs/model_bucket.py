@@ -1,4 +1,4 @@
-"""The deeplens-named bucket, and the custom resource that publishes artifacts to it."""
+"""The bucket with the deeplens prefix, and the custom resource that copies artifacts to it."""
 
 from dataclasses import dataclass, replace
 
@@ -27,9 +27,9 @@ from stacks.constructs.signature_verification import (
 )
 
 COMPONENTS_PREFIX = "components"
-# Training data and sources of models, whose noncurrent versions expire.
+# These prefixes contain training data and sources of models; their noncurrent versions expire.
 WORK_PREFIXES = ("datasets", "headpose")
-# The four folders of the head-pose project, as its guide names them.
+# The four folders in the guide of the head-pose project.
 HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
 _PUBLISH_TIMEOUT = Duration.minutes(10)
@@ -47,7 +47,7 @@ _NAMED_BY_DIGEST = (
 
 @dataclass(frozen=True)
 class PublishedArtifact:
-    """The URI from which cameras download an artifact, its SHA-256, and its custom resource."""
+    """The URI of an artifact for cameras, its SHA-256, and its custom resource."""
 
     uri: str
     digest: str
@@ -57,7 +57,7 @@ class PublishedArtifact:
 
 
 class ModelBucket(Construct):
-    """A private, encrypted, retained bucket; only the publisher writes to `components/`."""
+    """A private, encrypted, retained bucket; only the publisher can write to `components/`."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -98,19 +98,19 @@ class ModelBucket(Construct):
             server_access_logs_prefix="models/",
             removal_policy=RETAINED,
         )
-        # A literal name, so that templates contain complete addresses for reviewers.
+        # The name is a literal, so that templates contain complete addresses for reviewers.
         self.bucket_arn = self._aws_environment.s3_arn(self.bucket_name)
         self._components_arn = self._aws_environment.s3_arn(
             self.bucket_name, f"{COMPONENTS_PREFIX}/*"
         )
-        # A reference, so that published artifacts depend on the bucket.
+        # The name is a reference, so that published artifacts depend on the bucket.
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
         retain_policy_of(self.bucket)
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
-        """Upload the artifact with the deployment of the files' stack, and copy it to its key."""
+        """Upload the artifact when the stack of `files` is deployed, and copy it to its key."""
         expected = verification_properties(artifact, self._signing)
         statement = None
         if placed := statement_key(artifact):
@@ -147,7 +147,7 @@ class ModelBucket(Construct):
         description: str,
         expected: dict[str, str] | None = None,
     ) -> PublishedArtifact:
-        """Upload a file that components need; `key` is relative to `components/`.
+        """Upload a file that components require; `key` is relative to `components/`.
 
         If `expected` is given, the signature is verified before the file is copied.
         """
@@ -172,7 +172,8 @@ class ModelBucket(Construct):
     def grant_download(self, role: aws_iam.Role, *, without_call: str = "") -> None:
         """Grant a role read access to `components/` of this bucket only.
 
-        `without_call` is the reason if the project's own code never reads with this role.
+        If the project's own code never reads with this role, `without_call` contains the reason for
+        the grant.
         """
         statements = [
             Statement(
@@ -259,7 +260,8 @@ class ModelBucket(Construct):
                     actions=["s3:GetObject", "s3:PutObject"],
                     resources=[self._components_arn],
                 ),
-                # Without these two actions, S3 returns "forbidden" for an absent object.
+                # Without these two actions, S3 responds with status 403 instead of 404 for an
+                # absent object.
                 Statement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
@@ -292,7 +294,7 @@ class ModelBucket(Construct):
         )
 
     def _write_components_once(self) -> None:
-        """Deny writes to `components/` except by the publisher, and deny all deletions there."""
+        """Deny all deletions in `components/`, and deny writes there except by the publisher."""
         self._deny(
             "OnlyThePublisherWritesComponents",
             ["s3:PutObject"],
@@ -303,7 +305,7 @@ class ModelBucket(Construct):
             [
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
-                # Otherwise, Object Lock in governance mode could be bypassed.
+                # This denial prevents a bypass of Object Lock in governance mode.
                 "s3:BypassGovernanceRetention",
             ],
         )
@@ -324,7 +326,7 @@ class ModelBucket(Construct):
 
 
 def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
-    """Return lifecycle rules with prefixes, so that none applies to `components/`."""
+    """Return lifecycle rules with prefixes, so that no rule applies to `components/`."""
     noncurrent_version_expiration = Duration.days(noncurrent_version_days)
     return [
         aws_s3.LifecycleRule(

@@ -1,4 +1,4 @@
-"""A SageMaker endpoint: variants, scaling, log group, and the key of its volumes."""
+"""A SageMaker endpoint with its variants, scaling, log group, and volume key."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from stacks.constructs.endpoint_alarms import EndpointAlarms
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.service_role import ServiceLog
 
-# The maximum time that SageMaker waits for a new fleet before it rolls back.
+# The maximum time that SageMaker waits for new instances before it rolls back.
 _LONGEST_UPDATE_SECONDS = 7200
 
 
@@ -56,7 +56,8 @@ class ModelEndpoint(Construct):
             endpoint_name=name,
             endpoint_config_name=self.config.attr_endpoint_config_name,
             deployment_config=_deployment(hosting, alarms) if is_instance else None,
-            # A new version retains the scaled instance counts; weights come from the file.
+            # An update retains the instance counts from scaling; the environment file sets the
+            # weights.
             retain_all_variant_properties=True if hosting.scaling else None,
             exclude_retained_variant_properties=(
                 [
@@ -74,7 +75,7 @@ class ModelEndpoint(Construct):
             self._scale(name, variant, hosting)
 
     def _volume_key(self, hosting: HostingConfig) -> str | None:
-        """Return a key for volumes, or None: without volumes, SageMaker rejects a key."""
+        """Return a key for volumes; None without volumes, for which SageMaker rejects a key."""
         if hosting.mode == "serverless" or any(
             has_local_storage(variant.instance_type) for variant in hosting.variants
         ):
@@ -84,7 +85,7 @@ class ModelEndpoint(Construct):
             "VolumeKey",
             description="Volumes of the endpoint's instances",
             enable_key_rotation=True,
-            # Volumes are deleted with their instances; a key pending deletion is free.
+            # Volumes are deleted with their instances, and a key that is pending deletion is free.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
@@ -168,7 +169,7 @@ def _data_capture(
 def _deployment(
     hosting: HostingConfig, alarms: EndpointAlarms
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """Return a blue/green deployment that rolls back if an alarm starts while it bakes."""
+    """Return a blue/green deployment that rolls back if an alarm starts during the bake time."""
     kind = sagemaker.CfnEndpoint
     return kind.DeploymentConfigProperty(
         blue_green_update_policy=kind.BlueGreenUpdatePolicyProperty(

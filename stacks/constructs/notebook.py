@@ -9,7 +9,7 @@ from stacks.constructs.service_role import service_principal
 
 
 class Notebook(Construct):
-    """A notebook without internet and root access, encrypted, with IMDSv2, for data sets only."""
+    """An encrypted notebook for data sets, with IMDSv2, without internet and root access."""
 
     def __init__(
         self,

@@ -1,18 +1,18 @@
 """Least privilege for the roles of CDK Pipelines.
 
 The library grants wildcards (`s3:GetObject*`, builds on `*`) and trusts services without
-conditions. After the pipeline is built, its statements are rewritten to the required actions and
-resources.
+conditions. After the pipeline is built, this module limits its statements to the required actions
+and resources.
 """
 
 from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations, aws_codepipeline, aws_iam
 
-# The stack of `cdk bootstrap`, with the name in cdk.json.
+# The name of the stack of `cdk bootstrap`, as in cdk.json.
 _TOOLKIT = "DeepLensToolkit"
 
-# The actions that a pipeline needs of each wildcard. Source: Service Authorization Reference.
+# For each wildcard, the actions that a pipeline requires. Source: Service Authorization Reference.
 _ACTIONS = {
     "s3:GetObject*": ["s3:GetObject", "s3:GetObjectVersion"],
     "s3:GetBucket*": ["s3:GetBucketLocation", "s3:GetBucketVersioning"],
@@ -21,15 +21,15 @@ _ACTIONS = {
     "s3:Abort*": ["s3:AbortMultipartUpload"],
     "kms:GenerateDataKey*": ["kms:GenerateDataKey"],
     "kms:ReEncrypt*": ["kms:ReEncryptFrom", "kms:ReEncryptTo"],
-    # The service was renamed; the ARN of a connection determines which name applies.
+    # The service was renamed, and the ARN of a connection determines the name that applies.
     "codestar-connections:UseConnection": [
         "codeconnections:UseConnection",
         "codestar-connections:UseConnection",
     ],
 }
 
-# The role of the pipeline's actions starts builds, with the ARN of each project. No build writes
-# test reports.
+# The pipeline does not require these actions. The role of its actions starts builds by each
+# project's ARN, and no build writes test reports.
 _NEVER_USED = {
     "codebuild:BatchPutCodeCoverages",
     "codebuild:BatchPutTestCases",
@@ -51,7 +51,7 @@ def qualifier(stack: Stack) -> str:
 
 
 def apply_least_privilege(stack: Stack) -> None:
-    """Rewrite policies and trust of every role in `stack`; suppress required wildcards."""
+    """Rewrite the policies and trust of every role in `stack`; suppress required wildcards."""
     for node in stack.node.find_all():
         if isinstance(node, aws_iam.CfnRole):
             document = stack.resolve(node.assume_role_policy_document)
@@ -79,7 +79,7 @@ def _for_this_account(document: dict[str, Any], account: str) -> dict[str, Any]:
 
 
 def _is_unused(statement: dict[str, Any]) -> bool:
-    """Return True if this pipeline never uses an action that the library grants."""
+    """Return True if this pipeline never uses the actions of a statement."""
     actions = set(_listed(statement["Action"]))
     return actions <= _NEVER_USED or (actions <= _STARTS_BUILDS and statement["Resource"] == "*")
 
@@ -95,7 +95,7 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return the resources of `cdk bootstrap` that CDK Pipelines grants as `*`."""
+    """Return the resource of `cdk bootstrap` for which CDK Pipelines grants `*`."""
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
         case "cloudformation":
@@ -123,7 +123,7 @@ def _accept(policy: aws_iam.CfnPolicy, statements: list[dict[str, Any]]) -> None
 
 
 def _set_partition(pipeline: aws_codepipeline.CfnPipeline, stack: Stack) -> None:
-    """Write ARNs of roles as literals, because `aws` is the only partition in cdk.json."""
+    """Write role ARNs as literals, because cdk.json permits only the partition `aws`."""
     for position, stage in enumerate(stack.resolve(pipeline.stages)):
         for number, action in enumerate(stage["actions"]):
             at = f"Stages.{position}.Actions.{number}"

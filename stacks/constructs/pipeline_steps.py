@@ -1,7 +1,7 @@
 """The definition of a SageMaker pipeline, schema version 2020-12-01, as typed data.
 
-Source: "SageMaker Pipeline Definition JSON Schema" (aws-sagemaker-mlops.github.io). A step names
-results of other steps by `Get`, which determines the order.
+Source: "SageMaker Pipeline Definition JSON Schema" (aws-sagemaker-mlops.github.io). A step refers
+to results of other steps by `Get`, which determines the order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ Comparison = Literal["GreaterThanOrEqualTo", "LessThanOrEqualTo"]
 
 
 def get(path: str) -> Json:
-    """Return a reference to a parameter, a property of the execution, or a step's result."""
+    """Return a reference to a parameter, to a property of the execution, or to a step's result."""
     return {"Get": path}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of an execution."""
+    """A parameter of a pipeline execution."""
 
     name: str
     type: Literal["String", "Integer", "Float"]
@@ -33,13 +33,13 @@ class Parameter:
         return get(f"Parameters.{self.name}")
 
     def to_json(self) -> Json:
-        """As the definition has it."""
+        """Return the parameter in the format of the definition."""
         return {"Name": self.name, "Type": self.type, "DefaultValue": self.default}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A training, processing, registering or failing step: the arguments of SageMaker's API."""
+    """A step that trains, processes, registers or fails, with the arguments of SageMaker's API."""
 
     name: str
     type: Literal["Training", "Processing", "RegisterModel", "Fail"]
@@ -56,7 +56,7 @@ class Step:
         return {"Std:JsonGet": {"PropertyFile": file, "Path": path}}
 
     def to_json(self) -> Json:
-        """As the definition has it."""
+        """Return the step in the format of the definition."""
         step: Json = {"Name": self.name, "Type": self.type, "Arguments": dict(self.arguments)}
         if self.property_files:
             step["PropertyFiles"] = list(self.property_files)
@@ -72,13 +72,13 @@ class Condition:
     right: Json | float
 
     def to_json(self) -> Json:
-        """As the definition has it."""
+        """Return the condition in the format of the definition."""
         return {"Type": self.comparison, "LeftValue": self.left, "RightValue": self.right}
 
 
 @dataclass(frozen=True)
 class ConditionStep:
-    """The steps if every condition is true, and the steps otherwise."""
+    """A step that runs one list of steps if every condition is true, and another list otherwise."""
 
     name: str
     conditions: Sequence[Condition]
@@ -86,7 +86,7 @@ class ConditionStep:
     otherwise: Sequence[Step]
 
     def to_json(self) -> Json:
-        """As the definition has it."""
+        """Return the condition step in the format of the definition."""
         return {
             "Name": self.name,
             "Type": "Condition",
@@ -100,20 +100,23 @@ class ConditionStep:
 
 @dataclass(frozen=True)
 class PipelineDefinition:
-    """Parameters and steps; `problems` yields the reasons for which SageMaker would reject them."""
+    """Parameters and steps of a pipeline.
+
+    `problems` yields the reasons for which SageMaker would reject the definition.
+    """
 
     parameters: Sequence[Parameter]
     steps: Sequence[Step | ConditionStep]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> Json:
-        """Return the complete document."""
+        """Return the complete definition."""
         return {
             "Version": SCHEMA_VERSION,
             "Metadata": dict(self.metadata),
             "Parameters": [parameter.to_json() for parameter in self.parameters],
-            # Null turns experiments off. Without this member, each execution creates an experiment
-            # and a trial, for which the pipeline's role would need further rights.
+            # Null disables experiments. Without this member, each execution creates an experiment
+            # and a trial, for which the pipeline's role would require more permissions.
             "PipelineExperimentConfig": None,
             "Steps": [step.to_json() for step in self.steps],
         }
@@ -142,7 +145,7 @@ class PipelineDefinition:
 
 
 def _steps(steps: Sequence[Json]) -> Iterator[Json]:
-    """Yield all steps, including those of conditions."""
+    """Yield all steps, including the steps of condition steps."""
     for step in steps:
         yield step
         if step["Type"] == "Condition":
@@ -163,7 +166,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _reached(waits: Mapping[str, set[str]], name: str) -> set[str]:
-    """Return every step that must end before one starts."""
+    """Return every step that must end before the step `name` starts."""
     reached: set[str] = set()
     waiting = list(waits.get(name, ()))
     while waiting:

@@ -8,7 +8,7 @@ from stacks.constructs.iam import Statement
 
 
 def release_stack_arn(scope: Construct, aws_environment: AwsEnvironment) -> str:
-    """Return the pattern of the ARNs of the environment's release stack, `…:stack/NAME/*`."""
+    """Return the pattern of the release stack's ARNs, `…:stack/NAME/*`."""
     return aws_environment.arn("cloudformation", f"stack/{release_stack_name(scope)}/*")
 
 
@@ -20,7 +20,7 @@ def release_stack_name(scope: Construct) -> str:
 
 
 def describe_own_stack(scope: Construct, aws_environment: AwsEnvironment) -> Statement:
-    """Return the permission to read if CloudFormation rolls the release's stack back."""
+    """Return the permission to read the status of the release stack, for example a rollback."""
     return Statement(
         sid="SeeWhetherTheStackRollsBack",
         actions=["cloudformation:DescribeStacks"],

@@ -1,17 +1,17 @@
-"""Retention of buckets, their policies and keys; the bucket of an access log."""
+"""Retention of buckets with their policies and keys, and buckets of access logs."""
 
 from aws_cdk import Duration, RemovalPolicy, aws_s3
 from constructs import Construct
 
 from stacks.constructs.scanner_suppressions import suppress_checkov
 
-# A failed creation deletes its resources. With plain "Retain", a bucket with a fixed name stays and
-# blocks each later attempt.
+# If a creation fails, CloudFormation deletes its resources. With "Retain", a bucket with a fixed
+# name would remain and prevent each later attempt.
 RETAINED = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 def retain_policy_of(bucket: aws_s3.Bucket) -> None:
-    """Retain the bucket's policy with the bucket, because the policy requires TLS."""
+    """Retain the policy with the bucket, because the policy requires TLS."""
     if bucket.policy:
         bucket.policy.apply_removal_policy(RETAINED)
 

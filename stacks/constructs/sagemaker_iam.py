@@ -1,4 +1,4 @@
-"""Permissions that every container of SageMaker needs."""
+"""Permissions that every SageMaker container requires."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ BY_SAGEMAKER = "Amazon SageMaker calls it with the role of an endpoint, a job or
 def sagemaker_container_statements(
     images: Sequence[ContainerImage], *, metrics: Sequence[str]
 ) -> list[Statement]:
-    """Return permissions to pull `images` and to write metrics of the namespaces `metrics`."""
+    """Return permissions to pull `images`, and to write metrics in the namespaces `metrics`."""
     return [
         Statement(
             sid="PullImages",
@@ -23,7 +23,7 @@ def sagemaker_container_statements(
             resources=sorted({image.repository_arn for image in images}),
             without_call=BY_SAGEMAKER,
         ),
-        # These two actions of ECR and CloudWatch support no resources.
+        # These two actions of ECR and CloudWatch do not support resource-level permissions.
         Statement(
             sid="LogInToRegistry",
             actions=["ecr:GetAuthorizationToken"],

@@ -1,4 +1,4 @@
-"""Suppressions of scanners' findings, each with a reason, at the construct of the finding."""
+"""Suppressions of scanners' findings, with reasons, at the construct of the finding."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -58,13 +58,13 @@ def suppress_lambda_findings(
 
 
 def suppress_checkov(construct: IConstruct, reasons: Mapping[str, str]) -> None:
-    """Suppress checkov findings of a construct's resource; `reasons` are by id."""
+    """Suppress checkov findings of a construct's resource; `reasons` contains reasons by id."""
     suppress_checkov_of_resource(
         cast("CfnResource", construct.node.default_child or construct), reasons
     )
 
 
 def suppress_checkov_of_resource(resource: CfnResource, reasons: Mapping[str, str]) -> None:
-    """Suppress checkov findings of a resource; `reasons` are by id."""
+    """Suppress checkov findings of a resource; `reasons` contains reasons by id."""
     skip = [{"id": id_, "comment": reason} for id_, reason in sorted(reasons.items())]
     resource.add_metadata("checkov", {"skip": skip})

@@ -12,7 +12,7 @@ from stacks.constructs.scanner_suppressions import suppress_checkov_of_resource
 
 
 class ServiceLog(aws_logs.LogGroup):
-    """A log group that is deleted with its stack; its retention is set by the environment."""
+    """A log group that is deleted with its stack; the environment file sets its retention."""
 
     def __init__(
         self, scope: Construct, id_: str, *, retention_days: int, name: str | None = None
@@ -20,7 +20,7 @@ class ServiceLog(aws_logs.LogGroup):
         """Create the group; `name` is for services that require a certain name."""
         super().__init__(scope, id_, log_group_name=name, removal_policy=RemovalPolicy.DESTROY)
         resource = cast("aws_logs.CfnLogGroup", self.node.default_child)
-        # The L2 property is an enumeration; environment files contain days.
+        # The property of the L2 construct is an enumeration, but environment files contain days.
         resource.retention_in_days = retention_days
         suppress_checkov_of_resource(
             resource,
@@ -38,7 +38,7 @@ def service_principal(
     """Return a principal that trusts a service for `account` and, if given, `source_arn`.
 
     Without these conditions, another account could make the service use the role (AWS' "confused
-    deputy"). A principal belongs to no construct, so roles can share it.
+    deputy"). A principal belongs to no construct, so several roles can share it.
     """
     conditions = {"StringEquals": {"aws:SourceAccount": account}}
     if source_arn is not None:
@@ -58,7 +58,7 @@ def lambda_role(
     write_log = Statement(
         sid="WriteOwnLog",
         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-        # The group's ARN ends in ":*", because streams get their names at run time.
+        # The group's ARN ends in ":*", because Lambda creates its streams at run time.
         resources=[log_group.log_group_arn],
         without_call="AWS Lambda writes the log of a function with the function's role",
     )

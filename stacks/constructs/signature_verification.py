@@ -15,21 +15,21 @@ from stacks.constructs.file_assets import StagedFile
 from stacks.constructs.function_code import code
 from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 
-# AWS' C library with AWS-LC for Lambda's Python; `make setup` installs the locked wheel here.
+# AWS' C library with AWS-LC for Lambda's Python. `make setup` installs the locked wheel here.
 _LIBRARY = ROOT / ".lambda-layer"
 _LIBRARY_PARTS = ("awscrt", "_awscrt.abi3.so")
 
 
 @dataclass(frozen=True)
 class PublishedStatement:
-    """The URI of a published artifact's signed statement, and its SHA-256."""
+    """The URI and the SHA-256 of a published artifact's signed statement."""
 
     uri: str
     digest: str
 
 
 class VerificationLayer(Construct):
-    """A layer with the camera's reader of signatures and AWS' cryptography."""
+    """A layer with the camera's reader of signatures and AWS' cryptography library."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
@@ -46,9 +46,8 @@ class VerificationLayer(Construct):
 def statement_key(artifact: ModelArtifact) -> tuple[str, str] | None:
     """Return the key of the artifact's statement below `components/`, and its SHA-256.
 
-    None if there is no statement.
-
-    If an artifact is signed again, its statement has other bytes and therefore another key.
+    The result is None without a statement. If an artifact is signed again, its statement has other
+    bytes and therefore another key.
     """
     if artifact.statement is None:
         return None

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 
 def temporary_file(name: str) -> Path:
-    """Return a new path that ends in `name`, in a new folder that exists until the process ends."""
+    """Return a path that ends in `name`, in a new folder that is deleted when the process ends."""
     return Path(mkdtemp(dir=_folder().name)) / name
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from stacks.constructs.archives import ROOT, shared, sources, tar_archive
 from stacks.constructs.file_assets import StagedFile
 
-# In addition to the packages of AWS' TensorFlow training container; it determines the versions.
+# These packages extend AWS' TensorFlow training container, whose packages determine their versions.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (
@@ -16,7 +16,7 @@ _TRAIN = (
 
 @cache
 def training_code() -> StagedFile:
-    """Pack the sources."""
+    """Pack the project's sources for training jobs."""
     return tar_archive(
         "sourcedir.tar.gz",
         {ENTRY_POINT: _TRAIN.encode(), "requirements.txt": _REQUIREMENTS.encode()}

@@ -1,4 +1,4 @@
-"""Roles of training: one for the jobs, and one for the pipeline that starts them."""
+"""Roles of training: one for the jobs, and one for the pipeline that starts the jobs."""
 
 from collections.abc import Sequence
 
@@ -18,12 +18,12 @@ _NAMED_AT_RUN_TIME = (
     "jobs, their log streams and model package versions get their names at run time, under fixed "
     "prefixes; the actions on * know no resources (Service Authorization Reference)"
 )
-# The guide requires it for training jobs; it applies to the other jobs for the same reason.
+# The DeepLens guide requires this prefix for training jobs; the other jobs use it, too.
 JOB_PREFIX = "deeplens-"
 
 
 class TrainingRoles(Construct):
-    """Roles for jobs (data sets and models) and for the pipeline (starts jobs, registers)."""
+    """A role for jobs (data sets, models), and a role for the pipeline (starts, registers)."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TrainingRoles(Construct):
                 resources=[aws_environment.s3_arn(code_bucket, code_key)],
                 without_call="Amazon SageMaker downloads the input of a job with the job's role",
             ),
-            # A processing job reads its code by prefix, so SageMaker lists objects first.
+            # A processing job reads its code by prefix, so SageMaker lists the objects first.
             Statement(
                 sid="ListCode",
                 actions=["s3:ListBucket"],

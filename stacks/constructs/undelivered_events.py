@@ -5,19 +5,19 @@ from constructs import Construct
 
 from stacks.constructs.scanner_suppressions import suppress_checkov
 
-# The maximum of SQS.
+# The maximum that SQS supports.
 _RETENTION = Duration.days(14)
 
 
 class UndeliveredEvents(Construct):
-    """An encrypted dead-letter queue that accepts messages from the named rules only."""
+    """An encrypted dead-letter queue that accepts messages only from the given rules."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
         self.queue = aws_sqs.Queue(
             self,
             "Queue",
-            # EventBridge can use it without a statement in a key policy.
+            # With this encryption, EventBridge requires no statement in a key policy.
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=_RETENTION,

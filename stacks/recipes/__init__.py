@@ -1,4 +1,4 @@
-"""Checks of component recipes: the published format, and nucleus lite. This package has no CDK.
+"""Checks of component recipes for the published format and for nucleus lite, without CDK.
 
 Each rule has a name, which its error messages contain.
 """
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def broken_rules(recipe: Recipe, *, for_lite: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield the name of each broken rule, with the problem.
+    """Yield the name and the problem of each broken rule.
 
     The rules about content apply to recipes that have the published form, and the rules of nucleus
     lite to recipes that the classic nucleus accepts.
@@ -64,7 +64,7 @@ def check_recipe(recipe: Recipe, *, for_lite: bool = True) -> None:
         for_lite: False for a recipe that is deployed to the classic nucleus only.
 
     Raises:
-        RecipeError: with one line for each broken rule.
+        RecipeError: the recipe breaks a rule; the message has one line for each broken rule.
     """
     broken = list(broken_rules(recipe, for_lite=for_lite))
     if broken:

@@ -1,8 +1,8 @@
 """The rules of nucleus lite for recipes of the published form, and for job documents.
 
-Sources: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md, and deployments to nucleus lite 2.6.0;
-the document that AWS IoT Greengrass writes for a deployment, as the nucleus reads it
-(aws-greengrass-nucleus, `Configuration`), and the limit of nucleus lite 2.6.0.
+Sources: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md, and deployments to nucleus lite 2.6.0.
+For job documents: the format that the nucleus reads (aws-greengrass-nucleus, `Configuration`), and
+the limit of nucleus lite 2.6.0.
 """
 
 import json
@@ -30,8 +30,8 @@ VARIABLES = (
 )
 
 INSTALL_SECONDS = 300
-# Lite reads a response of at most 16,384 bytes. It contains the recipe in Base64, and up to 512
-# bytes of names.
+# Nucleus lite reads at most 16,384 bytes of a response, which contains the recipe in Base64 and up
+# to 512 bytes of names.
 MAX_LITE_RECIPE_BYTES = (16_384 - 512) * 3 // 4
 # Nucleus lite rejects a longer job document.
 MAX_LITE_DOCUMENT_BYTES = 4_096
@@ -70,7 +70,10 @@ def _no_pattern(recipe: Recipe) -> Iterator[str]:
 
 
 def _version(recipe: Recipe) -> Iterator[str]:
-    """Lite stores a recipe as `<name>-<version>.json` and splits that at the last hyphen."""
+    """Require three numbers as version.
+
+    Nucleus lite stores a recipe as `<name>-<version>.json` and splits the name at the last hyphen.
+    """
     version = recipe["ComponentVersion"]
     if not is_three_numbers(version):
         yield (
@@ -99,9 +102,10 @@ def _size(recipe: Recipe) -> Iterator[str]:
 
 
 def _unit(recipe: Recipe) -> Iterator[str]:
-    """A deployment waits for a service of each component; the recipe's own lifecycle is ignored.
+    """Require a step that defines a service in each manifest.
 
-    `startup` needs a script that notifies systemd, `run` does not.
+    A deployment waits for a service of each component, and ignores the recipe's global lifecycle.
+    `startup` requires a script that notifies systemd; `run` does not.
     """
     for number, manifest in enumerate(manifests(recipe)):
         if not manifest.get("Lifecycle", {}).keys() & set(_UNIT_STEPS):
@@ -139,7 +143,7 @@ def _no_condition(recipe: Recipe) -> Iterator[str]:
 
 
 def _own_variables(recipe: Recipe) -> Iterator[str]:
-    """Braces are recipe variables; only those of the component itself are replaced."""
+    """Require that braces contain variables of the component itself; others are not replaced."""
     for text in sorted({text for lifecycle in lifecycles(recipe) for text in _texts(lifecycle)}):
         for variable in _BRACES.findall(text):
             name = variable[1:-1]
@@ -151,9 +155,10 @@ def _own_variables(recipe: Recipe) -> Iterator[str]:
 
 
 def _no_dependencies(recipe: Recipe) -> Iterator[str]:
-    """Dependencies become dependencies of services, and a service that has ended is restarted.
+    """Reject dependencies, because nucleus lite converts them to dependencies of services.
 
-    After a few crashes of one component, the component that it depends on is ERRORED.
+    Each crash of a component restarts the component on which it depends. After a few crashes, that
+    component is ERRORED.
     """
     for name in recipe.get("ComponentDependencies", {}):
         yield (
@@ -196,14 +201,15 @@ def check_job_document(
     """Reject a deployment whose job document nucleus lite would not read.
 
     Args:
-        name: of the deployment.
-        target_arn: of the thing group.
-        parent_target_arn: of the fleet, if the thing group is a wave.
-        components: as in CreateDeployment; a version that is not known yet has its longest form.
-        policies: of the deployment.
+        name: name of the deployment.
+        target_arn: ARN of the thing group.
+        parent_target_arn: ARN of the fleet, if the thing group is a wave.
+        components: as in CreateDeployment; an unknown version has its longest form.
+        policies: policies of the deployment.
 
     Raises:
-        RecipeError: with the size, the limit, and the largest component.
+        RecipeError: the document is too large; the message contains the size, the limit, and the
+            largest component.
     """
     parts = {
         component: _component(specification) for component, specification in components.items()

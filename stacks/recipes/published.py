@@ -1,10 +1,10 @@
 """The published format of recipes and component versions.
 
-Versions are three numbers below 1,000,000. Nucleus lite stores recipes as `<name>-<version>.json`
-and splits that name at the last hyphen, so it would lose the recipe of a version with a hyphen.
+A version has three numbers below 1,000,000. Nucleus lite stores recipes as `<name>-<version>.json`
+and splits this name at the last hyphen, so it would lose the recipe of a version with a hyphen.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference", and
-the limit that `greengrass-tools` names: "only supports recipe files up to 16 kB".
+the limit in `greengrass-tools`: "only supports recipe files up to 16 kB".
 """
 
 import json
@@ -20,7 +20,7 @@ import jsonschema
 from deeplens.config import ConfigError
 
 Recipe = Mapping[str, Any]
-# Yields each problem of a recipe, with the values that work.
+# A rule yields each problem of a recipe, with the values that work.
 Rule = Callable[[Recipe], Iterator[str]]
 
 MAX_RECIPE_BYTES = 16_000
@@ -33,7 +33,7 @@ _THREE_NUMBERS = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9]
 
 
 class RecipeError(ConfigError):
-    """An invalid recipe; contains the component, each broken rule, and the values that work."""
+    """Raised for an invalid recipe; contains the component, broken rules, and values that work."""
 
 
 def _form(recipe: Recipe) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _other_dependencies(recipe: Recipe) -> Iterator[str]:
 
 
 FORM_RULES: dict[str, Rule] = {"form": _form}
-# These rules require a recipe of this form.
+# These rules apply only to recipes of the published form.
 PUBLISHED_RULES: dict[str, Rule] = {
     "size": _size,
     "reserved-name": _reserved_name,
@@ -92,7 +92,7 @@ def manifests(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def lifecycles(recipe: Recipe) -> list[dict[str, Any]]:
-    """Return the recipe's own lifecycle and those of its manifests."""
+    """Return the lifecycle of the recipe and the lifecycles of its manifests."""
     return [part["Lifecycle"] for part in (recipe, *manifests(recipe)) if "Lifecycle" in part]
 
 
@@ -111,7 +111,7 @@ def component_version(first_number: int | str, content_sha256: str) -> str:
 
 
 def is_three_numbers(version: str) -> bool:
-    """Return True if a version is three numbers below 1,000,000, and nothing else."""
+    """Return True if a version consists of exactly three numbers below 1,000,000."""
     return _THREE_NUMBERS.fullmatch(version) is not None
 
 

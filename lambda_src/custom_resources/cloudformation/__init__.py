@@ -1,4 +1,4 @@
-"""The custom resource protocol: each request gets exactly one response.
+"""The custom resource protocol: each request has exactly one response.
 
 Source: AWS CloudFormation User Guide, "Custom resource request and response reference".
 """
@@ -23,21 +23,21 @@ logger.setLevel(logging.INFO)
 
 # CloudFormation rejects a longer response.
 _LIMIT_BYTES = 4096
-# In JSON: two escape sequences, for example of an emoji.
+# In JSON, an emoji becomes two escape sequences, for example.
 _MAX_BYTES_PER_CHARACTER = 12
 
 _TIMEOUT_SECONDS = 6.0
 _PAUSES_SECONDS = (0.5, 2.0)
 
-# The physical id in the Delete request after a Create that failed before it had one.
+# If a Create fails before it returns a physical id, the Delete request contains this id.
 NOTHING_CREATED = "nothing-was-created"
 
 
-class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's word for it is FAILED
-    """The request failed; the message is the reason in the stack's events.
+class ResourceFailed(Exception):  # noqa: N818 - FAILED is CloudFormation's term
+    """Raised if the request fails; the message is the reason in the stack's events.
 
     Attributes:
-        physical_id: of parts that were created, so that CloudFormation requests their deletion.
+        physical_id: id of the created parts, with which CloudFormation requests their deletion.
     """
 
     def __init__(self, text: str, physical_id: str | None = None) -> None:
@@ -47,18 +47,18 @@ class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's word for it is
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """A request of CloudFormation, with the properties of the template."""
+    """A request of CloudFormation, with the properties from the template."""
 
     type: str
     properties: dict[str, Any]
     physical_id: str | None
-    # Seconds until Lambda ends this invocation.
+    # Returns the seconds until Lambda ends this invocation.
     remaining_seconds: Callable[[], float]
-    # Lambda retries a request with the same id.
+    # The request's id, which remains the same if Lambda retries the request.
     id: str = ""
-    # The stack's ARN and the logical id of the resource.
+    # The stack's ARN and the resource's logical id.
     owner: str = ""
-    # Before an Update; empty otherwise.
+    # The properties before an Update; empty for other requests.
     old_properties: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,7 +80,7 @@ def is_rolling_back(request: ResourceRequest) -> bool:
 def custom_resource(
     handle: Callable[[ResourceRequest], ResourceResult],
 ) -> Callable[[dict[str, Any], Any], None]:
-    """Return a Lambda handler that sends the result of `handle`, or its error, as the response."""
+    """Return a Lambda handler that responds with the result of `handle` or with its error."""
 
     def lambda_handler(event: dict[str, Any], context: Any) -> None:
         physical_id = event.get("PhysicalResourceId")
@@ -114,7 +114,7 @@ def custom_resource(
 
 
 def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason: str = "") -> None:
-    # The reason can contain a device's text, and CDK prints it to a terminal.
+    # The reason can contain text from a device, and CDK prints it to a terminal.
     reason = printable(reason, lines=True)
     if reason:
         logger.error("%s", reason)
@@ -127,7 +127,7 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
         "LogicalResourceId": event["LogicalResourceId"],
         "Data": result.attributes,
     }
-    request = urllib.request.Request(  # noqa: S310 - the presigned URL of CloudFormation
+    request = urllib.request.Request(  # noqa: S310 - CloudFormation's presigned URL
         event["ResponseURL"],
         data=_within_limit(body),
         headers={"Content-Type": ""},
@@ -135,12 +135,12 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
     )
     for pause_seconds in (*_PAUSES_SECONDS, None):
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - presigned
                 logger.info("responded %s", status)
                 return
         except (OSError, HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
-                # The error is the response, and its connection is open.
+                # The error contains the response with its open connection.
                 error.close()
             # Without a response, the stack waits for an hour.
             if pause_seconds is None:
@@ -150,7 +150,7 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
 
 
 def _within_limit(body: dict[str, Any]) -> bytes:
-    """Return the response as JSON; shorten its longest texts until CloudFormation accepts it."""
+    """Encode the response as JSON; shorten its longest texts to CloudFormation's limit."""
     body = {**body, "Data": dict(body["Data"])}
     while (excess := len(content := json.dumps(body).encode()) - _LIMIT_BYTES) > 0:
         texts = [(body, "Reason"), *((body["Data"], name) for name in body["Data"])]

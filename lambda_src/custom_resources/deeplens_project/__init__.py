@@ -1,11 +1,11 @@
 """`Custom::DeepLensProject`: a release on a fleet, complete when the cameras report it.
 
 `AWS::GreengrassV2::Deployment` completes as soon as the API responds. This resource creates the
-deployment and waits until the devices report it. During a rollback, CloudFormation requests the
-previous properties, and the resource deploys the previous components again.
+deployment and waits until the devices report the release. During a rollback, CloudFormation sends
+the previous properties, and the resource deploys the previous components again.
 
-Devices can fail a release, but not its rollback or its removal: a stack whose rollback fails
-(`UPDATE_ROLLBACK_FAILED`) accepts no further update, so it could not be repaired.
+Devices can prevent a release, but not its rollback or its removal. Otherwise, the rollback of the
+stack could fail (`UPDATE_ROLLBACK_FAILED`), and the stack would accept no further update.
 """
 
 import logging
@@ -31,10 +31,10 @@ from shared.fleet.rollout import GateClosed, Rollout, RolloutPlan
 
 logger = logging.getLogger(__name__)
 
-# Throttled calls are retried; if they fail, the wait continues with the last responses.
+# Throttled calls are retried. If the retries fail, the wait continues with the last responses.
 _RETRIES = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
 _RESPONSE_SECONDS = 30.0
-# The thing group does not exist, or the role has no permissions on it.
+# Error codes for a missing thing group, or for a role without permissions on it.
 _INACCESSIBLE = {
     "AccessDeniedException",
     "ForbiddenException",
@@ -44,7 +44,7 @@ _INACCESSIBLE = {
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Handle one request; raise `ResourceFailed` if the cameras do not run the release in time."""
+    """Handle a request; raise `ResourceFailed` if the cameras do not run the release in time."""
     properties = request.properties
     rollout = Rollout(
         fleet=FleetQueries(
@@ -68,7 +68,7 @@ def handle(request: ResourceRequest) -> ResourceResult:
         else:
             status = summarize(rollout.run(desired, plan))
     except (GateClosed, DeploymentError) as failed:
-        # With a physical id, CloudFormation deletes what a failed Create has created.
+        # With a physical id, CloudFormation deletes the parts that a failed Create has created.
         raise ResourceFailed(str(failed), physical_id) from None
     deployment = deployments.latest(rollout.fleet.greengrass, desired.target_arn)
     if before and (manual := before.tags.get(deployments.MANUAL_TAG)):
@@ -89,7 +89,7 @@ def _is_rollback(request: ResourceRequest) -> bool:
 def _deploy_previous(
     rollout: Rollout, desired: deployments.DesiredDeployment, plan: RolloutPlan, environment: str
 ) -> str:
-    """Deploy components and wait; return the status, also if devices do not run them."""
+    """Deploy components and wait; return the status, even if devices do not run them."""
     try:
         return summarize(rollout.run(desired, plan.at_once()))
     except GateClosed as closed:
@@ -106,7 +106,7 @@ def _deploy_previous(
 
 
 def _physical_id(request: ResourceRequest) -> str:
-    """Return the id of the target: a renamed project keeps it, another fleet has another one."""
+    """Return the physical id: another target changes the id, another project name does not."""
     old_target = request.old_properties.get("TargetArn")
     stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
     if request.physical_id and stays:
@@ -117,9 +117,9 @@ def _physical_id(request: ResourceRequest) -> str:
 def _remove(
     request: ResourceRequest, rollout: Rollout, desired: deployments.DesiredDeployment
 ) -> ResourceResult:
-    """Restore the fleet's release without this resource; devices cannot prevent it.
+    """Restore the fleet's state without this resource; devices cannot prevent the removal.
 
-    The log contains the parts that could not be removed.
+    Parts that could not be removed are logged.
     """
     result = ResourceResult(_physical_id(request))
     greengrass = rollout.fleet.greengrass
@@ -131,7 +131,8 @@ def _remove(
     except ClientError as error:
         if error.response["Error"]["Code"] not in _INACCESSIBLE:
             raise
-        # After a rename, the group is deleted, or the role has permissions on the new one only.
+        # After a rename, the old group no longer exists, or the role has permissions only on the
+        # new group.
         logger.warning("%s no longer accepts deployments: %s", rollout.thing_group, error)
         if request.properties.get("OnDelete", "remove") == "remove":
             rollout.end_waves(desired)
@@ -147,7 +148,7 @@ def _withdraw(
     desired: deployments.DesiredDeployment,
     current: deployments.Deployment,
 ) -> None:
-    """Deploy the release before this resource, or no components if there was none."""
+    """Deploy the release that preceded this resource, or no components if there was none."""
     greengrass = rollout.fleet.greengrass
     plan = RolloutPlan.from_properties(request.properties).at_once()
     before = deployments.last_verified(greengrass, desired.target_arn)
@@ -176,7 +177,7 @@ def _withdraw(
         has_remains = True
     rollout.end_waves(desired)
     emptied = deployments.latest(greengrass, desired.target_arn)
-    # Offline devices remove their components later, so their deployment remains.
+    # The deployment remains for offline devices, which remove their components later.
     if emptied and not has_remains:
         deployments.retire(greengrass, emptied.id)
 

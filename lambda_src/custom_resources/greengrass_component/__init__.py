@@ -1,8 +1,9 @@
 """`Custom::GreengrassComponent`: a component version, created once and never overwritten.
 
-`AWS::GreengrassV2::ComponentVersion` does not support rollbacks. With Retain, v1 → v2 → v1 creates
-v1 a second time and fails; without it, versions that devices still need are deleted. This resource
-verifies that an existing version has the same content, and a delete retains the version.
+`AWS::GreengrassV2::ComponentVersion` does not support rollbacks. With the policy Retain, an update
+from v1 to v2 and back creates v1 a second time and fails. Without the policy, versions that devices
+still require are deleted. This resource verifies that an existing version has the same content, and
+retains the version after a delete.
 
 A version number contains about 40 bits of the digest of its content. A tag contains the complete
 digest, so two contents with the same version number are an error.
@@ -25,7 +26,7 @@ _PENDING = {"REQUESTED", "INITIATED"}
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Create the component version if it is absent; reject an existing one with other content."""
+    """Create the component version if it is absent; reject a version with other content."""
     arn = request.properties["Arn"]
     if request.type == "Delete":
         return ResourceResult(request.physical_id or arn)
@@ -53,7 +54,7 @@ def _create(greengrass: Any, properties: dict[str, Any]) -> None:
                 lambdaFunction=json.loads(properties["LambdaFunction"]), tags=tags
             )
     except greengrass.exceptions.ConflictException:
-        # A concurrent request created it; the caller compares the contents.
+        # A concurrent request created the version; the caller compares the contents.
         return
     except ClientError as error:
         raise ResourceFailed(f"{properties['Arn']}: {error.response['Error']['Message']}") from None

@@ -1,8 +1,8 @@
 """`Custom::ModelArtifact`: the pinned artifact under its content-addressed key, written once.
 
-A server-side copy transfers the CDK asset to the model bucket. The asset is hashed before, and the
-copy requires the ETag of the hashed object. If the environment trusts keys, the signed statement is
-verified first, and it limits the bytes that are read.
+A server-side copy transfers the CDK asset to the model bucket. The asset is hashed before the copy,
+which requires the ETag of the hashed object. If the environment has trusted keys, the signed
+statement is verified first, and its sizes limit the bytes that are read.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ _CHUNK_BYTES = 1 << 20
 def handle(request: ResourceRequest) -> ResourceResult:
     """Copy the artifact if it is absent; reject a source or an object with another SHA-256.
 
-    A delete retains the object, because devices and other deployments may still need it.
+    A delete retains the object, because devices and other deployments may still require it.
     """
     properties = request.properties
     uri = f"s3://{properties['Bucket']}/{properties['Key']}"
     if request.type == "Delete":
         return ResourceResult(request.physical_id or uri)
-    # Presigned URLs of objects that KMS encrypts require this signature version.
+    # Presigned URLs of objects with KMS encryption require this signature version.
     s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     expected = properties["Sha256"]
     signed = verify(request)
@@ -47,7 +47,7 @@ def handle(request: ResourceRequest) -> ResourceResult:
 def _publish_signed(
     s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str
 ) -> ResourceResult:
-    """Copy the artifact within the signed limits, and then store the statement."""
+    """Copy the artifact within the signed limits, and then store its statement."""
     with signed.rejections():
         present = signed.digest_of(s3, properties["Bucket"], properties["Key"])
         if present is None:
@@ -61,7 +61,7 @@ def _publish_signed(
 
 
 def _put_once(s3: Any, bucket: str, key: str, content: bytes) -> None:
-    """Write an object whose key contains its digest, unless it exists."""
+    """Write an object whose key contains its digest, unless the object exists."""
     present = _digest(s3, bucket, key)
     if present is None:
         s3.put_object(Bucket=bucket, Key=key, Body=content)

@@ -1,7 +1,7 @@
 """Verification of a release's statement before its bytes are copied.
 
-The reader of signatures is the one of the camera. It is in a layer, which a function has only if
-the environment trusts keys. It is therefore imported only to verify a statement.
+The camera's reader of signatures is used. It is in a layer, which the function has only if the
+environment has trusted keys. The reader is therefore imported only to verify a statement.
 """
 
 import base64
@@ -25,7 +25,7 @@ _ABSENT = 404
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """Ignores the content of a redirect, which urllib would read without a limit."""
+    """A redirect handler that ignores the body, which urllib would read without a limit."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
@@ -40,7 +40,7 @@ _OPENER = urllib.request.build_opener(_Redirect)
 
 @dataclass(frozen=True)
 class SignedRelease:
-    """A statement that a trusted key signed, and its bytes."""
+    """A statement that a trusted key signed, and the bytes of its bundle."""
 
     statement: "Statement"
     content: bytes
@@ -51,7 +51,7 @@ class SignedRelease:
         Raises:
             SignatureRefused: the object is absent, too large, too slow, or has other bytes.
         """
-        from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - see the module
+        from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - in an optional layer
 
         digest_and_etag = self.digest_of(s3, bucket, key)
         if digest_and_etag is None:
@@ -71,7 +71,7 @@ class SignedRelease:
 
     def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
         """Read an object within the signed limits; return its SHA-256 (hex) and ETag, or None."""
-        from shared.signatures import (  # noqa: PLC0415 - see the module
+        from shared.signatures import (  # noqa: PLC0415 - in an optional layer
             Attack,
             Limits,
             SignatureRefused,
@@ -81,12 +81,12 @@ class SignedRelease:
         uri, limits = f"s3://{bucket}/{key}", Limits.of(self.statement.artifact)
         address = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
         try:
-            # The reader of boto3 waits for a full chunk, without a limit of the time.
+            # boto3's reader waits for a full chunk, without a time limit.
             with _OPENER.open(address, timeout=limits.begin_seconds) as response:
                 chunks = iter(lambda: response.read1(_CHUNK_BYTES), b"")
                 return read_digest(chunks, limits, uri), response.headers["ETag"]
         except urllib.error.HTTPError as error:
-            # The error is the response, and its connection is open.
+            # The error contains the response with its open connection.
             error.close()
             if error.code == _ABSENT:
                 return None
@@ -105,8 +105,8 @@ class SignedRelease:
     @staticmethod
     @contextlib.contextmanager
     def rejections() -> Iterator[None]:
-        """Convert each rejection to the reason that CloudFormation shows."""
-        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
+        """Convert rejections to `ResourceFailed`, whose message CloudFormation displays."""
+        from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
 
         try:
             yield
@@ -115,7 +115,9 @@ class SignedRelease:
 
 
 def verify(request: ResourceRequest) -> SignedRelease | None:
-    """Verify the statement of a request; None if a signature is neither required nor present.
+    """Verify the statement of a request.
+
+    Returns None if a signature is neither required nor present.
 
     Raises:
         ResourceFailed: the release must not be deployed; the message contains the attack.
@@ -126,7 +128,7 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
     content = base64.b64decode(properties["Statement"])
     if not content and properties["SignatureRequired"] != "true":
         return None
-    from shared.signatures import (  # noqa: PLC0415 - see the module
+    from shared.signatures import (  # noqa: PLC0415 - in an optional layer
         Expected,
         TrustedKeys,
         check_expected,
@@ -146,9 +148,9 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
 
 
 def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
-    """Return the release before this update, if its statement can be verified."""
-    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - see the module
-    from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
+    """Return the release before this update if its statement can be verified, otherwise None."""
+    from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
+    from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - in an optional layer
 
     old = request.old_properties
     if old.get("Model") != request.properties["Model"] or not old.get("Statement"):
@@ -156,5 +158,5 @@ def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | Non
     try:
         return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
     except ArtifactError:
-        # The key is no longer trusted, so its counter no longer applies.
+        # The key is no longer trusted, so its release number no longer applies.
         return None

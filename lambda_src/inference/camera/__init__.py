@@ -1,1 +1,1 @@
-"""The loop on the camera: frame → inference → message, for as long as the device runs."""
+"""The loop on the camera: from frame to inference to message, while the device runs."""

@@ -1,6 +1,6 @@
 """`python -m camera`: the loop as a generic component, on either nucleus or started manually.
 
-Exit codes: 0 ended by SIGTERM or Ctrl-C, 2 a setting is wrong outside Greengrass.
+Exit codes: 0 after SIGTERM or Ctrl-C, 2 if a setting is invalid outside Greengrass.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 from camera.shutdown import EndSignals, run_until_signal
 
 if __name__ == "__main__":
-    # Before the imports below, which take seconds on a small device.
+    # Signals must be handled before the imports below, which take seconds on a small device.
     signals = EndSignals()
 
     from camera.application import loop_from

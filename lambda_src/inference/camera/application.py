@@ -1,4 +1,4 @@
-"""The composition of the camera's software: its parts, their threads, start and stop."""
+"""The camera's software: composition of its parts, start and stop of its threads."""
 
 import logging
 import sys
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The classic nucleus kills a process that does not end within five seconds; the interpreter needs
-# the rest. Source: aws-greengrass-nucleus, Exec.java, `gracefulShutdownTimeout`.
+# The classic nucleus kills a process that does not end within five seconds. The interpreter
+# requires the remaining time. Source: aws-greengrass-nucleus, Exec.java, `gracefulShutdownTimeout`.
 _STOP_SECONDS = 3.5
-# Parts of these for the messages in memory, after the wait for the engine, and then for the last
+# Shares of `_STOP_SECONDS`: after the engine has ended, for messages in memory, then for the last
 # heartbeat.
 _OUTBOX_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 1.0
@@ -58,14 +58,14 @@ _IPC_SOCKET = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 
 
 class WorkerThread(Protocol):
-    """Works in a separate thread."""
+    """A worker that runs in a separate thread."""
 
     def run(self) -> None:
-        """Work until `stop` is called."""
+        """Run until `stop` is called."""
         ...
 
     def stop(self) -> None:
-        """Make `run` return soon."""
+        """Make `run` return soon, without waiting for it."""
         ...
 
 
@@ -76,15 +76,15 @@ class Parts:
     camera: Camera
     models: ModelProvider
     publisher: ResultPublisher
-    # None: settings do not change after the start.
+    # None if settings do not change after the start.
     subscriber: Subscriber | None
     spool: Spool
-    # None: there is no live view.
+    # None if the live view is disabled.
     live_view: "LiveView | None" = None
 
 
 class Application:
-    """The loop with all its threads; `start` returns immediately."""
+    """The camera's loop with all its threads; `start` returns immediately."""
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self._parts = parts
@@ -140,7 +140,7 @@ class Application:
             on_idle=self._capture.report_blocked,
         )
         self._sender = SpoolSender(parts.spool, parts.publisher, on_failure=self._reporter.degraded)
-        # Workers that can create a message.
+        # Workers that can create messages stop before the outbox.
         self._producers: list[WorkerThread] = [self._inference, self._crops]
         if parts.subscriber:
             self._producers.append(
@@ -157,7 +157,7 @@ class Application:
         self._threads: dict[WorkerThread, threading.Thread] = {}
 
     def start(self) -> None:
-        """Start every thread; the thread of the camera starts when a model runs."""
+        """Start the threads; the capture thread starts after a model is loaded."""
         self._start(self.heartbeat)
         self._start(self.outbox)
         for worker in self._producers:
@@ -165,15 +165,16 @@ class Application:
         self._start(self._sender)
 
     def stop(self, seconds: float = _STOP_SECONDS) -> list[str]:
-        """Stop and close everything, in the order in which a message passes; raise no error.
+        """Stop and close all parts in the order in which messages pass.
 
-        Every decided message is on disk when this returns, unless the disk does not respond.
+        Errors are logged, not raised. If the disk responds, every message is on disk when this
+        method returns.
 
         Args:
             seconds: the limit of all waits together.
 
         Returns:
-            the names of threads that are still at work.
+            The names of threads that still run.
         """
         deadline = time.monotonic() + seconds
         flushed_at = deadline - _HEARTBEAT_SECONDS
@@ -189,7 +190,7 @@ class Application:
             _log_failure_of(worker.stop)
         for worker in workers:
             thread = self._threads.get(worker)
-            # A thread that a signal prevented from starting cannot be joined.
+            # A signal can interrupt `start`, and a thread that was not started cannot be joined.
             if thread and thread.is_alive():
                 thread.join(max(0.0, until - time.monotonic()))
 
@@ -222,7 +223,7 @@ class Application:
 
 
 class FailureHeartbeat:
-    """Heartbeats with the reason for not running the loop."""
+    """Heartbeats that report the reason why the loop does not run."""
 
     def __init__(self, heartbeat: HeartbeatReporter, publisher: ResultPublisher) -> None:
         self._heartbeat = heartbeat
@@ -230,11 +231,11 @@ class FailureHeartbeat:
         self._thread = threading.Thread(target=heartbeat.run, name="Heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Start the heartbeat's thread."""
+        """Start to send heartbeats in a thread."""
         self._thread.start()
 
     def stop(self) -> list[str]:
-        """Send the last heartbeat; return the thread's name if it is still at work."""
+        """Send the last heartbeat; return the thread's name if it still runs."""
         self._heartbeat.stop()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
@@ -245,8 +246,8 @@ class FailureHeartbeat:
 def loop_from(environment: Mapping[str, str]) -> Loop | None:
     """Return the loop that the environment describes, not started.
 
-    If a setting is wrong, the log contains the reason. On a core device the loop then only reports
-    it by heartbeats; elsewhere the result is None.
+    If a setting is invalid, the reason is logged. On a core device, the loop then only reports the
+    error by heartbeats; elsewhere, the result is None.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
@@ -285,7 +286,7 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
 
 
 def open_spool(directory: Path) -> Spool:
-    """Open the spool on disk, or in memory if the disk cannot be used."""
+    """Open the spool on disk, or in memory if the disk is not usable."""
     try:
         return Spool(directory)
     except SpoolError as error:
@@ -296,10 +297,10 @@ def open_spool(directory: Path) -> Spool:
 
 
 def open_live_view(settings: Settings) -> "LiveView | None":
-    """Open the live view if the settings have a port; a port in use does not stop the camera."""
+    """Open the live view if the settings have a port; log an error if the port is in use."""
     if settings.live_view_port is None:
         return None
-    # The web server is imported only if it is used.
+    # The web server is imported only if the live view is enabled, to save memory.
     from camera.live_view import LiveView  # noqa: PLC0415 - see above
 
     try:
@@ -310,12 +311,12 @@ def open_live_view(settings: Settings) -> "LiveView | None":
             state_directory=settings.state_directory,
         )
     except OSError as error:
-        logger.error("the live view cannot use port %d: %s", settings.live_view_port, error)  # noqa: TRY400 - the message is complete
+        logger.error("the live view cannot use port %d: %s", settings.live_view_port, error)  # noqa: TRY400 - the message contains the error
         return None
 
 
 def _log_failure_of(step: Callable[[], None]) -> None:
-    """Run one step of the shutdown; a failure must not prevent the next steps."""
+    """Run one step of the shutdown; log its failure, so that the next steps run."""
     try:
         step()
     except Exception:

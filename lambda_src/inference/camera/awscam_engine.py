@@ -25,9 +25,10 @@ _FAILURES = {1: "the platform is not supported", 2: "the model optimizer failed"
 
 
 class AwscamEngine:
-    """Runs an artifact with the library of the device.
+    """An engine that runs an artifact with the library of the device.
 
-    The number of a class is the label map's id; a classifier's first output has number 0 and id 1.
+    The number of a class equals its id in the label map. A classifier numbers its outputs from 0,
+    and their ids start at 1.
     """
 
     def __init__(self, artifact: Artifact, *, on_gpu: bool) -> None:
@@ -55,12 +56,12 @@ class AwscamEngine:
         try:
             self._model = awscam.Model(str(path), {"GPU": int(on_gpu)})
         except Exception as error:
-            # The documentation does not list the exceptions.
+            # AWS does not document the exceptions.
             raise ArtifactError(f"{path}: awscam cannot load it: {error}") from error
         self.infer(np.zeros((self._height_px, self._width_px, 3), np.uint8))
 
     def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return the detections on an image (uint8 [height, width, 3], RGB), best first."""
+        """Return the detections in an image (uint8 [height, width, 3], RGB), best first."""
         pixels = prepare(picture, self._spec)[0]
         if self._spec.layout == "NCHW":
             pixels = np.ascontiguousarray(pixels.transpose(1, 2, 0))
@@ -111,7 +112,7 @@ def _input_size(manifest: Manifest) -> tuple[int, int]:
 
 
 def _optimized(artifact: Artifact) -> Path:
-    """Return the path of the optimized model: from the artifact, or created on the device."""
+    """Return the path of the optimized model, from the artifact or created on the device."""
     graph = Path(artifact.manifest.graph)
     packed = graph.with_suffix(".xml").name
     if {packed, graph.with_suffix(".bin").name} <= artifact.manifest.files.keys():
@@ -123,7 +124,7 @@ def _optimized(artifact: Artifact) -> Path:
             ".bin in the artifact; neither is available"
         )
     width_px, height_px = _input_size(artifact.manifest)
-    # The optimizer searches in /opt/awscam/artifacts, where a DeepLens has the artifact.
+    # The optimizer searches in /opt/awscam/artifacts, where a DeepLens stores the artifact.
     status, path = optimizer.optimize(graph.stem, width_px, height_px, platform="tf")
     if status:
         reason = _FAILURES.get(status, f"status {status}")
@@ -132,7 +133,7 @@ def _optimized(artifact: Artifact) -> Path:
 
 
 def _module(name: str) -> Any:
-    """Import a module of the device's software; None if it is not installed."""
+    """Import a module of the device's software; return None if the module is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError:

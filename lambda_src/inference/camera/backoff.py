@@ -1,4 +1,4 @@
-"""Pauses after failures, and the number of occurrences of each error."""
+"""Pauses after failures, and counters of repeated errors."""
 
 import time
 from collections import OrderedDict
@@ -11,7 +11,7 @@ _MAX_ERRORS = 128
 
 
 class Backoff:
-    """Counts consecutive failures, and returns a pause that doubles from 1 s to 60 s."""
+    """A counter of consecutive failures, with pauses that double from 1 s to 60 s."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Backoff:
         self._pause_seconds = 0.0
 
     def failed(self) -> float:
-        """Count a failure; return the pause in seconds."""
+        """Count a failure; return the next pause in seconds."""
         self.consecutive += 1
         self._pause_seconds = min(
             max(2 * self._pause_seconds, self._first_seconds), self._longest_seconds
@@ -33,16 +33,16 @@ class Backoff:
         return self._pause_seconds
 
     def succeeded(self) -> int:
-        """Reset the pause; return the number of consecutive failures before."""
+        """Reset the pause and the counter; return the previous number of consecutive failures."""
         ended, self.consecutive, self._pause_seconds = self.consecutive, 0, 0.0
         return ended
 
 
 class ErrorCounts:
-    """Counts the occurrences of each error, so that a repeated error is reported once.
+    """Counters of errors, with which a repeated error is reported only once.
 
-    Successes do not reset a count: a damaged image in a folder would be reported in each cycle.
-    The count of an error is reset when it has not occurred for ten minutes.
+    Successes do not reset a counter; otherwise, a damaged image in a folder would be reported in
+    each cycle. A counter is reset when its error has not occurred for ten minutes.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,5 +61,5 @@ class ErrorCounts:
 
 
 def is_logged(count: int) -> bool:
-    """Return true if this occurrence is logged: the 1st, 2nd, 4th, 8th …."""
+    """Return true if the occurrence with this number is logged: the 1st, 2nd, 4th, 8th …."""
     return count & (count - 1) == 0

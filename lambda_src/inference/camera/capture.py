@@ -1,4 +1,4 @@
-"""The thread that captures frames at the configured rate and stores the newest for the engine."""
+"""The thread that captures frames at the configured rate and stores the newest frame."""
 
 import logging
 import threading
@@ -18,9 +18,9 @@ _BLOCKED_SECONDS = 10.0
 
 
 class CaptureLoop:
-    """Captures frames; a camera that fails is opened again after an increasing pause."""
+    """A loop that captures frames, and reopens a failed camera after an increasing pause."""
 
-    def __init__(  # noqa: PLR0913 - the parts of the loop
+    def __init__(  # noqa: PLR0913 - keyword-only parts
         self,
         *,
         camera: Camera,
@@ -33,8 +33,14 @@ class CaptureLoop:
     ) -> None:
         """Create the loop without starting it.
 
-        `clock` returns monotonic seconds; `wait` waits for seconds, or less if `stop` is called;
-        a camera that does not respond for `blocked_seconds` is reported.
+        Args:
+            camera: the source of frames.
+            newest: the buffer that receives frames.
+            settings: contains the interval between frames.
+            reporter: receives failures.
+            clock: returns monotonic seconds.
+            wait: waits for seconds, or less if `stop` is called.
+            blocked_seconds: time after which a camera without a response is reported.
         """
         self._camera = camera
         self._newest = newest
@@ -50,7 +56,7 @@ class CaptureLoop:
 
     @property
     def frame_status(self) -> str:
-        """Status of the newest frame: `black`, `frozen` or `ok`."""
+        """The status of the newest frame: `black`, `frozen` or `ok`."""
         return self._checker.status
 
     def run(self) -> None:
@@ -58,7 +64,7 @@ class CaptureLoop:
         try:
             self._run()
         finally:
-            # Threads of a driver must end before the interpreter.
+            # Threads of a driver must end before the interpreter shuts down.
             self._camera.close()
 
     def _run(self) -> None:
@@ -66,11 +72,11 @@ class CaptureLoop:
         while not self._stopping.is_set():
             try:
                 frame = self._capture()
-                # Each frame of a stream is read; frames before the due time are skipped.
+                # Every frame of a stream is read, but frames before the due time are skipped.
                 if self._clock() >= due or not self._camera.is_stream:
                     self._use(frame)
-                    # The due times have a fixed interval, so that delays do not accumulate.
-                    # After a delay of more than an interval, the missed frames are skipped.
+                    # Due times have a fixed interval, so that delays do not accumulate. After a
+                    # delay longer than the interval, missed frames are skipped.
                     interval_seconds = self._settings.current.frame_interval_seconds
                     due = max(due + interval_seconds, self._clock())
             except Exception as error:  # noqa: BLE001 - the loop continues after any failure
@@ -88,7 +94,7 @@ class CaptureLoop:
         self._stopping.set()
 
     def report_blocked(self) -> None:
-        """Report a camera that does not respond; called by the thread that waits for frames."""
+        """Report a camera that does not respond; the thread that waits for frames calls this."""
         requested_at = self._requested_at
         if requested_at is not None and self._clock() - requested_at >= self._blocked_seconds:
             self._reporter.frame_failed(

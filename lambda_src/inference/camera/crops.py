@@ -1,7 +1,8 @@
 """Crops of uncertain detections, stored as small images on the device for labelling.
 
-Off by default, because images of people are private. Crops are stored in the component's state
-directory and are never published. The folder has a limit; the oldest crops are removed first.
+Crops are off by default, because images of people are private. The component's state directory
+contains the crops, which are never published. The folder has a limit; the oldest crops are removed
+first.
 """
 
 import logging
@@ -29,14 +30,14 @@ from shared.vision.detections import Box, Detection
 logger = logging.getLogger(__name__)
 
 FOLDER = "crops"
-# Consecutive frames show the same objects.
+# Consecutive frames show the same objects, so more crops add no information.
 SAMPLE_SECONDS = 1.0
 _MAX_CROPS_PER_FRAME = 4
 _MAX_WAITING = 16
 _WAIT_SECONDS = 0.5
 _MARGIN_SHARE = 0.1
 _JPEG_QUALITY = 90
-# Disk space that remains free for messages.
+# This amount of disk space remains free for messages.
 _RESERVE_BYTES = 128 << 20
 _MIB = 1 << 20
 _NAME = re.compile(r"([0-9]{10})-[0-9TZ]+-[A-Za-z0-9_-]{1,40}-[01]\.[0-9][0-9]\.jpg")
@@ -47,12 +48,12 @@ _LONGEST_LABEL = 40
 @dataclass(frozen=True)
 class _Crop:
     pixels: npt.NDArray[np.uint8]
-    # Time, label and score, as in the name of the file.
+    # The file name: time, label and score.
     name: str
 
 
 class CropWriter:
-    """Observes frames and writes crops in a separate thread; any thread may call `reported`.
+    """A writer of crops in a separate thread; any thread may call `reported`.
 
     `on_failure` is called if a crop cannot be written; frames are not affected.
     """
@@ -77,7 +78,7 @@ class CropWriter:
         self._files = self._bytes = self._skipped = 0
 
     def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
-        """Queue the crops of a frame, at most once a second; return immediately."""
+        """Queue the crops of a frame, at most once per second, and return immediately."""
         del inference_ms
         now, scores = self._clock(), self._settings.current.crop_scores
         if not scores or now - self._sampled_at < SAMPLE_SECONDS:
@@ -109,18 +110,18 @@ class CropWriter:
                 self.on_failure(CropError(f"crops cannot be stored in {self._folder}: {error}"))
 
     def stop(self) -> None:
-        """Make `run` return; waiting crops are discarded."""
+        """Make `run` return; queued crops are discarded."""
         self._stopping.set()
 
     def reported(self) -> CropCounts | None:
-        """Return the section of the heartbeat; None if crops are off."""
+        """Return the heartbeat's section `crops`; None if crops are off."""
         if not self._settings.current.crop_scores:
             return None
         with self._counting:
             return CropCounts(files=self._files, bytes=self._bytes, skipped=self._skipped)
 
     def _write(self, crop: _Crop, settings: DynamicSettings) -> None:
-        """Write one crop atomically, and remove the oldest ones above the limit."""
+        """Write one crop atomically, and remove the oldest crops above the limit."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._free_bytes(self._folder) < _RESERVE_BYTES:
             raise CropError(f"less than {_RESERVE_BYTES // _MIB} MiB of the disk are free")
@@ -158,7 +159,7 @@ class CropWriter:
 
 
 def _crop(image: npt.NDArray[np.uint8], box: Box | None) -> npt.NDArray[np.uint8]:
-    """Return the pixels of a box with a margin; all pixels if there is no box."""
+    """Return the pixels of a box with a margin; all pixels without a box."""
     if box is None:
         return image
     height_px, width_px = image.shape[:2]
@@ -176,7 +177,7 @@ def _edge(share: float, side_px: int) -> int:
 
 
 def _name(frame: Frame, detection: Detection) -> str:
-    """Return time, label and score; replace characters of the label that are unsafe in a name."""
+    """Return a file name of time, label and score, without unsafe characters of the label."""
     moment = f"{frame.captured_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     label = _NOT_IN_A_NAME.sub("_", detection.label)[:_LONGEST_LABEL] or "_"
     return f"{moment}-{label}-{detection.score:.2f}"

@@ -1,7 +1,7 @@
-"""Detection of drift: frames that differ from the images that the model was verified with.
+"""Detection of drift: frames that differ from the images with which the model was verified.
 
 Frames are counted in the histograms of the artifact's baseline. Each sampled frame reduces the
-weight of the earlier ones, so that new frames count most and memory is constant.
+weight of earlier frames, so that recent frames dominate and memory is constant.
 `shared.artifact.drift_baseline` defines the features and the distance.
 """
 
@@ -26,21 +26,22 @@ from shared.vision.detections import Detection
 
 logger = logging.getLogger(__name__)
 
-# Consecutive frames are alike, so that sampling all of them only costs time.
+# Consecutive frames are similar, so sampling all of them would only cost time.
 SAMPLE_SECONDS = 0.5
-# A frame has a weight of 1/50: 35 frames after a change, the old ones have half of the weight.
+# A new frame has a weight of 1/50. 35 frames after a change, the old frames have half of the
+# weight.
 _MEMORY_FRAMES = 50
-# With fewer frames, distances are random.
+# With fewer frames, distances are mostly random.
 MIN_FRAMES = 30
-# A moved feature must be clearly below the threshold to be reset, so that it does not alternate.
+# A moved feature is reset only if it is clearly below the threshold, so that it does not alternate.
 _RESET_SHARE = 0.8
 _DIGITS = 3
 
 
 class DriftMonitor:
-    """Compares frames with a baseline; `reported` may be called by any thread.
+    """A comparison of frames with a baseline; any thread may call `reported`.
 
-    `on_changed` is called if the moved features have changed.
+    `on_changed` is called if the set of moved features has changed.
     """
 
     def __init__(
@@ -51,17 +52,17 @@ class DriftMonitor:
         self.on_changed: Callable[[], None] = lambda: None
         self._moved: tuple[str, ...] = ()
         self._sampled_at = -SAMPLE_SECONDS
-        # Guards the following attributes.
+        # This lock guards the attributes below.
         self._comparing = threading.Lock()
         self._start_over(None)
 
     def set_baseline(self, baseline: Baseline | None) -> None:
-        """Start again with the baseline of the running model; None if it has none."""
+        """Restart with the baseline of the running model; None if the model has no baseline."""
         with self._comparing:
             self._start_over(baseline)
 
     def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
-        """Sample a frame, at most twice a second."""
+        """Count a frame, at most twice per second."""
         del inference_ms
         now, threshold = self._clock(), self._settings.current.drift_threshold
         if self._baseline is None or now - self._sampled_at < SAMPLE_SECONDS:
@@ -82,7 +83,7 @@ class DriftMonitor:
             self.on_changed()
 
     def reported(self) -> DriftReport | None:
-        """Return the section of the heartbeat; None if there are no distances yet."""
+        """Return the heartbeat's section `drift`; None before the first distances."""
         with self._comparing:
             if not self._distances:
                 return None

@@ -35,20 +35,22 @@ ApplyDesired = Callable[[Any], bool]
 class DynamicSettings:
     """Settings of publishing, drift and crops; durations in seconds, scores from 0 to 1."""
 
-    # From the recipe at the start.
+    # The initial value is from the recipe.
     threshold: float
     frame_interval_seconds: float
-    # Labels of interest; empty means all.
+    # Labels of interest; an empty tuple selects all labels.
     labels: tuple[str, ...] = ()
     # Publish a frame only if its labels differ from those of the previous frame.
     publish_on_change: bool = False
-    # Publish the same label again only after this time; 0 publishes it each time.
+    # Minimum time before the same label is published again; 0 publishes it each time.
     label_interval_seconds: float = 0.0
-    # Distance from the artifact's baseline from which a feature has moved; 0: no comparison.
+    # Distance from the artifact's baseline from which a feature has moved; 0 disables the
+    # comparison.
     drift_threshold: float = 0.5
-    # Store crops of detections from the first score up to the second; empty stores none.
+    # Crops are stored of detections from the first score up to the second; an empty tuple stores
+    # none.
     crop_scores: tuple[float, ...] = ()
-    # Limits of the number and the size of crops.
+    # Limits of the number of crops and of their total size.
     crop_files: int = 200
     crop_mib: int = 32
 
@@ -56,19 +58,19 @@ class DynamicSettings:
         """Return these settings with the changes that a shadow desires.
 
         Raises:
-            SettingsError: contains the first invalid setting, its value, and the values that work;
-                no change is applied then.
+            SettingsError: a setting is invalid, so no change is applied; the message contains the
+                setting, its value, and the values that work.
         """
         checked = {name: _checked(name, value) for name, value in desired.items()}
         return replace(self, **checked)
 
     def reported(self) -> ReportedSettings:
-        """Return the section of the heartbeat."""
+        """Return the heartbeat's section `settings`."""
         return ReportedSettings(**vars(self))
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Return a value in the type of its setting; raise `SettingsError` if it is invalid."""
+    """Convert a value to the type of its setting; raise `SettingsError` if it is invalid."""
     if name not in _CHECKS:
         raise SettingsError(f"{quoted(name)} is not a valid setting: expected {', '.join(_CHECKS)}")
     try:
@@ -78,7 +80,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 class CurrentSettings:
-    """The current settings, and the reason why others were rejected; for several threads."""
+    """The current settings, and the reason of the last rejection; any thread may use them."""
 
     def __init__(self, initial: DynamicSettings) -> None:
         self._changing = threading.Lock()
@@ -87,15 +89,15 @@ class CurrentSettings:
 
     @property
     def current(self) -> DynamicSettings:
-        """The current settings."""
+        """The settings that apply at present."""
         return self._current
 
     def apply_desired(self, desired: Any) -> SettingsError | None:
-        """Apply desired settings, all or none; return the reason of a rejection if it is new."""
+        """Apply all desired settings or none; return the reason of a rejection if it is new."""
         with self._changing:
             try:
                 if not isinstance(desired, Mapping):
-                    raise SettingsError(f"settings: given {quoted(desired)}, expected an object")  # noqa: TRY301 - handled as every other invalid value
+                    raise SettingsError(f"settings: given {quoted(desired)}, expected an object")  # noqa: TRY301 - same handling as other invalid values
                 self._current = self._current.with_desired(desired)
             except SettingsError as error:
                 is_new, self._rejection = self._rejection != str(error), str(error)
@@ -104,19 +106,19 @@ class CurrentSettings:
             return None
 
     def reported(self) -> ReportedSettings:
-        """Return the current settings as the section of the heartbeat."""
+        """Return the heartbeat's section `settings` with the current settings."""
         return self._current.reported()
 
     def rejection(self) -> str | None:
-        """Return the reason for rejecting the newest desired settings; None if they apply."""
+        """Return the reason why the newest desired settings were rejected; None if they apply."""
         return self._rejection
 
 
 class ShadowListener:
-    """Receives `desired.settings` of the thing's named shadow `deeplens`.
+    """A listener for `desired.settings` of the thing's named shadow `deeplens`.
 
-    All settings are requested at the start; then each change is received. A failed subscription is
-    retried, and the current settings continue to apply.
+    The complete settings are requested at the start; then each change is received. A failed
+    subscription is retried, while the current settings continue to apply.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class ShadowListener:
         publisher: ResultPublisher,
         apply_desired: ApplyDesired,
     ) -> None:
-        """`apply_desired` is called by one thread, and returns true if the settings apply."""
+        """Call `apply_desired` from one thread; it returns true if the settings apply."""
         shadow = SHADOW.format(thing=thing)
         self._get = f"{shadow}/get"
         self._topics = (f"{shadow}/get/accepted", f"{shadow}/update/delta")
@@ -148,7 +150,7 @@ class ShadowListener:
             try:
                 received = self._received.get(timeout=_RETRY_SECONDS)
             except queue.Empty:
-                # A rejected value that is reset to the current one causes no delta message.
+                # If a rejected value is reset to the current value, AWS IoT sends no delta message.
                 if self._is_rejected:
                     self._request_again()
                 continue
@@ -160,7 +162,7 @@ class ShadowListener:
         """Make `run` close the connection and return."""
         self._stopping.set()
         self._subscriber.close()
-        # A full queue wakes `run`, too.
+        # A full queue also wakes `run`.
         with contextlib.suppress(queue.Full):
             self._received.put_nowait(None)
 
@@ -176,7 +178,7 @@ class ShadowListener:
             self._stopping.wait(backoff.failed())
 
     def _request(self) -> None:
-        """Request the complete shadow; there is no response if the shadow does not exist yet."""
+        """Request the complete shadow; if the shadow does not exist yet, no response arrives."""
         self._publisher.publish(self._get, b"{}")
 
     def _request_again(self) -> None:
@@ -198,7 +200,7 @@ class ShadowListener:
 
 
 def _desired(topic: str, payload: bytes) -> Any:
-    """Return the desired settings of a shadow's message; None if it contains none."""
+    """Return the desired settings in a shadow's message; None if it contains none."""
     if len(payload) > _LARGEST_DOCUMENT_BYTES:
         return None
     try:
@@ -212,9 +214,9 @@ def _desired(topic: str, payload: bytes) -> Any:
 
 def _number(least: float, most: float) -> Callable[[Any], float]:
     def check(value: Any) -> float:
-        # In Python, true is an integer.
+        # In Python, bool is a subclass of int.
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        # Comparisons with NaN are false, and an integer can be too large for a float.
+        # Comparisons with NaN are false. An integer can be too large for a float.
         if not is_number or not least <= value <= most:
             raise ValueError(f"a number from {least:g} to {most:g}")
         return float(value)
@@ -247,7 +249,7 @@ def _range_of_scores(value: Any) -> tuple[float, ...]:
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004 - handled as every other invalid value
+        raise ValueError("true or false")  # noqa: TRY004 - same handling as other invalid values
     return value
 
 
@@ -268,13 +270,13 @@ def _is_label(value: Any) -> bool:
         isinstance(value, str)
         and value == value.strip()
         and 0 < len(value) <= _LONGEST_LABEL
-        # As in a label map, which permits the same characters.
+        # Label maps permit the same characters.
         and printable(value) == value
     )
 
 
 def quoted(value: Any) -> str:
-    """Return an invalid value for a message: quoted, on one line, shortened."""
+    """Return an invalid value for a message: quoted, on one line, and truncated."""
     text = repr(value)
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 

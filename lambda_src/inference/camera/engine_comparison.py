@@ -1,8 +1,8 @@
-"""The comparison of TensorFlow and OpenVINO on the same image, for the live view.
+"""Comparison of TensorFlow and OpenVINO on the same image, for the live view.
 
-The engines run in a separate process, which ends after 15 s without a request: TensorFlow loads for
-seconds and occupies hundreds of megabytes, and its failures must not affect the loop. The process
-reads images from its standard input, and responds to each with one line of JSON.
+The engines run in a separate process, which ends after 15 s without a request. TensorFlow takes
+seconds to load and uses hundreds of megabytes, and its failures must not affect the loop. The
+process reads images from its standard input, and responds to each with one line of JSON.
 """
 
 import contextlib
@@ -43,11 +43,11 @@ Image = npt.NDArray[np.uint8]
 
 
 class EngineComparison:
-    """Runs both engines on images; may be used by several threads."""
+    """A process with both engines; any thread may use it."""
 
     def __init__(self) -> None:
         self._directory: Path | None = None
-        # Guards the following attributes.
+        # This lock guards the attributes below.
         self._requesting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
@@ -55,16 +55,16 @@ class EngineComparison:
         self._failure: str | None = None
 
     def use(self, directory: Path | None) -> None:
-        """Compare the model of an unpacked artifact."""
+        """Set the unpacked artifact whose model is compared."""
         with self._requesting:
             self._end()
             self._directory, self._failure = directory, None
 
     def compare(self, image: Image) -> dict[str, Any]:
-        """Return the detections of both engines on an image (uint8 [height, width, 3], RGB).
+        """Return the detections of both engines in an image (uint8 [height, width, 3], RGB).
 
-        `state` is `ready`, `loading` or `unavailable`; `why` is then the reason. Images are
-        processed one at a time.
+        `state` is `ready`, `loading` or `unavailable`. If it is `unavailable`, `why` is the reason.
+        Images are processed one at a time.
         """
         with self._requesting:
             self._requested_at = time.monotonic()
@@ -77,7 +77,8 @@ class EngineComparison:
                 return {"state": "ready", **self._request(process, image)}
             except (OSError, ValueError) as error:
                 self._end()
-                # Without a retry, because each attempt occupies all processors for seconds.
+                # The comparison is not retried, because each attempt occupies all processors for
+                # seconds.
                 self._failure = f"the comparison ended: {error}"
                 return {"state": "unavailable", "why": self._failure}
 
@@ -92,7 +93,7 @@ class EngineComparison:
 
     def stop(self) -> None:
         """End the process immediately."""
-        # Without the lock, which a thread that waits for a response holds.
+        # The lock is not acquired, because a thread that waits for a response holds it.
         if process := self._process:
             process.kill()
         if self._requesting.acquire(timeout=_STOP_SECONDS):
@@ -112,7 +113,7 @@ class EngineComparison:
         return None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and module
+        self._process = subprocess.Popen(  # noqa: S603 - fixed command
             [sys.executable, "-m", "camera.engine_comparison", str(self._directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -172,7 +173,7 @@ def _read(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 def largest_difference(first: Sequence[Detection], second: Sequence[Detection]) -> float:
     """Return the largest difference between the scores of the same object.
 
-    If only one engine detects an object, the difference is its score.
+    If only one engine detects an object, the difference is the object's score.
     """
     unmatched = list(second)
     differences = [0.0]
@@ -207,7 +208,7 @@ def _iou(box: Box, other: Box) -> float:
 
 
 def main(directory: Path, requests: BinaryIO, responses: BinaryIO) -> None:
-    """Respond to each image until the input ends."""
+    """Respond to each image of the input until it ends."""
 
     def respond(document: dict[str, Any]) -> None:
         responses.write(json.dumps(document).encode() + b"\n")
@@ -239,7 +240,7 @@ def main(directory: Path, requests: BinaryIO, responses: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    # Native code can print to standard output, which must contain responses only.
+    # Native code can print to standard output, which must contain only responses.
     responses = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     main(Path(sys.argv[1]), sys.stdin.buffer, responses)

@@ -23,8 +23,8 @@ _CACHE_FOLDER = "engines"
 def default_engine() -> str:
     """Return the engine of a function without the variable DEEPLENS_ENGINE.
 
-    The console of a DeepLens sets no variables. There, `awscam` is used if OpenVINO is not
-    installed.
+    The console of a DeepLens sets no variables. If OpenVINO is not installed there, the engine is
+    `awscam`.
     """
     has_default, has_awscam = (
         importlib.util.find_spec(name) is not None for name in (DEFAULT_ENGINE, AWSCAM)
@@ -35,8 +35,8 @@ def default_engine() -> str:
 def engine_opener(engine: str, state_directory: Path, device: str = "cpu") -> OpenEngine:
     """Return the function that opens an artifact on an engine.
 
-    Models that OpenVINO has compiled are cached in the state directory, by the artifact's digest.
-    The cache contains one model.
+    Models that OpenVINO has compiled are cached in the state directory by the artifact's digest.
+    The cache contains only one model.
     """
     if engine == AWSCAM:
         return lambda artifact: AwscamEngine(artifact, on_gpu=device != "cpu")
@@ -57,7 +57,8 @@ def engine_opener(engine: str, state_directory: Path, device: str = "cpu") -> Op
         except EngineError:
             raise
         except Exception:
-            # A power cut can truncate the cache. A bad model fails again without the cache.
+            # A power failure can truncate the cache. A defective model also fails without the
+            # cache.
             logger.exception("the engine cannot open the cached model; retry without the cache")
             shutil.rmtree(cache, ignore_errors=True)
             return open_engine(engine, artifact, device=device)

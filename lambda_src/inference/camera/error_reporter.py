@@ -1,4 +1,4 @@
-"""Reports of failures in the heartbeat, in the log, and as messages, which omit repetitions."""
+"""Reports of failures in heartbeats, in the log, and in messages without repetitions."""
 
 import logging
 import threading
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 class ErrorReporter:
-    """Reports failures; may be used by several threads.
+    """A reporter of failures for any thread.
 
-    `model` is the running model, for the messages; None until a model runs.
+    `model` is the running model for the messages; None until a model runs.
     """
 
     def __init__(
@@ -41,17 +41,17 @@ class ErrorReporter:
         self._counting = threading.Lock()
 
     def frame_failed(self, error: Exception, consecutive: int) -> None:
-        """Report a failure that prevented a frame."""
+        """Report a failure that prevented the processing of a frame."""
         self._heartbeat.failed(error_report(error, consecutive))
         self._publish(error, consecutive)
 
     def degraded(self, error: Exception, consecutive: int = 1) -> None:
-        """Report a failure that does not prevent frames."""
+        """Report a failure that does not prevent the processing of frames."""
         self._heartbeat.degraded(error_report(error, consecutive))
         self._publish(error, consecutive)
 
     def dropped(self, error: Exception) -> None:
-        """Report that a message cannot be stored; no message about it could be stored, either."""
+        """Report a dropped message without another message, which could not be stored either."""
         self._heartbeat.degraded(error_report(error, 1))
         with self._counting:
             count = self._repeats.count(error)
@@ -74,6 +74,6 @@ def _log(error: Exception, count: int) -> None:
             type(error).__name__,
             error,
             count,
-            # Messages of expected errors are complete; other errors need the traceback.
+            # Messages of expected errors are complete; other errors require the traceback.
             exc_info=None if isinstance(error, DeviceError | ArtifactError) else error,
         )

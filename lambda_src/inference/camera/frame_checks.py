@@ -1,4 +1,4 @@
-"""Checks for frames without content: truncated, black or frozen."""
+"""Checks for unusable frames: truncated, black or frozen."""
 
 import time
 import zlib
@@ -17,10 +17,10 @@ _TRUNCATED_SHARE = 0.25
 
 
 class FrameChecker:
-    """Checks a few thousand pixels of each frame; `status` is `ok`, `black` or `frozen`."""
+    """A check of a few thousand pixels per frame; `status` is `ok`, `black` or `frozen`."""
 
     def __init__(self, *, is_live: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """With `is_live`, equal frames are frozen, because the noise of a sensor always differs."""
+        """Report equal frames as frozen if `is_live`, because a sensor's noise always differs."""
         self._is_live = is_live
         self._clock = clock
         self.status = "ok"
@@ -29,10 +29,12 @@ class FrameChecker:
         self._same_since = clock()
 
     def check(self, image: npt.NDArray[np.uint8]) -> CameraError | None:
-        """Return the problem of a frame that can be used nevertheless, if the status has changed.
+        """Check a frame; if its status has changed to black or frozen, return the problem.
+
+        Such a frame is still used.
 
         Raises:
-            CameraError: the lower part of the frame is missing.
+            CameraError: the array has no three dimensions, or the frame's lower part is missing.
         """
         if image.ndim != 3 or image.size == 0:  # noqa: PLR2004 - height, width and channels
             raise CameraError(
@@ -58,7 +60,8 @@ class FrameChecker:
         if checksum != self._last:
             self._last, self._same_frames, self._same_since = checksum, 0, now
         self._same_frames += 1
-        # 99 of 100 pixels, because cameras draw a bright timestamp into a black frame.
+        # Cameras draw a bright timestamp into black frames, so one percent of the pixels may be
+        # bright.
         if np.percentile(sample, 99) < _BLACK:
             return "black"
         is_same = self._same_frames >= _FROZEN_FRAMES and now - self._same_since >= _FROZEN_SECONDS
@@ -66,7 +69,7 @@ class FrameChecker:
 
 
 def _is_truncated(sample: npt.NDArray[np.uint8]) -> bool:
-    """Return true if the lower part is uniformly grey, as decoders fill missing data.
+    """Return true if the lower part is uniformly grey, the fill value of decoders.
 
     Source: libjpeg and FFmpeg set missing coefficients to zero, which is mid-grey.
     """

@@ -21,18 +21,19 @@ class Frame:
 
 
 class Camera(Protocol):
-    """Captures frames.
+    """The interface of a source of frames.
 
-    `is_live`: equal frames, byte for byte, indicate a failure.
-    `is_stream`: frames arrive at the rate of the camera and are queued, so each one must be
-    captured; otherwise the next frame is an old one.
+    Attributes:
+        is_live: byte-for-byte equal frames indicate a failure.
+        is_stream: frames arrive at the camera's rate and are queued. Each frame must be captured;
+            otherwise the next frame is outdated.
     """
 
     is_live: bool
     is_stream: bool
 
     def capture(self) -> Frame:
-        """Return the next frame; raise `CameraError` if there is none."""
+        """Return the next frame, or raise `CameraError`."""
         ...
 
     def close(self) -> None:
@@ -42,14 +43,14 @@ class Camera(Protocol):
 
 @dataclass(frozen=True)
 class CapturedFrame:
-    """A frame and its arrival in monotonic seconds, which do not jump as a wall clock does."""
+    """A frame and its arrival in monotonic seconds, which clock changes do not affect."""
 
     frame: Frame
     at_seconds: float
 
 
 class NewestFrame:
-    """A buffer for one frame; a newer frame replaces one that was not taken, which is counted."""
+    """A buffer for one frame; a newer frame replaces it, which is counted in `dropped`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -66,7 +67,7 @@ class NewestFrame:
             self._arrived.notify_all()
 
     def take(self, wait_seconds: float) -> CapturedFrame | None:
-        """Remove and return the newest frame; None if none arrives in time."""
+        """Remove and return the newest frame; return None if no frame arrives in time."""
         with self._arrived:
             if self._waiting is None:
                 self._arrived.wait(wait_seconds)
@@ -74,6 +75,6 @@ class NewestFrame:
             return taken
 
     def wake(self) -> None:
-        """Make `take` return."""
+        """Make a waiting `take` return."""
         with self._arrived:
             self._arrived.notify_all()

@@ -1,4 +1,4 @@
-"""Publishing and subscribing through the AWS IoT Greengrass core."""
+"""Publish and subscribe through the AWS IoT Greengrass core."""
 
 import logging
 import threading
@@ -12,49 +12,52 @@ logger = logging.getLogger(__name__)
 Receive = Callable[[str, bytes], None]
 
 _TIMEOUT_SECONDS = 5.0
-# awsiot.greengrasscoreipc.model.QOS.AT_LEAST_ONCE
+# This is the value of awsiot.greengrasscoreipc.model.QOS.AT_LEAST_ONCE, whose import takes long.
 _AT_LEAST_ONCE = "1"
 
 _importing = threading.Lock()
 
 
 class ResultPublisher(Protocol):
-    """Publishes messages."""
+    """The interface of a publisher of messages."""
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Return when the message was accepted; raise `PublishError` if it was not."""
+        """Publish a message, and return when it is accepted; otherwise raise `PublishError`."""
         ...
 
     def close(self) -> None:
-        """Close the connection; return at once. The next message opens another one."""
+        """Close the connection and return immediately; the next message opens a new one."""
         ...
 
 
 class Subscriber(Protocol):
-    """Receives the messages of topics."""
+    """The interface of a receiver of messages of topics."""
 
     def subscribe(
         self, topics: Sequence[str], receive: Receive, on_ready: Callable[[], None]
     ) -> None:
-        """Call `on_ready()`, then `receive(topic, payload)` for each message, until it ends.
+        """Call `on_ready()`, then `receive(topic, payload)` for each message.
 
-        Raises `PublishError` if a subscription is rejected.
+        Returns when the subscription ends.
+
+        Raises:
+            PublishError: a subscription is rejected.
         """
         ...
 
     def close(self) -> None:
-        """Make `subscribe` return, now and at each later call."""
+        """Make `subscribe` return, now and in each later call."""
         ...
 
 
 class GreengrassPublisher:
-    """Publishes to AWS IoT Core through the Greengrass core's IPC, at least once (QoS 1).
+    """A publisher to AWS IoT Core through the Greengrass core's IPC, at least once (QoS 1).
 
-    May be used by several threads. Connects for the first message, and again after a failure.
+    Any thread may use it. It connects for the first message, and again after a failure.
     """
 
     def __init__(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
-        """`timeout_seconds` limits the connection, and then each message."""
+        """Limit the connection, and then each message, to `timeout_seconds`."""
         self._timeout_seconds = timeout_seconds
         self._connecting = threading.Lock()
         self._client: Any = None
@@ -67,7 +70,7 @@ class GreengrassPublisher:
         """
         client = self._connected()
         try:
-            # Without the lock, so that a slow response does not delay other messages.
+            # The lock is not held, so that a slow response does not delay other messages.
             client.publish_to_iot_core_async(
                 topic_name=topic, qos=_AT_LEAST_ONCE, payload=payload
             ).result(self._timeout_seconds)
@@ -81,8 +84,8 @@ class GreengrassPublisher:
             raise PublishError(f"{topic}: {_rejection(error, 'PublishToIoTCore')}") from error
 
     def close(self) -> None:
-        """Close the connection; return at once. The next message opens another one."""
-        # Without the lock, which a connecting thread holds for seconds.
+        """Close the connection and return immediately; the next message opens a new one."""
+        # The lock is not acquired, because a connecting thread holds it for seconds.
         client, self._client = self._client, None
         if client is not None:
             _close(client)
@@ -107,7 +110,7 @@ class GreengrassPublisher:
 
 
 class GreengrassSdkPublisher:
-    """Publishes through `greengrasssdk`, the message router of an AWS DeepLens.
+    """A publisher through `greengrasssdk`, the message router of an AWS DeepLens.
 
     Source: greengrasssdk 1.6.1, `IoTDataPlane.publish(topic, payload, queueFullPolicy)`.
     """
@@ -127,7 +130,8 @@ class GreengrassSdkPublisher:
                 import greengrasssdk  # noqa: PLC0415 - see above
 
                 self._client = greengrasssdk.client("iot-data")
-            # A full queue is an error, so that the message remains in the spool.
+            # If the router's queue is full, an error is raised, so that the message remains in the
+            # spool.
             self._client.publish(topic=topic, payload=payload, queueFullPolicy="AllOrException")
         except Exception as error:
             self._client = None
@@ -139,30 +143,32 @@ class GreengrassSdkPublisher:
 
 
 class GreengrassSubscriber:
-    """Subscribes to topics of AWS IoT Core through the Greengrass core's IPC.
+    """A subscriber to topics of AWS IoT Core through the Greengrass core's IPC.
 
-    With a separate connection, because a rejected message must not end a subscription.
+    Its connection is separate, because a rejected message must not end a subscription.
     """
 
     def __init__(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
-        """`timeout_seconds` limits the connection, and then each subscription."""
+        """Limit the connection, and then each subscription, to `timeout_seconds`."""
         self._timeout_seconds = timeout_seconds
         self._is_closed = False
-        # The end of the newest subscription.
+        # Set when the newest subscription ends.
         self._ended = threading.Event()
 
     def subscribe(
         self, topics: Sequence[str], receive: Receive, on_ready: Callable[[], None]
     ) -> None:
-        """Call `on_ready()`, then `receive(topic, payload)` for each message, until it ends.
+        """Call `on_ready()`, then `receive(topic, payload)` for each message.
 
-        `receive` is called in the connection's own thread, and must return soon.
+        `receive` is called in the connection's thread, and must return soon. The method returns
+        when the subscription ends.
 
         Raises:
-            PublishError: the core is not available, does not respond, or rejects the message.
+            PublishError: the core is not available, does not respond, or rejects the subscription.
         """
         ended = self._ended = threading.Event()
-        # After the event is created, because `close` sets the flag first.
+        # `close` sets the flag before it sets the event, so the flag is checked after the event is
+        # created.
         if self._is_closed:
             return
         client = None
@@ -192,19 +198,20 @@ class GreengrassSubscriber:
                 client.close()
 
     def close(self) -> None:
-        """Make `subscribe` return, now and at each later call."""
+        """Make `subscribe` return, now and in each later call."""
         self._is_closed = True
         self._ended.set()
 
 
 def _connect(timeout_seconds: float) -> Any:
-    # Only a core device has these modules, and their import takes long. With a lock, because they
-    # import each other, and Python reports a deadlock if two threads import them at once.
+    # These modules exist only on a core device, and their import takes long. The modules import
+    # each other, so two threads that import them at once cause a deadlock error in Python. A lock
+    # prevents it.
     with _importing:
         from awsiot.greengrasscoreipc import connect  # noqa: PLC0415
         from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2  # noqa: PLC0415
 
-    # Without an executor, because a thread pool accepts no work during interpreter shutdown.
+    # No executor is used, because a thread pool accepts no work during interpreter shutdown.
     return GreengrassCoreIPCClientV2(client=connect(timeout=timeout_seconds), executor=None)
 
 
@@ -227,6 +234,6 @@ def _rejection(error: Exception, operation: str) -> str:
 def _described(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"the environment variable {error} is not set; Greengrass sets it"
-    # Errors of the IPC's model have their text in an attribute.
+    # Errors of the IPC's model contain their text in an attribute.
     text = getattr(error, "message", None) or str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -42,13 +42,13 @@ _SECTIONS = frozenset(
 
 
 class HeartbeatReporter:
-    """Stores the state, and reports it at the start, after a change, and at an interval.
+    """The state of the camera, reported at the start, after a change, and at an interval.
 
-    It runs in a separate thread, because loading a model can take longer than an interval. The
-    other methods may be called by any thread.
+    `run` has a separate thread, because loading a model can take longer than an interval. Any
+    thread may call the other methods.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of a heartbeat
+    def __init__(  # noqa: PLR0913 - keyword-only parts
         self,
         *,
         thing: str,
@@ -59,7 +59,7 @@ class HeartbeatReporter:
         sections: Mapping[str, Section] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`sections` return further members of each report; `clock` returns monotonic seconds."""
+        """Add the results of `sections` to each report; `clock` returns monotonic seconds."""
         self._topic = f"$aws/things/{thing}/shadow/name/{SHADOW}/update"
         self._function_arn = function_arn
         self._engine = engine
@@ -67,14 +67,14 @@ class HeartbeatReporter:
         self._interval_seconds = interval_seconds
         self._publisher = publisher
         self._sections = dict(sections or {})
-        # Without a section, its value in the shadow remains.
+        # A report omits the members without a section, so the shadow retains their values.
         self._members = [name for name in FIELDS if name in self._sections or name not in _SECTIONS]
         self._clock = clock
         self._started = clock()
         self._metrics = FrameMetrics(clock)
         self._started_at = timestamp()
         self._stopping = threading.Event()
-        # Guards the following attributes; not held while publishing.
+        # This lock guards the attributes below; it is not held while publishing.
         self._updated = threading.Condition()
         self._changed = False
         self._status: Status = "starting"
@@ -87,7 +87,7 @@ class HeartbeatReporter:
     def loaded(
         self, model: ModelIdentity, engine: str | None = None, fallback: str | None = None
     ) -> None:
-        """Set the running model, its engine, and the reason for not using the GPU."""
+        """Set the running model, its engine, and the reason of a fallback to the CPU."""
         with self._updated:
             self._engine = engine or self._engine
             self._fallback = fallback
@@ -104,25 +104,25 @@ class HeartbeatReporter:
             self._become("running")
 
     def failed(self, error: ErrorReport) -> None:
-        """Report a failure that prevented a frame."""
+        """Report a failure that prevented the processing of a frame."""
         self.degraded(error)
         with self._updated:
             self._become("failing")
 
     def degraded(self, error: ErrorReport) -> None:
-        """Report a failure that does not prevent frames."""
+        """Report a failure that does not prevent the processing of frames."""
         with self._updated:
             self._errors += 1
             self._last_error = error
 
     def changed(self) -> None:
-        """Report soon, because a section has changed."""
+        """Send a report soon, because a section has changed."""
         with self._updated:
             self._changed = True
             self._updated.notify_all()
 
     def stop(self) -> None:
-        """Make `run` report `stopped` and return; the status does not change any more."""
+        """Make `run` report the final status `stopped` and return."""
         with self._updated:
             self._become("stopped")
             self._stopping.set()
@@ -148,13 +148,13 @@ class HeartbeatReporter:
                     self._updated.wait_for(self._has_update, self._interval_seconds)
 
     def document(self) -> dict[str, Any]:
-        """Return the update of the shadow, and mark the state as reported."""
+        """Return the update of the shadow, and mark changes as reported."""
         sections = {name: section() for name, section in self._sections.items()}
         with self._updated:
             self._changed = False
             heartbeat = Heartbeat(
                 status=self._status,
-                # Removes the value that `first_start` has reported.
+                # This removes the value that `first_start` reported.
                 installation=None,
                 model=self._model,
                 function=self._function_arn,
@@ -178,7 +178,7 @@ class HeartbeatReporter:
     def _within_limit(self, heartbeat: Heartbeat) -> dict[str, Any]:
         """Omit the largest sections, and list them, until the heartbeat fits into a shadow.
 
-        AWS IoT rejects a shadow of more than 8 KiB, and the camera would appear offline.
+        AWS IoT rejects a shadow above 8 KiB, and the camera would be reported as offline.
         """
         omitted: list[str] = []
         document = heartbeat.to_shadow(self._members)

@@ -28,26 +28,26 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class RunnableModel:
-    """A model that can run; `fallback_cause` is set if it is not the deployed one."""
+    """A loaded model; `fallback_cause` is set if the model is not the deployed one."""
 
     identity: ModelIdentity
     engine: InferenceEngine
     fallback_cause: Exception | None = None
-    # The histograms of good images, if the artifact contains them.
+    # The drift baseline, if the artifact contains it.
     baseline: Baseline | None = None
     # The folder of the unpacked artifact.
     directory: Path | None = None
-    # In the order of its classes.
+    # The labels in the order of the class ids.
     labels: tuple[str, ...] = ()
-    # The id of the key that signed it; None if no signature was verified.
+    # The id of the key that signed the model; None if no signature was verified.
     signed_by: str | None = None
 
 
 class ModelProvider(Protocol):
-    """Provides the model to run."""
+    """The interface to the models that the loop can run."""
 
     def load(self) -> RunnableModel:
-        """Return the model; raise an error if none may run."""
+        """Return the model; raise an error if no model may run."""
         ...
 
     def frame_done(self) -> None:
@@ -60,7 +60,7 @@ class ModelProvider(Protocol):
 
 
 class FrameObserver(Protocol):
-    """Receives each frame with all its detections, published or not."""
+    """The interface of a receiver of frames with all detections, published or not."""
 
     def observe(self, frame: Frame, detections: Sequence[Detection], inference_ms: float) -> None:
         """Process a frame, and return soon, because the next frame waits."""
@@ -68,9 +68,9 @@ class FrameObserver(Protocol):
 
 
 class InferenceLoop:
-    """Processes frames: inference, then selection of detections, then sending."""
+    """A loop that runs the model on frames, selects detections, and sends messages."""
 
-    def __init__(  # noqa: PLR0913 - the parts of the loop
+    def __init__(  # noqa: PLR0913 - keyword-only parts
         self,
         *,
         thing: str,
@@ -88,7 +88,8 @@ class InferenceLoop:
     ) -> None:
         """Create the loop without starting it.
 
-        `on_loaded` is called with the loaded model, `on_idle` after each second without a frame.
+        `on_loaded` is called with the loaded model, and `on_idle` after each second without a
+        frame.
         """
         self._thing = thing
         self._models = models
@@ -120,7 +121,8 @@ class InferenceLoop:
                 self._process(loaded, captured)
             except Exception as error:  # noqa: BLE001 - the loop continues after any failure
                 if loaded is None and self._stopping.is_set():
-                    # A library can fail while the process ends; that is not a failure of the model.
+                    # A library can fail while the process ends; such an error is not a failure of
+                    # the model.
                     logger.info("the load ends with %s: %s", type(error).__name__, error)
                     return
                 pause_seconds = self._backoff.failed()

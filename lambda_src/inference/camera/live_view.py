@@ -1,7 +1,7 @@
 """The live view: a page with frames and detections, served on the loopback interface.
 
-Frames are encoded only if a page requests them. The address contains a token, so that other users
-of the machine, and pages of other sites in the same browser, cannot open the page.
+Frames are encoded only if a page requests them. The address contains a token, so that neither other
+users of the machine nor pages of other sites in the same browser can open the page.
 """
 
 import base64
@@ -60,7 +60,7 @@ _EXPIRED = (
 
 @dataclass(frozen=True)
 class ViewedFrame:
-    """A frame with its detections; `at_seconds` is monotonic."""
+    """A frame with its detections; `at_seconds` is a monotonic time."""
 
     number: int
     frame: Frame
@@ -72,9 +72,9 @@ class ViewedFrame:
 
 
 class LiveView:
-    """Stores the newest frame and the running model, and serves both as a page.
+    """A web server for the newest frame and the running model.
 
-    `address` is the URL of the page. The page shows the limit of the frame rate from `settings`.
+    `address` is the URL of the page. The page also shows the frame rate's limit from `settings`.
     """
 
     def __init__(self, *, port: int, thing: str, threshold: float, state_directory: Path) -> None:
@@ -102,7 +102,7 @@ class LiveView:
         self._file = state_directory / ADDRESS_FILE
 
     def use(self, model: RunnableModel) -> None:
-        """Show this model as the running one, and compare its engines."""
+        """Show this model as the running model, and compare its engines."""
         self.comparison.use(model.directory)
         with self._arrived:
             self._model = model
@@ -133,7 +133,7 @@ class LiveView:
             self._arrived.notify_all()
 
     def wait_for_frame(self, number: int) -> ViewedFrame | None:
-        """Wait for a frame that is newer than `number`; None if none arrives in time."""
+        """Wait for a frame newer than `number`; return None if no frame arrives in time."""
 
         def is_newer() -> bool:
             return self._newest is not None and self._number != number
@@ -142,7 +142,7 @@ class LiveView:
             return self._newest if self._arrived.wait_for(is_newer, _WAIT_SECONDS) else None
 
     def run(self) -> None:
-        """Serve until `stop` is called."""
+        """Serve the page until `stop` is called."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file.touch(mode=0o600)
@@ -159,12 +159,12 @@ class LiveView:
         self.comparison.stop()
 
     def answer(self, path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:
-        """Return status, content type, content and the nonce of the page's script."""
+        """Return the response: status, content type, content, and the nonce of its script."""
         token, slash, name = path.removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             return HTTPStatus.NOT_FOUND, _TEXT, _EXPIRED, ""
         if not slash:
-            # The page requests frames relative to its address.
+            # The page requests frames relative to its address, which must end with a slash.
             return HTTPStatus.PERMANENT_REDIRECT, _TEXT, f"{token}/".encode(), ""
         if name == "":
             nonce = secrets.token_urlsafe(12)
@@ -182,7 +182,7 @@ class LiveView:
         return HTTPStatus.NOT_FOUND, _TEXT, _EXPIRED, ""
 
     def _status(self, viewed: ViewedFrame, compared: dict[str, Any] | None) -> dict[str, Any]:
-        """Return the model, the comparison, and the limit of the rate, for the page."""
+        """Return the model, the comparison, and the limit of the frame rate, for the page."""
         runs = (compared or {}).get("runs", {}).values()
         labels = {detection.label for detection in viewed.detections[:_MAX_DETECTIONS]}
         labels |= {detection["label"] for run in runs for detection in run["detections"]}
@@ -198,7 +198,7 @@ class LiveView:
         }
 
     def _index_of(self, label: str) -> int:
-        """Return the index of the label's colour; a new label gets the next index."""
+        """Return the index of the label's colour; new labels receive the next index."""
         return self._label_indexes.setdefault(label, len(self._label_indexes))
 
 
@@ -214,7 +214,7 @@ def _model(model: RunnableModel) -> dict[str, Any]:
 
 
 def _document(viewed: ViewedFrame) -> dict[str, Any]:
-    """Return a frame as JSON, including the image as JPEG, so that image and boxes match."""
+    """Return a frame as JSON; it includes the image as JPEG, so that image and boxes match."""
     image = Image.fromarray(viewed.frame.image)
     height_px, width_px = viewed.frame.image.shape[:2]
     image.thumbnail((_WIDEST_PX, _WIDEST_PX))
@@ -236,7 +236,7 @@ def _document(viewed: ViewedFrame) -> dict[str, Any]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Seconds for which `handle_request` waits.
+    # The time for which `handle_request` waits, in seconds.
     timeout = _POLL_SECONDS
 
     def __init__(self, port: int, view: LiveView) -> None:
@@ -249,8 +249,8 @@ class _Server(ThreadingHTTPServer):
     def serve(self) -> None:
         """Respond to requests until `stop` is called.
 
-        `serve_forever` is not used, because its `shutdown` waits: `stop` would need a thread, and
-        no thread can be started during interpreter shutdown.
+        `serve_forever` is not used, because its `shutdown` blocks. `stop` would require a thread,
+        and no thread can be started during interpreter shutdown.
         """
         with self._changing:
             if self._is_stopped:
@@ -272,7 +272,7 @@ class _Server(ThreadingHTTPServer):
             self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log a request that failed; a client that disconnects early is not an error."""
+        """Log a failed request; a client that disconnects early is not an error."""
         logger.debug("a request to the live view ended: %s, %s", request, client_address)
 
 
@@ -283,8 +283,8 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "camera", ""
 
     def do_GET(self) -> None:
-        # A request with another host name comes from a page of another site. The port
-        # is not compared: a forwarded one has another number.
+        # A request with another host name is from a page of another site. The port is not compared,
+        # because a forwarded port has another number.
         if not _LOOPBACK_HOST.fullmatch(self.headers.get("Host", "")):
             self._send(HTTPStatus.FORBIDDEN, _TEXT, b"use the host 127.0.0.1\n", "")
             return
@@ -297,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.server.places.release()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
         """Do not log requests, because their addresses contain the token."""
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes, nonce: str) -> None:

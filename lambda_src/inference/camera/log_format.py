@@ -1,4 +1,4 @@
-"""Log records without characters that control a terminal or forge a line."""
+"""A log format without characters that control a terminal or forge a line."""
 
 import logging
 from typing import Any
@@ -9,13 +9,13 @@ _LONGEST_TRACEBACK = 20_000
 
 
 class PrintableFormatter(logging.Formatter):
-    """Escapes control and format characters; only a traceback has several lines."""
+    """A formatter that escapes control and format characters, except line ends of tracebacks."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name in logging
-        """Return the record's first line."""
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as in the base class
+        """Return the escaped message line of the record."""
         return printable(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - as above
-        """Return a traceback."""
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as in the base class
+        """Return the escaped lines of a traceback."""
         text = super().formatException(ei)
         return printable(text, longest=_LONGEST_TRACEBACK, lines=True)

@@ -1,4 +1,4 @@
-"""The messages of a camera, as docs/messages.md describes them."""
+"""The messages of a camera, which docs/messages.md describes."""
 
 import json
 from bisect import bisect_right
@@ -14,22 +14,22 @@ from shared.vision.detections import Detection
 # AWS IoT Core rejects larger messages.
 LARGEST_MESSAGE_BYTES = 128 << 10
 
-# A named shadow has at most 8 KiB, including the desired settings.
+# AWS IoT limits a named shadow to 8 KiB, including the desired settings.
 LARGEST_HEARTBEAT_BYTES = 6 << 10
 
-# Limits the part of an error in the heartbeat.
+# Limits the size of an error in the heartbeat.
 _LONGEST_ERROR_CHARACTERS = 500
 
 
 def error_report(error: Exception, consecutive: int) -> ErrorReport:
-    """Describe an error at the current time; shorten the text and escape control characters."""
+    """Return the report of an error at the current time, with a short, printable text."""
     text = printable(str(error), longest=_LONGEST_ERROR_CHARACTERS) or "no further description"
     if len(text) > _LONGEST_ERROR_CHARACTERS:
         text = f"{text[: _LONGEST_ERROR_CHARACTERS - 1]}…"
     return ErrorReport(type(error).__name__, text, timestamp(), consecutive)
 
 
-def detection_message(  # noqa: PLR0913 - the parts of a message
+def detection_message(  # noqa: PLR0913 - parts of a message
     *,
     thing: str,
     message_id: str,
@@ -40,8 +40,8 @@ def detection_message(  # noqa: PLR0913 - the parts of a message
 ) -> bytes:
     """Return the message of a frame; boxes are shares of the image, 0 to 1.
 
-    Of detections that do not fit into one message, the first ones are published and the others
-    counted.
+    If the detections do not fit into one message, the message contains only the first detections
+    and the number of omitted detections.
 
     Args:
         thing: the camera's thing name.
@@ -49,7 +49,7 @@ def detection_message(  # noqa: PLR0913 - the parts of a message
         model: the model that returned the detections.
         frame: the frame.
         inference_ms: milliseconds in the engine.
-        detections: best first.
+        detections: detections, best first.
     """
     height_px, width_px = frame.image.shape[:2]
     documents = [asdict(detection) for detection in detections]
@@ -77,14 +77,14 @@ def detection_message(  # noqa: PLR0913 - the parts of a message
         return message
     counts = range(1, len(documents))
     fitting = bisect_right(counts, LARGEST_MESSAGE_BYTES, key=lambda count: len(with_first(count)))
-    # A message without detections would describe an empty frame.
+    # A message without detections would describe an empty frame, so the long message remains.
     return with_first(fitting) if fitting else message
 
 
 def error_message(
     thing: str, message_id: str, model: ModelIdentity | None, error: ErrorReport
 ) -> bytes:
-    """Return the message of a failed start, frame or delivery."""
+    """Return the message about a failed start, frame or delivery."""
     return encode(
         {
             "id": message_id,
@@ -96,7 +96,7 @@ def error_message(
 
 
 def dropped_message(thing: str, message_id: str, *, count: int, since: str, reason: str) -> bytes:
-    """Return the message about dropped messages: number, time of the first, and reason."""
+    """Return the message about dropped messages: number, time of the first drop, and reason."""
     return encode(
         {
             "id": message_id,
@@ -107,7 +107,7 @@ def dropped_message(thing: str, message_id: str, *, count: int, since: str, reas
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """Return JSON in UTF-8; surrogates, for example in the name of a file, become '?'.
+    """Encode a document as JSON in UTF-8; replace surrogates, for example in file names, by '?'.
 
     Raises:
         ValueError: a number is not finite, so JSON cannot represent it.

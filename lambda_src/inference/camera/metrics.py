@@ -10,9 +10,10 @@ from pathlib import Path
 from shared.messages.heartbeat import DiskSpace, Latency, MemorySpace
 
 _RATE_WINDOW_SECONDS = 30.0
-# Directly after the start, a single frame would result in a rate of thousands per second.
+# Over a shorter time, a single frame after the start would result in thousands per second.
 _SHORTEST_SPAN_SECONDS = 1.0
-# The window at 100 frames per second; at higher rates the window is shorter.
+# The number of frames in the window at 100 frames per second; at higher rates, the window is
+# shorter.
 _MAX_FRAMES = 3000
 
 _THERMAL = Path("/sys/class/thermal")
@@ -22,10 +23,7 @@ _KIB = 1024
 
 
 class FrameMetrics:
-    """Frame rate and latency of the last 30 s; may be used by several threads.
-
-    Memory is constant.
-    """
+    """Frame rate and latency of the last 30 s, in constant memory; any thread may use it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,18 +32,18 @@ class FrameMetrics:
         self._recent: deque[tuple[float, float]] = deque(maxlen=_MAX_FRAMES)
 
     def restart(self) -> None:
-        """Discard all frames, and measure from now on."""
+        """Discard all frames, and restart the measurement."""
         with self._measuring:
             self._since = self._clock()
             self._recent.clear()
 
     def frame_done(self, latency_seconds: float) -> None:
-        """Add a frame with its latency from capture to decision."""
+        """Add a frame with its latency, from capture to the selection of detections."""
         with self._measuring:
             self._recent.append((self._clock(), latency_seconds))
 
     def frames_per_second(self) -> float:
-        """Return the rate over the window up to now; it decreases while the camera stalls."""
+        """Return the rate in the window, which decreases while the camera returns no frames."""
         with self._measuring:
             now = self._clock()
             self._discard_old(now)
@@ -55,7 +53,7 @@ class FrameMetrics:
             return round(len(self._recent) / max(span_seconds, _SHORTEST_SPAN_SECONDS), 3)
 
     def latency_ms(self) -> Latency | None:
-        """Return the median and 95th percentile in milliseconds; None without a frame."""
+        """Return the median and the 95th percentile in milliseconds; None without a frame."""
         with self._measuring:
             self._discard_old(self._clock())
             ordered = sorted(latency for _, latency in self._recent)
@@ -75,13 +73,13 @@ class FrameMetrics:
 def disk_space(folder: Path) -> DiskSpace | None:
     """Return the free and total bytes of the file system of a folder.
 
-    A deployment needs space for the next artifacts in addition to those of the current release.
+    A deployment requires space for the new artifacts in addition to those of the current release.
     Greengrass stores every artifact of the device on the file system of the model's artifact. Free
-    bytes are those for users other than root. The result is None if the file system cannot be
-    queried.
+    bytes are those for users other than root. If the file system cannot be queried, the result is
+    None.
 
     Args:
-        folder: need not exist; its first existing parent is used.
+        folder: a path that need not exist; its first existing parent is used.
     """
     existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
     try:
@@ -113,7 +111,7 @@ def memory_space(meminfo: Path = _MEMINFO) -> MemorySpace | None:
 
 
 def temperature_celsius(thermal: Path = _THERMAL) -> float | None:
-    """Return the temperature of the hottest zone, or None if the machine measures none."""
+    """Return the temperature of the hottest thermal zone, or None if the machine has none."""
     readings = []
     for zone in thermal.glob("thermal_zone*/temp"):
         try:

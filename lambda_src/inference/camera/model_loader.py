@@ -1,7 +1,7 @@
-"""The selection of the model: the deployed one, or the last working one if the deployed one fails.
+"""The selection of the model: the deployed model, or the last working model if it fails.
 
 The digest is verified each time that a model is loaded. A new model is abandoned after three failed
-starts, because a model with the right digest can still end the process.
+starts, because a model with the expected digest can still crash the process.
 """
 
 import contextlib
@@ -30,9 +30,9 @@ OpenEngine = Callable[[Artifact], InferenceEngine]
 
 
 class ModelLoader:
-    """Loads the deployed artifact, and stores a copy of it when it works."""
+    """A provider of the deployed artifact, which stores a copy of each artifact that works."""
 
-    def __init__(  # noqa: PLR0913 - the unpacked artifact, and the parts that open it
+    def __init__(  # noqa: PLR0913 - keyword-only parts
         self,
         *,
         archive: Path,
@@ -44,7 +44,7 @@ class ModelLoader:
     ) -> None:
         """Load the archive with this digest, which Greengrass unpacked into `directory`.
 
-        With `verifier`, releases must be signed.
+        If `verifier` is given, it verifies the signature of each release.
         """
         self._archive = archive
         self._directory = directory
@@ -57,18 +57,19 @@ class ModelLoader:
         self._frames_to_go = 0
 
     def load(self) -> RunnableModel:
-        """Return the deployed model, or the last working one with the cause of the fallback.
+        """Return the deployed model, or the last working model with the cause of the fallback.
 
         Raises:
-            ArtifactError: the deployed model fails and there is no other. An engine may raise other
-                errors.
+            ArtifactError: the deployed model fails and no other model exists. An engine may raise
+                other errors.
         """
         good = self._last_good()
         try:
             if good not in {None, self._digest}:
                 self._abandon_after_failed_starts()
             self._count_start()
-            # From here on, a stop is not a failed start, also while the engine opens the model.
+            # From here on, a stop by a signal is not a failed start, even while the engine opens
+            # the model.
             self._frames_to_go = _GOOD_AFTER_FRAMES
             loaded = self._load_deployed()
         except Exception as error:
@@ -87,7 +88,7 @@ class ModelLoader:
         return loaded
 
     def frame_done(self) -> None:
-        """Count the first frames of the deployed model; it works after ten."""
+        """Count the first frames of the deployed model; after ten frames, the model works."""
         if self._frames_to_go:
             self._frames_to_go -= 1
             if not self._frames_to_go:
@@ -148,7 +149,7 @@ class ModelLoader:
 
     def _write_starts(self, starts: int) -> None:
         document = json.dumps({"digest": self._digest, "starts": starts})
-        # Without disk space the model still runs, and a failed start is not counted.
+        # Without disk space, the model still runs, but failed starts are not counted.
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             _write_durably(self._starts_file, document)
@@ -180,7 +181,7 @@ class ModelLoader:
                 shutil.rmtree(other, ignore_errors=True)
 
     def _store_statement(self, folder: Path) -> None:
-        """Store the newest statement, because the key of an earlier one may be revoked."""
+        """Store the newest statement, because the key of an earlier statement may be revoked."""
         if self._verifier and self._verifier.statement_file.is_file():
             partial = folder / "statement.partial"
             with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
-"""The queue between the loop and the spool: messages get ids and are written by a separate thread.
+"""The queue between the loop and the spool, whose thread writes messages to the disk.
 
 The loop does not wait for the disk, which takes milliseconds per write. Messages that arrive during
-a write are written together. Messages that cannot be stored are counted, and the count is sent as
-soon as there is space.
+a write are written together. Messages that cannot be stored are counted, and a message with the
+count is stored as soon as space is available.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ OnDropped = Callable[[SpoolError], None]
 
 
 class MessageIds:
-    """Unique message ids: a random part for each start, then a number from 1.
+    """Unique message ids: a random part for each start, and a number from 1.
 
-    The ids do not depend on the clock or a file, so a wrong clock or a lost disk repeats none.
+    The ids do not depend on a clock or a file, so a wrong clock or a lost disk repeats none.
     """
 
     def __init__(self) -> None:
@@ -42,35 +42,36 @@ class MessageIds:
 
 
 class Outbox:
-    """Accepts messages from any thread; `run` stores them in the spool in order.
+    """A queue that accepts messages from any thread; `run` stores them in the spool in order.
 
-    `dropped` counts the messages since the start that could not be stored.
+    `dropped` is the number of messages since the start that could not be stored.
     """
 
     def __init__(self, spool: Spool, *, thing: str, topic: str, on_dropped: OnDropped) -> None:
-        """`on_dropped` is called if a message could not be stored; it must not send a message."""
+        """Call `on_dropped` if a message could not be stored; it must not send a message."""
         self._spool = spool
         self._thing = thing
         self._topic = topic
         self._on_dropped = on_dropped
         self._ids = MessageIds()
-        # An id and a place in the queue are assigned together, so that ids are in order.
+        # Under this lock, a message receives its id and its place in the queue, so that ids are in
+        # order.
         self._sending = threading.Lock()
         self._waiting: queue.Queue[Entry] = queue.Queue(_MAX_WAITING)
         self._stopping = threading.Event()
         self._dropping = threading.Lock()
         self.dropped = 0
-        # The number that the cloud has received, and the first drop that it has not.
+        # The number of drops in stored messages, and the first drop that is in none.
         self._reported = 0
         self._first_unreported: tuple[str, str] | None = None
 
     def send(self, build: Callable[[str], bytes]) -> None:
         """Add a message; `build` returns its bytes for an id.
 
-        If the queue is full, waits up to five seconds, and then drops the message.
+        If the queue remains full for five seconds, the message is dropped.
 
         Raises:
-            ValueError: JSON cannot represent the message, or it is too large.
+            ValueError: JSON cannot represent the message, or the message is too large.
         """
         with self._sending:
             payload = build(self._ids.next())
@@ -85,18 +86,18 @@ class Outbox:
                 self._drop(SpoolError("the disk is too slow for the rate of messages"))
 
     def run(self) -> None:
-        """Store messages until `stop` is called, and then the remaining ones."""
+        """Store messages until `stop` is called, and then the remaining messages."""
         while not self._stopping.is_set():
             self._store(self._take(_POLL_SECONDS))
         while entries := self._take(0):
             self._store(entries)
 
     def stop(self) -> None:
-        """Make `run` return when all sent messages are on disk."""
+        """Make `run` return after all queued messages are stored."""
         self._stopping.set()
 
     def _take(self, seconds: float) -> list[Entry]:
-        """Return all waiting messages; wait for the first one."""
+        """Wait up to `seconds` for a message; return all queued messages."""
         entries = []
         with contextlib.suppress(queue.Empty):
             entries.append(self._waiting.get(timeout=seconds) if seconds else self._next())
@@ -111,7 +112,7 @@ class Outbox:
         try:
             self._add(entries)
         except SpoolError as error:
-            # Store single messages as long as there is space.
+            # Messages are stored individually while space is available.
             if len(entries) > 1:
                 for entry in entries:
                     self._store([entry])
@@ -119,7 +120,7 @@ class Outbox:
                 self._drop(error)
 
     def _add(self, entries: list[Entry]) -> None:
-        """Store entries, preceded by a message about the dropped ones."""
+        """Store entries, preceded by a message about dropped messages."""
         with self._dropping:
             unreported, first = self.dropped - self._reported, self._first_unreported
         if first is None:

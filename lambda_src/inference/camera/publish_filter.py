@@ -1,4 +1,4 @@
-"""The selection of the detections that are published."""
+"""The selection of the detections to publish."""
 
 import time
 from collections import Counter
@@ -22,7 +22,7 @@ def of_interest(detections: Sequence[Detection], settings: DynamicSettings) -> l
 
 
 class PublishFilter:
-    """Selects detections by score and label, by change, and by the interval of each label."""
+    """A filter of detections by score and label, by change, and by the interval of each label."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,8 +34,8 @@ class PublishFilter:
     ) -> Sequence[Detection] | None:
         """Return the detections to publish; None if no message is published.
 
-        An empty result is published only if `publish_on_change` is set: the detections of the
-        previous frame are no longer there.
+        An empty result is published only if `publish_on_change` is set and the previous frame had
+        detections.
         """
         selected = of_interest(detections, settings)
         if settings.publish_on_change:

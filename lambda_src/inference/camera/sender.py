@@ -1,4 +1,4 @@
-"""The thread that sends messages from the spool, in order, and removes them when accepted."""
+"""The thread that sends messages from the spool in order, and removes accepted messages."""
 
 import logging
 import threading
@@ -11,14 +11,14 @@ from camera.spool import Spool
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
-# Short, so that sending resumes soon after a long outage.
+# The pause is short, so that sending resumes soon after a long outage.
 _LONGEST_PAUSE_SECONDS = 5.0
 
 OnFailure = Callable[[Exception, int], None]
 
 
 class SpoolSender:
-    """Sends one message at a time, so that the order is kept and at most one is sent twice.
+    """A sender of one message at a time, which preserves the order.
 
     A message is sent again until it is accepted. `in_flight` is the number of messages that can be
     sent twice.
@@ -27,7 +27,7 @@ class SpoolSender:
     in_flight = 1
 
     def __init__(self, spool: Spool, publisher: ResultPublisher, *, on_failure: OnFailure) -> None:
-        """`on_failure` is called with each failure and the number of consecutive failures."""
+        """Call `on_failure` with each failure and the number of consecutive failures."""
         self._spool = spool
         self._publisher = publisher
         self._on_failure = on_failure
@@ -36,7 +36,7 @@ class SpoolSender:
     def run(self) -> None:
         """Send messages until `stop` is called; failures do not end the loop."""
         backoff = Backoff(first_seconds=0.5, longest_seconds=_LONGEST_PAUSE_SECONDS)
-        # A message that was accepted but could not be removed is not sent again.
+        # An accepted message that could not be removed is not sent again.
         accepted: int | None = None
         while not self._stopping.is_set():
             try:
@@ -51,7 +51,7 @@ class SpoolSender:
                 accepted = None
             except Exception as error:  # noqa: BLE001 - the next attempt may succeed
                 if self._stopping.is_set():
-                    # The next process sends it again.
+                    # The next process sends the message again.
                     return
                 pause_seconds = backoff.failed()
                 self._on_failure(error, backoff.consecutive)
@@ -63,6 +63,6 @@ class SpoolSender:
                     )
 
     def stop(self) -> None:
-        """Make `run` return after the current message; the others remain in the spool."""
+        """Make `run` return after the current message; other messages remain in the spool."""
         self._stopping.set()
         self._spool.wake()

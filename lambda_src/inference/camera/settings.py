@@ -1,4 +1,4 @@
-"""The settings of the function, from its environment variables."""
+"""The settings of the function, read from its environment variables."""
 
 import re
 from collections.abc import Mapping
@@ -50,19 +50,19 @@ class Settings:
     engine: str
     topic: str
     heartbeat_interval_seconds: float
-    # The values at the start; the thing's shadow changes them.
+    # The initial values; the thing's shadow changes them.
     dynamic: DynamicSettings
-    # The folder of the spool and the last working model.
+    # The folder that contains the spool and the last working model.
     state_directory: Path = _STATE_DIRECTORY
     # The library that publishes messages.
     publisher: str = "greengrass"
     # An element of `ENGINE_DEVICES`.
     engine_device: str = "auto"
-    # None: no live view.
+    # None if the live view is disabled.
     live_view_port: int | None = None
     # Larger frames are not decoded.
     image_limit: ImageLimit = _IMAGE_LIMIT
-    # None: releases need not be signed.
+    # None if releases require no signature.
     signatures: SignatureSettings | None = None
 
     @classmethod
@@ -70,7 +70,8 @@ class Settings:
         """Read and check every setting.
 
         Raises:
-            SettingsError: contains the variable, its value, and the values that work.
+            SettingsError: a setting is invalid; the message contains the variable, its value, and
+                the values that work.
         """
         thing = thing_name(environment)
         return cls(
@@ -109,12 +110,12 @@ def thing_name(environment: Mapping[str, str]) -> str:
 
 
 def engine_name(environment: Mapping[str, str]) -> str:
-    """Return the engine that runs the model; raise `SettingsError` if it does not exist."""
+    """Return the engine that runs the model; raise `SettingsError` if the engine does not exist."""
     return _choice(environment, "DEEPLENS_ENGINE", ENGINES, default=default_engine())
 
 
 def _signatures(environment: Mapping[str, str]) -> SignatureSettings | None:
-    """Read the settings of signatures; they are required on a device with keys of its owner."""
+    """Read the signature settings, which a device with its owner's keys requires."""
     keys = environment.get("DEEPLENS_TRUSTED_KEYS", "")
     if not keys and not OWNER_KEYS.is_file():
         return None
@@ -202,7 +203,7 @@ def _topic(environment: Mapping[str, str], thing: str) -> str:
     if (
         topic.startswith("$")
         or _NOT_IN_A_TOPIC.search(topic)
-        # MQTT topics are UTF-8, which has no surrogates; control characters can forge log lines.
+        # MQTT topics are UTF-8, which has no surrogates. Control characters can forge log lines.
         or not topic.isprintable()
         or len(topic.encode("utf-8", "replace")) > _LONGEST_TOPIC_BYTES
         or topic.count("/") > _MAX_TOPIC_SLASHES

@@ -1,10 +1,9 @@
-"""The end of the process: the loop is stopped and closed while the interpreter still runs.
+"""The end of the process: the loop is stopped and closed before the interpreter shuts down.
 
-Nothing is stopped by `atexit`: from Python 3.12 no thread can be started during interpreter
-shutdown, and native code (TensorFlow, OpenVINO, OpenCV) that returns to Python at that time crashes
-the process.
+`atexit` is not used. From Python 3.12, no thread can be started during interpreter shutdown. Native
+code (TensorFlow, OpenVINO, OpenCV) that returns to Python at that time crashes the process.
 
-Only the standard library is imported here, so that signals are handled before anything else loads.
+This module imports only the standard library, so that signals are handled before other imports.
 """
 
 import logging
@@ -21,29 +20,30 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Loop(Protocol):
-    """The work of the process, in separate threads."""
+    """The interface of the process' work, which runs in separate threads."""
 
     def start(self) -> None:
-        """Start the threads; return at once."""
+        """Start the threads, and return immediately."""
         ...
 
     def stop(self) -> list[str]:
-        """Stop and close everything within seconds; return the names of threads still at work.
+        """Stop and close all parts within seconds; return the names of threads that still run.
 
-        A loop that was not started, or not completely, can be stopped.
+        A loop that was not started, or only partly, can be stopped.
         """
         ...
 
 
 class EndSignals:
-    """SIGTERM and SIGINT, from its creation on; for the main thread of a process without a host.
+    """A receiver of SIGTERM and SIGINT, for the main thread of a process without a host.
 
-    The first signal ends `wait`. All later ones are ignored until the process has ended.
+    Signals are received from the creation of the object on. The first signal ends `wait`. Later
+    signals are ignored until the process has ended.
     """
 
     def __init__(self) -> None:
         self.is_received = False
-        # A handler may run while this thread holds any lock, so it writes into a pipe.
+        # A signal handler may run while this thread holds a lock, so it writes to a pipe.
         self._read, self._write = os.pipe()
         for number in _SIGNALS:
             signal.signal(number, self._receive)
@@ -53,8 +53,8 @@ class EndSignals:
         os.read(self._read, 1)
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:
-        # The interpreter restores the default action of a handler in Python before the process
-        # ends, and a second signal would then change the exit code. SIG_IGN stays.
+        # Before the process ends, the interpreter restores the default action of handlers in
+        # Python. A second signal would then change the exit code. SIG_IGN is not restored.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         self.is_received = True
@@ -62,7 +62,7 @@ class EndSignals:
 
 
 def run_until_signal(loop: Loop, signals: EndSignals) -> None:
-    """Run the loop until a signal is received, then end it."""
+    """Run the loop until a signal is received, then stop it."""
     if not signals.is_received:
         loop.start()
     signals.wait()
@@ -70,10 +70,10 @@ def run_until_signal(loop: Loop, signals: EndSignals) -> None:
 
 
 def run_in_background(loop: Loop) -> None:
-    """Start the loop and return; it ends after the main thread, which belongs to the host.
+    """Start the loop and return; the loop ends after the main thread, which belongs to the host.
 
-    The thread that ends it is not a daemon: the interpreter waits for such threads before it shuts
-    down. The host must not leave by `os._exit`; what is on disk is safe then, too.
+    A non-daemon thread ends the loop, because the interpreter waits for it before it shuts down.
+    The host must not call `os._exit`; if it does, messages on disk are still safe.
     """
     end_on_sigterm()
 
@@ -86,14 +86,15 @@ def run_in_background(loop: Loop) -> None:
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end the main thread, once: as the host does, or by `SystemExit` if it does not.
+    """Make the first SIGTERM end the main thread: by the host's handler, or by `SystemExit`.
 
-    A second signal would interrupt the interpreter's wait for the thread that ends the loop.
+    A second signal would interrupt the interpreter while it waits for the thread that ends the
+    loop.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     host: Any = signal.getsignal(signal.SIGTERM)
-    # Python returns None for a handler that was not installed by Python.
+    # If native code installed the handler, Python returns None.
     if host is None or host is signal.SIG_IGN:
         return
 
@@ -108,10 +109,10 @@ def end_on_sigterm() -> None:
 
 
 def end(loop: Loop) -> None:
-    """Stop the loop; leave at once, with exit code 0, if a thread is still at work.
+    """Stop the loop; if a thread still runs, exit immediately with code 0.
 
-    Such a thread may be inside native code for minutes, for example while TensorFlow loads a
-    model, and an interpreter that shuts down meanwhile crashes.
+    Such a thread may be in native code for minutes, for example while TensorFlow loads a model. If
+    the interpreter shuts down meanwhile, the process crashes.
     """
     if busy := loop.stop():
         logger.warning("ends at once, without waiting for %s", " and ".join(busy))

@@ -1,8 +1,8 @@
-"""Verification of releases on the camera: a trusted signature, and no older release than before.
+"""Verification of releases on the camera: a trusted signature, and no older release.
 
 The accepted release is recorded on the camera's disk. An older release is accepted in one case: it
-ran directly before, and the newer one was accepted less than a day ago. So a failed rollout can be
-rolled back without a signature; every other rollback is signed (docs/signing.md).
+ran directly before the newer release, which was accepted less than a day ago. A failed rollout can
+therefore be rolled back without a signature. Every other rollback is signed (docs/signing.md).
 """
 
 import json
@@ -34,7 +34,7 @@ from shared.signatures.bundle import LARGEST_BUNDLE_BYTES
 
 logger = logging.getLogger(__name__)
 
-# The keys that the owner of the device has installed; they replace those of a deployment.
+# The keys that the device's owner has installed; they replace the keys of a deployment.
 OWNER_KEYS = Path("/etc/deeplens/trusted-keys.pem")
 ROLLBACK_SECONDS = 24 * 3600.0
 
@@ -51,7 +51,7 @@ class SignatureSettings:
 
 @dataclass(frozen=True)
 class _Record:
-    """The accepted release, its time (seconds since 1970), and the release that ran before it."""
+    """The accepted release, its time (seconds since the epoch), and the release before it."""
 
     accepted: Accepted
     at: float
@@ -68,7 +68,7 @@ class _Record:
 
 
 class SignatureVerifier:
-    """Verifies releases, and records the accepted one of each model."""
+    """A verifier of releases, which records the accepted release of each model."""
 
     def __init__(
         self,
@@ -85,7 +85,9 @@ class SignatureVerifier:
         self._now = now
 
     def check_deployed(self, archive: Path, digest: str) -> Statement | None:
-        """Verify the deployed release before it is read; None if no signature is required.
+        """Verify the deployed release before it is read.
+
+        Returns None if no signature is required.
 
         Raises:
             SignatureRefused: the release must not run; the message begins with the attack.
@@ -114,7 +116,7 @@ class SignatureVerifier:
         return statement
 
     def check_stored(self, archive: Path, digest: str) -> Statement | None:
-        """Verify the signature of a stored release, also if a newer one was accepted.
+        """Verify the signature of a stored release, even if a newer release was accepted.
 
         Returns None if no signature is required.
 
@@ -147,7 +149,7 @@ class SignatureVerifier:
             )
 
     def accept(self, statement: Statement) -> None:
-        """Record a release that was verified and can be loaded."""
+        """Record a verified release that can be loaded."""
         logger.info(
             "verified: release %d of %s, signed by key %s…",
             statement.release,
@@ -171,7 +173,7 @@ class SignatureVerifier:
 
     @property
     def statement_file(self) -> Path:
-        """The file of the deployed statement."""
+        """The path of the deployed statement."""
         return self._settings.statement
 
     @property
@@ -218,7 +220,7 @@ class SignatureVerifier:
             )
 
     def _is_rollback(self, statement: Statement, record: _Record) -> bool:
-        """Return true if it ran directly before a release that was accepted less than a day ago."""
+        """Return true if the release preceded a release that was accepted less than a day ago."""
         age = self._now() - record.at
         return record.before == Accepted.of(statement) and 0 <= age < ROLLBACK_SECONDS
 

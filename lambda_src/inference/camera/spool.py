@@ -1,9 +1,9 @@
-"""The spool: a bounded on-disk queue of messages that are not delivered yet.
+"""The spool: a bounded on-disk queue of undelivered messages.
 
-SQLite with a write-ahead log. Adding returns when the message is on the disk (`synchronous=FULL`),
-so a power cut loses no message that was added. Removing does not wait for the disk: after a power
-cut a delivered message may be sent again, which at-least-once delivery permits, and the flash
-memory is written less often.
+It is an SQLite database with a write-ahead log. `add` returns when the message is on disk
+(`synchronous=FULL`), so a power failure loses no stored message. `remove` does not wait for the
+disk, which reduces writes to the flash memory. After a power failure, a delivered message may
+therefore be sent again, which at-least-once delivery permits.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _RESERVE_FILE = "spool.reserve"
 _RESERVE_BYTES = 1 << 20
 _LIMIT_BYTES = 64 << 20
 _MEMORY_LIMIT_BYTES = 4 << 20
-# Upper bound of the bytes that a row occupies in addition to its payload.
+# The maximum number of bytes that a row occupies in addition to its payload.
 _ROW_BYTES = 64
 
 
@@ -53,17 +53,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class SpooledMessage(Entry):
-    """A message in the spool; sequences ascend in the order in which messages were added."""
+    """A message in the spool; sequences ascend in the order of storage."""
 
     sequence: int
 
 
 class Spool:
-    """A bounded queue on disk for one process; may be used by several threads.
+    """A bounded queue on disk for one process; any thread may use it.
 
-    Messages never occupy more than `limit_bytes`. A full spool rejects the newest message and
-    keeps the older ones, which it has already accepted. If the disk is full, a reserve file is
-    removed, because removing a message needs disk space, too.
+    Messages never occupy more than `limit_bytes`. A full spool rejects new messages and keeps those
+    that it has already accepted. If the disk is full, a reserve file is removed, because removing a
+    message also requires disk space.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Spool:
         limit_bytes: int = _LIMIT_BYTES,
         reserve_bytes: int = _RESERVE_BYTES,
     ) -> None:
-        """Open or create the spool; recover the readable messages of a damaged one.
+        """Open or create the spool; recover the readable messages of a damaged spool.
 
         Args:
             directory: the folder of the spool; None creates a spool in memory.
@@ -81,7 +81,7 @@ class Spool:
             reserve_bytes: the size of the reserve file.
 
         Raises:
-            SpoolError: the folder cannot be used, or another process has the spool open.
+            SpoolError: the folder cannot be used, or another process has opened the spool.
         """
         self._file = directory / _FILE if directory else None
         self._reserve = Reserve(directory / _RESERVE_FILE, reserve_bytes) if directory else None
@@ -103,7 +103,7 @@ class Spool:
         return cls(None, limit_bytes=_MEMORY_LIMIT_BYTES)
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Store messages, all or none; return when they are on the disk.
+        """Store all messages or none, and return when they are on disk.
 
         Raises:
             SpoolError: the disk or the spool is full.
@@ -129,7 +129,7 @@ class Spool:
             self._changed.notify_all()
 
     def oldest(self) -> SpooledMessage | None:
-        """Return the oldest message, or None if the spool is empty; skip and count damaged ones.
+        """Return the oldest intact message, or None; count and skip damaged messages.
 
         Raises:
             SpoolError: the disk cannot be read.
@@ -157,7 +157,8 @@ class Spool:
         """Remove a delivered message.
 
         Raises:
-            SpoolError: the disk cannot be written, even without the reserve. The message remains.
+            SpoolError: the disk cannot be written, even without the reserve file. The message
+                remains.
         """
         with self._changed:
             try:
@@ -174,27 +175,27 @@ class Spool:
                 self._changed.wait(seconds)
 
     def wake(self) -> None:
-        """Make `wait` return."""
+        """Make a waiting `wait` return."""
         with self._changed:
             self._changed.notify_all()
 
     def state(self) -> SpoolState:
-        """Return the current size and fill."""
+        """Return the heartbeat's section `spool`."""
         with self._changed:
             fill = round(self._bytes / self._limit_bytes, 4)
             return SpoolState(self._messages, self._bytes, fill, self._corrupt)
 
     def close(self, wait_seconds: float = -1.0) -> bool:
-        """Close the file; the messages remain on the disk.
+        """Close the file; the messages remain on disk.
 
-        Other threads that use the spool afterwards get a `SpoolError`.
+        Later calls by other threads raise `SpoolError`.
 
         Args:
-            wait_seconds: the longest wait for a thread that reads or writes at this moment;
-                a negative value has no limit.
+            wait_seconds: the maximum wait for a thread that currently reads or writes; a negative
+                value has no limit.
 
         Returns:
-            true if the file is closed; false if the disk did not respond to the other thread.
+            True if the file is closed; false if the disk did not respond to the other thread.
         """
         if not self._changed.acquire(timeout=wait_seconds):
             return False
@@ -216,7 +217,7 @@ class Spool:
         return self._replace(self._file)
 
     def _replace(self, file: Path) -> sqlite3.Connection:
-        """Create a new file with the messages that can be read from the damaged one."""
+        """Create a new file with the readable messages of the damaged file."""
         damaged = set_aside(file)
         database = connect(file)
         recovered = recover(damaged)
@@ -233,7 +234,7 @@ class Spool:
         return database
 
     def _recover_from(self, error: sqlite3.Error) -> None:
-        """Continue with a new file if this one is damaged."""
+        """Continue with a new file if the current file is damaged."""
         if not self._file or not is_damage(error):
             return
         logger.error("the spool is damaged: %s", error)
@@ -257,7 +258,7 @@ class Spool:
         try:
             self._delete_row(sequence)
         except sqlite3.OperationalError:
-            # Usually the disk is full, so that the write-ahead log cannot grow.
+            # The usual cause is a full disk, on which the write-ahead log cannot grow.
             if not self._reserve or not self._reserve.release():
                 raise
             logger.warning("the disk is full; the spool's reserve was removed")

@@ -1,4 +1,4 @@
-"""The spool's files: the database, the recovery of a damaged one, and a reserve of disk space."""
+"""The spool's files: the database, recovery of a damaged database, and a reserve of disk space."""
 
 import contextlib
 import os
@@ -11,22 +11,22 @@ from pathlib import Path
 _WAL_PAGES = 128
 _LOCK_SECONDS = 4.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# SQLite reports some damage of the header and the schema with general codes. Python raises
-# UnicodeDecodeError if the message quotes a damaged schema.
+# SQLite reports some damage of the header and the schema with general codes. If the message quotes
+# a damaged schema, Python raises UnicodeDecodeError.
 _DAMAGE_AT_OPEN = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
 _READ_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 _PRIMARY_CODE = 0xFF
-# JSON with an id, a thing and a model is far longer.
+# Messages are always longer, because they contain an id, a thing and a model.
 _LEAST_ROW_BYTES = 64
-# A higher sequence is damage: at one message per microsecond it takes 100,000 years.
+# A higher sequence is damage: at one message per microsecond, 100,000 years pass before this limit.
 _SEQUENCE_LIMIT = 1 << 62
 
-# Sequence, topic, payload, checksum.
+# Columns of a row: sequence, topic, payload, checksum.
 Row = tuple[int, str, bytes, int]
 
 
 class Reserve:
-    """A file that occupies disk space until the spool needs it."""
+    """A file that occupies disk space until the spool requires it."""
 
     def __init__(self, file: Path, size_bytes: int) -> None:
         self._file = file
@@ -34,7 +34,7 @@ class Reserve:
         self._is_allocated = False
 
     def allocate(self) -> None:
-        """Create the file if it does not exist; on a full disk, a later call creates it."""
+        """Create the file if it does not exist; if the disk is full, a later call creates it."""
         if self._is_allocated:
             return
         partial = self._file.with_suffix(".partial")
@@ -66,7 +66,7 @@ def connect(file: Path | str) -> sqlite3.Connection:
         file.touch(mode=0o600, exist_ok=True)
     database = _open(file)
     try:
-        # With an exclusive lock, a second process fails instead of sending each message again.
+        # With an exclusive lock, a second process fails instead of sending all messages again.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
@@ -85,13 +85,13 @@ def connect(file: Path | str) -> sqlite3.Connection:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Return true if the file is damaged; false if, for example, the disk is full."""
+    """Return true if the error is caused by damage; false if, for example, the disk is full."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY_CODE in _DAMAGE
 
 
 def set_aside(file: Path) -> Path:
-    """Rename a damaged spool, and return its new path. Replaces an earlier damaged spool."""
+    """Rename a damaged spool, replacing an earlier damaged spool; return the new path."""
     damaged = file.with_name(f"{file.name}.damaged")
     for suffix in ("", "-wal", "-shm"):
         part = file.with_name(file.name + suffix)
@@ -118,9 +118,9 @@ class Recovered:
 def recover(damaged: Path) -> Recovered:
     """Read a damaged spool range by range.
 
-    Sequences have no gaps, because the oldest message is always removed first. So each sequence
-    between the lowest and the highest one that cannot be read is a lost message. If the damage
-    hides the lowest or the highest sequence, the unknown number of messages there counts as one.
+    Sequences have no gaps, because the oldest message is always removed first. Each unreadable
+    sequence between the lowest and the highest sequence is therefore a lost message. If damage
+    hides the lowest or the highest sequence, the unknown number of messages counts as 1.
     """
     log = damaged.with_name(f"{damaged.name}-wal")
     size_bytes = sum(file.stat().st_size for file in (damaged, log) if file.exists())
@@ -143,7 +143,7 @@ def recover(damaged: Path) -> Recovered:
 
 
 def _read(database: sqlite3.Connection, first: int, last: int, rows: dict[int, Row]) -> None:
-    """Add the intact rows of a range of sequences; read an incomplete range in two halves."""
+    """Add the intact rows of a range of sequences; split a range that cannot be read completely."""
     count = intact = 0
     is_failed = False
     try:
@@ -166,7 +166,7 @@ def _read(database: sqlite3.Connection, first: int, last: int, rows: dict[int, R
 
 
 def is_intact(topic: object, payload: object, checksum: object) -> bool:
-    """Return true if the columns of a row have their types and the checksum is right."""
+    """Return true if the columns of a row have their types and the checksum matches."""
     if not isinstance(topic, str) or not isinstance(payload, bytes):
         return False
     return checksum_of(topic, payload) == checksum
@@ -175,7 +175,7 @@ def is_intact(topic: object, payload: object, checksum: object) -> bool:
 def _edge(database: sqlite3.Connection, function: str) -> int | None:
     """Return the lowest ("min") or highest ("max") sequence; 0 without rows, None if damaged."""
     try:
-        # In two queries, because SQLite reads every page for both in one.
+        # Two queries are used, because SQLite reads every page to answer both in one query.
         query = f"SELECT ifnull({function}(sequence), 0) FROM messages"  # noqa: S608 - min or max
         sequence: int = database.execute(query).fetchone()[0]
     except _READ_ERRORS:
@@ -184,7 +184,7 @@ def _edge(database: sqlite3.Connection, function: str) -> int | None:
 
 
 def _first_readable(database: sqlite3.Connection, highest: int, most_rows: int) -> int:
-    """Return the lowest sequence from which rows up to the highest one can be read."""
+    """Return the lowest sequence from which all rows up to `highest` can be read."""
     candidates = range(max(1, highest - most_rows), highest)
     query = "SELECT 1 FROM messages WHERE sequence >= ? ORDER BY sequence LIMIT 1"
     return candidates.start + bisect_left(
@@ -193,7 +193,7 @@ def _first_readable(database: sqlite3.Connection, highest: int, most_rows: int) 
 
 
 def _last_readable(database: sqlite3.Connection, lowest: int, most_rows: int) -> int:
-    """Return the highest sequence up to which rows from the lowest one can be read."""
+    """Return the highest sequence up to which all rows from `lowest` on can be read."""
     candidates = range(lowest + 1, lowest + most_rows)
     query = "SELECT 1 FROM messages WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1"
     return lowest + bisect_left(
@@ -213,7 +213,7 @@ def _open(file: Path | str) -> sqlite3.Connection:
     database = sqlite3.connect(
         file, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
     )
-    # A damaged topic is not UTF-8; its checksum is then wrong.
+    # A damaged topic may not be UTF-8; its checksum then differs.
     database.text_factory = lambda text: text.decode("utf-8", "replace")
     return database
 

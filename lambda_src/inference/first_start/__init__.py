@@ -1,4 +1,4 @@
 """The first start of a generic camera: create its Python environment, then run the camera in it.
 
-Only the standard library: none of the camera's packages is installed yet.
+This package uses only the standard library, because the camera's packages are not installed yet.
 """

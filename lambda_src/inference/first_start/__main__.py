@@ -1,9 +1,9 @@
 """`python3.12 -m first_start ARCHIVE ENVIRONMENT`: run the camera in its Python environment.
 
-ARCHIVE is the unpacked runtime, whose installer creates the folder ENVIRONMENT. An environment that
-is complete is used as it is. Meanwhile the heartbeat has the status `installing`.
+ARCHIVE is the unpacked runtime, whose installer creates the folder ENVIRONMENT. A complete
+environment is not changed. During the installation, the heartbeat has the status `installing`.
 
-Exit codes: those of the camera; 0 after SIGTERM, 1 if there is no environment, 2 for wrong usage.
+Exit codes: those of the camera; 0 after SIGTERM, 1 without an environment, 2 for wrong usage.
 """
 
 import os
@@ -18,7 +18,7 @@ _ARGUMENTS = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Install the environment if it is missing, then replace this process by the camera."""
+    """Install the environment if it is missing, then replace this process with the camera."""
     if len(arguments) != _ARGUMENTS:
         sys.stderr.write(f"{_USAGE}: expected 2 arguments; got {len(arguments)}\n")
         return 2
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if problem is None:
         interpreter = str(environment / "bin" / "python")
-        os.execv(interpreter, [interpreter, "-u", "-m", "camera"])  # noqa: S606 - a path of the recipe
+        os.execv(interpreter, [interpreter, "-u", "-m", "camera"])  # noqa: S606 - a path in the recipe
     heartbeat.failed(problem)
     return 1
 

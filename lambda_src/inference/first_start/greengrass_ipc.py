@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _SOCKET = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
-_TOKEN = "SVCUID"  # noqa: S105 - the name of a variable
+_TOKEN = "SVCUID"  # noqa: S105 - a variable's name
 _OPERATION = "aws.greengrass#PublishToIoTCore"
 _AT_LEAST_ONCE = "1"
 _TIMEOUT_SECONDS = 5.0
 
 _PRELUDE_BYTES = 12
 _CHECKSUM_BYTES = 4
-# A response contains no payload of a message.
+# Responses contain no message payloads.
 _LARGEST_RESPONSE_BYTES = 1 << 20
 _BOOLEANS = {0: True, 1: False}
 _FIXED_BYTES = {2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
@@ -36,7 +36,7 @@ Headers = Mapping[str, int | str]
 
 
 class IpcError(Exception):
-    """The core software did not accept a message; one line."""
+    """Raised if the core software did not accept a message; the text has one line."""
 
 
 def publish_to_iot_core(topic: str, payload: bytes) -> None:
@@ -86,7 +86,7 @@ def _publish(connection: socket.socket, topic: str, payload: bytes) -> None:
 
 
 def _message(kind: int, stream: int, more: Headers, body: Mapping[str, Any]) -> bytes:
-    """Frame one message: prelude, headers, payload, and a checksum of each part before it."""
+    """Frame one message: prelude, headers, payload, and a checksum after prelude and payload."""
     headers: dict[str, int | str] = {
         ":message-type": kind,
         ":message-flags": 0,
@@ -140,7 +140,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def _headers(block: bytes) -> dict[str, Any]:
-    """Read headers; skip the values of types that are not used."""
+    """Read headers; skip the values of unused types."""
     headers: dict[str, Any] = {}
     at = 0
     while at < len(block):

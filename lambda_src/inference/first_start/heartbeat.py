@@ -1,4 +1,4 @@
-"""The camera's heartbeat while its Python environment is installed: docs/messages.md."""
+"""The camera's heartbeat during the installation of its Python environment (docs/messages.md)."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ Publish = Callable[[str, bytes], None]
 
 
 class InstallationHeartbeat:
-    """Reports the installation as the named shadow `deeplens`; failed reports are skipped."""
+    """A reporter of the installation in the named shadow `deeplens`; failed reports are skipped."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class InstallationHeartbeat:
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Self:
-        """Read the variables of Greengrass and the recipe; the camera rejects invalid settings."""
+        """Read variables of Greengrass and the recipe; use defaults for invalid values."""
         try:
             interval = float(variables.get("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", ""))
         except ValueError:
@@ -58,7 +58,7 @@ class InstallationHeartbeat:
         )
 
     def installing(self, percent: int, seconds: float) -> None:
-        """Report the share that is installed, and the time since the start in seconds."""
+        """Report the installed share in percent, and the time since the start in seconds."""
         self._report(
             status="installing",
             installation=InstallationProgress(percent=percent, seconds=round(seconds)),
@@ -79,7 +79,8 @@ class InstallationHeartbeat:
     def _report(self, **state: Any) -> None:
         heartbeat = Heartbeat(
             **state,
-            # A shadow retains members that a report omits, here those of the previous release.
+            # A shadow retains members that a report omits, so members of the previous release are
+            # removed.
             model=None,
             function=self._function_arn,
             frames=0,
@@ -103,5 +104,5 @@ class InstallationHeartbeat:
 
 
 def _printable(text: str) -> str:
-    """Return one line without control characters: the text reaches terminals."""
+    """Return one line without control characters, because terminals display the text."""
     return "".join(character if character.isprintable() else " " for character in text)

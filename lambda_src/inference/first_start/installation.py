@@ -1,4 +1,4 @@
-"""The installer of the runtime as a process, and its progress."""
+"""The process of the runtime's installer, and its progress."""
 
 import contextlib
 import json
@@ -18,29 +18,29 @@ _FIRST_REPORT_SECONDS = 5.0
 _MOST_PERCENT_BEFORE_THE_END = 99
 
 
-class InstallationStopped(Exception):  # noqa: N818 - nothing failed
-    """SIGTERM ended the installation; the next start repeats it."""
+class InstallationStopped(Exception):  # noqa: N818 - not a failure
+    """Raised after SIGTERM ended the installation; the next start repeats it."""
 
 
 class InstallationProgress(Protocol):
-    """Receives the progress of an installation."""
+    """The interface of a receiver of an installation's progress."""
 
     interval_seconds: float
 
     def installing(self, percent: int, seconds: float) -> None:
-        """Report the share that is installed, and the time since the start in seconds."""
+        """Report the installed share in percent, and the time since the start in seconds."""
         ...
 
 
 def install(archive: Path, environment: Path, progress: InstallationProgress) -> str | None:
-    """Run the installer until it ends; return its error output if it fails, else None.
+    """Run the installer until it ends; return its error output if it fails, otherwise None.
 
-    An environment that is complete takes less time than the first report.
+    If the environment is already complete, the installer ends before the first report.
 
     Args:
         archive: folder of the unpacked runtime.
         environment: folder of the environment.
-        progress: is called after five seconds, then at its interval.
+        progress: receives reports, the first after five seconds, then one per interval.
 
     Raises:
         InstallationStopped: SIGTERM has ended the installation.
@@ -54,14 +54,14 @@ def install(archive: Path, environment: Path, progress: InstallationProgress) ->
         if installer is not None:
             _end(installer)
 
-    # Set before the process starts, so that the signal always ends it.
+    # The handler is set before the process starts, so that the signal always ends the installer.
     previous_handler = signal.signal(signal.SIGTERM, stop)
     try:
-        installer = subprocess.Popen(  # noqa: S603 - a path of the recipe
+        installer = subprocess.Popen(  # noqa: S603 - a path in the recipe
             [sys.executable, str(archive / _INSTALLER), str(environment)],
             stderr=subprocess.PIPE,
             text=True,
-            # A signal to the session also ends its pip.
+            # With its own session, the installer's pip also receives the signal.
             start_new_session=True,
         )
         if is_stopped:
@@ -111,7 +111,7 @@ def _bytes_below(folder: Path) -> int:
     for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - many files
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - faster
             except OSError:
                 continue  # the installer has removed it
     return total

@@ -11,8 +11,8 @@ from shared.artifact.errors import ArtifactError, LabelMapError
 from shared.artifact.labels import parse_label_map
 from shared.artifact.manifest import MANIFEST_NAME, Manifest
 
-# The errors that `zipfile` raises for a file that is not a zip, is truncated or encrypted, or uses
-# an unsupported compression (RuntimeError and its subclasses).
+# `zipfile` raises these errors if a file is not a zip, is truncated or encrypted, or uses an
+# unsupported compression (RuntimeError and its subclasses).
 BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
@@ -29,7 +29,7 @@ _MOST_MEMBERS = 16
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact that was checked against its digests."""
+    """A model artifact with its manifest, its labels, and the folder of its files."""
 
     digest: str
     manifest: Manifest
@@ -38,15 +38,15 @@ class Artifact:
 
     @property
     def graph_file(self) -> Path:
-        """The frozen graph."""
+        """The path of the frozen graph."""
         return self.directory / self.manifest.graph
 
 
 def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artifact:
-    """Check the digest of `archive` and that `directory` contains exactly its files.
+    """Check the digest of `archive`, and check that `directory` contains exactly its files.
 
     Raises:
-        ArtifactError: a digest differs; the message contains the file and both digests.
+        ArtifactError: a digest differs; the message contains the file name and both digests.
         ManifestError, LabelMapError: the content is not supported.
     """
     digest = sha256_of(archive)
@@ -67,7 +67,9 @@ def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artif
 
 
 def open_unpacked(directory: Path) -> Artifact:
-    """Open a folder that was unpacked and checked before; the digest of the result is empty.
+    """Open a folder that contains the checked files of an artifact.
+
+    The digest of the result is empty.
 
     Raises:
         ArtifactError: a file is missing.
@@ -82,7 +84,11 @@ def open_unpacked(directory: Path) -> Artifact:
 
 
 def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file in lower-case hex; raise `ArtifactError` if unreadable."""
+    """Return the SHA-256 of a file in lower-case hex.
+
+    Raises:
+        ArtifactError: the path is not a regular file, or the file cannot be read.
+    """
     # Reading a FIFO may block forever, and a device file has no end.
     if file.exists() and not file.is_file():
         raise ArtifactError(f"{file}: is not a regular file")
@@ -101,7 +107,11 @@ def _labels(file: Path) -> dict[int, str]:
 
 
 def packed_manifest(archive: Path) -> bytes:
-    """Return the bytes of an artifact's manifest; raise `ArtifactError` if it has none."""
+    """Return the bytes of an artifact's manifest.
+
+    Raises:
+        ArtifactError: the file is not an artifact, or its manifest is too large.
+    """
     return _packed(archive, MANIFEST_NAME, _LARGEST_MANIFEST_BYTES)
 
 
@@ -120,7 +130,11 @@ def packed_labels(archive: Path, name: str) -> dict[int, str]:
 
 
 def _packed(archive: Path, name: str, largest_bytes: int) -> bytes:
-    """Return one file of an untrusted artifact, if the file is within the size limit."""
+    """Return the content of one member of an untrusted artifact.
+
+    Raises:
+        ArtifactError: the zip is damaged, the member is missing, or a limit is exceeded.
+    """
     try:
         with zipfile.ZipFile(archive) as packed:
             if len(packed.infolist()) > _MOST_MEMBERS:

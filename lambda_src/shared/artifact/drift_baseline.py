@@ -1,20 +1,15 @@
 """The drift baseline of a model: histograms of normal frames, and a distance to other frames.
 
 `model_tools` measures a baseline on verification images and writes it to the manifest. A camera
-measures its frames in the same way. A baseline has four features, with one value per frame:
+measures its frames in the same way. A baseline describes four features of each frame:
 
-| feature | of a frame | unit |
 |---|---|---|
-| brightness | mean luma | 0 to 255 |
-| sharpness | mean luma step between neighbours, over the luma's standard deviation | none |
-| score | the best score; 0 without detections | 0 to 1 |
-| labels | equal shares of the labels from the manifest's threshold on, or none | shares |
 
-Luma is that of ITU-R 601, of the image reduced to `SIDES_PX`, so that images of different sizes are
-comparable. Sharpness is relative to contrast, so that dark images do not count as blurred.
+Luma follows ITU-R 601. The image is first reduced to `SIDES_PX`, which makes images of different
+sizes comparable. Sharpness is relative to contrast; otherwise dark images would count as blurred.
 
 The distance is the Jensen-Shannon distance, the square root of the divergence in bits: 0 for equal
-shares, 1 for shares without a common bin. It is a metric, and finite if a bin is empty.
+shares, 1 for shares without a common bin. It is a metric, and remains finite if a bin is empty.
 Source: D. M. Endres and J. E. Schindelin, "A new metric for probability distributions", IEEE
 Transactions on Information Theory 49 (2003).
 """
@@ -33,7 +28,7 @@ from shared.artifact.errors import ManifestError
 from shared.vision.detections import Detection
 
 FEATURES = ("brightness", "sharpness", "score", "labels")
-# The shares of fewer frames are mostly random.
+# With fewer frames, the shares are mostly random.
 LEAST_FRAMES = 50
 SIDES_PX = (128, 96)
 
@@ -41,10 +36,10 @@ BRIGHTNESS_EDGES = (32.0, 64.0, 96.0, 128.0, 160.0, 192.0, 224.0)
 SHARPNESS_EDGES = (0.02, 0.04, 0.08, 0.12, 0.16, 0.24, 0.32, 0.48, 0.64)
 SCORE_EDGES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 
-# The shares of less frequent labels are random, too.
+# Less frequent labels occur in too few frames, so their shares are mostly random.
 _MOST_LABELS = 8
 _DIGITS = 4
-# The minimum number of pixels, in each direction, that are averaged into one pixel.
+# Each pixel of the reduced image averages at least this number of pixels in each direction.
 _PIXELS_EACH = 3
 _LEAST_CONTRAST = 1.0
 _LEAST_SHARE = 1e-12
@@ -56,8 +51,8 @@ Values = npt.NDArray[np.float64]
 class Baseline:
     """Shares of frames by feature and bin, for comparison with a camera's frames.
 
-    Bin i of a numeric feature begins at edge i - 1 and ends before edge i. The bins of `labels` are
-    the listed labels, then all other labels, then frames without a label.
+    Bin i of a numeric feature begins at edge i - 1 and ends before edge i. The feature `labels` has
+    a bin for each listed label, then a bin for other labels, then a bin for frames without a label.
     """
 
     frames: int
@@ -73,7 +68,7 @@ class Baseline:
         """Measure images (uint8 [height, width, 3], RGB) and their detections.
 
         Raises:
-            ValueError: there are fewer than `LEAST_FRAMES`.
+            ValueError: there are fewer than `LEAST_FRAMES` images.
         """
         measured = [(brightness_and_sharpness(image), detections) for image, detections in frames]
         if len(measured) < LEAST_FRAMES:
@@ -138,7 +133,7 @@ class Baseline:
         )
 
     def as_manifest(self) -> dict[str, Any]:
-        """Return the section `baseline` of the manifest."""
+        """Return the manifest's section `baseline`."""
         document: dict[str, Any] = {"frames": self.frames, "threshold": self.threshold}
         for name in FEATURES:
             shares = [round(float(share), _DIGITS) for share in self.shares[name]]
@@ -150,11 +145,11 @@ class Baseline:
     def place(
         self, metrics: tuple[float, float], detections: Sequence[Detection]
     ) -> dict[str, Values]:
-        """Return one frame's shares of each feature's bins; the sum of each feature is 1.
+        """Return a frame's share in each bin, by feature; the shares of a feature add up to 1.
 
         Args:
-            metrics: the image's `brightness_and_sharpness`.
-            detections: the model's detections in the image.
+            metrics: the result of `brightness_and_sharpness` for the frame.
+            detections: the model's detections in the frame.
         """
         score = max((detection.score for detection in detections), default=0.0)
         values = dict(zip(("brightness", "sharpness", "score"), (*metrics, score), strict=True))
@@ -172,7 +167,7 @@ class Baseline:
 
 
 def brightness_and_sharpness(image: npt.NDArray[np.uint8]) -> tuple[float, float]:
-    """Return brightness and sharpness of an image (uint8 [height, width, 3], RGB)."""
+    """Return brightness (0 to 255) and sharpness of an image (uint8 [height, width, 3], RGB)."""
     height_px, width_px = image.shape[:2]
     reduced_width_px, reduced_height_px = SIDES_PX
     ratio = min(width_px // reduced_width_px, height_px // reduced_height_px)
@@ -192,7 +187,7 @@ def distance(first: Values, second: Values) -> float:
 
 
 def _bits_from(shares: Values, middle: Values) -> float:
-    """Return the Kullback-Leibler divergence in bits."""
+    """Return the Kullback-Leibler divergence of `shares` from `middle`, in bits."""
     positive = shares > _LEAST_SHARE
     return float(np.sum(shares[positive] * np.log2(shares[positive] / middle[positive])))
 

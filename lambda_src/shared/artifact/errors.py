@@ -1,29 +1,29 @@
-"""Errors of artifacts and of the engines that run them; the package's docstring has the tree."""
+"""Errors of artifacts and of the engines that run them; the package's docstring lists them."""
 
 
 class ArtifactError(Exception):
-    """A model artifact is not valid; the message has the problem and the expected value."""
+    """Raised for an invalid artifact; the message contains the problem and the expected value."""
 
 
 class ManifestError(ArtifactError):
-    """manifest.json contradicts its schema."""
+    """Raised if manifest.json violates its schema."""
 
 
 class LabelMapError(ArtifactError):
-    """The label map is not valid."""
+    """Raised for an invalid label map."""
 
 
 class ImageError(ArtifactError):
-    """An image cannot be read: not a regular file, an unsupported format, or damaged."""
+    """Raised if an image is not a regular file, has an unsupported format, or is damaged."""
 
 
 class SizeError(ImageError):
-    """An image is above the limit."""
+    """Raised if an image exceeds the size limit."""
 
 
 class EngineError(ArtifactError):
-    """The requested device is not available."""
+    """Raised if the requested device is not available."""
 
 
 class ScoresError(ArtifactError):
-    """A classifier's scores contradict its manifest."""
+    """Raised if a classifier's scores do not match its manifest."""

@@ -1,6 +1,6 @@
 """Read and write label maps: the `.pbtxt` format of TensorFlow's Object Detection API.
 
-Source: its message StringIntLabelMap.
+Source: the API's message `StringIntLabelMap`.
 """
 
 import unicodedata
@@ -11,10 +11,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from shared.artifact.errors import LabelMapError
 
-# 21,841 labels (ImageNet-21k) take about 2 MiB as a label map.
+# The label map of ImageNet-21k (21,841 labels) has a size of about 2 MiB.
 _LARGEST_CHARACTERS = 4 << 20
 _LONGEST_NAME = 200
-# Persian, Hindi and many emoji are written with the zero-width non-joiner and joiner.
+# Persian, Hindi and many emoji require the zero-width non-joiner and joiner.
 _JOINERS = "\u200c\u200d"
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co"})
 
@@ -24,7 +24,7 @@ def parse_label_map(text: str, *, least_id: int = 1) -> dict[int, str]:
 
     Args:
         text: a label map.
-        least_id: 1 as in an artifact, or 0 for files that count from 0.
+        least_id: the lowest valid id: 1 in an artifact, 0 in files that count from 0.
 
     Raises:
         LabelMapError: the text is not a label map or has no item; an id is missing, repeated or
@@ -47,7 +47,7 @@ def parse_label_map(text: str, *, least_id: int = 1) -> dict[int, str]:
 
 
 def checked_labels(labels: dict[int, str], *, least_id: int = 1) -> dict[int, str]:
-    """Return the labels unchanged, if a camera may publish them.
+    """Check that a camera may publish the labels, and return them unchanged.
 
     Raises:
         LabelMapError: there are no labels, an id is too low, or a name is empty or not printable.
@@ -83,7 +83,7 @@ def _of_readable_size(text: str) -> str:
 
 
 def _rejection(name: str) -> str | None:
-    """Return the reason if a name may not be published, or None."""
+    """Return the reason for which a name is rejected, or None if it is valid."""
     if len(name) > _LONGEST_NAME:
         return f"has {len(name)} characters; at most {_LONGEST_NAME} are published"
     for character in name:
@@ -94,7 +94,7 @@ def _rejection(name: str) -> str | None:
 
 @cache
 def _label_map_class() -> Any:
-    """Build the message type here, because the Object Detection API is not a dependency."""
+    """Build the protobuf class, because the Object Detection API is not a dependency."""
     file = descriptor_pb2.FileDescriptorProto(
         name="vision/string_int_label_map.proto", package="vision", syntax="proto2"
     )

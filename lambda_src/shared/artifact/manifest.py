@@ -1,6 +1,6 @@
-"""Read manifest.json, the description of an artifact that the camera configures itself from.
+"""Read manifest.json, which describes an artifact and configures the camera.
 
-`manifest.schema.json` defines the format. This module contains the types of its content and the
+`manifest.schema.json` defines the format. This module contains the types of the content, and the
 rules that a JSON Schema cannot express.
 """
 
@@ -42,7 +42,7 @@ class InputSpec:
     name: str
     dtype: str
     layout: str
-    # None: images of any size.
+    # None if the graph accepts images of any size.
     width_px: int | None
     height_px: int | None
     channel_order: str
@@ -58,10 +58,10 @@ class OutputSpec:
 
     name: str
     dtype: str
-    # None for dimensions that the graph decides.
+    # None for dimensions of variable size.
     shape: tuple[int | None, ...]
-    # For a classifier's scores: `softmax` or `sigmoid` if the graph applies it; `none` (softmax) or
-    # `sigmoid-logits` if the reader of the scores applies it.
+    # For a classifier's scores: `softmax` or `sigmoid` if the graph applies the activation; `none`
+    # (softmax) or `sigmoid-logits` if the postprocessing applies it.
     activation: str | None = None
 
 
@@ -84,7 +84,7 @@ class SplitDetectorSpec:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A valid manifest."""
+    """The checked content of manifest.json."""
 
     name: str
     version: str
@@ -94,11 +94,11 @@ class Manifest:
     input: InputSpec
     outputs: dict[str, OutputSpec]
     threshold: float
-    # SHA-256 (hex) of each other file of the artifact.
+    # SHA-256 (hex) by file name, for the artifact's files except the manifest.
     files: dict[str, str]
-    # The section `cut`.
+    # The manifest's section `cut`; None if the graph is complete.
     split: SplitDetectorSpec | None
-    # The drift baseline, if it was measured.
+    # None if no drift baseline was measured.
     baseline: "Baseline | None"
 
     @classmethod
@@ -106,7 +106,8 @@ class Manifest:
         """Read and check a manifest.
 
         Raises:
-            ManifestError: the message contains the key, the given value and the expected one.
+            ManifestError: the manifest is not valid; the message contains the key, the given value
+                and the expected value.
         """
         try:
             document = parse_json(text)
@@ -143,7 +144,7 @@ def _check_form(document: Any) -> None:
             f"schema_version: given {repr(document.get('schema_version'))[:_LONGEST_MESSAGE]}, "
             f"this software reads {SCHEMA_VERSION}"
         )
-    # The import takes 6 MiB, which a camera needs only while it reads a manifest.
+    # The import uses 6 MiB of memory, and a camera requires it only to read a manifest.
     from jsonschema.exceptions import best_match  # noqa: PLC0415 - see above
 
     error = best_match(_validator().iter_errors(document))
@@ -168,7 +169,7 @@ def _validator() -> Any:
 
 
 def _baseline(document: dict[str, Any]) -> "Baseline":
-    from shared.artifact.drift_baseline import Baseline  # noqa: PLC0415 - imports NumPy
+    from shared.artifact.drift_baseline import Baseline  # noqa: PLC0415 - avoids NumPy
 
     return Baseline.from_manifest(document)
 

@@ -1,7 +1,7 @@
-"""Parse JSON as RFC 8259 defines it, for files and messages from outside.
+"""Parse JSON as RFC 8259 defines it, for untrusted files and messages.
 
-Python's own parser also accepts NaN and Infinity, and reads 1e999 as infinity. It returns the last
-of duplicate keys, and lone surrogates, which UTF-8 cannot contain.
+Python's parser also accepts NaN and Infinity, and reads 1e999 as infinity. It returns the last
+value of duplicate keys. It accepts lone surrogates, which UTF-8 cannot contain.
 """
 
 import json
@@ -13,11 +13,11 @@ _LONGEST_SHOWN = 40
 
 
 def parse_json(content: str | bytes) -> Any:
-    """Return a JSON document.
+    """Parse a JSON document.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, has a duplicate key, a number that is not finite or
-            an integer above 64 bits, or is nested too deeply.
+        ValueError: the content is not JSON in UTF-8, has a duplicate key, a number that is not
+            finite or an integer above 64 bits, or is nested too deeply.
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
@@ -28,7 +28,7 @@ def parse_json(content: str | bytes) -> Any:
             parse_float=_finite,
             parse_int=_integer,
         )
-        # Escapes in the text can become lone surrogates in the document.
+        # Escape sequences of the text can result in lone surrogates in the document.
         if "\\ud" in text.lower():
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:

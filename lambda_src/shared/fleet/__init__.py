@@ -1,1 +1,1 @@
-"""A release on a fleet: deployments, the state of devices, the gate, the rollout in waves."""
+"""A release on a fleet: deployments, device states, the gate, and the rollout in waves."""

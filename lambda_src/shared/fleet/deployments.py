@@ -1,7 +1,7 @@
 """Deployments of a target, and their tags.
 
-Tags contain the facts that later requests need: the resource that owns a deployment, its
-verification, the deployment that it replaced, and the reason of a stop.
+Tags store facts for later requests: the resource that owns a deployment, its verification, the
+deployment that it replaced, and the reason of a stop.
 """
 
 import hashlib
@@ -30,18 +30,18 @@ STOPPED_TAG = "deeplens:stopped"
 # The gate passed although no device was reachable.
 UNVERIFIED_TAG = "deeplens:unseen"
 MANUAL_TAG = "deeplens:by-hand"
-# The second attempt of a deployment that failed for lack of credentials or a connection.
+# The second attempt of a deployment that failed because credentials or a connection were missing.
 RETRY_TAG = "deeplens:retry"
-# CloudFormation rolled back to it, and not every reachable device ran it in time.
+# CloudFormation rolled back to this deployment, but not every reachable device ran it in time.
 ROLLED_BACK_TAG = "deeplens:rolled-back"
 
-# The number of deployments of a target that are read.
+# The maximum number of deployments of a target that are read.
 MAX_DEPLOYMENTS = 50
 _LIVE = {"ACTIVE", "COMPLETED"}
 
 
-class ReleaseStopped(DeploymentError):  # noqa: N818 - the event
-    """The release was stopped, so it cannot be deployed."""
+class ReleaseStopped(DeploymentError):  # noqa: N818 - named after the event
+    """Raised for the deployment of a stopped release."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class DesiredDeployment:
 
     @classmethod
     def from_properties(cls, properties: dict[str, Any], owner: str) -> Self:
-        """Read the resource's properties; documents are JSON strings, which preserve types."""
+        """Read the resource's properties.
+
+        Documents in the properties are JSON strings, which preserve the types of their values.
+        """
         return cls(
             target_arn=properties["TargetArn"],
             name=properties["DeploymentName"],
@@ -99,27 +102,27 @@ class Deployment:
 
     @property
     def is_live(self) -> bool:
-        """True while devices get the deployment."""
+        """True while devices receive the deployment."""
         return self.status in _LIVE
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the release's artifact."""
+        """The SHA-256 of the release's artifact, or None."""
         return self.tags.get(MODEL_TAG)
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the release's function version."""
+        """The ARN of the release's function version, or None."""
         return self.tags.get(FUNCTION_TAG)
 
     @property
     def verification(self) -> str | None:
-        """The time and the sentence with which the gate passed; None if it did not pass."""
+        """The time and the summary with which the gate passed; None if it did not pass."""
         return self.tags.get(VERIFIED_TAG)
 
     @property
     def stopped(self) -> str | None:
-        """The time and the reason of a stop, or None."""
+        """The time and the reason of the stop; None if the deployment was not stopped."""
         return self.tags.get(STOPPED_TAG)
 
     @property
@@ -129,16 +132,16 @@ class Deployment:
 
     @property
     def arn(self) -> str:
-        """The ARN, in the account and Region of the target."""
+        """The deployment's ARN, in the account and Region of the target."""
         partition, _, region, account = self.target_arn.split(":")[1:5]
         return f"arn:{partition}:greengrass:{region}:{account}:deployments:{self.id}"
 
 
 def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
-    """Yield the newest deployments of a target that were not deleted.
+    """Yield the newest deployments of a target, except deleted deployments.
 
-    The current deployment of the target is first. ListDeployments documents no order, so this
-    function sorts.
+    The current deployment is first. ListDeployments has no documented order, so this function sorts
+    the deployments.
     """
     pages = greengrass.get_paginator("list_deployments").paginate(
         targetArn=target_arn, historyFilter="ALL"
@@ -176,7 +179,7 @@ def get(greengrass: Any, deployment_id: str) -> Deployment:
 def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deployment:
     """Return the target's latest deployment if it equals `desired`, otherwise create it.
 
-    With `token`, a repeated request, or one that timed out after its success, has no effect.
+    `token` makes the request idempotent, also after a time-out.
 
     Raises:
         ReleaseStopped: the deployment with these components was stopped.
@@ -189,7 +192,8 @@ def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deploymen
                 f"this release was stopped on {desired.target_arn}: {current.tags[STOPPED_TAG]}; "
                 "deploy another one, or allow its deployment again with `deeplens fleet resume`"
             )
-        # Waves may run other components than the fleet; only a new revision replaces them.
+        # Devices in waves may run other components than the fleet. Only a new revision replaces
+        # these components.
         has_waves = not desired.parent_target_arn and waves_since(greengrass, current)
         if current.is_live and not has_waves:
             tag(greengrass, current, desired.tags)
@@ -201,20 +205,20 @@ def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deploymen
 def retry(
     greengrass: Any, failed: Deployment, desired: DesiredDeployment, token: str, reason: str
 ) -> Deployment:
-    """Deploy the components of a live deployment once more, so that its devices get a new job.
+    """Deploy the same components a second time, which creates a new job for the devices.
 
-    Greengrass' job configuration has no retries, so this requires a new revision. Devices that run
-    the components do not change.
+    Greengrass' job configuration has no retries, so a second attempt requires a new revision.
+    Devices that already run the components do not change.
 
     Args:
-        greengrass: the client.
+        greengrass: the boto3 client.
         failed: the first attempt.
-        desired: the same components.
-        token: of the request; the second attempt has another client token.
+        desired: the deployment to repeat.
+        token: the request's token, from which another client token is derived.
         reason: a sentence for the tag of the second attempt.
 
     Raises:
-        DeploymentError: Greengrass rejects it.
+        DeploymentError: Greengrass rejects the deployment.
     """
     tags = {REPLACED_TAG: failed.id, RETRY_TAG: tag_text(reason)}
     return _create(greengrass, desired, tags, f"{token}/retry")
@@ -254,7 +258,7 @@ def _create(
 
 
 def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
-    """Return the newest deployment of the target that passed its gate, or None."""
+    """Return the newest verified deployment of the target, or None."""
     return next(
         (deployment for deployment in history(greengrass, target_arn) if deployment.is_verified),
         None,
@@ -262,7 +266,7 @@ def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
 
 
 def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
-    """Return whether these components passed the gate on the target and were not stopped."""
+    """Return whether the desired components passed the target's gate and were not stopped."""
     for deployment in history(greengrass, desired.target_arn):
         if _same(deployment, desired) and STOPPED_TAG in deployment.tags:
             return False
@@ -272,14 +276,14 @@ def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
 
 
 def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
-    """Add tags that the deployment does not have yet."""
+    """Add the tags that the deployment lacks or that have another value."""
     new = {key: value[:256] for key, value in tags.items() if deployment.tags.get(key) != value}
     if new:
         greengrass.tag_resource(resourceArn=deployment.arn, tags=new)
 
 
 def tag_text(sentence: str) -> str:
-    """Return the value of a tag: the time, and the sentence with only the permitted characters."""
+    """Return the value of a tag: the UTC time, and the sentence with only permitted characters."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     permitted = "".join(
         character if character.isalnum() or character in "+-=._:/@" else " "
@@ -291,7 +295,7 @@ def tag_text(sentence: str) -> str:
 def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
     """Return the deployments of waves that are newer than the target's current deployment.
 
-    Their devices run other components than the target's, also if the waves were cancelled.
+    Devices in these waves run other components than the target, even if the waves were cancelled.
     """
     waves = [
         get(greengrass, summary["deploymentId"])
@@ -302,7 +306,7 @@ def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
 
 
 def waves_of(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
-    """Return the summaries of the current deployments of waves of a target, in no order."""
+    """Return unsorted summaries of the current deployments of a target's waves."""
     pages = greengrass.get_paginator("list_deployments").paginate(
         parentTargetArn=target_arn, historyFilter="LATEST_ONLY"
     )
@@ -312,14 +316,15 @@ def waves_of(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
 def retire(greengrass: Any, deployment_id: str) -> None:
     """Cancel and delete a deployment; its devices keep their components.
 
-    Errors are logged: a remaining deployment changes no device, and must not block a stack.
+    Errors are only logged, because a remaining deployment changes no device and must not block a
+    stack.
     """
     gone = {"ConflictException", "ResourceNotFoundException"}
     for operation in (greengrass.cancel_deployment, greengrass.delete_deployment):
         try:
             operation(deploymentId=deployment_id)
         except ClientError as error:
-            # For example, an interrupted request has cancelled or deleted it.
+            # An interrupted request may have cancelled or deleted the deployment.
             if error.response["Error"]["Code"] not in gone:
                 logger.warning("deployment %s remains: %s", deployment_id, error)
 
@@ -333,5 +338,5 @@ def _same(current: Deployment, desired: DesiredDeployment) -> bool:
 
 
 def _subset(desired: dict[str, Any], actual: dict[str, Any]) -> bool:
-    """Return whether `actual` contains all desired values; the service adds defaults."""
+    """Return whether `actual` contains the desired values; defaults of the service are ignored."""
     return all(actual.get(key) == value for key, value in desired.items())

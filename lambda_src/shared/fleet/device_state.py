@@ -1,8 +1,8 @@
-"""The state of each device, as reports from several sources describe it.
+"""The state of each device, derived from reports of several sources.
 
-An observation is a report with a place in the order of its kind. `latest_by_device` selects the
-latest observation of each kind, which is the maximum of a set. Repeated, late and reordered
-observations therefore do not change the result.
+Each kind of observation has an order. `latest_by_device` selects the latest observation of each
+kind, which is the maximum of a set. Repeated, late and reordered observations therefore do not
+change the result.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ SUCCEEDED = frozenset({"SUCCEEDED", "COMPLETED"})
 FAILED = frozenset({"FAILED", "REJECTED", "TIMED_OUT", "CANCELED"})
 _RANKS = {"QUEUED": 0, "IN_PROGRESS": 1, **dict.fromkeys(SUCCEEDED, 2), **dict.fromkeys(FAILED, 3)}
 
-# A camera that has missed this number of consecutive heartbeats is silent.
+# A camera that has missed this number of consecutive heartbeats counts as silent.
 MISSED_HEARTBEATS = 3
 _DEFAULT_INTERVAL_SECONDS = 60.0
 _SHORTEST_INTERVAL_SECONDS = 1.0
@@ -27,11 +27,11 @@ LITE = "aws_nucleus_lite"
 
 @dataclass(frozen=True)
 class ReceivedHeartbeat:
-    """The last heartbeat of a thing, with the time of the cloud's clock.
+    """The last heartbeat of a thing, and the time at which the cloud received it.
 
     Attributes:
-        received_at: seconds since the epoch, to the second, at which the cloud received it.
-        version: of the shadow; each update increments it.
+        received_at: seconds since the epoch by the cloud's clock, to the second.
+        version: version of the shadow, which each update increments.
         reported: the heartbeat.
     """
 
@@ -42,7 +42,7 @@ class ReceivedHeartbeat:
 
     @classmethod
     def from_shadow(cls, thing: str, document: dict[str, Any]) -> Self | None:
-        """Read the response of GetThingShadow; None if no camera has reported a heartbeat."""
+        """Read a response of GetThingShadow; return None if it contains no heartbeat."""
         heartbeat = Heartbeat.from_shadow(document)
         if heartbeat is None:
             return None
@@ -59,54 +59,54 @@ class ReceivedHeartbeat:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The place among the heartbeats of a thing."""
+        """The sort key among the heartbeats of a thing."""
         return (self.received_at, self.version, repr(self))
 
     @property
     def status(self) -> str:
-        """The status of the camera; `unknown` if it reports none."""
+        """The status of the camera, or `unknown` if the heartbeat contains none."""
         return self.reported.status or "unknown"
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the artifact that the camera runs."""
+        """The SHA-256 of the artifact that the camera runs, or None."""
         return (self.reported.model.digest or None) if self.reported.model else None
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the function version that the camera runs."""
+        """The ARN of the function version that the camera runs, or None."""
         return self.reported.function
 
     @property
     def frames(self) -> int:
-        """The processed frames since the start of the function."""
+        """The number of frames processed since the start of the function."""
         return self.reported.frames or 0
 
     @property
     def detections(self) -> int:
-        """The published and unpublished detections on these frames."""
+        """The number of detections in these frames, including unpublished detections."""
         return self.reported.detections or 0
 
     @property
     def frames_per_second(self) -> float:
-        """The frame rate."""
+        """The frame rate, or 0 if the heartbeat contains none."""
         return self.reported.frames_per_second or 0.0
 
     @property
     def last_error(self) -> str | None:
-        """The message of the last error since the start."""
+        """The message of the last error since the start of the function, or None."""
         return (self.reported.last_error.message or None) if self.reported.last_error else None
 
     @property
     def disk_free_bytes(self) -> int | None:
-        """The free bytes of the file system that has the artifacts; None if not reported."""
+        """The free bytes in the file system of the artifacts; None if not reported."""
         return self.reported.disk.free_bytes if self.reported.disk else None
 
     @property
     def uptime_seconds(self) -> float:
-        """The time since the start of the function; 0 if a time is missing or invalid.
+        """The seconds since the start of the function; 0 if a time is missing or invalid.
 
-        Both times are of the camera's clock, so its error cancels out.
+        The camera's clock provides both times, so its error cancels out.
         """
         try:
             end = datetime.fromisoformat(self.reported.heartbeat_at or "")
@@ -117,17 +117,17 @@ class ReceivedHeartbeat:
 
     @property
     def started_at(self) -> float:
-        """The start of the function: seconds since the epoch, by the cloud's clock."""
+        """The start of the function, in seconds since the epoch by the cloud's clock."""
         return self.received_at - self.uptime_seconds
 
     @property
     def silence_seconds(self) -> float:
-        """The time without a heartbeat after which the camera is silent."""
+        """The seconds without a heartbeat after which the camera counts as silent."""
         interval = self.reported.heartbeat_interval_seconds or _DEFAULT_INTERVAL_SECONDS
         return MISSED_HEARTBEATS * max(interval, _SHORTEST_INTERVAL_SECONDS)
 
     def is_alive(self, now: float) -> bool:
-        """Return whether the camera is running and has not missed too many heartbeats."""
+        """Return whether the camera runs and is not silent at `now` (seconds since the epoch)."""
         return self.status != "stopped" and now - self.received_at < self.silence_seconds
 
 
@@ -135,7 +135,7 @@ class ReceivedHeartbeat:
 class JobExecution:
     """The progress of a deployment on a device, from the IoT job or from Greengrass.
 
-    Times are seconds since the epoch; `at` is the last change.
+    Times are seconds since the epoch; `at` is the time of the last change.
     """
 
     thing: str
@@ -149,7 +149,7 @@ class JobExecution:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The place: an execution only advances, and a failure outweighs a success."""
+        """The sort key: an execution only advances, and a failure sorts after a success."""
         detail = (bool(self.error_stack), bool(self.reason), self.at, repr(self))
         return (self.number, _RANKS.get(self.status, 0), *detail)
 
@@ -167,7 +167,7 @@ class InstalledComponent:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The place among the reports of a component on a thing."""
+        """The sort key among the reports of a component on a thing."""
         return (self.reported_at, repr(self))
 
 
@@ -177,7 +177,7 @@ class Registered:
 
     Attributes:
         runtime: the nucleus of the device: `aws_nucleus_classic` or `aws_nucleus_lite`.
-        reported_at: seconds since the epoch: the device's last status update.
+        reported_at: time of the device's last status update, in seconds since the epoch.
     """
 
     thing: str
@@ -186,7 +186,7 @@ class Registered:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The place among the reports of a thing: a device can be set up with another nucleus."""
+        """The sort key among the reports of a thing, whose nucleus can be replaced."""
         return (self.reported_at, self.runtime)
 
 
@@ -207,7 +207,10 @@ class DeviceState:
 def latest_by_device(
     observations: Iterable[Observation], deployment_id: str
 ) -> dict[str, DeviceState]:
-    """Return the state of each device during one deployment; pure and independent of the order."""
+    """Return the state of each device during one deployment.
+
+    The function is pure, and the order of the observations does not change its result.
+    """
     latest: dict[tuple[str, str], Observation] = {}
     queued_at: dict[str, float] = {}
     for observation in observations:

@@ -2,4 +2,4 @@
 
 
 class DeploymentError(Exception):
-    """Greengrass rejected a deployment."""
+    """Raised if Greengrass rejects a deployment."""

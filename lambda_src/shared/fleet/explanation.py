@@ -1,4 +1,4 @@
-"""Text about the result of a gate: the devices, the reasons, and a suggestion."""
+"""Messages about a gate's result: the devices, the reasons, and a suggestion."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from shared.fleet.gate import DeviceResult, GateResult
 _MAX_NAMES = 8
 _MAX_REASONS = 4
 
-# By Greengrass' error code; the most specific one in a device's error stack applies.
+# Suggestions by Greengrass' error code. The most specific code in a device's error stack applies.
 _SUGGESTIONS = {
     "ARTIFACT_CHECKSUM_MISMATCH": (
         "the object in the bucket differs from the published artifact: publish the artifact again "
@@ -33,7 +33,7 @@ _SUGGESTIONS = {
         "`deeplens fleet doctor ENV --device THING`",
     ),
 }
-# The cause is in the log of a component.
+# For these codes, the log of a component contains the cause.
 _CODES_WITH_LOG = frozenset({"COMPONENT_BROKEN", "COMPONENT_UPDATE_ERROR"})
 _ANY_COMPONENT = "<component>"
 # The service of nucleus lite that carries out deployments.
@@ -66,7 +66,7 @@ def summarize(result: GateResult) -> str:
 
 
 def suggest(result: GateResult) -> str:
-    """Return a suggestion for devices that do not run the release; empty if all run it."""
+    """Return a suggestion for devices that do not run the release, or an empty string."""
     failed, waiting = result.with_outcome("failed"), result.with_outcome("waiting")
     for device in failed:
         for code in reversed(device.error_stack):
@@ -84,7 +84,7 @@ def suggest(result: GateResult) -> str:
 
 
 def _logs(devices: Iterable[DeviceResult]) -> str:
-    """Return the logs of the devices: nucleus lite writes to the journal, classic to files."""
+    """Return the locations of the logs: the journal for nucleus lite, files for nucleus classic."""
     logs = {_log(device) for device in devices}
     return " or ".join(sorted(logs))
 

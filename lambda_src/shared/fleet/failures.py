@@ -1,4 +1,4 @@
-"""Failures of a deployment on one device: the reason, and the value of a second attempt.
+"""Failures of a deployment on one device: the reason, and whether a second attempt may succeed.
 
 Nucleus classic reports a cause and a stack of error codes. Nucleus lite reports neither, so the
 reason is derived from the states of the components and the camera's heartbeat.
@@ -15,11 +15,11 @@ from shared.fleet.device_state import (
     ReceivedHeartbeat,
 )
 
-# The most specific code of a failure that another attempt can repair. NETWORK_ERROR is also the
-# code of a device without credentials. ARTIFACT_DOWNLOAD_ERROR is the most specific one only if
-# the nucleus does not recognize the cause.
-# Sources: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment error codes"; the nucleus'
-# `DeploymentErrorCode` and `DeploymentErrorCodeUtils`.
+# If the most specific code of a failure is in this set, a second attempt may succeed. NETWORK_ERROR
+# is also the code of a device without credentials. ARTIFACT_DOWNLOAD_ERROR is the most specific
+# code only if the nucleus does not recognize the cause. Sources: AWS IoT Greengrass V2 Developer
+# Guide, "Detailed deployment error codes"; the nucleus' `DeploymentErrorCode` and
+# `DeploymentErrorCodeUtils`.
 TRANSIENT_CODES = frozenset(
     {
         "ARTIFACT_DOWNLOAD_ERROR",
@@ -38,10 +38,10 @@ TRANSIENT_CODES = frozenset(
     }
 )
 
-# A job's status can arrive before the reports that explain it.
+# A job's status can arrive before the reports of its cause.
 _DETAILS_SECONDS = 5.0
 _BROKEN = frozenset({"BROKEN", "ERRORED"})
-# A detailed status such as FAILED_ROLLBACK_NOT_REQUESTED, which is not a cause.
+# Matches a detailed status, such as FAILED_ROLLBACK_NOT_REQUESTED, which is not a cause.
 _STATUS_CODE = re.compile(r"[A-Z_]+")
 
 
@@ -52,9 +52,9 @@ class Failure:
     Attributes:
         reason: a sentence about the cause.
         error_stack: Greengrass' error codes, the most general first.
-        component: the component that is broken, or an empty string.
-        is_unclear: the device reported no cause yet, and may still do so.
-        is_transient: the device lacked credentials or a connection, as far as its reports show.
+        component: the broken component, or an empty string.
+        is_unclear: the device has not reported a cause yet, but may still report it.
+        is_transient: according to its reports, the device lacked credentials or a connection.
     """
 
     reason: str
@@ -67,13 +67,13 @@ class Failure:
 def failure_of(
     execution: JobExecution, device: DeviceState, components: frozenset[tuple[str, str]], now: float
 ) -> Failure:
-    """Return the reason of a failed execution; pure, so equal observations have equal reasons.
+    """Return the failure of a job execution; the result depends only on the arguments.
 
     Args:
-        execution: of the deployment on this device.
+        execution: the failed execution of the deployment on this device.
         device: the state of the device.
         components: names and versions of the deployment's components; if empty, any component of
-            the device can be the reason.
+            the device can be the cause.
         now: seconds since the epoch.
     """
     broken = next((entry for entry in device.installed if _is_broken(entry, components)), None)
@@ -103,7 +103,7 @@ def _cause(
     execution: JobExecution,
     device: DeviceState,
     broken: InstalledComponent | None,
-    has_cause: bool,  # noqa: FBT001 - computed once, for the text and for the class
+    has_cause: bool,  # noqa: FBT001 - the caller also uses it
 ) -> str:
     if has_cause:
         return execution.reason
@@ -125,7 +125,7 @@ def _cause(
 
 
 def _camera_error(heartbeat: ReceivedHeartbeat | None, execution: JobExecution) -> str:
-    """Return the camera's last error if it reported one after the deployment was queued."""
+    """Return the camera's last error if it was reported after the deployment was queued."""
     if heartbeat is None or not heartbeat.last_error or heartbeat.received_at < execution.queued_at:
         return ""
     return f"the camera is {heartbeat.status}, last error: {heartbeat.last_error}"

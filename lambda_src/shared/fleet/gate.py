@@ -16,12 +16,12 @@ from shared.fleet.device_state import (
 from shared.fleet.failures import failure_of
 
 DeviceOutcome = Literal["good", "waiting", "failed", "offline"]
-# "retry": the same components must be deployed once more before there is a result.
+# "retry": the same components must be deployed a second time before the gate has a result.
 GateState = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
-# The heartbeat contains the frame rate of this time; before, the rate is not reliable.
+# The reported frame rate is an average over this time, and unreliable before.
 _FRAME_RATE_SECONDS = 30.0
 
 
@@ -31,12 +31,13 @@ class GateRule:
 
     Attributes:
         success_percent: share of the reachable devices that must run the release.
-        error_percent: share of the reachable devices that may fail; more end the wait immediately.
-        minimum_devices: number of devices that must run the release.
+        error_percent: share of the reachable devices that may fail; a higher share ends the wait.
+        minimum_devices: minimum number of devices that must run the release.
         offline_after_seconds: time after which a silent device that has not started the deployment
             is offline.
-        minimum_frames_per_second: lowest frame rate of each device; 0: any.
-        minimum_detections: detections of each device since the start of the release; 0: any.
+        minimum_frames_per_second: lowest frame rate of each device; 0 accepts any rate.
+        minimum_detections: lowest number of detections of each device since the start of the
+            release; 0 accepts any number.
     """
 
     success_percent: float = 100.0
@@ -50,25 +51,27 @@ class GateRule:
     def of(cls, plan: dict[str, Any]) -> Self:
         """Read the rule of a rollout plan (`RolloutConfig.to_plan`).
 
-        Deploys, manual rollbacks and promotions use it, so that they apply the same condition.
+        Deploys, manual rollbacks and promotions read the same rule, so they apply the same
+        condition.
         """
         return cls(**plan["rule"])
 
 
 @dataclass(frozen=True)
 class RolloutTarget:
-    """The state that devices must report; without a model, a finished deployment is sufficient.
+    """The state that devices must report to pass the gate.
 
-    Times are seconds since the epoch by the cloud's clock.
+    Without a model digest, a finished deployment is sufficient. Times are seconds since the epoch
+    by the cloud's clock.
 
     Attributes:
         created_at: creation of the deployment.
-        watched_since: begin of the wait.
+        watched_since: start of the wait.
         deadline: end of the wait.
         absent: components that the deployment removes.
         components: names and versions of the deployment's components.
-        may_retry: whether the components may be deployed once more for devices without credentials
-            or a connection.
+        may_retry: the components may be deployed a second time for devices without credentials or
+            a connection.
     """
 
     deployment_id: str
@@ -83,7 +86,7 @@ class RolloutTarget:
 
     @property
     def half_time(self) -> float:
-        """The time from which a second attempt does not wait for the other devices."""
+        """The time from which a second attempt no longer waits for the other devices."""
         return (self.watched_since + self.deadline) / 2
 
 
@@ -92,7 +95,7 @@ class DeviceFinding:
     """The conclusion from the observations of one device.
 
     Attributes:
-        component: the component that is broken, or an empty string.
+        component: the broken component, or an empty string.
         is_retryable: the deployment failed, and a second attempt may succeed.
     """
 
@@ -105,7 +108,7 @@ class DeviceFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceResult(DeviceFinding):
-    """The status of one device, and its reason; `runtime` is empty if its nucleus is not known."""
+    """The status of one device, and its reason; `runtime` is empty if the nucleus is unknown."""
 
     thing: str
     runtime: str = ""
@@ -116,7 +119,7 @@ class GateResult:
     """The status of each device, and the conclusion for the release.
 
     Attributes:
-        retried: the devices that got a second attempt, with the reasons of the first one.
+        retried: the devices of the second attempt, with the reasons for the first failure.
     """
 
     state: GateState
@@ -124,12 +127,12 @@ class GateResult:
     retried: tuple[DeviceResult, ...] = ()
 
     def with_outcome(self, outcome: DeviceOutcome) -> list[DeviceResult]:
-        """Return the devices with an outcome."""
+        """Return the devices that have this outcome."""
         return [device for device in self.devices if device.outcome == outcome]
 
     @property
     def retryable(self) -> tuple[DeviceResult, ...]:
-        """The devices that may succeed at a second attempt."""
+        """The devices on which a second attempt may succeed."""
         return tuple(device for device in self.devices if device.is_retryable)
 
     @property
@@ -145,9 +148,9 @@ def evaluate_gate(
     observations: Iterable[Observation],
     now: float,
 ) -> GateResult:
-    """Evaluate a deployment on `things`; the result depends only on the arguments.
+    """Evaluate a deployment on `things` at `now`, in seconds since the epoch.
 
-    The order of the observations does not change it.
+    The result depends only on the arguments, and not on the order of the observations.
     """
     states = latest_by_device(observations, target.deployment_id)
     devices = tuple(
@@ -172,14 +175,15 @@ def _state(
     )
     in_time = now < target.deadline
     retryable = sum(device.is_retryable for device in devices)
-    # A second attempt restarts devices that still carry out the first one, so they finish first.
+    # A second attempt restarts the deployment on all devices that still carry out the first
+    # attempt, so they finish first.
     if retryable and (retryable == count["waiting"] or now >= target.half_time):
         return "retry"
     if count["waiting"] and in_time:
         return "pending"
     if enough:
         return "passed"
-    # Devices that reconnect may still complete the number.
+    # Offline devices may still reconnect and bring the number to the minimum.
     missing = count["good"] < rule.minimum_devices and count["offline"]
     return "pending" if missing and in_time else "failed"
 
@@ -194,7 +198,7 @@ def _device(
 def _finding(
     target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
 ) -> DeviceFinding:
-    """Return the first applicable finding for a device."""
+    """Return the finding for a device; the first applicable rule determines it."""
     execution = device.execution
     if execution and execution.status in FAILED:
         return _after_failure(target, device, execution, now)
@@ -208,7 +212,7 @@ def _finding(
 def _after_failure(
     target: RolloutTarget, device: DeviceState, execution: JobExecution, now: float
 ) -> DeviceFinding:
-    """Return a failure, unless its reason is not known yet or is transient."""
+    """Return the failure; `waiting` while its reason is unknown or a retry is possible."""
     failure = failure_of(execution, device, target.components, now)
     can_wait = target.may_retry and now < target.deadline
     is_retryable = can_wait and failure.is_transient
@@ -224,10 +228,10 @@ def _after_failure(
 def _runs_without_finishing(
     target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
 ) -> bool:
-    """Return whether the device reports the release although its job never left IN_PROGRESS.
+    """Return whether the device reports the release while its job remains IN_PROGRESS.
 
-    A core can lose the job's last update. Only a process that started after the deployment counts,
-    because the release before it may have the same digest and function.
+    A core device can lose the job's last update. Only a process that started after the deployment
+    counts, because the previous release may have the same digest and function.
     """
     execution, heartbeat = device.execution, device.heartbeat
     if not execution or execution.status != "IN_PROGRESS" or not heartbeat:
@@ -264,7 +268,10 @@ def _before_success(rule: GateRule, device: DeviceState, now: float) -> Iterator
 def _after_success(
     target: RolloutTarget, rule: GateRule, device: DeviceState, execution: JobExecution, now: float
 ) -> Iterator[DeviceFinding]:
-    """Yield findings about a device whose deployment succeeded, which is not sufficient."""
+    """Yield findings about a device whose deployment succeeded; the first finding applies.
+
+    A successful deployment alone does not verify the release.
+    """
     heartbeat = device.heartbeat
     for installed in device.installed:
         if installed.reported_at < execution.at - 1:
@@ -294,11 +301,12 @@ def _missing(
     execution: JobExecution,
 ) -> Iterator[str]:
     """Yield the conditions that the heartbeat does not meet yet."""
-    # A generic camera has no model while its first start installs the runtime.
+    # During its first start, a camera with a generic component installs the runtime and has no
+    # model.
     if heartbeat is None or heartbeat.status == "installing":
         yield "is installing its Python environment" if heartbeat else "never sent a heartbeat"
         return
-    # A heartbeat of the replaced process does not describe the release.
+    # A heartbeat of the previous process does not describe the release.
     if heartbeat.received_at < int(execution.at) and heartbeat.started_at < target.created_at - 1:
         yield "sent no heartbeat since"
     yield from deviations(heartbeat, rule, target.model_digest, target.function_arn)
@@ -307,15 +315,15 @@ def _missing(
 def deviations(
     heartbeat: ReceivedHeartbeat, rule: GateRule, model_digest: str | None, function_arn: str | None
 ) -> Iterator[str]:
-    """Yield the differences between a heartbeat and a device that runs the release.
+    """Yield the differences between a heartbeat and the state of a device that runs the release.
 
-    This is the only definition of a device that runs a release.
+    A device runs the release if there are no differences. Only this function defines the state.
 
     Args:
-        heartbeat: the last one of the device.
-        rule: of the environment's rollout.
-        model_digest: of the release's artifact.
-        function_arn: of the release's function version.
+        heartbeat: the last heartbeat of the device.
+        rule: the gate's rule in the environment.
+        model_digest: digest of the release's artifact.
+        function_arn: ARN of the release's function version.
     """
     if heartbeat.model_digest != model_digest:
         yield f"its heartbeat names model {heartbeat.model_digest}, not {model_digest}"

@@ -1,8 +1,8 @@
 """Verification of the current release, before a new release replaces it.
 
 A rollback restores only a verified release. The first release of a fleet is deployed before any
-camera is connected, so its gate cannot verify it. When the second release replaces it, the cameras
-may report that they run it.
+camera is connected, so its gate cannot verify it. Before the second release replaces the first,
+connected cameras can verify the first.
 """
 
 import logging
@@ -36,9 +36,10 @@ logger = logging.getLogger(__name__)
 def verify_outgoing_release(
     fleet: FleetQueries, thing_group: str, target_arn: str, rule: GateRule
 ) -> str:
-    """Return the result of the current deployment if the cameras verify it now; otherwise "".
+    """Verify the current deployment by the reports of its cameras, and return the tag's text.
 
-    It applies only to a deployment whose gate passed without a reachable camera.
+    Only deployments whose gate passed without a reachable camera are considered. If the deployment
+    is not verified, the result is an empty string.
     """
     try:
         current = deployments.latest(fleet.greengrass, target_arn)
@@ -52,7 +53,7 @@ def verify_outgoing_release(
         verification = deployments.tag_text(summarize(result))
         deployments.tag(fleet.greengrass, current, {VERIFIED_TAG: verification})
     except (ClientError, BotoCoreError) as error:
-        # The new release does not depend on the verification of the current one.
+        # The new release does not depend on the verification of the current release.
         logger.warning("the current release was not verified before its replacement: %s", error)
         return ""
     return verification
@@ -70,7 +71,7 @@ def _evaluate(
 def query_devices(
     fleet: FleetQueries, things: list[str], current: Deployment
 ) -> "list[Observation]":
-    """Return the current observations of devices during a deployment."""
+    """Return the current observations of `things` for the deployment `current`."""
     observations: list[Observation] = [
         heartbeat for heartbeats in fleet.heartbeats(things).values() for heartbeat in heartbeats
     ]
@@ -80,7 +81,7 @@ def query_devices(
 
 
 def target_of(current: Deployment, now: float) -> RolloutTarget:
-    """Return the target of a deployment with `now` as start and deadline, so nothing waits."""
+    """Return a target whose wait starts and ends at `now`, so the gate decides immediately."""
     return RolloutTarget(
         deployment_id=current.id,
         created_at=current.created_at,

@@ -1,6 +1,6 @@
 """Metrics of rollbacks, in CloudWatch's Embedded Metric Format.
 
-Alarms of the Monitoring stack use them. Source: Amazon CloudWatch User Guide,
+Alarms of the Monitoring stack use these metrics. Source: Amazon CloudWatch User Guide,
 "Specification: Embedded metric format".
 """
 
@@ -11,11 +11,11 @@ NAMESPACE = "DeepLens"
 
 
 def count_unverified_rollback(environment: str, status: str) -> None:
-    """Write to the log that not every reachable device verified a rollback.
+    """Log a metric about a rollback that some reachable devices did not verify.
 
     Args:
         environment: the name of the environment, a dimension of the metric.
-        status: a sentence that contains the devices.
+        status: a sentence that lists the devices.
     """
     metric = {
         "Namespace": NAMESPACE,
@@ -29,4 +29,4 @@ def count_unverified_rollback(environment: str, status: str) -> None:
         "kind": "unverified-rollback",
         "status": status,
     }
-    print(json.dumps(line), flush=True)  # noqa: T201 - the log
+    print(json.dumps(line), flush=True)  # noqa: T201 - stdout is the log

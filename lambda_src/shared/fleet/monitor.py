@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# A round of a large fleet has many calls, and quotas apply to the account.
+# A round of queries about a large fleet has many calls, and API quotas apply to the account.
 _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
-# The list of core devices contains all devices of the account.
+# The list of core devices contains all devices of the account, so it is queried less often.
 _PAUSE_OF_REGISTERED_SECONDS = 10.0
-# The name of the responses about all things.
+# The key of the response about all core devices.
 _REGISTERED = "registered/account"
 
 
@@ -44,7 +44,7 @@ class MonitorResult:
 
     Attributes:
         stopped: the reason if another operation ended the wait, otherwise empty.
-        unanswered: the last error of each query about devices that failed.
+        unanswered: the last error of each failed query.
     """
 
     gate: GateResult
@@ -59,31 +59,32 @@ class MonitorResult:
 
 @dataclass
 class RolloutMonitor:
-    """Monitors one deployment on the devices of one thing group."""
+    """A monitor of one deployment on the devices of one thing group."""
 
     fleet: FleetQueries
     thing_group: str
     deployment: Deployment
-    # Returns the current state of the deployment.
+    # This function returns the current state of the deployment.
     refreshed: Callable[[], Deployment]
     _responses: dict[str, list[Observation]] = field(default_factory=dict)
-    # Times of the queries for heartbeats, by thing; seconds since the epoch.
+    # Time of the last query for a heartbeat by thing, in seconds since the epoch.
     _heartbeat_queried_at: dict[str, float] = field(default_factory=dict)
-    # Time of the last query for core devices; seconds since the epoch.
+    # Time of the last query for core devices, in seconds since the epoch.
     _registered_queried_at: float = 0.0
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
-    # Whether all required queries have succeeded at least once.
+    # True if all required queries have succeeded at least once.
     _has_responses: bool = False
-    # Start of the last round of queries, for which the gate is evaluated.
+    # Start of the last round of queries, in seconds since the epoch; the gate is evaluated for this
+    # time.
     _queried_at: float = 0.0
-    # The last error of each query that has not succeeded since.
+    # The last error by query; a success of the query removes it.
     _errors: dict[str, str] = field(default_factory=dict)
 
     def wait(
         self, target: RolloutTarget, rule: GateRule, bake_seconds: float = 0.0
     ) -> MonitorResult:
-        """Query until the gate fails, or passes and continues to pass for `bake_seconds`."""
+        """Query devices until the gate fails, requires a retry, or passes for `bake_seconds`."""
         pause = _FIRST_PAUSE_SECONDS
         baked_at: float | None = None
         logged = ""
@@ -117,16 +118,17 @@ class RolloutMonitor:
                 baked_at = baked_at or now + bake_seconds
                 if now >= baked_at:
                     return MonitorResult(result)
-                # During the bake, devices can fail after they ran the release.
+                # During the bake time, a device that runs the release can still fail.
                 self._settled = frozenset()
                 pause = self._rest(pause, baked_at)
                 continue
             pause = self._rest(pause, target.deadline)
 
     def _rest(self, pause: float, ends_at: float) -> float:
-        """Sleep until the next round; return the next, longer pause.
+        """Sleep until the next round, and return the pause after that round, in seconds.
 
-        Environments of one account that deploy together must not send queries at the same time.
+        The pause is random within limits, so that environments of one account that deploy together
+        do not send their queries at the same time.
         """
         jitter = random.uniform(0.8, 1.2)  # noqa: S311 - distributes calls; not used for security
         time.sleep(min(pause * jitter, max(ends_at - time.time(), _FIRST_PAUSE_SECONDS)))
@@ -143,11 +145,11 @@ class RolloutMonitor:
         return evaluate_gate(target, rule, self._things, observations, self._queried_at)
 
     def _observe(self, *, is_last: bool) -> str:
-        """Query the status; return the reason if the deployment has ended.
+        """Query the deployment and its devices; return the reason if the deployment has ended.
 
-        If a query fails, for example because of throttling, its last response is used. The last
-        call queries every device that does not run the release yet: a device can run it although
-        its job has not finished.
+        If a query fails, for example because of throttling, its previous response is used. The last
+        call queries every device that does not run the release yet, because a device can run it
+        before its job finishes.
         """
         try:
             deployment = self.refreshed()
@@ -178,9 +180,10 @@ class RolloutMonitor:
         return ""
 
     def _needs_heartbeat(self, thing: str, done: set[str], now: float) -> bool:
-        """Return whether to query a heartbeat: often only if the result depends on it.
+        """Return whether to query a device's heartbeat in this round.
 
-        Otherwise the last heartbeat is sufficient until the camera would be silent.
+        A device whose job has ended is queried in every round until it runs the release. For other
+        devices, the last heartbeat is sufficient until half of the silence time has passed.
         """
         if thing in done and thing not in self._settled:
             return True
@@ -193,15 +196,15 @@ class RolloutMonitor:
         return now - self._heartbeat_queried_at.get(thing, 0.0) >= pause
 
     def _unclear(self) -> list[str]:
-        """Return devices whose job has ended and that do not run the release."""
+        """Return the devices whose job has ended and that do not run the release."""
         return sorted(self._done() & set(self._things) - self._settled)
 
     def _done(self) -> set[str]:
-        """Return devices whose job has ended."""
+        """Return the devices whose job has ended."""
         return self._with(SUCCEEDED | FAILED)
 
     def _with(self, statuses: frozenset[str]) -> set[str]:
-        """Return devices whose job has one of the statuses."""
+        """Return the devices whose job has one of the statuses."""
         return {
             execution.thing
             for execution in self._responses["job"]
@@ -209,7 +212,7 @@ class RolloutMonitor:
         }
 
     def _query_reasons(self, result: GateResult) -> None:
-        """Query the reasons of failures, and the nuclei; the result does not depend on them."""
+        """Query details for messages: the reasons of failures, and the nuclei of the devices."""
         things = [
             device.thing
             for device in (*result.with_outcome("failed"), *result.with_outcome("waiting"))
@@ -222,8 +225,8 @@ class RolloutMonitor:
         """Query core devices while a member has not sent a heartbeat and is not registered.
 
         ListCoreDevices with a thing group lists only devices on which a deployment to that group
-        succeeded, so it does not list all members that have been connected. The nucleus of a member
-        whose deployment failed is a detail that no result requires.
+        succeeded. It therefore does not list all members that have been connected. The nucleus of a
+        member whose deployment failed is optional: messages use it, the gate does not.
         """
         if not is_last and now - self._registered_queried_at < _PAUSE_OF_REGISTERED_SECONDS:
             return
@@ -236,14 +239,14 @@ class RolloutMonitor:
             self._registered_queried_at = now
 
     def _registered(self) -> set[str]:
-        """Return members that are registered as core devices."""
+        """Return the members that are registered as core devices."""
         return {core.thing for core in self._responses.get(_REGISTERED, [])}
 
     def _query_nuclei(self) -> None:
         self._query("registered", lambda: {"account": list(self.fleet.registered())})
 
     def _query_devices(self, things: list[str]) -> None:
-        """Query details of devices; each query is independent, and none is required."""
+        """Query optional details of devices; each query can fail independently."""
         self._query("effective", lambda: self.fleet.effective(things, self.deployment.id))
         self._query("installed", lambda: self.fleet.installed(things))
 

@@ -1,4 +1,4 @@
-"""Queries about the devices of a fleet; each response becomes observations."""
+"""Queries about the devices of a fleet, whose responses are converted to observations."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ _MAX_ERRORS = 20
 
 @dataclass(frozen=True)
 class FleetQueries:
-    """Queries about devices, with clients of boto3."""
+    """Queries about devices; `iot`, `iot_data` and `greengrass` are boto3 clients."""
 
     iot: Any
     iot_data: Any
@@ -44,7 +44,7 @@ class FleetQueries:
         return sorted(name for page in pages for name in page["things"])
 
     def registered(self) -> list[Registered]:
-        """Return each core device of the account that has ever been connected."""
+        """Return each device of the account that has ever been connected as a core device."""
         pages = self.greengrass.get_paginator("list_core_devices").paginate()
         return [
             Registered(
@@ -72,11 +72,11 @@ class FleetQueries:
                 )
 
     def heartbeats(self, things: Iterable[str]) -> dict[str, list[Observation]]:
-        """Return, by thing, the last heartbeat of each camera that has sent one."""
+        """Return the last heartbeat by thing; the list is empty if a camera has sent none."""
         return self._each(self._heartbeat, things)
 
     def effective(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
-        """Return, by thing, the deployment's status that Greengrass reports, and its reason."""
+        """Return, by thing, Greengrass' status of the deployment and its reason."""
         return self._each(lambda thing: self._effective(thing, deployment_id), things)
 
     def installed(self, things: Iterable[str]) -> dict[str, list[Observation]]:
@@ -84,7 +84,7 @@ class FleetQueries:
         return self._each(self._installed, things)
 
     def last_heartbeat(self, thing: str) -> ReceivedHeartbeat | None:
-        """Return the camera's last heartbeat, if it has sent one."""
+        """Return the camera's last heartbeat, or None if it has not sent any."""
         try:
             response = self.iot_data.get_thing_shadow(thingName=thing, shadowName=SHADOW)
         except self.iot_data.exceptions.ResourceNotFoundException:
@@ -122,7 +122,11 @@ class FleetQueries:
     def _each(
         self, query: Callable[[str], list[Observation]], things: Iterable[str]
     ) -> dict[str, list[Observation]]:
-        """Query things in parallel; omit those whose query fails, and raise if all fail."""
+        """Query things in parallel, and omit things whose query fails.
+
+        Raises:
+            ClientError, BotoCoreError: all queries failed.
+        """
         names = list(things)
         responses: dict[str, list[Observation]] = {}
         failure: Exception | None = None
@@ -151,7 +155,7 @@ def _try(
 
 
 def _text(value: Any) -> str:
-    """Return a device's text with control characters escaped; empty for anything else."""
+    """Return a string with control characters escaped; empty for values of other types."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else ""
 
 

@@ -1,4 +1,4 @@
-"""Rollout of a release in waves: each wave is a child thing group with a separate gate."""
+"""Rollout of a release in waves: each wave is a thing group with a separate gate."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wave:
-    """The part of the fleet that gets a release first: a thing group, or a share in percent."""
+    """A part of the fleet that receives a release early: a thing group, or a share in percent."""
 
     thing_group: str | None
     percent: float
@@ -36,7 +36,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class RolloutPlan:
-    """The rollout in the template; `deeplens.config.rollout` defines it in TOML."""
+    """The rollout's settings in the template; `deeplens.config.rollout` reads them from TOML."""
 
     rule: GateRule
     waves: tuple[Wave, ...]
@@ -44,7 +44,7 @@ class RolloutPlan:
     bake_seconds: float
 
     def at_once(self) -> Self:
-        """Return the plan without waves and bake, for components that have run before."""
+        """Return the plan without waves and bake time, for components that have run before."""
         return replace(self, waves=(), bake_seconds=0.0)
 
     @classmethod
@@ -63,11 +63,11 @@ class RolloutPlan:
         )
 
 
-class GateClosed(Exception):  # noqa: N818 - the event
-    """The devices did not verify a release; the message is the reason in the stack.
+class GateClosed(Exception):  # noqa: N818 - named after the event
+    """Raised if the devices do not verify a release; the message is the reason in the stack.
 
     Attributes:
-        deployment: the deployment that they did not verify.
+        deployment: the deployment that is not verified.
     """
 
     def __init__(self, text: str, deployment: Deployment) -> None:
@@ -77,7 +77,7 @@ class GateClosed(Exception):  # noqa: N818 - the event
 
 @dataclass(frozen=True)
 class Rollout:
-    """Deploys components to one fleet."""
+    """A rollout of components to one fleet."""
 
     fleet: FleetQueries
     thing_group: str
@@ -99,7 +99,7 @@ class Rollout:
         greengrass = self.fleet.greengrass
         verify_outgoing_release(self.fleet, self.thing_group, desired.target_arn, plan.rule)
         current = deployments.latest(greengrass, desired.target_arn)
-        # Inactive: the deployment that replaced it was deleted.
+        # A deployment is inactive if the deployment that replaced it was deleted.
         is_first = current is None or current.status == "INACTIVE"
         if desired.components and not is_first and not deployments.is_verified(greengrass, desired):
             for number, wave in enumerate(plan.waves, start=1):
@@ -120,7 +120,7 @@ class Rollout:
     def end_waves(self, desired: DesiredDeployment, current: Collection[str] = ()) -> None:
         """Delete the deployments of the fleet's waves, and the thing groups created for them.
 
-        Errors are logged: a remaining wave changes no device.
+        Errors are only logged, because a remaining wave changes no device.
 
         Args:
             desired: a deployment of the fleet.
@@ -136,7 +136,7 @@ class Rollout:
             logger.warning("waves remain: %s", error)
 
     def _delete_wave_group(self, group: str) -> None:
-        """Delete a thing group that was created for a wave; a named one remains."""
+        """Delete the thing group of a wave, unless the environment file names the group."""
         if not _is_wave_group(group, self.thing_group):
             return
         try:
@@ -145,7 +145,7 @@ class Rollout:
             logger.warning("thing group %s remains: %s", group, error)
 
     def _end_former_waves(self, desired: DesiredDeployment, plan: RolloutPlan) -> None:
-        """Delete waves of earlier releases that the plan does not contain."""
+        """Delete the waves of earlier releases, except waves that the plan contains."""
         groups = {
             wave.thing_group or wave_group(desired.name, number, self.thing_group)
             for number, wave in enumerate(plan.waves, start=1)
@@ -169,7 +169,7 @@ class Rollout:
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 
     def _group_of(self, desired: DesiredDeployment, wave: Wave, number: int) -> str:
-        """Create the thing group of a share of the fleet, and update its members."""
+        """Create the thing group for a share of the fleet, update its members; return its name."""
         iot, name = self.fleet.iot, wave_group(desired.name, number, self.thing_group)
         iot.create_thing_group(thingGroupName=name)
         selected = share_of(self.fleet.things(self.thing_group), wave.percent)
@@ -188,10 +188,10 @@ class Rollout:
         bake_seconds: float,
         absent: frozenset[str],
     ) -> tuple[Deployment, MonitorResult]:
-        """Deploy and wait; try once more if devices lacked only credentials or a connection.
+        """Deploy and wait; retry once if devices lacked only credentials or a connection.
 
         Both attempts share `wait_seconds`. The second attempt has a tag, so a repeated request does
-        not start a third one.
+        not start a third attempt.
         """
         greengrass = self.fleet.greengrass
         deployment = deployments.ensure(greengrass, desired, self.token)
@@ -217,7 +217,8 @@ class Rollout:
         reason = summarize(replace(outcome.gate, devices=retried))
         logger.warning("deployed once more, for devices without a connection: %s", reason)
         deployment = deployments.retry(greengrass, deployment, desired, self.token, reason)
-        # A process that started after the first attempt runs the same components.
+        # `created_at` does not change: a process that started after the first attempt runs the same
+        # components.
         target = replace(target, deployment_id=deployment.id, may_retry=False)
         outcome = self._monitor(deployment).wait(target, rule, bake_seconds)
         return deployment, replace(outcome, gate=replace(outcome.gate, retried=retried))
@@ -235,14 +236,14 @@ class Rollout:
 def wave_group(deployment_name: str, number: int, thing_group: str) -> str:
     """Return the name of the thing group of a wave by percentage.
 
-    It starts with the project's name, which limits the handler's permissions. It contains the name
-    of the fleet, because the parent of a subdeployment cannot change.
+    The handler's permissions are limited to names that start with the project's name. The group's
+    name also contains the fleet, because the parent of a subdeployment cannot change.
     """
     return f"{deployment_name}-wave-{number}-of-{thing_group}"
 
 
 def _is_wave_group(name: str, thing_group: str) -> bool:
-    """Return whether `wave_group` returns the name for this fleet and any project."""
+    """Return whether `wave_group` can return the name for this fleet, with any project."""
     return re.fullmatch(rf".+-wave-\d+-of-{re.escape(thing_group)}", name) is not None
 
 
@@ -250,13 +251,13 @@ def share_of(things: Collection[str], percent: float) -> set[str]:
     """Select a share of the fleet, rounded up.
 
     The selection depends only on the names of the devices. Each wave therefore contains the
-    previous one, and a repeated request selects the same devices.
+    previous wave, and a repeated request selects the same devices.
     """
     return set(sorted(things, key=_sort_key)[: math.ceil(len(things) * percent / 100)])
 
 
 def _sort_key(thing: str) -> str:
-    """Return a sort key that does not depend on the scheme of the names."""
+    """Return a sort key that is independent of the naming scheme."""
     return hashlib.sha256(thing.encode()).hexdigest()
 
 

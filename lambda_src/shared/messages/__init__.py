@@ -1,1 +1,1 @@
-"""Messages that a camera sends, as dataclasses from which their documentation is generated."""
+"""Messages of a camera, as dataclasses from which their documentation is generated."""

@@ -1,8 +1,8 @@
 """The heartbeat: the reported state of a thing's named shadow `deeplens`.
 
-This is its only definition. The camera and the installation write it; the gate, the metrics of the
-fleet and the commands read it. `tools/message_reference.py` generates the tables of
-docs/messages.md from it.
+This module is its only definition. The camera and the installation write the heartbeat; the gate,
+the metrics of the fleet and the commands read it. `tools/message_reference.py` generates the tables
+of docs/messages.md from this module.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ SHADOW = "deeplens"
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """The model that runs, or that created a message."""
+    """The model that runs or that created a message."""
 
     name: str = wire(TEXT, "as in the artifact's manifest", "")
     version: str = wire(TEXT, "`x.y.z`, as in the artifact's manifest", "")
@@ -44,7 +44,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """A failure, and the number of consecutive failures including it."""
+    """The last error, and the number of consecutive errors including it."""
 
     type: str = wire(TEXT, "as in the error message", "")
     message: str = wire(TEXT, "as in the error message", "")
@@ -62,7 +62,7 @@ class InstallationProgress:
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles of the latency."""
+    """Percentiles of the latency, in milliseconds."""
 
     p50: float | None = wire(AMOUNT, "milliseconds: median")
     p95: float | None = wire(AMOUNT, "milliseconds: 95th percentile")
@@ -78,7 +78,7 @@ class DroppedCounts:
 
 @dataclass(frozen=True)
 class SpoolState:
-    """The messages on disk."""
+    """The spool: unsent messages on disk."""
 
     messages: int | None = wire(COUNT, "messages that Greengrass has not accepted yet")
     bytes: int | None = wire(COUNT, "size of the messages in bytes")
@@ -92,7 +92,7 @@ class SpoolState:
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """The file system that has the artifacts."""
+    """The file system of the artifacts."""
 
     free_bytes: int | None = wire(COUNT, "bytes free for users other than root")
     total_bytes: int | None = wire(COUNT, "size of the file system in bytes")
@@ -160,7 +160,7 @@ class ReportedSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """The state that a camera reports; a value is None if it is absent, null or invalid."""
+    """The state that a camera reports; absent, null and invalid values are None."""
 
     status: str | None = wire(
         one_of("starting", "running", "failing", "stopped"),
@@ -249,27 +249,27 @@ class Heartbeat:
         """Return the document that updates the shadow.
 
         Args:
-            members: the fields to write; the shadow keeps the others. Default: all.
+            members: the fields to write; the shadow keeps the other fields. Default: all fields.
         """
         names = FIELDS if members is None else tuple(members)
         return {"state": {"reported": {name: written(getattr(self, name)) for name in names}}}
 
     @classmethod
     def from_shadow(cls, document: Any) -> Self | None:
-        """Return the heartbeat of a shadow, or None if no camera has reported one."""
+        """Return the heartbeat of a shadow, or None if no camera has reported a heartbeat."""
         state = document.get("state") if isinstance(document, dict) else None
         reported = state.get("reported") if isinstance(state, dict) else None
         return cls.from_reported(reported) if isinstance(reported, dict) and reported else None
 
     @classmethod
     def from_reported(cls, reported: Any) -> Self:
-        """Return the heartbeat of the reported state, whatever it contains."""
+        """Return the heartbeat of a reported state; invalid fields have their defaults."""
         return read(cls, reported)
 
 
 FIELDS = tuple(entry.name for entry in fields(Heartbeat))
 
-# Other fields of the shadow remain as they were before the installation.
+# The installation updates only these fields; the others keep their previous values.
 INSTALLATION_FIELDS = (
     "status",
     "installation",

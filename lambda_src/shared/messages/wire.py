@@ -1,7 +1,7 @@
 """Types of message fields: JSON Schema, and a reader that accepts any document.
 
-A field whose value is missing or invalid has its default: a message of another release, or of a
-defective device, must not be an error in the reader.
+A missing or invalid value is replaced by the field's default. Messages of other releases or of
+defective devices must not cause errors in the reader.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class WireType:
     """The type of a field.
 
     Attributes:
-        name: in the tables of docs/messages.md.
+        name: name of the type in the tables of docs/messages.md.
         schema: JSON Schema of values that a camera sends.
         read: returns the value in Python, or None if it is invalid.
         part: the dataclass of an object, or None.
@@ -35,12 +35,12 @@ class WireType:
 
 
 def _text(value: Any) -> str | None:
-    """Return a string with control characters escaped, and with a limited length."""
+    """Return a string with control characters escaped, truncated to `_LONGEST_TEXT`."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
 
 
 def _number(value: Any, least: float = 0.0) -> float | None:
-    """Return a finite number from `least` to the largest exact integer of a double."""
+    """Return a number from `least` to below 2^53 as a float; None for other values."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and least <= value < _LARGEST_NUMBER else None
 
@@ -78,7 +78,7 @@ NULL = WireType("null", {"type": "null"}, lambda _: None)
 
 
 def one_of(*values: str) -> WireType:
-    """Return the type of a string with a fixed set of values; a reader accepts others, too."""
+    """Return the type of a string with a fixed set of values; readers accept other strings, too."""
     return WireType("string", {"enum": list(values)}, _text)
 
 
@@ -118,7 +118,7 @@ def wire(type_: WireType, meaning: str, default: Any = None) -> Any:
 
 
 def type_of(entry: "Field[Any]") -> WireType:
-    """Return the type of a field that `wire` has made."""
+    """Return the type of a field that `wire` created."""
     type_: WireType = entry.metadata["type"]
     return type_
 
@@ -134,7 +134,7 @@ def object_schema(types: Mapping[str, WireType]) -> dict[str, Any]:
 
 
 def read(dataclass_: Callable[..., Message], document: Any) -> Message:
-    """Return a message from a document; unknown fields are ignored, others have defaults."""
+    """Convert a document to a message; ignore unknown fields, and default invalid values."""
     if not isinstance(document, Mapping):
         return dataclass_()
     values = {
@@ -151,7 +151,7 @@ def _readers(dataclass_: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
 
 
 def written(value: Any) -> Any:
-    """Return a value as JSON has it: objects for dataclasses, and lists for tuples."""
+    """Convert a value for JSON: dataclasses to objects, and tuples to lists."""
     if is_dataclass(value):
         return {entry.name: written(getattr(value, entry.name)) for entry in fields(value)}
     return [written(item) for item in value] if isinstance(value, tuple | list) else value

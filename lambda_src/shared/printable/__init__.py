@@ -1,11 +1,11 @@
 r"""Escape text from files, devices and servers for terminals, logs and messages.
 
 Control characters move a terminal's cursor or begin new lines in a log. Format characters change
-the order or the visibility of text. Both are shown as Python writes them: `\x1b`, `\u202e`.
+the order or the visibility of text. Both are replaced by Python's escapes: `\x1b`, `\u202e`.
 """
 
 LONGEST_LINE = 2000
-# Persian, Hindi and many emoji are written with the zero-width non-joiner and joiner.
+# Persian, Hindi and many emoji require the zero-width non-joiner and joiner.
 _JOINERS = frozenset("\u200c\u200d")
 
 
@@ -14,7 +14,7 @@ def printable(text: str, *, longest: int = LONGEST_LINE, lines: bool = False) ->
 
     Args:
         text: untrusted text.
-        longest: maximum number of characters, before they are escaped.
+        longest: maximum number of characters before escaping.
         lines: preserve line ends and tabs, for text of several lines.
     """
     unescaped = _JOINERS | frozenset("\n\t") if lines else _JOINERS

@@ -1,4 +1,4 @@
-"""Attacks on update systems, as The Update Framework (TUF) names them."""
+"""Attacks on update systems, with the names of The Update Framework (TUF)."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from shared.artifact.errors import ArtifactError
 
 
 class Attack(StrEnum):
-    """The attack that a rejection prevents."""
+    """An attack that the rejection of a release prevents."""
 
     ARBITRARY_SOFTWARE = "arbitrary software installation"
     ENDLESS_DATA = "endless data"
@@ -21,8 +21,8 @@ class Attack(StrEnum):
     WRONG_SOFTWARE = "wrong software installation"
 
 
-class SignatureRefused(ArtifactError):  # noqa: N818 - the name states the event
-    """The rejection of a release; the message begins with the prevented attack."""
+class SignatureRefused(ArtifactError):  # noqa: N818 - named after the event
+    """Raised if a release is rejected; the message begins with the prevented attack."""
 
     def __init__(self, attack: Attack, reason: str) -> None:
         super().__init__(f"{attack}: {reason}")

@@ -24,7 +24,8 @@ def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
     """Return the statement that a trusted key signed.
 
     Raises:
-        SignatureRefused: no trusted key signed it, or it is not a statement of a release.
+        SignatureRefused: no trusted key signed the bundle, or its payload is not a statement of a
+            release.
     """
     if len(content) > LARGEST_BUNDLE_BYTES:
         raise SignatureRefused(
@@ -73,7 +74,7 @@ def _verifies(key: Any, digest: bytes, signature: bytes) -> bool:
 
 
 def _parts(content: bytes) -> tuple[str, bytes, bytes]:
-    """Return the key id, payload and signature of a bundle; none of them is trusted yet."""
+    """Return the key id, payload and signature of a bundle, which are still untrusted."""
     try:
         bundle = parse_json(content)
         envelope = bundle["dsseEnvelope"]

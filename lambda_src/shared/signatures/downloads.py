@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.statement import SignedFile
 
-# A download slower than 64 KiB/s, after ten seconds to begin, counts as an attack.
+# A download may take ten seconds, and one more second per 64 KiB. A slower download counts as an
+# attack.
 _LEAST_BYTES_PER_SECOND = 64 << 10
 _BEGIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The maximum size and duration of a download."""
+    """The maximum size and duration of a download, in bytes and seconds."""
 
     bytes: int
     seconds: float
-    # The maximum time without data.
+    # The maximum number of seconds without data.
     begin_seconds: float = _BEGIN_SECONDS
 
     @classmethod
@@ -35,7 +36,7 @@ def read_digest(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """Return the SHA-256 (hex) of the data in `chunks`, within the limits.
+    """Return the SHA-256 (hex) of the data in `chunks`.
 
     Raises:
         SignatureRefused: the data exceeds a limit.
@@ -53,7 +54,11 @@ def read_whole(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> bytes:
-    """Return the data in `chunks`, within the limits; raise the errors of `read_digest`."""
+    """Return the data in `chunks`.
+
+    Raises:
+        SignatureRefused: the data exceeds a limit.
+    """
     return b"".join(_limited(chunks, limits, name, clock))
 
 

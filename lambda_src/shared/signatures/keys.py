@@ -1,4 +1,4 @@
-"""The trusted keys: ECDSA on P-256, several at once to allow key rotation."""
+"""Trusted keys: ECDSA on P-256. Several keys are valid at once, which allows key rotation."""
 
 import base64
 import binascii
@@ -18,20 +18,20 @@ _LARGEST_KEY_BYTES = 1024
 _P256_COORDINATE_BYTES = 32
 
 
-class KeyUnusable(ArtifactError):  # noqa: N818 - the name states the problem
-    """The text is not an ECDSA P-256 public key."""
+class KeyUnusable(ArtifactError):  # noqa: N818 - named after the problem
+    """Raised if a text is not an ECDSA P-256 public key."""
 
 
 @dataclass(frozen=True)
 class TrustedKeys:
-    """Public keys by their id, as DER (SubjectPublicKeyInfo), and ids that were revoked."""
+    """Public keys by id, as DER (SubjectPublicKeyInfo), and the ids of revoked keys."""
 
     by_id: dict[str, bytes] = field(default_factory=dict)
     revoked: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, keys: Iterable[bytes], revoked: Iterable[str] = ()) -> Self:
-        """Trust `keys` except those with a revoked id.
+        """Return trusted keys: `keys` except those with a revoked id.
 
         Raises:
             KeyUnusable: a key is not an ECDSA P-256 public key.
@@ -45,7 +45,7 @@ class TrustedKeys:
 
     @classmethod
     def from_text(cls, keys: str, revoked: str = "") -> Self:
-        """Parse the values of settings: comma-separated base64 of DER, and comma-separated ids."""
+        """Parse values of settings: base64 of DER, and key ids, both comma-separated."""
         try:
             decoded = [base64.b64decode(key, validate=True) for key in keys.split(",") if key]
         except (binascii.Error, ValueError):
@@ -78,7 +78,7 @@ def parse_public_keys(pem: str) -> list[bytes]:
 
 
 def key_id(key: bytes) -> str:
-    """Return the id of a public key (DER): the SHA-256 of its PEM, as model-signing's `hint`."""
+    """Return the id of a public key (DER): the SHA-256 of its PEM, like model-signing's `hint`."""
     text = base64.b64encode(key).decode()
     lines = [text[at : at + _PEM_LINE_CHARACTERS] for at in range(0, len(text), 64)]
     pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
@@ -87,7 +87,7 @@ def key_id(key: bytes) -> str:
 
 def load_key(key: bytes) -> Any:
     """Load a key (DER) with AWS-LC; raise `KeyUnusable` if it is not ECDSA P-256."""
-    from awscrt.crypto import EC  # noqa: PLC0415 - needed only to verify
+    from awscrt.crypto import EC  # noqa: PLC0415 - only verification uses it
 
     expected = "expected an ECDSA public key on the curve P-256 (prime256v1)"
     if len(key) > _LARGEST_KEY_BYTES:

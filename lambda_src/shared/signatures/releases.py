@@ -7,7 +7,7 @@ from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.keys import TrustedKeys
 from shared.signatures.statement import Statement
 
-# More releases between two deployments are not plausible: an attacker may exhaust the counter.
+# A larger step between two deployments is not plausible: an attacker may exhaust the counter.
 LARGEST_STEP = 1000
 
 
@@ -21,7 +21,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A previously accepted release: its counter, its artifact, and the id of its key."""
+    """A previously accepted release: its number, the SHA-256 of its artifact, its key's id."""
 
     release: int
     digest: str
@@ -29,7 +29,7 @@ class Accepted:
 
     @classmethod
     def of(cls, statement: Statement) -> "Accepted":
-        """Return the fields of a statement that are stored."""
+        """Return the fields of a statement that are stored for later checks."""
         return cls(statement.release, statement.artifact.digest, statement.key)
 
 
@@ -37,7 +37,7 @@ def check_expected(statement: Statement, expected: Expected) -> None:
     """Check that the statement describes the pinned artifact.
 
     Raises:
-        SignatureRefused: it describes another model, or another artifact of this model.
+        SignatureRefused: the statement describes another model, or another artifact of this model.
     """
     if statement.model != expected.model:
         raise SignatureRefused(
@@ -58,8 +58,8 @@ def check_newer(
 ) -> None:
     """Check that a statement may follow the accepted release.
 
-    If the key of the accepted release is no longer trusted, the release is ignored. So revoking a
-    stolen key also undoes an exhausted counter.
+    If the key of the accepted release is no longer trusted, the release is ignored. The revocation
+    of a stolen key therefore also resets an exhausted counter.
 
     Raises:
         SignatureRefused: the release number is lower, equal with another artifact, or too high,

@@ -1,4 +1,4 @@
-"""The content of a signed statement."""
+"""A signed statement: its content, and its conversion from and to JSON."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ _LARGEST_FILE_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class SignedFile:
-    """A file of a release: SHA-256 in lower-case hex, and its size."""
+    """A file of a release: its SHA-256 in lower-case hex, and its size in bytes."""
 
     digest: str
     size_bytes: int
@@ -37,11 +37,11 @@ class Statement:
     Attributes:
         model: the model's name.
         version: the model's version.
-        release: the release number; it increases with each statement, also when an older
-            artifact is signed again.
+        release: the release number; it increases with each statement, even if an older artifact
+            is signed again.
         expires: the time until which the release may be accepted, or None.
         files: the files of the release by name.
-        key: id of the key of the signature; empty before signing.
+        key: id of the key that signed the statement; empty before signing.
     """
 
     model: str
@@ -53,7 +53,7 @@ class Statement:
 
     @property
     def artifact(self) -> SignedFile:
-        """The entry of the artifact."""
+        """The signed digest and size of the artifact."""
         return self.files[ARTIFACT_NAME]
 
     def as_document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Engines: run a model on an image and return detections."""
+"""Engines, which run a model on an image and return detections."""
 
 from pathlib import Path
 from typing import Protocol
@@ -24,18 +24,18 @@ _WARM_UP_SIDE_PX = 300
 
 
 class InferenceEngine(Protocol):
-    """Runs one model."""
+    """The interface of an engine, which runs one model."""
 
     name: str
-    # The reason if it does not run on the device that `auto` prefers, or None.
+    # The reason if the model does not run on the device that `auto` prefers, otherwise None.
     fallback: str | None
 
     def infer(self, image: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return the detections in an image (uint8 [height, width, 3], RGB) by falling score."""
+        """Return the detections in an image (uint8 [height, width, 3], RGB) by descending score."""
         ...
 
 
-def open_engine(  # noqa: PLR0913 - options of the caller
+def open_engine(  # noqa: PLR0913 - keyword-only options
     name: str,
     artifact: Artifact,
     *,
@@ -52,7 +52,7 @@ def open_engine(  # noqa: PLR0913 - options of the caller
     Args:
         name: one of `ENGINES`.
         artifact: an artifact that was checked against its digests.
-        threads: None leaves the choice to the runtime.
+        threads: number of CPU threads; None selects the runtime's default.
         precision: f32, or bf16 (OpenVINO only), which changes the results.
         cache: a folder for OpenVINO's compiled models.
         device: cpu, gpu or auto; the name of an engine on a GPU ends in `-gpu`. With `auto`, a GPU
@@ -60,7 +60,7 @@ def open_engine(  # noqa: PLR0913 - options of the caller
 
     Raises:
         EngineError: the device is not available.
-        ArtifactError: the file is not a graph, or lacks a tensor that the manifest names.
+        ArtifactError: the file is not a graph, or a tensor of the manifest is missing.
         ValueError: the engine or the precision is not supported.
     """
     manifest = artifact.manifest
@@ -84,7 +84,8 @@ def open_engine(  # noqa: PLR0913 - options of the caller
 
     runtime, fallback = open_on(device), None
     if device == "auto" and runtime.device != "cpu":
-        # A detector sorts by score: the order of boxes and classes with equal scores may differ.
+        # Only scores of a detector are compared: the order of boxes and classes with equal scores
+        # may differ.
         role = "scores" if manifest.task == IMAGE_CLASSIFICATION else "detection_scores"
         compared = names if split else (manifest.outputs[role].name,)
         runtime, fallback = self_test(runtime, lambda: open_on("cpu"), spec, compared)
@@ -97,7 +98,7 @@ def open_engine(  # noqa: PLR0913 - options of the caller
 
 
 class ModelEngine:
-    """Runs a complete graph: a classifier or an Object Detection API detector."""
+    """An engine for complete graphs: classifiers and Object Detection API detectors."""
 
     def __init__(
         self, name: str, artifact: Artifact, runtime: Runtime, fallback: str | None = None
@@ -108,7 +109,7 @@ class ModelEngine:
         self._runtime = runtime
 
     def infer(self, image: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return the detections in an image (uint8 [height, width, 3], RGB) by falling score."""
+        """Return the detections in an image (uint8 [height, width, 3], RGB) by descending score."""
         spec = self._manifest.input
         results = self._runtime.run({spec.name: prepare(image, spec)})
         outputs = self._manifest.outputs
@@ -120,7 +121,7 @@ class ModelEngine:
 
 
 class SplitDetectorEngine:
-    """Runs the backbone graph of a single-shot detector, and its postprocessing in NumPy."""
+    """An engine for backbone graphs of single-shot detectors, with postprocessing in NumPy."""
 
     def __init__(
         self, name: str, artifact: Artifact, runtime: Runtime, fallback: str | None = None
@@ -133,12 +134,12 @@ class SplitDetectorEngine:
         self._detector = SplitDetector(split, artifact.directory / split.anchors, runtime)
 
     def infer(self, image: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return the detections in an image (uint8 [height, width, 3], RGB) by falling score."""
+        """Return the detections in an image (uint8 [height, width, 3], RGB) by descending score."""
         return postprocessing.detections(self._detector.run(image), self._labels)
 
 
 class SplitDetector:
-    """Computes the Object Detection API's outputs of an image with a backbone graph."""
+    """A backbone graph and its postprocessing, with the outputs of the Object Detection API."""
 
     def __init__(self, split: SplitDetectorSpec, anchors: Path, runtime: Runtime) -> None:
         self._split = split
@@ -161,7 +162,7 @@ class SplitDetector:
 
 
 def _known_shapes(spec: InputSpec) -> dict[str, tuple[int, ...]] | None:
-    """Return the input shape for one image, for a graph with a variable batch size."""
+    """Return the input's shape for one image, or None if its size varies."""
     if spec.height_px is None or spec.width_px is None:
         return None
     sides = (spec.height_px, spec.width_px)

@@ -11,7 +11,7 @@ PRECISIONS = ("f32", "bf16")
 DEVICES = ("cpu", "gpu")
 
 
-def open_runtime(  # noqa: PLR0913 - options of the caller
+def open_runtime(  # noqa: PLR0913 - keyword-only options
     name: str,
     graph: Path,
     outputs: tuple[str, ...],
@@ -28,14 +28,14 @@ def open_runtime(  # noqa: PLR0913 - options of the caller
         name: one of `RUNTIMES`.
         graph: a serialised GraphDef.
         outputs: names of the tensors to compute.
-        shapes: of inputs, if they are more specific than the shapes in the graph.
-        threads: None leaves the choice to the runtime.
+        shapes: shapes of inputs, if more specific than the shapes in the graph.
+        threads: number of CPU threads; None selects the runtime's default.
         precision: one of `PRECISIONS`; only OpenVINO supports bf16, which changes the results.
         cache: a folder for OpenVINO's compiled models.
-        device: one of `DEVICES`, or `auto`: an Intel GPU if OpenVINO finds one that works.
+        device: one of `DEVICES`, or `auto`: an Intel GPU if OpenVINO detects a working one.
 
     Raises:
-        ArtifactError: the file is not a graph, or the graph does not have one of the tensors.
+        ArtifactError: the file is not a graph, or one of the tensors is missing.
         EngineError: the device is not available.
         ValueError: the runtime does not exist, or does not support the precision.
     """

@@ -1,8 +1,8 @@
 """Read images from files, cameras and requests within limits.
 
-Formats are recognized by content, and only those that Pillow decodes by itself are opened: for
-EPS, Pillow starts Ghostscript. The size is checked before anything is decoded, because a few bytes
-can declare an image of gigabytes.
+Formats are recognized by content. Only formats that Pillow decodes itself are accepted; for EPS,
+Pillow would start Ghostscript. The size is checked before decoding, because a few bytes can declare
+an image of several gigabytes.
 """
 
 import io
@@ -21,7 +21,7 @@ from shared.artifact.errors import ImageError, SizeError
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 DEFAULT_MEGAPIXELS = 16
-# Pillow warns about larger images, and rejects those above twice the size.
+# Pillow warns about larger images, and rejects images above twice the size.
 LARGEST_MEGAPIXELS = 89
 
 _EXPECTED = "expected JPEG, PNG, BMP or WebP"
@@ -29,7 +29,7 @@ _MEGA = 1_000_000
 # An uncompressed image has four bytes per pixel at most; metadata may add some MiB.
 _BYTES_PER_PIXEL = 4
 _METADATA_BYTES = 16 << 20
-# Each scan of a progressive JPEG decodes the complete image. Encoders write about ten.
+# Each scan of a progressive JPEG decodes the complete image. Encoders write about ten scans.
 _MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 _NUMBER = re.compile(r"[0-9]{1,6}")
@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True)
 class ImageLimit:
-    """The largest image that is decoded, in millions of pixels."""
+    """The maximum size of an image, in megapixels."""
 
     megapixels: int = DEFAULT_MEGAPIXELS
     # The name of the setting that changes the limit, for error messages.
@@ -45,7 +45,7 @@ class ImageLimit:
 
     @classmethod
     def from_text(cls, text: str, setting: str) -> "ImageLimit":
-        """Parse the value of a setting; empty means the default.
+        """Parse the value of a setting; an empty value selects the default.
 
         Raises:
             ValueError: the text is not an integer in range; the message has the expected values.
@@ -58,16 +58,16 @@ class ImageLimit:
 
     @property
     def largest_file_bytes(self) -> int:
-        """Bytes of the largest file that is read."""
+        """The size of the largest accepted file, in bytes."""
         return self.megapixels * _MEGA * _BYTES_PER_PIXEL + _METADATA_BYTES
 
     def check(self, width_px: int, height_px: int) -> None:
-        """Raise `SizeError` if an image of this size is above the limit."""
+        """Raise `SizeError` if an image of this size exceeds the limit."""
         if width_px * height_px > self.megapixels * _MEGA:
             raise self.error(f"{width_px} x {height_px} pixels")
 
     def check_bytes(self, size: int) -> None:
-        """Raise `SizeError` if a file of `size` bytes is above the limit."""
+        """Raise `SizeError` if a file of `size` bytes exceeds the limit."""
         if size > self.largest_file_bytes:
             raise SizeError(
                 f"{size} bytes are above the limit of {self.largest_file_bytes} bytes for "
@@ -84,7 +84,7 @@ class ImageLimit:
 
 
 _DEFAULT_LIMIT = ImageLimit()
-# Pillow's own check: a warning, and an error at twice the size. The errors here replace both.
+# Pillow's size check raises a warning, and an error at twice the size. `SizeError` replaces both.
 _BOMBS = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
@@ -100,11 +100,11 @@ def open_image(
     Args:
         source: a file, or an image's bytes.
         limit: the maximum size of the image.
-        draft_px: a JPEG may be decoded smaller, but not below this size, which is faster.
+        draft_px: minimum (width, height) to which a JPEG may be reduced for faster decoding.
 
     Raises:
         ImageError: the file is not a regular file, not in one of the formats, or damaged.
-        SizeError: the image is above the limit.
+        SizeError: the image exceeds the limit.
     """
     content = source if isinstance(source, bytes) else _read(source, limit)
     limit.check_bytes(len(content))
@@ -122,21 +122,22 @@ def open_image(
     except _BOMBS:
         raise limit.error(f"over {LARGEST_MEGAPIXELS} million pixels") from None
     except Exception as error:
-        # Pillow's decoders raise many kinds: OSError, SyntaxError, ValueError, struct.error …
+        # Pillow's decoders raise many types of errors, such as OSError, SyntaxError and
+        # struct.error.
         raise ImageError(f"{_EXPECTED}; got a damaged file: {error}") from error
     return image
 
 
 def read_rgb(source: Path | bytes, limit: ImageLimit = _DEFAULT_LIMIT) -> npt.NDArray[np.uint8]:
-    """Return an image as uint8 [height, width, 3], RGB; raises the errors of `open_image`."""
+    """Return an image as uint8 [height, width, 3], RGB; raise the errors of `open_image`."""
     return np.array(open_image(source, limit).convert("RGB"))
 
 
 def check_encoded(content: bytes, limit: ImageLimit = _DEFAULT_LIMIT) -> None:
-    """Check the size of an image that another library will decode; other content passes.
+    """Check the size of an image that another library will decode; ignore other content.
 
     Raises:
-        SizeError: the image is above the limit.
+        SizeError: the image exceeds the limit.
     """
     _check_before_opening(content, limit)
     try:
@@ -145,26 +146,27 @@ def check_encoded(content: bytes, limit: ImageLimit = _DEFAULT_LIMIT) -> None:
             size = image.size
     except _BOMBS:
         raise limit.error(f"over {LARGEST_MEGAPIXELS} million pixels") from None
-    except Exception:  # noqa: BLE001 - not an image: its decoder reports that
+    except Exception:  # noqa: BLE001 - the decoder reports non-images
         return
     limit.check(*size)
 
 
 def _check_before_opening(content: bytes, limit: ImageLimit) -> None:
     if size := _webp_size(content):
-        # Pillow allocates two canvases of a WebP's size as soon as it opens the file.
+        # Pillow allocates two canvases of a WebP's size when it opens the file, so the check
+        # precedes.
         limit.check(*size)
     if content.startswith(b"\xff\xd8") and content.count(_START_OF_SCAN) > _MOST_SCANS:
         raise SizeError(f"a JPEG of over {_MOST_SCANS} scans takes too long to decode")
 
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:
-    """Return width and height of a WebP; None for other content.
+    """Return the width and height of a WebP in pixels; None for other content.
 
     Source: RFC 9649, "WebP Image Format", sections 2.5 to 2.7.
     """
     head = content[:30]
-    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < 30:  # noqa: PLR2004 - as sliced
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < 30:  # noqa: PLR2004 - the slice
         return None
     kind = head[12:16]
     if kind == b"VP8X":
@@ -179,7 +181,10 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _read(file: Path, limit: ImageLimit) -> bytes:
-    """Return a file's content; FIFOs and devices are rejected, because reading them may not end."""
+    """Return a file's content.
+
+    FIFOs and devices are rejected, because reading them may not end.
+    """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as opened:

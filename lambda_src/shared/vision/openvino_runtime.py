@@ -1,8 +1,8 @@
 """The OpenVINO runtime, which reads TensorFlow's frozen graphs without TensorFlow.
 
-Three defaults are changed. On CPUs with bfloat16, OpenVINO computes in bfloat16 unless it gets a
-precision. The order of its outputs is not defined, so they are read by name. The package sends
-usage data at each import, unless `openvino_telemetry` is missing.
+Three properties of OpenVINO require special handling. On CPUs with bfloat16, it computes in
+bfloat16 unless a precision is set. The order of its outputs is undefined, so they are read by name.
+The package sends usage data at each import, unless `openvino_telemetry` is missing.
 """
 
 import logging
@@ -15,10 +15,10 @@ from typing import Any
 from shared.artifact.errors import ArtifactError, EngineError
 from shared.vision.runtime import Arrays, as_array
 
-# A camera sends no usage data: the import of the telemetry package fails.
+# If the telemetry package cannot be imported, OpenVINO sends no usage data.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
-import openvino  # noqa: E402 - after the line above
+import openvino  # noqa: E402 - must follow the line above
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ _CHANNELS = 3
 
 
 class OpenVinoRuntime:
-    """Runs a frozen graph on the CPU or an Intel GPU; `device` contains the one in use."""
+    """A frozen graph on the CPU or an Intel GPU; `device` is the device in use."""
 
-    def __init__(  # noqa: PLR0913 - options of the caller
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         graph: Path,
         outputs: tuple[str, ...],
@@ -106,7 +106,7 @@ def _check_channels(graph: Path, model: Any, shapes: dict[str, tuple[int, ...]])
 
 @contextmanager
 def _as_artifact_error(graph: Path) -> Iterator[None]:
-    """Raise OpenVINO's errors as an `ArtifactError` of one line with the name of the file."""
+    """Convert OpenVINO's errors to an `ArtifactError` of one line that contains the file's name."""
     try:
         yield
     except RuntimeError as error:
@@ -115,11 +115,11 @@ def _as_artifact_error(graph: Path) -> Iterator[None]:
 
 
 def devices_for(device: str, available: Sequence[str]) -> list[str]:
-    """Return the OpenVINO devices, such as `GPU.0`, to compile for, in order of preference.
+    """Return the OpenVINO devices to compile for, such as `GPU.0`, in order of preference.
 
     Args:
         device: `auto`, `cpu` or `gpu`.
-        available: the names of the devices that OpenVINO finds.
+        available: the names of the devices that OpenVINO detects.
 
     Raises:
         EngineError: the device is not available.
@@ -140,7 +140,10 @@ def devices_for(device: str, available: Sequence[str]) -> list[str]:
 def _compiled(
     core: Any, model: Any, devices: list[str], settings: dict[str, str | int], threads: int | None
 ) -> tuple[str, Any]:
-    """Compile for the first device that supports the model; raise the error of the last one."""
+    """Compile for the first device that supports the model, and return its name and the model.
+
+    If no device supports the model, the error of the last device is raised.
+    """
     *tried, last = devices
     for device in tried:
         try:
@@ -160,7 +163,7 @@ def _device_name(device: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """Return the cause of an error, without the lines that name OpenVINO's source files."""
+    """Return the cause of an error, without the lines about OpenVINO's source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = _unconverted(error) or [line for line in lines if "https://" not in line][-1:]
     return ("; ".join(cause) or type(error).__name__)[:300]

@@ -17,7 +17,7 @@ _BINARY_LABELS = 2
 
 
 def detections(outputs: Arrays, labels: Labels) -> list[Detection]:
-    """Convert a detector's outputs by role (Object Detection API); sorted by falling score."""
+    """Convert a detector's outputs by role (Object Detection API) to detections, best first."""
     count = int(outputs["num_detections"][0])
     unsorted = []
     for index in range(count):
@@ -33,18 +33,18 @@ def detections(outputs: Arrays, labels: Labels) -> list[Detection]:
 
 
 def classes(scores: npt.NDArray[Any], activation: str | None, labels: Labels) -> list[Detection]:
-    """Convert a classifier's scores of one image; sorted by falling score.
+    """Convert a classifier's scores of one image to detections, sorted by descending score.
 
-    Output i has the label i + 1. If there are one score and two labels, the score is the
+    Output i has the label i + 1. If the model has one score and two labels, the score is the
     probability of the second label, as in Keras' binary classifiers.
 
     Args:
         scores: [1, classes], possibly with dimensions of size 1 between them.
-        activation: from the manifest.
+        activation: the activation in the manifest.
         labels: names by id, from 1.
 
     Raises:
-        ScoresError: the values contradict `activation`.
+        ScoresError: the values do not match `activation`.
     """
     values = _probabilities(scores[0].reshape(-1).astype(np.float64), activation)
     if len(values) == 1 and len(labels) == _BINARY_LABELS:

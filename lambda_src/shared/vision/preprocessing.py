@@ -11,7 +11,7 @@ from shared.vision.resizing import tf1_bilinear
 
 
 def prepare(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
-    """Resize, order channels, and normalize if the graph has a float input.
+    """Resize an image, order its channels, and normalize it if the graph has a float input.
 
     Args:
         image: uint8 [height, width, 3], RGB, of any size.
@@ -35,7 +35,7 @@ def prepare(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
 
 
 def _per_channel(values: Triple) -> npt.NDArray[np.float32] | np.float32:
-    """Return a scalar if the channels have equal values: NumPy is several times faster with it."""
+    """Return an array, or a scalar if all values are equal, which NumPy processes faster."""
     first, second, third = values
     return np.float32(first) if first == second == third else np.array(values, np.float32)
 

@@ -1,4 +1,4 @@
-"""TensorFlow 1's `resize_bilinear`, which training in the Object Detection API used."""
+"""TensorFlow 1's `resize_bilinear`, which the Object Detection API used for training."""
 
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ import numpy.typing as npt
 def tf1_bilinear(
     image: npt.NDArray[np.uint8], height_px: int, width_px: int
 ) -> npt.NDArray[np.float32]:
-    """Resize with neither aligned corners nor half-pixel centres.
+    """Resize an image without aligned corners and without half-pixel centres.
 
     Args:
         image: uint8 [height, width, channels].
@@ -23,7 +23,8 @@ def tf1_bilinear(
     height, width, channels = image.shape
     top, bottom, down = _steps(height, height_px)
     left, right, across = _steps(width, width_px)
-    # Flat columns: `np.take` is several times faster with single values than with triples.
+    # Columns are flat, because `np.take` is several times faster with single values than with
+    # triples.
     each = np.arange(channels)
     left, right = ((side[:, np.newaxis] * channels + each).ravel() for side in (left, right))
     across = np.repeat(across, channels)
@@ -42,7 +43,7 @@ def tf1_bilinear(
 def _between(
     first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], share: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Return first + (second - first) * share, in the memory of `second`."""
+    """Return first + (second - first) * share, computed in the memory of `second`."""
     second -= first
     second *= share
     second += first
@@ -51,7 +52,7 @@ def _between(
 
 @lru_cache(maxsize=16)
 def _steps(size_px: int, resized_px: int) -> tuple[Any, Any, Any]:
-    """Return, per resized position, its two neighbours and the share of the second."""
+    """Return, per resized position, its two neighbours and the weight of the second neighbour."""
     scale = np.float32(size_px) / np.float32(resized_px)
     position = np.arange(resized_px, dtype=np.float32) * scale
     first = np.floor(position).astype(np.int64)

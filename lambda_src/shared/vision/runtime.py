@@ -1,4 +1,4 @@
-"""The interface of the runtimes that compute a frozen graph, and their shared functions."""
+"""The interface of runtimes that run a frozen graph, and shared functions of the runtimes."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,9 +12,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Runtime(Protocol):
-    """Runs one graph."""
+    """A graph that is loaded on one device."""
 
-    # The device that computes: one of `graph_loader.DEVICES`.
+    # The device that runs the graph: one of `graph_loader.DEVICES`.
     device: str
 
     def run(self, feed: Arrays) -> Arrays:
@@ -23,7 +23,7 @@ class Runtime(Protocol):
 
 
 def read_graph(graph: Path) -> bytes:
-    """Return the file's bytes; raise `ArtifactError` if it cannot be read."""
+    """Return the bytes of a graph file; raise `ArtifactError` if the file cannot be read."""
     try:
         return graph.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Compare a GPU with the CPU once, after a model is loaded.
+"""Compare a model's results on a GPU with its results on the CPU, once after loading.
 
 A driver may compile a model without an error and return wrong results. CPU and GPU compute in
 float32 in a different order, so correct results differ only in the last digits.
@@ -17,19 +17,19 @@ from shared.vision.runtime import Arrays, Runtime
 
 logger = logging.getLogger(__name__)
 
-# Relative to the CPU's value, and in its unit: a score, a logit, or a share of the image.
+# The absolute tolerance has the unit of the values: a score, a logit, or a share of the image.
 RELATIVE_TOLERANCE = 0.01
 ABSOLUTE_TOLERANCE = 0.01
 
 _SIDE_PX = 300
-# Characters; each heartbeat contains the reason.
+# In characters; limited because each heartbeat contains the reason.
 _LONGEST_REASON = 300
 
 
 def self_test(
     runtime: Runtime, open_on_cpu: Callable[[], Runtime], spec: InputSpec, compared: Sequence[str]
 ) -> tuple[Runtime, str | None]:
-    """Return the runtime to use, and the reason if it is the CPU instead of the given one.
+    """Return the runtime to use, and the reason of a fallback to the CPU, if any.
 
     Args:
         runtime: a runtime on another device than the CPU.
@@ -54,7 +54,7 @@ def self_test(
 
 
 def _difference(actual: Arrays, expected: Arrays, compared: Sequence[str]) -> str | None:
-    """Return the first difference above the tolerances; NaN differs from everything."""
+    """Return the first difference above the tolerances; NaN differs from every value."""
     for name in compared:
         values, reference = actual[name], expected[name]
         if values.shape != reference.shape:
@@ -66,7 +66,7 @@ def _difference(actual: Arrays, expected: Arrays, compared: Sequence[str]) -> st
 
 
 def _image(spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """Return a fixed image in which neighbours, rows and channels differ."""
+    """Return a fixed image in which adjacent pixels, rows and channels differ."""
     height_px, width_px = spec.height_px or _SIDE_PX, spec.width_px or _SIDE_PX
     rows, columns, channels = np.ogrid[:height_px, :width_px, :3]
     return np.asarray((rows * 7 + columns * 13 + channels * 29) % 256, np.uint8)

@@ -1,7 +1,7 @@
 """Postprocessing of a single-shot detector's backbone graph, in NumPy.
 
-It computes the same results as the operations of TensorFlow's Object Detection API in its graphs
-(Faster R-CNN box coder, multi-class non-maximum suppression), in a fraction of the time.
+The results equal those of the graphs of TensorFlow's Object Detection API (Faster R-CNN box coder,
+multi-class non-maximum suppression), and take a fraction of the time.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from shared.vision.runtime import Arrays
 
 Floats = npt.NDArray[np.float32]
 
-# The rounding error of float32 between a score and its logit.
+# The tolerance for float32 rounding between a score and its logit.
 _SLACK = 1e-3
 
 
@@ -31,7 +31,7 @@ def detections_of(
 
     Returns:
         The Object Detection API's outputs by role, without padding:
-        `detection_boxes` [1, K, 4], `detection_scores` [1, K] in falling order,
+        `detection_boxes` [1, K, 4], `detection_scores` [1, K] in descending order,
         `detection_classes` [1, K] from 1, `num_detections` [1]; float32.
     """
     anchor_indices, classes, values = _candidates(predictions, split)
@@ -54,10 +54,10 @@ def detections_of(
 def _candidates(
     predictions: Floats, split: SplitDetectorSpec
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Floats]:
-    """Return anchor, class (from 0) and score of the predictions above the threshold."""
+    """Return the anchor, class (from 0) and score of each prediction above the threshold."""
     least = np.float32(split.score_threshold)
     if split.score_converter == "sigmoid":
-        # Comparing logits with the threshold's logit skips the sigmoid of most predictions.
+        # A comparison of logits with the threshold's logit avoids the sigmoid of most predictions.
         odds = np.clip(np.float64(least), 1e-12, 1 - 1e-12)
         raw = predictions[:, 1:]
         anchor_indices, classes = np.nonzero(raw > np.float32(np.log(odds / (1 - odds)) - _SLACK))
@@ -86,11 +86,11 @@ def _decoded(encodings: Floats, anchors: Floats, scale: tuple[float, ...]) -> Fl
 def _suppress(
     boxes: Floats, classes: npt.NDArray[Any], areas: Floats, split: SplitDetectorSpec
 ) -> list[int]:
-    """Return the indices of the selected candidates, which are sorted by falling score.
+    """Return the indices of the selected candidates; candidates are sorted by descending score.
 
-    A selected candidate suppresses overlapping candidates of its class. The result equals that of
-    suppression per class followed by sorting, so the loop ends after `most_detections` selections
-    and rarely reads more than the first candidates.
+    A selected candidate suppresses overlapping candidates of its class. In this order, the result
+    equals that of suppression per class followed by sorting. The loop therefore ends after
+    `most_detections` selections, and rarely reads more than the first candidates.
     """
     count = min(2 * split.most_detections, len(boxes))
     selected = _select(boxes[:count], classes[:count], areas[:count], split)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 class TensorFlowRuntime:
-    """Runs a frozen graph in a `tf.compat.v1.Session`."""
+    """A frozen graph in a `tf.compat.v1.Session`."""
 
     def __init__(
         self, graph: Path, outputs: tuple[str, ...], *, threads: int | None = None
@@ -27,7 +27,7 @@ class TensorFlowRuntime:
         except (KeyError, ValueError, tf.errors.OpError) as error:
             raise ArtifactError(f"{graph}: cannot be loaded: {error}") from None
         except Exception as error:
-            # The module of protobuf's DecodeError differs between its releases.
+            # The releases of protobuf define DecodeError in different modules.
             if type(error).__name__ != "DecodeError":
                 raise
             raise ArtifactError(f"{graph}: not a frozen graph") from None

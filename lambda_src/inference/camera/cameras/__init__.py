@@ -1,4 +1,4 @@
-"""The cameras: one module for each kind, imported only if it is used."""
+"""The cameras, with one module for each kind, which is imported only if it is used."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from camera.frames import Camera
 from shared.vision.images import ImageLimit
 
 _DEVICE = re.compile(r"/dev/video[0-9]{1,4}")
-_PASSWORD_FILE = "camera-password"  # noqa: S105 - the name of a file
+_PASSWORD_FILE = "camera-password"  # noqa: S105 - a file name
 
 
 def camera_from(
@@ -19,7 +19,7 @@ def camera_from(
 ) -> Camera:
     """Return the camera of the variable DEEPLENS_CAMERA, which contains a kind and a location.
 
-    Recipes must not contain secrets: the password of an address with a user only is read from
+    Recipes must not contain secrets. If an address contains only a user, the password is read from
     `camera-password` in the state directory. Frames above `limit` are not decoded.
 
     Raises:
@@ -90,7 +90,7 @@ def _with_password(kind: str, location: str, state_directory: Path) -> str:
     file = state_directory / _PASSWORD_FILE
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")[:1]
-        password = [line.strip() for line in lines if line.strip()][0]  # noqa: RUF015 - an empty file raises IndexError, handled below
+        password = [line.strip() for line in lines if line.strip()][0]  # noqa: RUF015 - an empty file raises IndexError
     except (OSError, ValueError, IndexError):
         raise SettingsError(
             f"DEEPLENS_CAMERA: the password of {parts.username} at {parts.hostname} is missing; "

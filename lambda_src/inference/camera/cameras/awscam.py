@@ -10,7 +10,7 @@ from camera.frames import Frame
 
 
 class AwscamCamera:
-    """Returns the last frame of the project stream.
+    """A camera that returns the last frame of the project stream.
 
     Source: `awscam.getLastFrame() -> (ret, frame)`, frame uint8 [1520, 2688, 3], blue first; AWS
     DeepLens Developer Guide, "Device Library".

@@ -17,7 +17,7 @@ _MAX_NAMES = 3
 
 
 class ImageFolderCamera:
-    """Returns the images of a folder in the order of their names, repeatedly.
+    """A camera that returns the images of a folder in the order of their names, repeatedly.
 
     The folder is listed again in each cycle, so images may be added and removed. An entry that is
     not a regular file (a FIFO, a device, a folder) is skipped, and logged once.
@@ -49,7 +49,7 @@ class ImageFolderCamera:
         return Frame(image, datetime.now(UTC), file.name)
 
     def close(self) -> None:
-        """Start with the first image again."""
+        """Restart with the first image."""
         self._waiting.clear()
 
     def _list(self) -> list[Path]:

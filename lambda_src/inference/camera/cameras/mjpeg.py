@@ -1,8 +1,8 @@
 """Network cameras that send a sequence of JPEG images over HTTP: `multipart/x-mixed-replace`.
 
-A connection has one deadline for everything that it receives. The timeout of a socket starts again
-with each byte: a server that sends one byte a second, or `100 Continue` without end, never reaches
-it.
+Each response and each frame has a deadline. The timeout of a socket is not sufficient, because it
+restarts with each byte. A server that sends one byte per second, or `100 Continue` repeatedly,
+would never reach it.
 """
 
 import contextlib
@@ -45,19 +45,19 @@ class Deadline:
         self._seconds, self._ends_at = seconds, self._clock() + seconds
 
     def left_seconds(self) -> float:
-        """Return the seconds that are left; raise `TimeoutError` if there are none."""
+        """Return the remaining seconds; raise `TimeoutError` after the deadline."""
         left = self._ends_at - self._clock()
         if left <= 0:
             raise self.error()
         return left
 
     def error(self) -> TimeoutError:
-        """Return the error of an incomplete response."""
+        """Return the error for an incomplete response."""
         return TimeoutError(f"timed out: no complete response within {self._seconds:g} s")
 
 
 def _handlers(deadline: Deadline) -> tuple[urllib.request.BaseHandler, ...]:
-    """Return urllib's handlers for HTTP and HTTPS, with `deadline` for each connection."""
+    """Return urllib handlers for HTTP and HTTPS whose connections have the deadline."""
 
     class TimedSocket(socket.socket):
         def recv_into(self, *arguments: Any, **options: Any) -> int:
@@ -91,13 +91,13 @@ def _handlers(deadline: Deadline) -> tuple[urllib.request.BaseHandler, ...]:
 
 
 class MjpegCamera:
-    """Reads frames from one response, which is requested by `capture`."""
+    """A camera that reads frames from one HTTP response, which `capture` requests."""
 
     is_live = True
     is_stream = True
 
     def __init__(self, address: str, limit: ImageLimit | None = None) -> None:
-        """`address` may contain a user and a password, for basic or digest authentication."""
+        """Accept an address with user and password, for basic or digest authentication."""
         self._address = address
         self._limit = limit or ImageLimit()
         self._deadline = Deadline()
@@ -107,11 +107,11 @@ class MjpegCamera:
     def capture(self) -> Frame:
         """Return the next frame.
 
-        The connection and each frame have a deadline, however slowly bytes arrive.
+        The connection and each frame have a deadline, even if bytes continue to arrive.
 
         Raises:
-            CameraError: no connection, no frame in time, or a damaged frame. After a damaged frame
-                the next call continues; otherwise it connects again.
+            CameraError: no connection, no frame in time, or a damaged frame. After a damaged frame,
+                the next call continues with the same response; otherwise it connects again.
         """
         try:
             if self._response is None:
@@ -146,8 +146,8 @@ class MjpegCamera:
         if parts.username:
             user, password = unquote(parts.username), unquote(parts.password or "")
             passwords.add_password(None, plain, user, password)
-        # Without handlers for proxies, because a camera is on this network, and for files and FTP,
-        # to which a camera could redirect.
+        # The opener has no proxy handlers, because cameras are on the local network. It has no
+        # handlers for files and FTP, because a camera could redirect to them.
         opener = urllib.request.OpenerDirector()
         for handler in (
             *_handlers(self._deadline),
@@ -169,7 +169,7 @@ class MjpegCamera:
 
 
 class _Basic(urllib.request.HTTPBasicAuthHandler):
-    """Closes the response that requests a password; urllib leaves that to garbage collection."""
+    """A handler that closes the response with status 401, which urllib leaves open."""
 
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         with contextlib.closing(fp):
@@ -177,7 +177,7 @@ class _Basic(urllib.request.HTTPBasicAuthHandler):
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """Closes the response that requests a password."""
+    """A handler that closes the response with status 401, as `_Basic` does."""
 
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         with contextlib.closing(fp):
@@ -185,18 +185,18 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """A redirect handler that ignores the body: urllib reads all of it, and it may be endless."""
+    """A redirect handler that ignores the body, which may be endless; urllib reads all of it."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
         return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
-    # As in urllib, where each of them is the same function.
+    # urllib also uses the same function for each code.
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _next_part(response: HTTPResponse) -> bytes:
-    """Return the content of the next part; raise ValueError if it is not valid."""
+    """Return the content of the next part; raise ValueError if the part is not valid."""
     length: int | None = None
     for _ in range(_MAX_HEADERS):
         line = response.readline(_LARGEST_LINE_BYTES)

@@ -1,4 +1,4 @@
-"""Cameras through OpenCV: video files, V4L2 devices and RTSP streams."""
+"""Cameras that OpenCV reads: video files, V4L2 devices and RTSP streams."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ _TIMEOUT_MS = 8000
 
 
 class _OpenCvCamera(ABC):
-    """Reads from one `cv2.VideoCapture`, which is opened by `capture`."""
+    """A camera that reads from one `cv2.VideoCapture`, which `capture` opens."""
 
     is_live = True
     is_stream = True
@@ -72,7 +72,7 @@ class _OpenCvCamera(ABC):
         return opened
 
     def _is_usable(self) -> bool:
-        """Return true if opening the source does not wait without end."""
+        """Return true if the source can be opened without blocking."""
         return True
 
     @abstractmethod
@@ -93,7 +93,7 @@ class VideoFileCamera(_OpenCvCamera):
         super().__init__(str(file), file.name, limit)
 
     def _is_usable(self) -> bool:
-        # Opening a FIFO waits for its writer.
+        # Opening a FIFO blocks until a process writes to it.
         return Path(self._source).is_file()
 
     def _capture_with(self, cv2: Any) -> Any:
@@ -102,7 +102,7 @@ class VideoFileCamera(_OpenCvCamera):
     def _read(self) -> npt.NDArray[np.uint8]:
         with contextlib.suppress(CameraError):
             return super()._read()
-        # At the end of the file, read it again. A file without frames fails here.
+        # At the end of the file, the file is read again. A file without frames fails here.
         self._opened = self._open()
         return super()._read()
 
@@ -117,14 +117,14 @@ class VideoFileCamera(_OpenCvCamera):
 
 
 class V4l2Camera(_OpenCvCamera):
-    """A camera of the machine, such as /dev/video0."""
+    """A local camera, such as /dev/video0."""
 
     def __init__(self, device: Path, limit: ImageLimit | None = None) -> None:
         super().__init__(str(device), str(device), limit)
 
     def _capture_with(self, cv2: Any) -> Any:
         opened = cv2.VideoCapture(self._source, cv2.CAP_V4L2)
-        # The driver buffers one frame instead of four, so that the next frame is the newest.
+        # With a buffer of one frame instead of four, the next frame is the newest.
         opened.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         return opened
 
@@ -137,13 +137,13 @@ class V4l2Camera(_OpenCvCamera):
 
 
 class RtspCamera(_OpenCvCamera):
-    """A network camera, by RTSP over TCP."""
+    """A network camera that uses RTSP over TCP."""
 
     def __init__(self, address: str, limit: ImageLimit | None = None) -> None:
         super().__init__(address, without_password(address), limit)
 
     def _capture_with(self, cv2: Any) -> Any:
-        # FFmpeg in OpenCV is configured by this variable only; with UDP, parts of frames are lost.
+        # FFmpeg in OpenCV has no other configuration than this variable. UDP loses parts of frames.
         os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
         timeouts = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
@@ -166,7 +166,7 @@ def without_password(address: str) -> str:
 
 
 def _opencv() -> Any:
-    # Imported only for these cameras, because it occupies 30 MiB of memory.
+    # OpenCV is imported only for these cameras, because it uses 30 MiB of memory.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         import cv2  # noqa: PLC0415 - see above
