@@ -1,4 +1,4 @@
-"""An artifact of 500 MB in 1, 3 and 10 environments: synthesized, and deployed."""
+"""Measurements of an artifact of 500 MB in 1, 3 and 10 environments: synthesis and deployment."""
 
 import hashlib
 import json
@@ -75,7 +75,7 @@ def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def deploy_large_artifact(folder: Path, _rounds: int, log: Log) -> Section:
-    """Deploy new environments with the small artifact and with an artifact of 500 MB, once each."""
+    """Deploy new environments with the small artifact and with one of 500 MB, once each."""
     root = folder / "checkout"
     root.mkdir()
     log("an emulator with dev deployed")
