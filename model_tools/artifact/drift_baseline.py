@@ -1,4 +1,4 @@
-"""Drift baselines: the usual detections of a model, measured on images like its cameras'."""
+"""Drift baselines: statistics of a model's detections on normal images."""
 
 import tempfile
 from collections.abc import Iterable
@@ -28,14 +28,14 @@ def with_baseline(
     give equal detections.
 
     Args:
-        description: of the model.
+        description: the description of the model.
         graph: a serialized frozen GraphDef.
         labels: names by id, from 1.
         images: files, at least `shared.artifact.drift_baseline.LEAST_FRAMES`.
-        limits: of the process.
+        limits: the limits of the process.
 
     Raises:
-        SourceError: there are too few images, or one cannot be read.
+        SourceError: there are too few images, or an image cannot be read.
         ModelToolsError, shared.artifact.errors.ArtifactError: the model does not run.
     """
     if len(images) < LEAST_FRAMES:
