@@ -21,11 +21,11 @@ class ModelToolsError(Exception):
 
 
 class SourceError(ModelToolsError):
-    """Error of an input that is not a readable model."""
+    """Error for an input that is not a readable model."""
 
 
 class RefusedError(ModelToolsError):
-    """Error of a file from outside that breaks a rule; the message begins with the rule's name."""
+    """Error for a file from outside that breaks a rule; the message begins with the rule's name."""
 
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(f"{rule}: {reason}")
@@ -37,42 +37,42 @@ class RefusedError(ModelToolsError):
 
 
 class AmbiguousError(ModelToolsError):
-    """Error of an ambiguous input, output or signature; the message lists the candidates."""
+    """Error for an ambiguous input, output or signature; the message lists the candidates."""
 
 
 class FreezeError(ModelToolsError):
-    """Error of a frozen graph that differs from its source or that its runtime cannot read."""
+    """Error for a frozen graph that differs from its source or that its runtime cannot read."""
 
 
 class VerifyError(ModelToolsError):
-    """Error of two graphs or engines whose results differ."""
+    """Error for two graphs or engines whose results differ."""
 
 
 class ServingError(ModelToolsError):
-    """Error of a model or inference.py that cannot be served, or of an unresponsive endpoint."""
+    """Error for a model or inference.py that cannot be served, or of an unresponsive endpoint."""
 
 
 class SigningError(ModelToolsError):
-    """Error of a key that cannot sign, or of a release that cannot be signed."""
+    """Error for a key that cannot sign, or of a release that cannot be signed."""
 
 
 class WrongKeyError(SigningError):
-    """Error of a key that is not valid."""
+    """Error for a key that is not valid."""
 
 
 class RegistryError(ModelToolsError):
-    """Error of a release that cannot be promoted, or of a damaged audit log."""
+    """Error for a release that cannot be promoted, or of a damaged audit log."""
 
 
 class NoEmulatorError(RegistryError):
-    """Error of a checkout whose emulator is not running."""
+    """Error for a checkout whose emulator is not running."""
 
     exit_code = 3
 
 
 class NoCameraError(RegistryError):
-    """Error of a missing connected camera; the release was not verified and may be correct."""
+    """Error for a missing connected camera; the release was not verified and may be correct."""
 
 
 class IsolationError(ModelToolsError):
-    """Error of a limited process that crashed or was ended."""
+    """Error for a limited process that crashed or was ended."""

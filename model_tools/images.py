@@ -28,7 +28,7 @@ _LINE_PX = 3
 
 
 def image_files(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the given image files, and those in the given folders, sorted by name.
+    """Return the given image files, and the images in the given folders, sorted by name.
 
     Raises:
         SourceError: a path does not exist, or a folder contains no image.
@@ -110,7 +110,7 @@ def draw_detections(
     all_labels = list(dict.fromkeys([*labels, *detected_labels]))
     annotated = image.convert("RGB")
     canvas = ImageDraw.Draw(annotated)
-    # The best detection is drawn last, because a later box covers earlier ones.
+    # The best detection is drawn last, because later boxes cover earlier boxes.
     for detection in reversed(detections):
         box = detection["box"]
         if box is None:
@@ -143,7 +143,7 @@ def _resized(image: ImageArray, spec: TensorSpec) -> npt.NDArray[Any]:
 
 
 def _color(index: int) -> str:
-    """Return a color whose hue differs clearly from those of neighboring indexes."""
+    """Return a color whose hue differs clearly from the hues of neighboring indexes."""
     return f"hsl({index * _GOLDEN_ANGLE_DEGREES % 360:.1f}, 80%, 72%)"
 
 

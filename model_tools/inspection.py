@@ -49,7 +49,7 @@ class Inspection:
     some_stray_nodes: tuple[str, ...]
     # Counts of operations that are not on DeepLens' documented list; the list is not enforced.
     outside_deeplens_list: dict[str, int]
-    # By runtime: the reason that it cannot read the graph, or None if it can.
+    # For each runtime, the reason why it cannot read the graph, or None if it can.
     consumers: dict[str, str | None]
 
     def as_dict(self) -> dict[str, Any]:

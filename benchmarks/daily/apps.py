@@ -37,7 +37,7 @@ class Apps:
         return self._python("plain", PEERS / "default_app.py", _NOT_VALIDATED)
 
     def cold(self, *, environment: str | None = None) -> Command:
-        """Return the command for `app.py` with an empty cache, for all environments or only one."""
+        """Return the command for `app.py` with an empty cache, for all environments or one."""
         context = {"environment": environment} if environment else {}
         command = self._app(f"cold-{environment or 'all'}", **context)
         cache = self.checkout / ".local" / "synthesis"

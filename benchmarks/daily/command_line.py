@@ -48,7 +48,7 @@ def deploy_prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command
 
 
 def synthesize(checkout: Checkout, environments: Path, assembly: Path) -> Path:
-    """Synthesize `environments` into the folder `assembly`, and return it."""
+    """Synthesize `environments` into the folder `assembly`, and return the folder."""
     cdk(
         checkout,
         "synth",

@@ -1,4 +1,4 @@
-"""Measured values with their goals, and the page that contains them."""
+"""Measured values with their goals, and the page that contains the values."""
 
 import re
 from collections.abc import Sequence

@@ -134,7 +134,7 @@ def each_optimization(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def many_environments(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure 1 to 100 environments, and the time for each additional one."""
+    """Measure the synthesis of 1 to 100 environments, and the time per additional environment."""
     rows: list[Row] = []
     medians: list[float] = []
     for count in _COUNTS:

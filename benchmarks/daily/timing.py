@@ -22,7 +22,7 @@ _SHOWN_CHARACTERS = 2000
 
 
 class BenchmarkError(Exception):
-    """Error of a measured command; the message ends with the command's output."""
+    """Error for a measured command; the message ends with the command's output."""
 
 
 @dataclass(frozen=True)

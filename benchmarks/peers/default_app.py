@@ -1,4 +1,4 @@
-"""This project's application as CDK synthesizes it by default, without any optimization.
+"""This project's application with CDK's default synthesis, without any optimization.
 
 It builds every environment and validates every template, like an `app.py` of `cdk init`. It uses
 the same stacks and cdk-nag rules as `app.py`, but nothing from `stacks/synthesis.py`.

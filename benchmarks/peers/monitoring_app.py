@@ -1,6 +1,6 @@
 """The Monitoring stack of each environment, built by `stacks/`: the counterpart of `javascript/`.
 
-It is synthesized like `app.py`, but never restored from the cache.
+This application is synthesized like `app.py`, but never restored from the cache.
 """
 
 from pathlib import Path

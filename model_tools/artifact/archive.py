@@ -62,7 +62,7 @@ def package(
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_atomically(path, content)
     document = json.loads(members[MANIFEST_NAME])
-    # These files describe the creation of the artifact, so those of an existing artifact remain.
+    # These files describe the creation of the artifact, so existing files are not replaced.
     for name, text in (
         (PROVENANCE_NAME, provenance(document, ARTIFACT_NAME, digest)),
         (SBOM_NAME, sbom(document, digest)),
@@ -119,7 +119,7 @@ def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> A
 
     Raises:
         SourceError: the file is not an artifact.
-        RefusedError: members differ from those in the manifest, or exceed a limit.
+        RefusedError: members differ from the manifest, or exceed a limit.
         shared.artifact.errors.ArtifactError: a digest, the manifest or the label map is not valid.
     """
     actual_digest = sha256_of(archive)

@@ -36,14 +36,14 @@ class PackageRequest:
     name: str
     version: str
     threshold: float
-    # If it is None, the size is that of the graph. A graph that accepts any size receives the
+    # None selects the size of the graph. A graph that accepts any size receives the
     # camera's frame unscaled.
     size_px: tuple[int, int] | None = None
     channel_order: str = "RGB"
     resize: str = "bilinear"
     mean: Triple | None = None
     scale: Triple | None = None
-    # softmax, sigmoid, logits or sigmoid-logits. If it is None, the graph's last operation is used.
+    # softmax, sigmoid, logits or sigmoid-logits; None selects the graph's last operation.
     activation: str | None = None
     # The training report, for example with the data set and the accuracy.
     training: dict[str, Any] | None = None
@@ -197,7 +197,7 @@ def _require_all_labels(classes: int | None, labels: dict[int, str]) -> None:
     if classes is None or sorted(labels) == list(range(1, classes + 1)):
         return
     if classes == 1:
-        # A binary classifier has one label, for a high score, or two, for a low and a high score.
+        # A binary classifier has a label for a high score, and optionally another for a low score.
         if sorted(labels) == [1, 2]:
             return
         raise SourceError(

@@ -6,7 +6,9 @@ from model_tools.benchmark.bench import Benchmark
 
 
 def draw_benchmark(benchmark: Benchmark, file: Path) -> None:
-    """Draw each engine's run times and memory into a PNG or SVG file, selected by its suffix.
+    """Draw each engine's run times and memory into a PNG or SVG file.
+
+    The suffix of the file selects the format.
 
     Raises:
         ValueError: the file's name has another suffix.

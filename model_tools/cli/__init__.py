@@ -1,1 +1,1 @@
-"""Commands of `deeplens model`, one module each; slow imports run inside the commands."""
+"""Commands of `deeplens model`; each module contains a command, which runs slow imports itself."""

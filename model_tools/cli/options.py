@@ -19,12 +19,12 @@ def examples(*lines: str) -> str:
 
 
 class FiniteRange(click.FloatRange):
-    """A finite number within bounds; click would accept NaN, because no comparison rejects it."""
+    """An option type for finite numbers within bounds; click's FloatRange accepts NaN."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Convert the value to a number in the range, or fail if it is not finite."""
+        """Convert the value to a number in the range, or fail if the number is not finite."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)

@@ -82,7 +82,7 @@ def verify(
     """Compare ARTIFACT's engines with each other, with its source, and with expected results.
 
     Exit code 1 if more detections differ than --max-drop allows. If preprocessing is the cause, the
-    output names it.
+    output names the change.
     """
     from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.verification.expected_detections import read_expected  # noqa: PLC0415 - as above

@@ -32,7 +32,7 @@ class Checkpoint(SourceModel):
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the checkpoint of a file or prefix, or the newest one in a folder."""
+        """Return the checkpoint of a file or prefix, or the newest checkpoint of a folder."""
         path = place.path
         if path.is_dir():
             if (path / ".meta").is_file():

@@ -16,7 +16,7 @@ class TensorSpec:
 
     name: str
     dtype: str
-    # None for an unknown rank; a side is None if it is variable.
+    # None for an unknown rank; a variable side is None.
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:

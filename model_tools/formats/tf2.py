@@ -132,7 +132,7 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
                 "the Sequential model has no input shape: begin it with keras.Input((height, "
                 "width, 3)), or call it once, and save it again"
             )
-        # Sequential models have no names of outputs, but functional models do.
+        # A Sequential model has no output names, but a functional model does.
         model = keras.Model(model.inputs, model.outputs)
     specs = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=_plain(tensor.name))

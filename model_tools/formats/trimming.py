@@ -182,7 +182,7 @@ def _data(node: Any) -> list[str]:
 
 
 def _without(function: Any, dropped: set[str]) -> None:
-    """Drop nodes of a function, and nodes that only they need, in place."""
+    """Drop nodes of a function, and nodes that only the dropped nodes need, in place."""
     for key in [key for key, name in function.control_ret.items() if name in dropped]:
         del function.control_ret[key]
     outputs = [key for key in function.signature.control_output if key in function.control_ret]

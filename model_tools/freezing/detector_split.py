@@ -46,7 +46,7 @@ _RANDOM_IMAGES = 2
 
 
 class NotSplitError(ModelToolsError):
-    """Error of a graph that cannot be split; the message contains the reason."""
+    """Error for a graph that cannot be split; the message contains the reason."""
 
 
 @dataclass(frozen=True)

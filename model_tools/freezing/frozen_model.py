@@ -53,7 +53,7 @@ class FrozenFolder:
         return {name: (self.graph.parent / name).read_bytes() for name in self.details.cut_files}
 
     def activation(self) -> str | None:
-        """Return `softmax` or `sigmoid` if it computes the only output, or None otherwise."""
+        """Return the activation of the only output, `softmax` or `sigmoid`, or None."""
         if len(self.details.outputs) != 1:
             return None
         (output,) = self.details.outputs.values()

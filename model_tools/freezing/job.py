@@ -89,7 +89,7 @@ def _freeze(
 def _split(
     model: "LoadedModel", images: list["npt.NDArray[np.uint8]"]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, bytes]]:
-    """Split a detector if the parts give the same results, or return the reason against it.
+    """Split a detector, or return the reason why its parts cannot replace the graph.
 
     Returns:
         The section `cut` of the manifest, its entries in `parity`, and the files by name.

@@ -18,12 +18,12 @@ from shared.vision.graph_loader import OPENVINO, open_runtime
 _LISTS = Path(__file__).with_name("known_ops")
 _MOST_LISTED = 8
 
-# Attributes by operation; each attribute has the DataType numbers that it accepts (empty: any).
+# Accepted DataType numbers by operation and attribute; an empty list accepts all types.
 _Ops = dict[str, dict[str, list[int]]]
 
 
 class TargetRuntime(Enum):
-    """A runtime that reads frozen graphs; the values are those of the option --consumer."""
+    """A runtime that reads frozen graphs; its values are the choices of --consumer."""
 
     TENSORFLOW = "tensorflow"
     OPENVINO = "openvino"
@@ -74,7 +74,7 @@ def rewrite_for(graph: Any, target: TargetRuntime, *, compiles: bool = True) -> 
 
 
 def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
-    """Load the graph in OpenVINO as a camera does; without `compiles`, only convert it."""
+    """Load the graph in OpenVINO as a camera does, or only convert it without `compiles`."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         file = Path(folder) / "graph.pb"
         file.write_bytes(graph.SerializeToString())

@@ -139,7 +139,7 @@ def _too_many_parts(file: Path, most_parts: int) -> tuple[str, str]:
 
 
 class _TooManyPartsError(Exception):
-    """Error of a message with more parts than the maximum."""
+    """Error for a message with more parts than the maximum."""
 
 
 def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozenset[str]:

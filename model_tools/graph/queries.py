@@ -151,7 +151,7 @@ def shape_of(node: Any, count: int) -> tuple[int, ...]:
         return () if count == 1 else (count,)
     sides = [dimension.size for dimension in shape.dim]
     known = prod(side for side in sides if side > 0)
-    # One side may be unknown; the number of values sets it.
+    # If a side is unknown, the number of values determines its size.
     return tuple(max(count // known, 1) if side < 0 else side for side in sides)
 
 

@@ -49,7 +49,7 @@ _BACK_EDGES = {"NextIteration", "RefNextIteration"}
 
 
 def check_structure(graph: Any) -> None:
-    """Check the structure of a GraphDef, before an import that it could harm.
+    """Check the structure of a GraphDef, which could otherwise crash the importing process.
 
     Raises:
         RefusedError: the graph breaks a rule.

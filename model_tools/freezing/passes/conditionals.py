@@ -41,7 +41,7 @@ def resolve_conditionals(graph: Any) -> int:
 
 
 def _truth(reference: str, nodes: dict[str, Any]) -> bool | None:
-    """Return the value of a constant predicate, or None if it depends on an input."""
+    """Return the value of a predicate, or None if the predicate depends on an input."""
     negated = False
     node = nodes[node_name(reference)]
     while node.op in {"Identity", "LogicalNot", "Squeeze"}:

@@ -50,7 +50,7 @@ def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
 
 
 def use_defaults(graph: Any) -> None:
-    """Replace each PlaceholderWithDefault by its default, in place, because it is not fed."""
+    """Replace each PlaceholderWithDefault, which is not fed, by its default, in place."""
     for node in graph.node:
         if node.op == "PlaceholderWithDefault":
             default, kind = node.input[0], node.attr["dtype"].type
