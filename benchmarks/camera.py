@@ -148,7 +148,7 @@ class TimedEngine:
         self._engine = engine
 
     def infer(self, image: Any) -> list[Detection]:
-        """Return the engine's detections."""
+        """Return the engine's detections, and record the duration of the call."""
         began = time.perf_counter()
         detections = self._engine.infer(image)
         self.calls_ms.append((time.perf_counter() - began) * 1000)

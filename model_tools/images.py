@@ -45,7 +45,7 @@ def image_files(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def image_limit() -> ImageLimit:
-    """Return the size limit of images, which MODEL_TOOLS_MEGAPIXELS changes.
+    """Return the size limit of images, from MODEL_TOOLS_MEGAPIXELS or the default.
 
     Raises:
         SourceError: the value of the variable is not valid.

@@ -1,4 +1,4 @@
-"""Check the output paths of a command before its work, which may take minutes."""
+"""Check the output paths of a command before it starts work of several minutes."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 
 
 class OutputPath(click.Path):
-    """An option type for a writable path; the check does not create anything."""
+    """An option type for a writable path; the check creates no files."""
 
     def __init__(self, *, free_mib: int = 1, **options: Any) -> None:
         super().__init__(path_type=Path, **options)

@@ -54,7 +54,7 @@ def _default_memory_mib() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a process."""
+    """Limits for the time, memory and files of a process."""
 
     # Processor time of all threads (RLIMIT_CPU), which does not depend on other load.
     seconds: int = 3600

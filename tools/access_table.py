@@ -55,7 +55,7 @@ _CONDITION_KEYS = (
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """A kind of call.
+    """The principal, action and resource of a call.
 
     ``principal`` is `Stack/Role`, a logical id without CDK's hash. ``resource`` is an ARN or `*`
     with placeholders, for example `{account}`, `{environment}`, `{digest}` and `{Stack/LogicalId}`.

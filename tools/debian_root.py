@@ -26,7 +26,7 @@ PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
 OTHER_RELEASE = {"bookworm": "trixie", "trixie": "bookworm"}
 USER = "visitor"
 HOME = f"home/{USER}"
-# The path contains a space and a letter outside ASCII, which tests that both work.
+# The path contains a space and a letter outside ASCII, so that the command is tested with both.
 CLONE = f"/{HOME}/Kamera für alle/checkout"
 
 _FILES = (

@@ -25,7 +25,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "messages.md"
 
 @dataclass(frozen=True)
 class Variant:
-    """A kind of heartbeat: its fields, and the types and meanings that differ.
+    """A type of heartbeat: its fields, and the types and meanings that differ.
 
     Attributes:
         heading: heading of the page's section.

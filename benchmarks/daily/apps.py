@@ -20,7 +20,7 @@ _NOT_VALIDATED = {"CDK_VALIDATION": "false"}
 class Apps:
     """Commands that synthesize the environments of one folder into folders below `outputs`.
 
-    If `delivery` is given, the project's own application includes the pipeline of that file.
+    If `delivery` is given, the project's application includes the pipeline of that file.
     """
 
     environments: Path
@@ -29,11 +29,11 @@ class Apps:
     delivery: Path | None = None
 
     def default(self) -> Command:
-        """Return the command for the application with CDK's defaults: everything validated."""
+        """Return the command for the application with CDK's defaults, including validation."""
         return self._python("default", PEERS / "default_app.py", {})
 
     def without_validation(self) -> Command:
-        """Return the command for the same application without validation and cdk-nag."""
+        """Return the command for the default application without validation and cdk-nag."""
         return self._python("plain", PEERS / "default_app.py", _NOT_VALIDATED)
 
     def cold(self, *, environment: str | None = None) -> Command:

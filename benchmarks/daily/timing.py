@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Log = Callable[[str], None]
 
 _SAMPLE_INTERVAL_SECONDS = 0.02
-# A virtual machine's host may assign its CPUs to other machines during a run.
+# The host of a virtual machine may assign CPUs to other machines during a run.
 _MAX_STOLEN_SHARE = 0.02
 _MAX_RUNS = 4
 _SHOWN_CHARACTERS = 2000

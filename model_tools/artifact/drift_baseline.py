@@ -22,7 +22,7 @@ def with_baseline(
     images: tuple[Path, ...],
     limits: Limits | None = None,
 ) -> ModelDescription:
-    """Return the description with a baseline, which a limited process measures on images.
+    """Measure a baseline on images, in a limited process, and return the description with it.
 
     TensorFlow runs the complete graph, so that the same input gives the same bytes. Other engines
     give equal detections.

@@ -1,4 +1,4 @@
-"""Infer the description of a model, which cameras need, from its frozen graph."""
+"""Infer the description of a model from its frozen graph."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Commands of `deeplens model`; each module contains a command, which runs slow imports itself."""
+"""Commands of `deeplens model`, one per module; slow imports are inside the functions."""

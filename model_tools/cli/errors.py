@@ -52,12 +52,12 @@ def as_click_error(error: Exception) -> click.ClickException | None:
 
 
 def failed(error: object) -> click.ClickException:
-    """Return an error with its `exit_code`, by default 1; its text may contain file content."""
+    """Return a click error with the `exit_code` of `error`, by default 1."""
     return _reported(error, getattr(error, "exit_code", FAILED))
 
 
 def wrong_input(error: object) -> click.ClickException:
-    """Return an error with exit code 2, for wrong input."""
+    """Return a click error with exit code 2, for wrong input."""
     return _reported(error, WRONG_INPUT)
 
 

@@ -1,4 +1,4 @@
-"""Option types for values of a manifest, which are validated before the work starts."""
+"""Option types that validate values of a manifest before the work starts."""
 
 import re
 

@@ -25,7 +25,7 @@ class CheckedGraph:
     graph: Any
     inputs: Names
     outputs: Names
-    # Values of placeholders, which the source model needs, too.
+    # Values of placeholders that the source model also needs.
     constants: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 

@@ -1,6 +1,6 @@
 """Drop the parts of a TensorFlow 2 SavedModel that only training uses.
 
-Keras 2 stores the slots of its optimizers, which TensorFlow cannot restore without the optimizer.
+Keras 2 stores optimizer slots, which TensorFlow cannot restore without the optimizer.
 Keras 3 advances the random state of augmentation layers at each call, even if the layer has no
 other effect. Both are dropped before the rules are checked and the model is loaded.
 """

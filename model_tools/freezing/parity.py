@@ -30,7 +30,7 @@ class Parity:
 def graph_runner(
     graph: Any, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec]
 ) -> Callable[[Arrays], Arrays]:
-    """Return a function that runs a GraphDef; its argument and result are arrays by alias.
+    """Return a function that runs a GraphDef with arrays by alias, and returns arrays by alias.
 
     Raises:
         FreezeError: TensorFlow cannot import the graph.

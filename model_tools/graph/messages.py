@@ -74,7 +74,7 @@ def read_message(file: Path, name: str) -> Any:
 
     Raises:
         SourceError: the file is not such a message.
-        RefusedError: the message has more parts than any model, which would use gigabytes.
+        RefusedError: the message has more parts than any model, and would use gigabytes.
     """
     size = file.stat().st_size
     if size > LARGEST_GRAPH_BYTES:

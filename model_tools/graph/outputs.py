@@ -1,4 +1,4 @@
-"""Limit the outputs whose size is known before a graph runs.
+"""Limit the size of outputs that constants determine before a graph runs.
 
 A node of a few bytes can declare gigabytes, such as `Fill` with constant dimensions. The rule
 applies to operations whose outputs can be larger than their inputs, if constants set the size.

@@ -53,7 +53,6 @@ class InvokeResponse:
 class InvokeResult:
     """The last response to a request, and the latency of each round."""
 
-    # The name of the request.
     name: str
     response: InvokeResponse
     milliseconds: tuple[float, ...]
@@ -83,7 +82,7 @@ class EndpointClient(Protocol):
 
 
 def wait_for(url: str, seconds: float) -> None:
-    """Wait until a server accepts connections, which means that its model is loaded.
+    """Wait until a server accepts connections, because its model is loaded then.
 
     Raises:
         ServingError: the URL has no host, or no server accepts a connection within `seconds`.

@@ -58,7 +58,7 @@ class _TensorFlow:
         try:
             with loadable(servable.folder) as folder:
                 self._model = tf.saved_model.load(str(folder), tags=["serve"])
-        except Exception as error:  # noqa: BLE001 - broken files cause errors of any type
+        except Exception as error:  # noqa: BLE001 - broken files can cause any exception
             raise ServingError(f"{servable.folder} cannot load: {_first_line(error)}") from None
         self._functions: dict[str, Any] = dict(self._model.signatures)
 

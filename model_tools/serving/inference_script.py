@@ -63,7 +63,7 @@ class InferenceScript:
                 f"{SCRIPT_PATH}: {error}; install its imports in this environment, or package them "
                 "in code/lib (code/requirements.txt is only installed on SageMaker)"
             ) from None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the code can raise any exception
             message = " ".join(str(error).split())
             raise ServingError(f"{SCRIPT_PATH}: {type(error).__name__}: {message}") from None
         self._handler = _handler_of(module)

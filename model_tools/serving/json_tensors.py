@@ -18,7 +18,7 @@ from shared.vision.images import check_encoded
 
 _BYTES_SUFFIX = "_bytes"
 _LONGEST_SHOWN = 60
-# Kinds of NumPy dtypes that a JSON list can be converted to, by the kind that NumPy infers.
+# Allowed conversions of a JSON list: kinds of NumPy dtypes by the kind that NumPy infers.
 _CONVERTIBLE = {"f": "f", "i": "fiu", "u": "fiu", "b": "b"}
 
 

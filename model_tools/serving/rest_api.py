@@ -21,7 +21,7 @@ _PATH = re.compile(
 
 
 class RestApi:
-    """The REST API of models by name; it is thread-safe."""
+    """The thread-safe REST API of models by name."""
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self._models = models

@@ -120,7 +120,7 @@ def serving_json(text: str) -> str:
 
 
 def json_of_csv(text: str) -> str:
-    """Convert CSV to TensorFlow Serving's JSON, with one number or list per line as an instance."""
+    """Convert CSV to TensorFlow Serving's JSON, with one value or list per line as an instance."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     except csv.Error as error:

@@ -1,4 +1,4 @@
-"""Run the server of `deeplens model serve-container`, which replaces SageMaker's container."""
+"""Run the server of `deeplens model serve-container`, a replacement of SageMaker's container."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The parameters of a container, which SageMaker provides."""
+    """The parameters that SageMaker passes to a container."""
 
     archive: Path
     port: int
@@ -51,7 +51,7 @@ def serve_archive(options: ContainerOptions) -> None:
         folder = Path(workspace) / "model"
         base_paths = unpack_models(options.archive, folder)
         default = _default_model(base_paths, options.environment)
-        # Input errors are reported before TensorFlow is imported, which takes seconds.
+        # Input errors are reported before the import of TensorFlow, which takes seconds.
         batching = BatchingOptions.from_environment(os.environ)
         servables = {
             name: {

@@ -90,7 +90,7 @@ def _pairs(
 def _single(
     expected: Detection | None, actual: Detection, threshold: float
 ) -> tuple[list[tuple[Detection, Detection]], int]:
-    """Compare the score of a classifier with one label, which is above or below the threshold."""
+    """Compare two scores of a classifier with one label by their side of the threshold."""
     if expected is None or expected.label != actual.label:
         return [], int(actual.score >= threshold)
     # At a threshold of 0, every score is above the threshold, so the side is not compared.

@@ -54,7 +54,7 @@ def alternatives(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
 def diagnose(
     spec: InputSpec, share_now: float, share_with: Callable[[InputSpec], float]
 ) -> str | None:
-    """Return the change that restores the best agreement, or None if none is clearly better.
+    """Return the change with the best agreement, or None if no change is clearly better.
 
     Args:
         spec: the input spec of the manifest.
@@ -77,7 +77,7 @@ def openvino_error(
     A limited process loads the model and runs it on a black image.
 
     Args:
-        folder: the folder with the manifest's files, which were checked.
+        folder: the folder with the checked files of the manifest.
         manifest: the model's manifest.
         labels: names by id, from 1.
         limits: limits of the process.

@@ -87,5 +87,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace links to the decisions' folder by links to the list, which GitHub renders itself."""
+    """Replace links to the decisions' folder by links to the generated list of decisions."""
     return _DECISIONS_LINK.sub(r"](\1/README.md)", markdown)

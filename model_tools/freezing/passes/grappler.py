@@ -17,7 +17,7 @@ _PASSES = ("pruning", "constfold", "dependency", "constfold")
 def fold(graph: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
     """Return the GraphDef with folded constants and without unneeded nodes.
 
-    After the call, `graph` is empty, which frees the memory of its weights.
+    After the call, `graph` is empty, so that the memory of the weights is free.
 
     Args:
         graph: a GraphDef without functions.

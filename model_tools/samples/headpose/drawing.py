@@ -1,8 +1,8 @@
 """Draw heads: ellipsoids with a face, rotated and lit, as in a photograph.
 
 The ray of each pixel is intersected with the ellipsoid. The point of intersection is rotated into
-the coordinates of the head (x to the right of the image, y up, z out of the face), which set its
-color. Therefore, hair, eyes, nose and mouth move with the head.
+the coordinates of the head: x to the right of the image, y up, z out of the face. The rotated point
+determines the color of the pixel. Therefore, hair, eyes, nose and mouth move with the head.
 """
 
 from dataclasses import dataclass

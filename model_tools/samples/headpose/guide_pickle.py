@@ -50,7 +50,7 @@ def _convert(source: Path, destination: Path) -> None:
             parts = _Arrays(file, encoding="latin1").load()
         except RefusedError:
             raise
-        except Exception as error:  # noqa: BLE001 - a pickle can raise anything
+        except Exception as error:  # noqa: BLE001 - a pickle can raise any exception
             raise SourceError(f"{source} is not a pickle of arrays: {error}") from None
     if not isinstance(parts, (tuple, list)) or len(parts) != _PARTS:
         raise RefusedError("pickle-content", f"expected {_PARTS} arrays, got {type(parts)}")

@@ -125,7 +125,7 @@ def _batch(seed: int, number: int) -> tuple[npt.NDArray[Any], ...]:
 def _matches(
     boxes: npt.NDArray[np.float32], kinds: npt.NDArray[np.int_], shapes: list[DrawnShape]
 ) -> int:
-    """Count detections, best first, that match a shape of their kind; each shape matches once."""
+    """Count detections, best first, that match a shape by label and box; a shape matches once."""
     scale = np.array([network.HEIGHT_PX, network.WIDTH_PX] * 2, np.float32)
     unmatched_shapes = list(shapes)
     count = 0
