@@ -149,7 +149,7 @@ def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, 
 
 
 def _name_outputs(graph: Any, outputs: Specs) -> Specs:
-    """Name the outputs without names of TensorFlow 2 by their signature's keys, in place."""
+    """Name unnamed outputs of TensorFlow 2 by the keys of their signature, in place."""
     nodes = nodes_by_name(graph)
     named = {}
     for alias, spec in outputs.items():

@@ -18,7 +18,7 @@ _NODE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
 
 def node_name(reference: str) -> str:
-    """Return the node name of an input reference: a for `^a`, `a`, `a:1` and `a:output:0`."""
+    """Return the node name of an input reference: `a` for `^a`, `a`, `a:1` and `a:output:0`."""
     return reference.removeprefix("^").split(":", 1)[0]
 
 
