@@ -1,11 +1,11 @@
-"""Build one Stage for each environment file, and the pipeline of delivery.toml, if it exists.
+"""Build one stage for each environment file and, if delivery.toml exists, its pipeline.
 
-`cdk synth -c environments=FOLDER` reads the files of another folder, and `-c delivery=FILE` another
-pipeline. `-c environment=NAME` builds that environment alone. `--validation` runs cdk-nag and CDK's
-template validation, as `make check` does; `-c nag=true` runs cdk-nag alone.
+`cdk synth -c environments=FOLDER` reads the files of another folder, and `-c delivery=FILE` reads
+another delivery file. `-c environment=NAME` builds only that environment. `--validation` runs
+cdk-nag and CDK's template validation, as `make check` does; `-c nag=true` runs only cdk-nag.
 """
 
-# ruff: noqa: PLC0415 - an assembly from the cache does not need CDK, which takes a second to load
+# ruff: noqa: PLC0415 - CDK takes a second to import, and a cached assembly does not need it
 
 from pathlib import Path
 from typing import TYPE_CHECKING

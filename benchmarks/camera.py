@@ -1,10 +1,13 @@
-"""Measurements of the camera's loop, with the detector of drawn shapes and its real graph.
+"""Measurements of the camera's loop, with the detector of drawn shapes and its frozen graph.
 
     make benchmark-camera
 
-Loop overhead against the bare engine call, frames per second against the loop of the original
-guide on the same machine and graph, the start until the first detection reaches Greengrass, and
-the memory of the loop without an engine.
+The measurements are:
+
+- the overhead of the loop relative to the engine call alone
+- the frames per second, compared with the loop of the original guide on the same machine and graph
+- the time from the start to the first detection at Greengrass
+- the memory of the loop without an engine
 """
 
 import os
@@ -29,7 +32,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from camera.application import Application, Parts  # noqa: E402 - found on the path above
+from camera.application import Application, Parts  # noqa: E402 - needs sys.path from above
 from camera.dynamic_settings import DynamicSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
 from camera.inference import RunnableModel  # noqa: E402 - as above
@@ -49,7 +52,8 @@ FRAME_SECONDS = 1 / 30
 FRAMES = 300
 STARTS = 3
 
-# As on a camera: only the loop, Greengrass' client and an engine without work.
+# This script measures the memory of the loop and Greengrass' client, with an engine that does no
+# work.
 _LOOP_ALONE = """
 import sys, threading, time
 from datetime import UTC, datetime
@@ -107,7 +111,7 @@ application.stop()
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement with its goal."""
+    """A measurement with its goal."""
 
     name: str
     value: str
@@ -136,7 +140,7 @@ class MemoryCamera:
 
 
 class TimedEngine:
-    """An engine, with the duration of each call."""
+    """An engine that records the duration of each call."""
 
     def __init__(self, engine: InferenceEngine) -> None:
         self.name = engine.name
@@ -144,7 +148,7 @@ class TimedEngine:
         self._engine = engine
 
     def infer(self, image: Any) -> list[Detection]:
-        """Return the engine's detections."""
+        """Return the engine's detections, and record the duration of the call."""
         began = time.perf_counter()
         detections = self._engine.infer(image)
         self.calls_ms.append((time.perf_counter() - began) * 1000)
@@ -168,7 +172,7 @@ class CountingPublisher:
 
 @dataclass
 class SteadyLoader:
-    """A loader of one model that always works."""
+    """A loader that always returns the same model."""
 
     engine: InferenceEngine
     done: threading.Event = field(default_factory=threading.Event)
@@ -191,7 +195,7 @@ class SteadyLoader:
 def application(
     engine: Any, camera: Any, state: str, *, interval_seconds: float = FRAME_SECONDS
 ) -> Application:
-    """Return the real loop around an engine and a camera."""
+    """Return the camera's application with the given engine and camera."""
     models = SteadyLoader(engine)
     made = Application(
         Settings(
@@ -219,7 +223,7 @@ def application(
 
 
 def main() -> int:
-    """Measure everything; return 1 if a goal is missed."""
+    """Run all measurements and return the exit code: 1 if a goal is missed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_scenes(folder / "scenes", 20, seed=0)
@@ -240,7 +244,7 @@ def _unpacked(folder: Path) -> Artifact:
 
 
 def _loop(folder: Path, artifact: Artifact) -> list[Row]:
-    from PIL import Image  # noqa: PLC0415 - not needed for the rest
+    from PIL import Image  # noqa: PLC0415 - only this function needs it
 
     files = sorted((folder / "scenes").glob("*.png"))
     images = [np.array(Image.open(file).convert("RGB")) for file in files]
@@ -249,7 +253,7 @@ def _loop(folder: Path, artifact: Artifact) -> list[Row]:
     paced = application(timed, MemoryCamera(images), str(folder / "paced"))
     with _running(paced) as models:
         models.done.wait(120)
-        # From capture to decision of each frame, without the engine call on this frame.
+        # The heartbeat's median latency, from capture to decision, includes the engine call.
         latency_ms = paced.heartbeat.document()["state"]["reported"]["latency_ms"]["p50"]
     bare_ms = statistics.median(timed.calls_ms)
     overhead_ms = latency_ms - bare_ms
@@ -273,7 +277,7 @@ def _loop(folder: Path, artifact: Artifact) -> list[Row]:
 
 
 def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float:
-    """Return the frames per second of the loop with a camera that causes no delay."""
+    """Return the frames per second of the loop with a camera that has no delay."""
     fast = application(engine, MemoryCamera(images), str(folder / "fast"), interval_seconds=0.005)
     began = time.perf_counter()
     with _running(fast) as models:
@@ -282,7 +286,7 @@ def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float
 
 
 def _guide(files: Sequence[Path], artifact: Artifact) -> float:
-    """Return the frames per second of one thread: read an image, run TensorFlow, publish."""
+    """Return the frames per second of one thread that reads, runs TensorFlow and publishes."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     engine = open_engine("tensorflow", artifact)
@@ -309,7 +313,7 @@ def _guide(files: Sequence[Path], artifact: Artifact) -> float:
 
 
 def _start(folder: Path, artifact: Artifact) -> Row:
-    """Measure from the start to a detection at Greengrass' socket, with a compiled model."""
+    """Measure the time from start to a detection at Greengrass' socket, with a compiled model."""
     seconds = []
     for _ in range(STARTS + 1):
         core = Core(folder / "ipc.socket")
@@ -343,7 +347,7 @@ def _start(folder: Path, artifact: Artifact) -> Row:
             seconds.append(time.perf_counter() - began)
             process.terminate()
             process.wait(20)
-    # The first start compiles.
+    # The first start is excluded because it compiles the model.
     took = statistics.median(seconds[1:])
     return Row("start to the first detection", f"{took:.2f} s", "under 3 s", took < 3)
 

@@ -1,9 +1,9 @@
-"""Delay of drift detection on the camera, and its false alarms, with the sample detector.
+"""Measurements of drift detection on the camera: delay and false alarms, with the sample detector.
 
     make benchmark-drift
 
 Each seed is a camera with 24 scenes that repeat. Repeated scenes are harder than new ones, because
-what is rare in them remains rare. After 400 frames without a shift, each kind of shift occurs.
+their rare detections remain rare. After 400 frames without a shift, each kind of shift occurs.
 """
 
 import logging
@@ -19,7 +19,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - needs sys.path from above
 from shared.artifact.drift_baseline import brightness_and_sharpness  # noqa: E402 - as above
 from shared.vision.engine import open_engine  # noqa: E402 - as above
 from testkit.drift_scenes import SHIFTS, WatchedCamera, looked_at  # noqa: E402 - as above
@@ -31,9 +31,9 @@ LOOKS = 100
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the drift detection and print the results."""
     console = Console()
-    # Only the printed values may move.
+    # Warnings would interrupt the output.
     logging.disable(logging.WARNING)
     (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
     with tempfile.TemporaryDirectory() as folder:

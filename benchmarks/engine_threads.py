@@ -1,10 +1,10 @@
-"""Threads and pinning of the camera's engines, on an idle and on a busy machine.
+"""Measurements of the engines' threads and CPU pinning, on an idle and on a busy machine.
 
     make benchmark-threads
 
-One process loads every variant, and runs them in turns, so that each round has the same load.
-In busy rounds, four busy processes per processor run at the same time. Results are medians of the
-wall time and of the processor time of one inference.
+One process loads every variant, and runs all variants in turn, so that each round has the same
+load. In busy rounds, four busy processes per processor run at the same time. Results are medians of
+the wall time and of the processor time of one inference.
 """
 
 import os
@@ -27,7 +27,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - needs sys.path from above
 from model_tools.formats.detect import find_model  # noqa: E402 - as above
 from model_tools.formats.signatures import Choice  # noqa: E402 - as above
 from model_tools.freezing.freeze import freeze  # noqa: E402 - as above
@@ -45,7 +45,7 @@ Run = Callable[[], Any]
 
 @dataclass
 class Variant:
-    """One engine with one setting, and its measured times."""
+    """An engine with one setting, and its measured times."""
 
     title: str
     run: Run
@@ -53,7 +53,7 @@ class Variant:
     processor_ms: list[float] = field(default_factory=list)
 
     def measure(self) -> None:
-        """Run it once."""
+        """Run one inference and record its times."""
         began, used = time.perf_counter(), time.process_time()
         self.run()
         self.wall_ms.append((time.perf_counter() - began) * 1e3)
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def graphs(folder: Path) -> dict[str, Path]:
-    """Return the sample detector, and a network of the usual size for a small processor."""
+    """Return the graphs of the sample detector and of a typical network for a small processor."""
     place = folder / "shapes"
     place.mkdir()
     detector = unpack_artifact(pinned_artifact(ROOT), place)
@@ -108,7 +108,7 @@ def graphs(folder: Path) -> dict[str, Path]:
 
 
 def variants(graph: Path) -> list[Variant]:
-    """Return every variant, warm."""
+    """Return every variant after a warm-up."""
     made = [
         Variant(
             f"OpenVINO, {threads} threads{', pinned' if pinned else ''}",
@@ -128,7 +128,7 @@ def variants(graph: Path) -> list[Variant]:
 
 
 def measure(variants: list[Variant]) -> None:
-    """Run all variants in turns."""
+    """Run all variants in turn."""
     for _ in range(_ROUNDS):
         for variant in variants:
             for _ in range(_RUNS_PER_ROUND):

@@ -1,7 +1,7 @@
-"""Seeded fleets in virtual time: the exposure of a release until the real gate stops it.
+"""Simulations of seeded fleets: the exposure of a release until the gate stops it.
 
-The plan (`deeplens.config.rollout`), the choice of a wave's devices and the gate are the project's
-own code; what happens on a device is drawn from a seed by `testkit.simulated_fleet.fault_model`.
+The plan (`deeplens.config.rollout`), the selection of a wave's devices and the gate are production
+code. `testkit.simulated_fleet.fault_model` draws the outcome on each device from a seed.
 """
 
 import random
@@ -41,7 +41,8 @@ _NEW, _OLD = "a" * 64, "b" * 64
 class Journey:
     """The result of one release on one fleet."""
 
-    # Maximum over all moments: devices with the release, minus the devices that the plan allows.
+    # The maximum, over time, of the devices with the release minus the devices that the plan
+    # allows.
     beyond_the_plan: int
     exposed: int
     passed: bool
@@ -52,11 +53,11 @@ class Journey:
 
 @dataclass
 class _Device:
-    """The outcome of the release on one device; times are seconds of the simulation."""
+    """The outcome of the release on one device; times are in simulated seconds."""
 
     thing: str
     draw: FaultDraw
-    # The time at which the device received the job; None before.
+    # The time at which the device receives the job; None if no job is queued.
     queued_at: float | None = None
     deployment: str = ""
 
@@ -66,7 +67,7 @@ class _Device:
         return (self.queued_at or 0.0) + self.draw.seconds + away
 
     def observations(self, now: float) -> list[Observation]:
-        """Return the observations of the cloud until `now`."""
+        """Return the observations that the cloud has received until `now`."""
         beat_at = now - now % _HEARTBEAT_SECONDS
         if self.draw.is_offline:
             beat_at = _BEGIN - 5000.0
@@ -162,7 +163,7 @@ class _Fleet:
                     return verdict
 
     def _queue(self, deployment: str, members: set[str]) -> None:
-        """Queue the job; its rate determines when each device receives it."""
+        """Queue the deployment's job; its rate sets the time at which each device receives it."""
         rate = self.rollout.rate
         per_minute = rate.maximum_per_minute if rate else None
         waiting = sorted(members)
@@ -183,8 +184,8 @@ class _Fleet:
 
 
 def journey(seed: int, size: int = 1000) -> Journey:
-    """Draw a plan, a fleet and a release, and run the gate."""
-    drawn = random.Random(seed)  # noqa: S311 - seeded on purpose
+    """Draw a plan, a fleet and a release from the seed, and run the gate."""
+    drawn = random.Random(seed)  # noqa: S311 - deterministic, not for security
     shares = drawn.choice([(1.0, 10.0, 50.0), (5.0, 25.0), (2.0,), (10.0, 30.0, 60.0)])
     rollout = RolloutConfig(
         wait_seconds=240,

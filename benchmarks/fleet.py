@@ -1,9 +1,9 @@
-"""Measurements of rollouts: exposure, the gate's verdicts, and 1,000 devices on the emulator.
+"""Measurements of rollouts: exposure, the gate's results, and 1,000 devices on the emulator.
 
     make benchmark-fleet
 
-Everything is seeded and runs on this machine. Each row contains its goal; the exit code is 1 if a
-goal is missed.
+All input is drawn from seeds, and everything runs on this machine. Each row contains its goal; the
+exit code is 1 if a goal is missed.
 """
 
 import argparse
@@ -49,7 +49,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """A line of the table."""
 
     name: str
     measured: str
@@ -58,7 +58,7 @@ class Row:
 
 
 def exposure(fleets: int) -> list[Row]:
-    """Run seeded releases on seeded fleets, and compare each moment with the plan."""
+    """Run seeded releases on seeded fleets, and compare the exposure with the plan at all times."""
     with ProcessPoolExecutor(_CORES) as pool:
         journeys = list(pool.map(journey, range(fleets), chunksize=20))
     worst = max(journey.beyond_the_plan for journey in journeys)
@@ -84,7 +84,7 @@ def exposure(fleets: int) -> list[Row]:
 
 
 def verdicts(streams: int) -> list[Row]:
-    """Evaluate the gate on randomized event streams of fleets with a known state."""
+    """Evaluate the gate on random event streams of fleets whose state is given."""
     chunks = [(start, min(start + _CHUNK, streams)) for start in range(0, streams, _CHUNK)]
     with ProcessPoolExecutor(_CORES) as pool:
         wrong = sum(pool.map(_wrong_verdicts, *zip(*chunks, strict=True)))
@@ -96,7 +96,7 @@ def _wrong_verdicts(first: int, end: int) -> int:
 
 
 def _is_right(seed: int) -> bool:
-    drawn = random.Random(seed)  # noqa: S311 - seeded on purpose
+    drawn = random.Random(seed)  # noqa: S311 - deterministic, not for security
     truths = drawn.choices(gate_streams.TRUTHS, k=drawn.randrange(1, 13))
     if drawn.random() < 0.3:
         truths = [drawn.choice(["good", "off"]) for _ in truths]
@@ -121,7 +121,7 @@ def _is_right(seed: int) -> bool:
 
 
 def emulated_rollout(devices: int) -> list[Row]:
-    """Roll a release out in waves to simulated cores, through the emulator's APIs."""
+    """Roll out a release in waves to simulated core devices, through the emulator's APIs."""
     with emulator() as client:
         things = _fleet(client, devices)
         clients = Clients(client("iot"), client("iot-data"), client("iot-jobs-data"))
@@ -175,7 +175,7 @@ def _fleet(client: Callable[[str], Any], devices: int) -> list[str]:
     }
     greengrass = client("greengrassv2")
     greengrass.create_component_version(inlineRecipe=json.dumps(recipe).encode())
-    # The first deployment of a fleet has no waves.
+    # The first deployment to a fleet has no waves.
     greengrass.create_deployment(targetArn=_TARGET_ARN)
     return things
 
@@ -238,7 +238,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Measure, print, and return 1 if a goal is missed."""
+    """Run and print all measurements, and return the exit code: 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all")
     parts = parser.parse_args(list(arguments)).parts or list(PARTS)
@@ -258,7 +258,7 @@ def main(arguments: Iterable[str]) -> int:
     for row in rows:
         table.add_row(row.name, row.measured, row.goal, "reached" if row.reached else "MISSED")
     console.print(table)
-    # On a busy machine, times are longer; counts do not change.
+    # On a busy machine, times are longer, but counts do not change.
     console.print(f"load of this machine over the last minute: {os.getloadavg()[0]:.1f}")
     return 0 if all(row.reached for row in rows) else 1
 

@@ -1,10 +1,12 @@
-"""Measurements of model_tools and its engines, each with a baseline of the same run.
+"""Measurements of model_tools and its engines, each with a baseline from the same run.
 
     make benchmark-models
 
-Measured are: freezing a SavedModel of about 100 MB against TensorFlow's bare calls, packaging
-against writing the same bytes with zlib, and ResNet-50 (and the sample detector, if it is there)
-plain against accelerated.
+The measurements are:
+
+- freezing a SavedModel of about 100 MB, compared with TensorFlow's calls alone
+- packaging, compared with writing the same bytes with zlib
+- ResNet-50, and the sample detector if it exists, in TensorFlow and accelerated
 """
 
 import json
@@ -35,7 +37,7 @@ model = keras.applications.ResNet50(weights=None, input_shape=(side, side, 3), c
 model.export(sys.argv[1], verbose=False)
 """
 
-# The minimum work of freezing: load, convert variables to constants, serialize, write.
+# This script is the minimum work of freezing: load, convert variables to constants, and write.
 _BARE = """
 import sys, time, resource
 import tensorflow as tf
@@ -66,7 +68,7 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement with its goal."""
+    """A measurement with its goal."""
 
     name: str
     value: str
@@ -76,7 +78,7 @@ class Row:
 
 
 def main() -> int:
-    """Measure everything; return 1 if a goal is missed."""
+    """Run all measurements and return the exit code: 1 if a goal is missed."""
     console = Console(width=None if sys.stdout.isatty() else 130)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
@@ -172,7 +174,8 @@ def _detector(folder: Path) -> list[Row]:
 
 
 def _bench(artifact: str, title: str, goals: tuple[float, float | None]) -> list[Row]:
-    # The first start compiles; the second has the compiled model.
+    # `bench` loads each engine twice: the first load compiles the model, and the second uses the
+    # cache.
     pictures = ("--picture", SAMPLES / "3dogs.jpg") if (SAMPLES / "3dogs.jpg").is_file() else ()
     results = json.loads(
         _model_tools("bench", artifact, "--bf16", "--rounds", "16", *pictures, "--json")

@@ -2,9 +2,10 @@
 
     make benchmark-serving
 
-Two models receive requests of 1 and of 16 concurrent clients for some seconds: four values for
-three dense layers, and an image of 32 x 32 pixels for convolutions. For comparison, the same model
-is called in this process, without HTTP and JSON: the maximum for a server with one thread.
+Two models receive requests from 1 and from 16 concurrent clients for some seconds: three dense
+layers with four values as input, and a convolutional network with an image of 32 x 32 pixels. As a
+baseline, this process calls the same model without HTTP and JSON. That rate is the maximum for a
+server with one thread.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from model_tools.serving.engines import ENGINES, load_engine  # noqa: E402 - found on the path above
+from model_tools.serving.engines import ENGINES, load_engine  # noqa: E402 - needs sys.path from above
 from model_tools.serving.signatures import read_servable  # noqa: E402 - as above
 
 SHAPES = {"dense": (4,), "convolutions": (32, 32, 3)}
@@ -39,7 +40,7 @@ BATCHING = {"": (), "batched": ("--enable-batching", "--max-batch-size", "16")}
 
 @dataclass(frozen=True)
 class Performance:
-    """The throughput and latency of one server and number of clients."""
+    """The throughput and latency of one server for one number of clients."""
 
     per_second: float
     median_ms: float
@@ -47,8 +48,8 @@ class Performance:
 
 
 def write_model(name: str, folder: Path) -> None:
-    """Write an untrained model, which is as fast as a trained one."""
-    import keras  # noqa: PLC0415 - takes seconds
+    """Write an untrained model; training does not change a model's speed."""
+    import keras  # noqa: PLC0415 - takes seconds to import
 
     layers: list[Any] = [keras.layers.Input(SHAPES[name])]
     if name == "convolutions":
@@ -65,7 +66,7 @@ def write_model(name: str, folder: Path) -> None:
 
 @contextmanager
 def server(folder: Path, engine: str, options: tuple[str, ...]) -> Iterator[str]:
-    """Start `serve` on a free port; yield the model's address."""
+    """Start `serve` on a free port, and yield the URL of the model."""
     command = [
         sys.executable, "-m", "model_tools", "serve", "--model-name", "m", "--model-base-path",
         str(folder), "--port", "0", "--engine", engine, "--json", *options,
@@ -74,14 +75,14 @@ def server(folder: Path, engine: str, options: tuple[str, ...]) -> Iterator[str]
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+            assert process.stdout is not None  # noqa: S101 - narrows the type: stdout is a pipe
             yield json.loads(process.stdout.readline())["url"] + "/v1/models/m:predict"
         finally:
             process.terminate()
 
 
 async def ask(url: str, body: bytes, clients: int, seconds: float) -> Performance:
-    """Send requests from clients; each sends the next one after a response."""
+    """Send requests from concurrent clients, each with one open request at a time."""
     took: list[float] = []
     end = 0.0
 
@@ -102,7 +103,7 @@ async def ask(url: str, body: bytes, clients: int, seconds: float) -> Performanc
 
 
 def alone(folder: Path, shape: tuple[int, ...], seconds: float) -> Performance:
-    """Call the model in this process."""
+    """Measure direct calls of the model in this process."""
     servable = read_servable(folder / "1")
     ((key, signature),) = [
         (key, item) for key, item in servable.signatures.items() if key == "serving_default"
@@ -120,7 +121,7 @@ def alone(folder: Path, shape: tuple[int, ...], seconds: float) -> Performance:
 @click.command(help=__doc__)
 @click.option("--seconds", default=4.0, show_default=True, help="For each row.")
 def main(seconds: float) -> None:
-    """Measure, and print a table."""
+    """Measure every server and print a table."""
     table = Table("model", "engine", "clients", "", "per s", "median ms", "p95 ms")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         for name, shape in SHAPES.items():

@@ -1,1 +1,4 @@
-"""Trained models become verified, frozen artifacts: a library and a command line; no CDK."""
+"""Conversion of trained models into verified, frozen artifacts: a library and a command line.
+
+model_tools does not use CDK.
+"""

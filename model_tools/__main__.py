@@ -1,4 +1,4 @@
-"""`python -m model_tools`."""
+"""Entry point of `python -m model_tools`."""
 
 from model_tools.cli.main import main
 

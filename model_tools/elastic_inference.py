@@ -1,8 +1,7 @@
-"""The predictor of Amazon Elastic Inference, on TensorFlow and OpenVINO.
+"""A replacement for the predictor of Amazon Elastic Inference, on TensorFlow and OpenVINO.
 
-`EIPredictor` ran a SavedModel or a frozen graph with an accelerator or without one, by the same
-call, so that the two could be compared. The service is closed, and OpenVINO replaces its
-accelerators.
+`EIPredictor` ran a SavedModel or a frozen graph by the same call with and without an accelerator,
+so that both could be compared. The service is closed, and OpenVINO replaces its accelerators.
 
     predictor = Predictor("export/Servo/1", accelerate=True)
     predictor({"image": image})["probabilities"]
@@ -42,7 +41,7 @@ class _Engine(Protocol):
 
 
 class Predictor:
-    """Runs a model, accelerated on OpenVINO or plain on TensorFlow, with equal outputs.
+    """A predictor that runs a model on OpenVINO or TensorFlow, with equal outputs.
 
     With acceleration, a separate process freezes the model on first use. The frozen model and the
     model that OpenVINO compiled are cached below `$MODEL_TOOLS_CACHE` (default:
@@ -65,15 +64,15 @@ class Predictor:
 
         Args:
             model_dir: a SavedModel's folder, a frozen graph, or any other model that
-                `deeplens model freeze` takes.
-            signature_def_key: of a SavedModel; default `serving_default`.
-            signature_def: a SignatureDef to use instead of one in the SavedModel.
-            input_names: tensor names by alias, instead of a signature.
-            output_names: as `input_names`.
-            tags: of a SavedModel, separated by commas; default `serve`.
+                `deeplens model freeze` accepts.
+            signature_def_key: key of a SavedModel's signature; default `serving_default`.
+            signature_def: a SignatureDef to use instead of a signature of the SavedModel.
+            input_names: input tensor names by alias, instead of a signature.
+            output_names: output tensor names by alias, instead of a signature.
+            tags: tags of a SavedModel, separated by commas; default `serve`.
             graph: a `tf.Graph` to load the model into; only without acceleration.
             config: a `ConfigProto`; with acceleration, only its intra_op_parallelism_threads.
-            accelerate: run the model on OpenVINO instead of TensorFlow.
+            accelerate: True to run the model on OpenVINO instead of TensorFlow.
 
         Raises:
             ValueError: more than one of signature key, signature and names is given.
@@ -113,7 +112,7 @@ class Predictor:
 
         Raises:
             SourceError: an input is missing, unknown, or of another shape.
-            shared.artifact.errors.ArtifactError: the engine cannot run it.
+            shared.artifact.errors.ArtifactError: the engine cannot run the model.
         """
         if feed_dict.keys() != self._inputs.keys():
             raise SourceError(
@@ -129,7 +128,7 @@ class Predictor:
         return f"Predictor(feed={self.feed_tensors}, fetch={self.fetch_tensors})"
 
     def __enter__(self) -> Self:
-        """Return itself; like `EIPredictor`, it does not need to be closed."""
+        """Return the predictor, which does not need to be closed, like `EIPredictor`."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -176,7 +175,7 @@ class _Accelerated:
 
 class _Plain:
     def __init__(self, source: Path, choice: Choice, graph: Any, config: Any) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - takes seconds; OpenVINO does not need it
+        import tensorflow as tf  # noqa: PLC0415 - takes seconds to import; OpenVINO does not need it
 
         v1 = tf.compat.v1
         self._errors = (ValueError, TypeError, tf.errors.OpError)
@@ -246,7 +245,7 @@ def _choice(
 
 
 def _frozen(source: Path, choice: Choice) -> FrozenFolder:
-    """Return the cached frozen model for the same bytes and choice, or freeze the model."""
+    """Return the cached frozen model for these files and options, or freeze the model."""
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         files = find_model(source, Path(workspace))
         folder = _cache() / _key(files, choice)
@@ -280,7 +279,7 @@ def _checked(alias: str, value: npt.ArrayLike, spec: TensorSpec) -> npt.NDArray[
 
 
 def _padded(output: npt.NDArray[Any], most_detections: int) -> npt.NDArray[Any]:
-    """Pad an output with empty detections to a fixed number, as a complete graph does."""
+    """Pad an output with empty detections to a fixed number, like the complete graph."""
     if output.ndim == 1:
         return output
     missing = [(0, 0), (0, most_detections - output.shape[1]), *[(0, 0)] * (output.ndim - 2)]

@@ -1,7 +1,7 @@
 """Errors of model_tools.
 
 ModelToolsError
-├── SourceError      the input is not a model that can be read
+├── SourceError      the input is not a readable model
 ├── RefusedError     the input breaks a rule for files from outside
 ├── AmbiguousError   inputs, outputs or a signature must be chosen
 ├── FreezeError      the frozen graph differs from its source, or a runtime cannot read it
@@ -21,11 +21,11 @@ class ModelToolsError(Exception):
 
 
 class SourceError(ModelToolsError):
-    """The input is not a model that can be read."""
+    """Error for an input that is not a readable model."""
 
 
 class RefusedError(ModelToolsError):
-    """A file from outside breaks a rule; the message begins with the name of the rule."""
+    """Error for a file from outside that breaks a rule; the message begins with the rule's name."""
 
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(f"{rule}: {reason}")
@@ -37,42 +37,42 @@ class RefusedError(ModelToolsError):
 
 
 class AmbiguousError(ModelToolsError):
-    """Inputs, outputs or a signature must be chosen; the message lists the candidates."""
+    """Error for an ambiguous input, output or signature; the message lists the candidates."""
 
 
 class FreezeError(ModelToolsError):
-    """The frozen graph differs from its source, or the chosen runtime cannot read it."""
+    """Error for a frozen graph that differs from its source or that its runtime cannot read."""
 
 
 class VerifyError(ModelToolsError):
-    """The results of two graphs or engines differ."""
+    """Error for two graphs or engines whose results differ."""
 
 
 class ServingError(ModelToolsError):
-    """A model or its inference.py cannot be served, or an endpoint does not respond."""
+    """Error for a model or inference.py that cannot be served, or of an unresponsive endpoint."""
 
 
 class SigningError(ModelToolsError):
-    """A key cannot sign, or a release cannot be signed."""
+    """Error for a key that cannot sign, or of a release that cannot be signed."""
 
 
 class WrongKeyError(SigningError):
-    """A key is not valid."""
+    """Error for a key that is not valid."""
 
 
 class RegistryError(ModelToolsError):
-    """A release cannot be promoted, or the audit log is damaged."""
+    """Error for a release that cannot be promoted, or of a damaged audit log."""
 
 
 class NoEmulatorError(RegistryError):
-    """The emulator of the checkout is not running."""
+    """Error for a checkout whose emulator is not running."""
 
     exit_code = 3
 
 
 class NoCameraError(RegistryError):
-    """No connected camera can verify a release; no error of the release is known."""
+    """Error for a missing connected camera; the release was not verified and may be correct."""
 
 
 class IsolationError(ModelToolsError):
-    """The limited process crashed or was ended."""
+    """Error for a limited process that crashed or was ended."""

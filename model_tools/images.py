@@ -1,4 +1,4 @@
-"""Images: read from files as arrays, prepared as samples, and annotated with detections."""
+"""Read images from files, convert them to samples, and annotate them with detections."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _LINE_PX = 3
 
 
 def image_files(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the given image files, and those in the given folders, sorted by name.
+    """Return the given image files, and the images in the given folders, sorted by name.
 
     Raises:
         SourceError: a path does not exist, or a folder contains no image.
@@ -45,10 +45,10 @@ def image_files(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def image_limit() -> ImageLimit:
-    """Return the limit of images' sizes, which MODEL_TOOLS_MEGAPIXELS changes.
+    """Return the size limit of images, from MODEL_TOOLS_MEGAPIXELS or the default.
 
     Raises:
-        SourceError: the variable has a value that is not valid.
+        SourceError: the value of the variable is not valid.
     """
     given = os.environ.get(_LIMIT_VARIABLE, "")
     try:
@@ -58,10 +58,10 @@ def image_limit() -> ImageLimit:
 
 
 def open_image_file(file: Path) -> Image.Image:
-    """Return an image from a file, decoded.
+    """Return a decoded image from a file.
 
     Raises:
-        SourceError: it is not an image of a supported format, damaged, or too large.
+        SourceError: the file is not an image of a supported format, is damaged, or is too large.
     """
     try:
         return open_image(file, image_limit())
@@ -73,15 +73,16 @@ def read_image(file: Path) -> ImageArray:
     """Return an image as uint8 [height, width, 3], RGB.
 
     Raises:
-        SourceError: as `open_image_file`.
+        SourceError: see `open_image_file`.
     """
     return np.asarray(open_image_file(file).convert("RGB"))
 
 
 def image_samples(images: list[ImageArray], inputs: dict[str, TensorSpec]) -> tuple[Arrays, ...]:
-    """Return images in the size and type of a graph's only input, for comparisons of two models.
+    """Return images in the size and type of a graph's only input, to compare two models.
 
-    Floats are scaled to [-1, 1], whatever the training used: both models get the same values.
+    Floats are scaled to [-1, 1] even if the training used another range, because both models
+    receive the same values.
 
     Raises:
         SourceError: the model does not take one image.
@@ -101,15 +102,15 @@ def draw_detections(
 ) -> Image.Image:
     """Return a copy with a box, a label and a score per detection (as in a detection message).
 
-    A classifier's best label is written in the corner. Each label has its own color, from its index
-    in `labels`; without `labels`, from its order among the labels of this image.
+    A classifier's best label is in the corner. Each label has its own color, by its index in
+    `labels`. Without `labels`, the color is by the order of the labels in this image.
     """
     detections = list(detections)
     detected_labels = sorted({detection["label"] for detection in detections})
     all_labels = list(dict.fromkeys([*labels, *detected_labels]))
     annotated = image.convert("RGB")
     canvas = ImageDraw.Draw(annotated)
-    # The best detection is drawn last, so that no other box covers it.
+    # The best detection is drawn last, because later boxes cover earlier boxes.
     for detection in reversed(detections):
         box = detection["box"]
         if box is None:
@@ -142,7 +143,7 @@ def _resized(image: ImageArray, spec: TensorSpec) -> npt.NDArray[Any]:
 
 
 def _color(index: int) -> str:
-    """Return a color whose hue differs clearly from those of neighboring indexes."""
+    """Return a color whose hue differs clearly from the hues of neighboring indexes."""
     return f"hsl({index * _GOLDEN_ANGLE_DEGREES % 360:.1f}, 80%, 72%)"
 
 

@@ -1,4 +1,4 @@
-"""Inspect a model: its tensors, operations, size and FLOPs, and the runtimes that can read it."""
+"""Inspect the tensors, operations, size and FLOPs of a model, and the runtimes that can read it."""
 
 import tempfile
 from collections import Counter
@@ -16,13 +16,13 @@ from model_tools.graph.messages import read_message
 from model_tools.graph.queries import node_name
 from model_tools.sandbox import Limits, isolated
 
-# Source: AWS DeepLens Developer Guide, layers of TensorFlow models.
+# Source: AWS DeepLens Developer Guide, supported layers of TensorFlow models.
 DEEPLENS_OPS = frozenset(
     """
     Add AvgPool BatchToSpaceND BiasAdd Const Conv2D Conv2DBackpropInput Identity Maximum MaxPool
     Mean Mul Neg Pad Placeholder Prod RandomUniform Range Relu Reshape Rsqrt Shape Softmax
     SpaceToBatchND Square Squeeze StopGradient Sub Sum Tile
-    """.split()  # noqa: SIM905 - easier to read than ninety quotes
+    """.split()  # noqa: SIM905 - easier to read than ninety string literals
 )
 
 _MOST_STRAYS = 20
@@ -30,26 +30,26 @@ _MOST_STRAYS = 20
 
 @dataclass(frozen=True)
 class Inspection:
-    """The properties of a model, and of its frozen graph."""
+    """The properties of a model and of its frozen graph."""
 
     format: str
-    # Inputs and outputs by the key of the signature; empty for graphs without signatures.
+    # Inputs and outputs by signature key; empty for graphs without signatures.
     signatures: dict[str, dict[str, dict[str, str]]]
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
     parameters: int
-    # Size of the constants that the outputs need.
+    # The size of the constants that the outputs need.
     size_bytes: int
     # Floating-point operations of one run, outside loops; a multiply-add counts as two.
     flops: int | None
-    # Number of nodes by operation, in the frozen graph.
+    # The number of nodes by operation, in the frozen graph.
     ops: dict[str, int]
-    # Nodes of the file that no output needs: their number, and examples.
+    # The number of nodes of the file that no output needs, and examples.
     stray_nodes: int
     some_stray_nodes: tuple[str, ...]
-    # Operations, with counts, that are not on the documented list of DeepLens: only advice.
+    # Counts of operations that are not on DeepLens' documented list; the list is not enforced.
     outside_deeplens_list: dict[str, int]
-    # By runtime: None, or the reason that it cannot read the graph.
+    # For each runtime, the reason why it cannot read the graph, or None if it can.
     consumers: dict[str, str | None]
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def inspect_model(  # noqa: PLR0913 - options of the caller
         source: a model in one of `formats.detect.FORMATS`.
         choice: signature, inputs and outputs.
         checkpoint: prefix of the weights of a .pbtxt graph.
-        side_px: height and width for FLOPs, if the model does not fix them.
+        side_px: height and width for FLOPs, if the model has variable sides.
         tensorboard: a folder to write the graph to, for TensorBoard.
         limits: limits of the process that runs TensorFlow.
 
@@ -92,7 +92,7 @@ def _inspect(
     side_px: int,
     tensorboard: Path | None,
 ) -> Inspection:
-    # The model is checked before TensorFlow is imported.
+    # This call checks the model before TensorFlow is imported.
     model = source.load(choice)
     from model_tools.freezing.freeze import optimised  # noqa: PLC0415 - imports TensorFlow
 
@@ -168,13 +168,16 @@ def _flops(graph: Any, inputs: dict[str, TensorSpec], side_px: int) -> int | Non
 
 
 def flops_of(graph: Path, tensor: str, dtype: str, shape: tuple[int, ...]) -> int | None:
-    """Count the floating-point operations of a run of a frozen graph, in a limited process.
+    """Count the floating-point operations of one run of a frozen graph, in a limited process.
 
     Args:
         graph: a serialized GraphDef.
         tensor: name of the input.
-        dtype: NumPy's name of the type of the input.
+        dtype: name of the input's NumPy dtype.
         shape: shape of the input.
+
+    Returns:
+        The number, or None if TensorFlow cannot run the graph.
     """
     limits = Limits.for_files(graph)
     return isolated(_flops_of_file, graph, {tensor: (dtype, shape)}, limits=limits)
@@ -185,7 +188,7 @@ def _flops_of_file(graph: Path, shapes: dict[str, tuple[str, tuple[int, ...]]]) 
 
 
 def _count_flops(graph: Any, shapes: dict[str, tuple[str, tuple[int, ...]]]) -> int | None:
-    """Count with TensorFlow's profiler; return None if it cannot run the graph."""
+    """Count with TensorFlow's profiler; return None if TensorFlow cannot run the graph."""
     import numpy as np  # noqa: PLC0415 - only used here
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 

@@ -1,4 +1,4 @@
-"""Check the paths that a command writes before its work, which may take minutes."""
+"""Check the output paths of a command before it starts work of several minutes."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ _MIB = 1024 * 1024
 
 
 class OutputPath(click.Path):
-    """A path that can be written; the check does not create anything."""
+    """An option type for a writable path; the check creates no files."""
 
     def __init__(self, *, free_mib: int = 1, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
         self._free_mib = free_mib
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path."""
+        """Return the path, or fail if it is not writable."""
         path = super().convert(value, param, ctx)
         problem = why_unwritable(Path(os.fsdecode(path)), self._free_mib)
         if problem:
@@ -27,7 +27,7 @@ class OutputPath(click.Path):
 
 
 def why_unwritable(path: Path, free_mib: int) -> str | None:
-    """Return the reason that a file or folder cannot be written, or None."""
+    """Return the reason why a file or folder cannot be written, or None if it can."""
     existing = path.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent

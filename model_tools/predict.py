@@ -1,4 +1,4 @@
-"""Detections of an artifact on images."""
+"""Run an artifact on images and return the detections."""
 
 import tempfile
 import time
@@ -22,7 +22,7 @@ class Prediction:
     milliseconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data; the box of a classifier's detection is null."""
+        """Return the prediction as plain data; a classifier's detection has a null box."""
         return {
             "picture": self.image.name,
             "milliseconds": round(self.milliseconds, 2),
@@ -30,7 +30,7 @@ class Prediction:
         }
 
 
-def predict(  # noqa: PLR0913 - each is a choice of the caller's
+def predict(  # noqa: PLR0913 - options of the caller
     artifact: Path,
     images: list[Path],
     *,
@@ -43,11 +43,11 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
 
     Args:
         artifact: a model.zip.
-        images: files.
+        images: image files.
         engine: openvino or tensorflow.
         precision: f32, or bf16 on OpenVINO.
-        threshold: lowest score of a detection; None: the manifest's.
-        limits: of the process.
+        threshold: minimum score of a detection; None for that of the manifest.
+        limits: limits of the process.
 
     Raises:
         ModelToolsError: the artifact cannot be read.
@@ -60,7 +60,7 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
 def _predict(
     artifact: Path, images: list[Path], engine_name: str, precision: str, threshold: float | None
 ) -> list[Prediction]:
-    from shared.vision.engine import open_engine  # noqa: PLC0415 - takes seconds
+    from shared.vision.engine import open_engine  # noqa: PLC0415 - takes seconds to import
 
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
         unpacked = unpack_artifact(artifact, Path(folder))

@@ -1,8 +1,8 @@
-"""Progress of long work: the phase and the remaining time.
+"""Report the progress of long work: the phase and the remaining time.
 
-A terminal shows a bar of the full width. A log receives a line per phase, and a line each half
-minute. If the environment variable MODEL_TOOLS_PROGRESS names a file, the file contains the newest
-line, for a program that started this one.
+A terminal shows a progress bar. A log receives a line per phase, and a line every half minute. If
+the environment variable MODEL_TOOLS_PROGRESS names a file, that file contains the newest line, for
+the parent process.
 """
 
 import os
@@ -18,7 +18,7 @@ FILE_VARIABLE = "MODEL_TOOLS_PROGRESS"
 
 _LOG_EVERY_SECONDS = 30.0
 _FILE_EVERY_SECONDS = 0.25
-# A shorter measurement does not predict anything.
+# A shorter measurement is not a reliable estimate.
 _LEAST_MEASURED_SECONDS = 2.0
 _MINUTE_SECONDS = 60
 _ROUNDED_TO_SECONDS = 10
@@ -26,7 +26,7 @@ _ROUNDED_TO_SECONDS = 10
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of the work; without `total` its length is unknown."""
+    """A phase of the work; if `total` is None, the number of steps is unknown."""
 
     name: str
     total: int | None = None
@@ -37,14 +37,14 @@ class Phase:
 
 
 class Display(Protocol):
-    """Shows a phase."""
+    """An output for progress, such as a terminal or a file."""
 
     def show(self, phase: Phase, *, is_new: bool) -> None:
-        """Show the phase as it is now; `is_new` when it begins."""
+        """Show the state of a phase; `is_new` is True at its start."""
 
 
 class Progress:
-    """Reports phases, and steps of the current one, to displays."""
+    """A reporter of phases and their steps to displays."""
 
     def __init__(self, *displays: Display, clock: Callable[[], float] = time.monotonic) -> None:
         self._displays = displays
@@ -53,14 +53,15 @@ class Progress:
         self._first: tuple[int, float] | None = None
 
     def phase(self, name: str, total: int | None = None, unit: str = "step") -> None:
-        """Begin a phase, of `total` steps if their number is known."""
+        """Begin a phase; `total` is its number of steps, or None if that is unknown."""
         self._first = None
         self._show(Phase(name, total, unit), is_new=True)
 
     def step(self, done: int, loss: float | None = None) -> None:
-        """Report the number of steps of this phase that are done, from 1, and the loss."""
+        """Report the number of completed steps of this phase, and the loss."""
         now = self._clock()
-        # The first step includes what happens once, such as tracing.
+        # The first step includes one-time work, such as tracing, so the measurement starts after
+        # it.
         first, since = self._first = self._first or (done, now)
         left = remaining_seconds(done - first, (self._phase.total or 0) - done, now - since)
         self._show(replace(self._phase, done=done, loss=loss, remaining_seconds=left), is_new=False)
@@ -92,14 +93,14 @@ def progress_of(name: str, total: int, unit: str = "step") -> Iterator[Callable[
 
 
 def remaining_seconds(measured: int, left: int, seconds: float) -> float | None:
-    """Return how long `left` steps take if `measured` steps took `seconds`; None if unknown."""
+    """Estimate the duration of `left` steps if `measured` steps took `seconds`; None if unknown."""
     if measured < 1 or seconds < _LEAST_MEASURED_SECONDS:
         return None
     return max(left, 0) * seconds / measured
 
 
 def in_one_line(phase: Phase) -> str:
-    """Return, for example, "training: step 120 of 790, loss 0.31, about 1 min left"."""
+    """Return a line such as "training: step 120 of 790, loss 0.31, about 1 min left"."""
     if phase.total is None:
         return phase.name
     if not phase.done:
@@ -113,7 +114,7 @@ def in_one_line(phase: Phase) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as an estimate: "about 40 s", "about 2 min"."""
+    """Return an approximate duration, such as "about 40 s" or "about 2 min"."""
     rounded = -(-int(seconds) // _ROUNDED_TO_SECONDS) * _ROUNDED_TO_SECONDS
     if rounded < _MINUTE_SECONDS:
         return f"about {max(rounded, _ROUNDED_TO_SECONDS)} s"
@@ -141,7 +142,7 @@ class _File:
         now = time.monotonic()
         if is_new or now - self._shown_at >= _FILE_EVERY_SECONDS:
             self._shown_at = now
-            # A reader never sees half a line.
+            # The file is replaced, so that readers never read an incomplete line.
             partial = self._file.with_name(f"{self._file.name}.partial")
             partial.write_text(in_one_line(phase), encoding="utf-8")
             partial.replace(self._file)
@@ -149,7 +150,7 @@ class _File:
 
 @contextmanager
 def _bar() -> Iterator[Display]:
-    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
     from rich.markup import escape  # noqa: PLC0415 - as above
     from rich.progress import BarColumn, TextColumn  # noqa: PLC0415 - as above
     from rich.progress import Progress as RichProgress  # noqa: PLC0415 - as above

@@ -1,6 +1,6 @@
 """Read files without blocking, and up to a maximum size.
 
-A FIFO in the folder of a model would block without end, and a device has no end, whatever its size.
+A FIFO in a model's folder would block indefinitely, and reading a device may never end.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from model_tools.errors import SourceError
 
 
 def check_regular(file: Path) -> None:
-    """Check that a path is a regular file; a missing file is reported when it is opened.
+    """Check that a path is a regular file; the later `open` reports a missing file.
 
     Raises:
         SourceError: the path is a folder, a FIFO, a socket or a device.
@@ -23,7 +23,7 @@ def read_at_most(file: Path, largest_bytes: int) -> bytes:
 
     Raises:
         OSError: the file cannot be read.
-        SourceError: the file is larger.
+        SourceError: the content exceeds `largest_bytes`.
     """
     with file.open("rb") as opened:
         content = opened.read(largest_bytes + 1)

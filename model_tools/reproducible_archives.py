@@ -1,4 +1,4 @@
-"""Archives with the same bytes for the same members: no times, owners or directory order."""
+"""Archives whose bytes depend only on their members, not on times, owners or directory order."""
 
 import gzip
 import io
@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-# The earliest time that a zip can contain.
+# The earliest time in the zip format.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _READABLE_FILE = 0o100644 << 16
 _UNIX = 3
@@ -16,8 +16,8 @@ _UNIX = 3
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
     """Return a zip of members by name.
 
-    Members are stored, because weights hardly compress and because deflate's output depends on the
-    build of its library.
+    Members are not compressed, because weights hardly compress, and because deflate's output
+    depends on the build of its library.
     """
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as archive:
@@ -32,9 +32,10 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
 def write_tar_gz(
     members: Mapping[str, Path | bytes], archive: Path, *, compression_level: int = 9
 ) -> None:
-    """Write a .tar.gz of members by path, with their folders; the archive is complete or absent.
+    """Write a .tar.gz of members by path, with their folders.
 
-    Gzip's bytes depend on the build of zlib, so they may differ between machines.
+    The archive is written atomically. Gzip's bytes depend on the build of zlib, so they may differ
+    between machines.
     """
     folders = {
         str(parent) for path in members for parent in Path(path).parents if str(parent) != "."

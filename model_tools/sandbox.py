@@ -1,8 +1,8 @@
-"""Process files from outside in a separate process, with limits that it cannot raise.
+"""Process files from outside in a separate process with limits that it cannot raise.
 
 TensorFlow is not a sandbox (see its SECURITY.md): a graph can crash the process, never return, or
 use all memory. The rules of `model_tools.graph.rules` are checked first; the limits are the second
-defence.
+defense.
 """
 
 import multiprocessing
@@ -28,7 +28,8 @@ Result = TypeVar("Result")
 _MIB = 1 << 20
 _END_SECONDS = 5.0
 _WATCH_SECONDS = 0.2
-# The soft limit ends the process with SIGXCPU, which names the cause; the hard one with SIGKILL.
+# The soft limit sends SIGXCPU, which identifies the cause. After this time, the hard limit sends
+# SIGKILL.
 _GRACE_SECONDS = 5
 _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
 # TensorFlow needs about 1 GiB, and converts the smallest model in a minute on a slow machine.
@@ -37,7 +38,7 @@ _COPIES = 18
 _LEAST_SECONDS = 900
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
-# The share of the memory limit in use above which a crash is due to a lack of memory.
+# If a process used more than this share of its memory limit, its crash is due to a lack of memory.
 _NEARLY_FULL = 0.75
 _OUT_OF_MEMORY = re.compile(
     r"bad_alloc|MemoryError|out of memory|cannot allocate memory|unable to allocate|"
@@ -53,16 +54,16 @@ def _default_memory_mib() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a process."""
+    """Limits for the time, memory and files of a process."""
 
-    # Processor time of all threads (RLIMIT_CPU), which a busy machine does not change.
+    # Processor time of all threads (RLIMIT_CPU), which does not depend on other load.
     seconds: int = 3600
     # Private memory: heap, stacks, anonymous mappings (RLIMIT_DATA), in addition to the memory at
-    # its start.
+    # the start of the process.
     memory_mib: int = field(default_factory=_default_memory_mib)
-    # Size of each file that the process writes.
+    # Maximum size of each file that the process writes.
     file_mib: int = 4 * 1024
-    # Wall-clock time: a guard against a process that waits and computes nothing.
+    # Wall-clock time, a limit for a process that waits without computing.
     wall_seconds: int = 7200
 
     @classmethod
@@ -87,7 +88,7 @@ class Limits:
 def _size_bytes(path: Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    # A checkpoint is a prefix of files.
+    # A checkpoint is a prefix of several files.
     files = [path] if path.is_file() else path.parent.glob(f"{path.name}*")
     return sum(file.stat().st_size for file in files if file.is_file())
 
@@ -101,13 +102,14 @@ def isolated(
 
     Raises:
         IsolationError: the process crashed or exceeded a limit.
-        ModelToolsError, shared.artifact.errors.ArtifactError: `work` raised it.
+        ModelToolsError, shared.artifact.errors.ArtifactError: `work` raised the error.
     """
     if multiprocessing.current_process().daemon:
-        # A daemon process cannot have children; those of this project are limited already.
+        # A daemon process cannot have children. In this project, daemon processes are already
+        # limited.
         return work(*arguments, **options)
     chosen = limits or Limits()
-    # A caller of many processes can preload TensorFlow once, in the fork server.
+    # With a fork server, a caller of many processes can preload TensorFlow once.
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     watched = _Watched()
@@ -139,9 +141,9 @@ def isolated(
 
 @dataclass
 class _Watched:
-    """The use of memory, measured while the process ran."""
+    """Memory measurements of a running process."""
 
-    # Private memory, in addition to the memory at its start.
+    # Peak of the private memory, in addition to the memory at the start of the process.
     peak_mib: int = 0
 
 
@@ -172,14 +174,14 @@ def _run(
     limits: Limits,
     work: Callable[[], Any],
 ) -> None:
-    # The output of TensorFlow is only shown if the process crashes.
+    # TensorFlow's output is redirected, and only shown if the process crashes.
     with Path(output).open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + limits.seconds
-    # A process that starts from a server with TensorFlow loaded uses over 400 MiB already. Under a
-    # lower limit, every allocation would fail, and libraries would crash.
+    # If the fork server loaded TensorFlow, a new process already uses over 400 MiB. Under a lower
+    # limit, every allocation would fail, and libraries would crash.
     memory = _data_bytes(os.getpid()) + limits.memory_mib * _MIB
     for kind, soft, hard in (
         (resource.RLIMIT_CORE, 0, 0),
@@ -199,7 +201,7 @@ def _run(
 
 
 def _data_bytes(pid: int | None) -> int:
-    """Return the private memory of a process as RLIMIT_DATA counts it; 0 if it is unknown."""
+    """Return the private memory in bytes, as RLIMIT_DATA counts it, or 0 if it is unknown."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
@@ -213,7 +215,7 @@ def _cpu_seconds(pid: int | None) -> float:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return 0.0
-    # After the name, which may contain spaces: state, ten more fields, utime, stime.
+    # Fields after the name, which may contain spaces: state, ten other fields, utime, stime.
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -231,7 +233,8 @@ def _reason(exit_code: int | None, limits: Limits, peak_mib: int, text: str) -> 
             f"the process was killed (SIGKILL) while it used {peak_mib} MiB: Linux does so when "
             "the machine has no memory left"
         )
-    # A message of TensorFlow may end with the closing brace of a node.
+    # TensorFlow's message may end with the closing brace of a node, so lines without letters are
+    # ignored.
     lines = [line.strip() for line in text.splitlines() if any(map(str.isalpha, line))]
     last_line = lines[-1] if lines else ""
     output = f"; its last line: {last_line[:300]}" if last_line else ""

@@ -1,4 +1,4 @@
-"""Import TensorFlow without its first messages, and configure it for reproducible training."""
+"""Import TensorFlow without its startup messages, and configure it for reproducible training."""
 
 import contextlib
 import os
@@ -8,24 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _STDERR = 2
-# x86-64 processors since 2015 support it. With wider instructions, oneDNN adds in another order.
+# x86-64 processors since 2015 support AVX2. With wider instructions, oneDNN adds in another order.
 _INSTRUCTION_SET = "AVX2"
-# Threads split the sum over a batch, so their number determines its last bits.
+# Threads split the sum over a batch, so their number affects its last bits.
 _THREADS = 2
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without its first messages."""
+    """Import TensorFlow without its startup messages."""
     if "tensorflow" not in sys.modules:
         with suppressed_stderr():
-            import tensorflow  # noqa: F401, ICN001, PLC0415 - takes seconds; for sys.modules
+            import tensorflow  # noqa: F401, ICN001, PLC0415 - takes seconds to import; fills sys.modules
 
 
 @contextmanager
 def suppressed_stderr() -> Iterator[None]:
-    """Suppress the output of native code to stderr; write it if the block raises an error.
+    """Suppress the stderr output of native code, and write it if the block raises an error.
 
-    TensorFlow reports oneDNN before its log is initialized, at any TF_CPP_MIN_LOG_LEVEL.
+    TensorFlow logs a message about oneDNN before its log is initialized, at any
+    TF_CPP_MIN_LOG_LEVEL.
     """
     sys.stderr.flush()
     original = os.dup(_STDERR)
@@ -44,9 +45,9 @@ def suppressed_stderr() -> Iterator[None]:
 def configure_training(seed: int) -> None:
     """Configure TensorFlow to train the same weights on every x86-64 processor.
 
-    Call it before the first computation of TensorFlow in the process. After a computation,
-    TensorFlow does not change its number of threads: the weights are then only reproducible on
-    machines with the same number of processors.
+    Call this function before the first computation of TensorFlow in the process. After a
+    computation, TensorFlow does not change its number of threads: the weights are then only
+    reproducible on machines with the same number of processors.
 
     Args:
         seed: seed of the generators of Python, NumPy and TensorFlow.

@@ -1,15 +1,15 @@
-"""Versions of the libraries that determine the result of a conversion."""
+"""Versions of the libraries that affect the result of a conversion."""
 
 from importlib.metadata import PackageNotFoundError, version
 
-# Two distributions contain the same module: requirements/project.in selects one by processor.
+# Two distributions contain the same module; requirements/project.in selects one by processor.
 _TENSORFLOW = ("tensorflow-cpu", "tensorflow")
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the versions of Keras, NumPy and TensorFlow, by module name.
+    """Return the versions of Keras, NumPy and TensorFlow by module name.
 
-    The version of Python is not included: it does not change the bytes of an artifact.
+    Python's version is not included because it does not change the bytes of an artifact.
     """
     return {
         "keras": version("keras"),

@@ -1,9 +1,9 @@
-"""The access table: which principal performs which action on which resource.
+"""Write the access table: which principal performs which action on which resource.
 
-The emulator records its authorization decisions (`LOCAL_AWS_TRACE_AUTHORIZATION`). The table is the
-set of calls of the roles that stacks create, including denied ones: tests require a grant for each.
-Names that differ between environments and runs are replaced. `make access-table` runs the product
-with a trace and writes the table.
+The emulator records its authorization decisions (`LOCAL_AWS_TRACE_AUTHORIZATION`). The table
+contains the calls of the roles that stacks create, including denied calls: tests require a grant
+for each. Names that differ between environments and runs are replaced by placeholders.
+`make access-table` runs the product with a trace and writes the table.
 """
 
 import json
@@ -20,8 +20,8 @@ TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-# Each placeholder with its pattern and a sample value. The order matters: a pattern is applied to
-# the result of the previous ones.
+# Each placeholder has a pattern and a sample value. The order matters because a pattern is applied
+# to the result of the previous ones.
 _PLACEHOLDERS = (
     ("digest", DIGEST, "0" * 64),
     (
@@ -37,13 +37,13 @@ _PLACEHOLDERS = (
 )
 SAMPLES = {name: sample for name, _, sample in _PLACEHOLDERS if sample is not None}
 
-# The 8 digits of CDK's hash that end a logical id.
+# CDK ends a logical id with 8 digits of a hash.
 _LOGICAL_ID = re.compile(r"(?P<name>.+?)[0-9A-F]{8}")
-# Physical ids that CloudFormation or a service generates; others are names from the template.
+# Physical ids that CloudFormation or a service generates; other names are from the template.
 _GENERATED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.+-[0-9A-F]{12,13}")
-# The environment in a stack's name, for roles that belong to no environment.
+# The environment in a stack's name, for roles without an environment.
 _STACK = re.compile(r"(?<=:stack/)[a-z][a-z0-9-]*(?=-[A-Z])")
-# Other keys are omitted: they do not influence the project's policies.
+# Other keys are omitted because the project's policies do not use them.
 _CONDITION_KEYS = (
     "aws:requesttag/deeplens:owner",
     "aws:tagkeys",
@@ -55,10 +55,10 @@ _CONDITION_KEYS = (
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """One kind of call.
+    """The principal, action and resource of a call.
 
     ``principal`` is `Stack/Role`, a logical id without CDK's hash. ``resource`` is an ARN or `*`
-    with placeholders: `{account}`, `{environment}`, `{digest}`, `{Stack/LogicalId}` and so on.
+    with placeholders, for example `{account}`, `{environment}`, `{digest}` and `{Stack/LogicalId}`.
     ``context`` contains the condition keys that policies of the project use.
     """
 
@@ -68,20 +68,20 @@ class Row:
     context: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row as it is committed."""
+        """Return the row as JSON data, in the format of the committed table."""
         document = {**asdict(self), "context": dict(self.context)}
         return document if self.context else {k: v for k, v in document.items() if k != "context"}
 
 
 class TraceError(Exception):
-    """A trace cannot be read."""
+    """Error for a trace that cannot be read."""
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of a trace's lines, one for each call of a role of a stack.
+    """Yield the rows of a trace's lines, one for each call of a stack's role.
 
     Raises:
-        TraceError: a line is not a decision.
+        TraceError: a line is not an authorization decision.
     """
     for number, line in enumerate(lines, start=1):
         try:
@@ -106,7 +106,7 @@ def read_table(file: Path = TABLE) -> list[Row]:
 
 
 def write_table(rows: Iterable[Row], file: Path = TABLE) -> None:
-    """Write rows in order, one line each."""
+    """Write sorted rows, one per line."""
     lines = ",\n".join(json.dumps(row.to_json()) for row in sorted(set(rows)))
     file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
@@ -149,7 +149,7 @@ def _short(resource: str) -> str:
 
 
 def _parts(stack: str) -> tuple[str, str]:
-    """Return environment and name of a stack; stacks of no environment have only a name."""
+    """Return a stack's environment and name; the environment may be empty."""
     environment, _, name = stack.rpartition("-")
     return environment, name
 

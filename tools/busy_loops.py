@@ -1,9 +1,9 @@
 """Run COMMAND while busy processes use the processors, and exit with its exit code.
 
-`python -m tools.busy_loops pytest -q tests/unit` shows whether tests depend on an idle
-machine. The busy processes have the same priority as COMMAND. They and COMMAND end with this
-process, however it ends. Exit codes: that of COMMAND, 128 + n if signal n ended it, 127 it cannot
-be started, 2 wrong usage.
+`python -m tools.busy_loops pytest -q tests/unit` checks if tests depend on an idle machine. The
+busy processes have the same priority as COMMAND. When this process ends for any reason, they and
+COMMAND end, too. Exit codes: that of COMMAND; 128 + n if signal n ended COMMAND; 127 if COMMAND
+cannot be started; 2 for wrong usage.
 """
 
 import signal
@@ -16,8 +16,8 @@ import click
 
 from local_aws.process.child_processes import ends_with_parent
 
-# Standard input is a pipe that the parent holds open and never writes to. The system closes it when
-# the parent ends, also by SIGKILL.
+# Standard input is a pipe that the parent never writes to. When the parent ends, even by SIGKILL,
+# the kernel closes the pipe.
 _BUSY_LOOP = """
 import select, sys
 while not select.select([sys.stdin], [], [], 0)[0]:
@@ -40,7 +40,7 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def main(loops: int, command: tuple[str, ...]) -> None:
-    """Start the busy processes, run the command, and pass on its exit code."""
+    """Start the busy processes, run the command, and exit with the command's exit code."""
     with ExitStack() as stack:
         for _ in range(loops):
             stack.enter_context(busy_loop())
@@ -50,10 +50,9 @@ def main(loops: int, command: tuple[str, ...]) -> None:
 
 @contextmanager
 def busy_loop() -> Iterator[None]:
-    """Keep one processor busy for the length of a `with` block."""
-    # Because of the separate process group, Ctrl-C ends only the command. Because of the common
-    # session, the load competes as one process: Linux divides processors among sessions first
-    # (sched(7), autogroups).
+    """Keep one processor busy until the end of a `with` block."""
+    # Because of the separate process group, Ctrl-C ends only the command. All busy processes share
+    # one session, because Linux divides processors among sessions first (sched(7), autogroups).
     loop = subprocess.Popen(  # noqa: S603 - this interpreter, fixed arguments
         [sys.executable, "-c", _BUSY_LOOP], stdin=subprocess.PIPE, process_group=0
     )
@@ -72,7 +71,7 @@ def _exit_code(command: tuple[str, ...]) -> int:
         return 127
     for number in _FORWARDED:
         signal.signal(number, lambda received, _: process.send_signal(received))
-    # The terminal sends Ctrl-C to the command as well; its exit code counts.
+    # The terminal also sends Ctrl-C to the command, whose exit code this process returns.
     signal.signal(signal.SIGINT, lambda *_: None)
     code = process.wait()
     return 128 - code if code < 0 else code

@@ -1,6 +1,7 @@
-"""Check that each lock resolves, from wheels alone, on every supported platform and Python.
+"""Check that each lock resolves on every supported platform and Python, with wheels only.
 
-It queries the package index and downloads no packages. It does not check that the packages run.
+The check queries the package index and downloads no packages. It does not check that the packages
+run.
 
 Exit codes: 0 every lock resolves; 1 a lock does not resolve, and the reason is printed.
 """
@@ -17,17 +18,18 @@ from pathlib import Path
 
 from tools.lock import REQUIREMENTS
 
-# Platform names of uv. On Arm, OpenVINO needs glibc 2.35: Debian 12, Ubuntu 22.04.
+# Platform names of uv. On Arm, OpenVINO needs glibc 2.35, so Debian 12 or Ubuntu 22.04.
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_35", "aarch64-apple-darwin")
 PYTHONS = ("3.11", "3.12", "3.13")
-# AWS Lambda runs them, independently of the machine that deploys.
+# These locks are installed only on AWS Lambda, so the platform of the deploying machine is
+# irrelevant.
 _LAMBDA = frozenset({"lambda"})
 _ON_LAMBDA = ("x86_64-manylinux_2_28", "3.12")
 
 
 @dataclass(frozen=True)
 class Target:
-    """One lock on one platform with one Python."""
+    """A lock on a platform with a Python version."""
 
     lock: str
     platform: str
@@ -47,7 +49,7 @@ def targets(locks: Sequence[str]) -> list[Target]:
 
 
 def resolution_error(target: Target) -> str:
-    """Return the reason if the lock does not resolve, or an empty string."""
+    """Return the reason why the lock does not resolve, or an empty string if it does."""
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
             [
@@ -72,7 +74,7 @@ def resolution_error(target: Target) -> str:
 
 
 def main() -> int:
-    """Print the locks that do not resolve; return an exit code."""
+    """Print the locks that do not resolve, and return the exit code."""
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()

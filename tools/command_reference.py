@@ -1,6 +1,7 @@
-"""Write docs/commands.md: the help of every command of `deeplens`.
+"""Write docs/commands.md, which contains the help of every command of `deeplens`.
 
-Exit codes: 0 written, or nothing differs; 1 the page differs from the commands (`--check`).
+Exit codes: 0 the page was written, or `--check` found no difference; 1 `--check` found a
+difference.
 """
 
 import argparse
@@ -24,7 +25,7 @@ _WIDTH = 100
 
 
 def page() -> str:
-    """Return the page; commands of the emulator print their help in a separate process."""
+    """Return the page; a separate process prints the help of the emulator's commands."""
     sections = [_INTRODUCTION]
     for words in commands(deeplens, click.Context(deeplens, **deeplens.context_settings)):
         level = "#" * (2 if len(words) == 1 else 3)
@@ -33,7 +34,7 @@ def page() -> str:
 
 
 def commands(group: click.Group, context: click.Context) -> Iterator[list[str]]:
-    """Yield the words that lead to each subcommand of a group, in the order of its help."""
+    """Yield the names that lead to each subcommand of a group, in the order of its help."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
@@ -45,7 +46,7 @@ def commands(group: click.Group, context: click.Context) -> Iterator[list[str]]:
 
 
 def help_of(words: list[str]) -> str:
-    """Return the output of `--help` of one command."""
+    """Return the `--help` output of one command."""
     shown = CliRunner(env={"COLUMNS": str(_WIDTH), "NO_COLOR": "1"}).invoke(
         deeplens, [*words, "--help"], prog_name="deeplens", max_content_width=_WIDTH,
         terminal_width=_WIDTH, catch_exceptions=False,
@@ -54,7 +55,7 @@ def help_of(words: list[str]) -> str:
 
 
 def main() -> int:
-    """Write the page, or compare it with the commands; return the exit code."""
+    """Write the page, or compare it with the commands, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare only; write nothing")
     is_check = parser.parse_args().check

@@ -1,7 +1,7 @@
 """Run a command on a new Debian: a minimal root, a normal user, a clone in an unusual path.
 
-The root gets python3, python3-venv, git and make, and this machine's configuration of apt, pip, uv
-and npm. The command runs in separate namespaces, so its mounts and processes end with it. Only
+The root contains python3, python3-venv, git and make, and this machine's configuration of apt, pip,
+uv and npm. The command runs in separate namespaces, so its mounts and processes end with it. Only
 committed files are cloned.
 
 Exit codes: that of the command; 1 the root cannot be created, or the command left processes
@@ -22,11 +22,11 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
-# The release to test on a machine of each release: the other supported one.
+# The other supported Debian release, by the code name of this machine's release.
 OTHER_RELEASE = {"bookworm": "trixie", "trixie": "bookworm"}
 USER = "visitor"
 HOME = f"home/{USER}"
-# It contains a space and a letter outside ASCII.
+# The path contains a space and a letter outside ASCII, so that the command is tested with both.
 CLONE = f"/{HOME}/Kamera für alle/checkout"
 
 _FILES = (
@@ -40,11 +40,11 @@ _FILES = (
     "etc/ssl/certs/ca-certificates.crt",
 )
 _HOME_FILES = (".npmrc", ".config/pip", ".pip", ".config/uv")
-# Addresses and certificates for the installers; no other variables are passed on.
+# Variables that configure the installers; no other variables are passed on.
 _VARIABLES = ("PIP_", "UV_", "NPM_CONFIG_", "NODE_EXTRA_CA", "SSL_CERT_", "REQUESTS_CA", "CURL_CA")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _GIGABYTE = 1e9
-# Runs the command, then looks for processes that it left: all except this shell.
+# This script runs the command, then reports processes that it left running.
 _IN_NAME_SPACES = """
 root=$1; shift
 mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 1
@@ -60,11 +60,11 @@ exit $code
 
 
 class RootError(Exception):
-    """The root cannot be created; the message contains the reason."""
+    """Error for a root that cannot be created; the message contains the reason."""
 
 
 def main() -> int:
-    """Create the root, run the command there, remove the root; return an exit code."""
+    """Create the root, run the command there, remove the root, and return the exit code."""
     options = _arguments()
     try:
         release = options.release or OTHER_RELEASE[own_release()]
@@ -79,10 +79,10 @@ def main() -> int:
 
 
 def own_release() -> str:
-    """Return this machine's code name.
+    """Return the code name of this machine's Debian release.
 
     Raises:
-        RootError: it is neither Debian 12 nor Debian 13.
+        RootError: the release is neither Debian 12 nor Debian 13.
     """
     lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
     fields = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -96,10 +96,10 @@ def own_release() -> str:
 
 
 def mirror() -> str:
-    """Return the address of the Debian archive that apt is configured with.
+    """Return the URL of the Debian archive in apt's configuration.
 
     Raises:
-        RootError: apt has none.
+        RootError: apt's configuration has no archive.
     """
     listed = _run("apt-get", "indextargets", "--format", "$(COMPONENT) $(REPO_URI) $(RELEASE)")
     for line in listed.splitlines():
@@ -116,7 +116,7 @@ def create(root: Path, release: str) -> None:
     """Install `release` into `root`, with a user, this machine's configuration and a clone.
 
     Raises:
-        RootError: it is not possible; the message has the tool's last lines.
+        RootError: the installation failed; the message contains the last lines of the output.
     """
     bootstrap(root, release, PACKAGES)
     _run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", USER)
@@ -132,7 +132,7 @@ def bootstrap(root: Path, release: str, packages: tuple[str, ...]) -> None:
     """Install `release` and `packages` into `root`, with this machine's configuration of apt.
 
     Raises:
-        RootError: it is not possible; the message has the tool's last lines.
+        RootError: the installation failed; the message contains the last lines of the output.
     """
     if os.geteuid() != 0:
         raise RootError("only root can create one; run it with sudo")
@@ -152,13 +152,13 @@ def bootstrap(root: Path, release: str, packages: tuple[str, ...]) -> None:
 
 
 def run(root: Path, command: list[str]) -> int:
-    """Run `command` in the clone; return its exit code, or 1 if it leaves processes running."""
+    """Run `command` in the clone, and return its exit code, or 1 if it leaves processes running."""
     words = shlex.join(command)
     version = _run(*_as_user(root, "python3 --version")).strip()
     print(f"debian_root: {version}, as {USER}, in {CLONE}: {words}", flush=True)
     disk, network, started = shutil.disk_usage(root).used, received_bytes(), time.monotonic()
     code = subprocess.run(  # noqa: S603 - the caller's command, in a new root
-        [  # noqa: S607 - of util-linux, on PATH
+        [  # noqa: S607 - unshare is on PATH, from util-linux
             "unshare",
             "--mount",
             "--pid",
@@ -185,7 +185,7 @@ def run(root: Path, command: list[str]) -> int:
 
 
 def received_bytes() -> int:
-    """Return the number of bytes that this machine received from others since it started."""
+    """Return the number of bytes that this machine has received over the network since boot."""
     lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()[2:]
     interfaces = (line.split(":", 1) for line in lines)
     return sum(int(fields.split()[0]) for name, fields in interfaces if name.strip() != "lo")
@@ -227,7 +227,7 @@ def _run(*command: str) -> str:
     """Return the output of a command.
 
     Raises:
-        RootError: it fails; with its last lines.
+        RootError: the command failed; the message contains the last lines of its output.
     """
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed tools
     if result.returncode:
@@ -240,13 +240,13 @@ def _run(*command: str) -> str:
 
 @contextmanager
 def _folder(chosen: Path | None) -> Iterator[Path]:
-    """Yield the folder for the root: the caller's, which is not removed, or a temporary one."""
+    """Yield the folder for the root: the caller's folder, which remains, or a temporary one."""
     if chosen is not None:
         chosen.mkdir(parents=True)
         yield chosen.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="debian-root-") as folder:
-        # The normal user must be able to read the content of the temporary folder.
+        # The temporary folder is private, but the normal user must be able to read the root.
         root = Path(folder) / "root"
         root.mkdir()
         Path(folder).chmod(0o755)

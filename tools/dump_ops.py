@@ -1,6 +1,6 @@
 """Print the ops of an installed TensorFlow 1, in the format of model_tools' known_ops.
 
-Run it with that TensorFlow's own Python (3.6 for 1.4 and 1.5, 3.7 for 1.15):
+Run it with the Python of that TensorFlow (3.6 for 1.4 and 1.5, 3.7 for 1.15):
     python tools/dump_ops.py > model_tools/freezing/known_ops/tensorflow-1.4.json
 """
 
@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Print op -> {attribute: [type numbers that it may have, or nothing]}."""
+    """Print the ops as JSON: {op: {attribute: [allowed type numbers; empty: any]}}."""
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()

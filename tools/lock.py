@@ -1,4 +1,4 @@
-"""Resolve requirements/*.in into hashed, index-free lock files, one per environment."""
+"""Resolve requirements/*.in into lock files with hashes and without an index URL."""
 
 import argparse
 import subprocess
@@ -10,7 +10,7 @@ OVERRIDES = Path(__file__).with_name("lock_overrides.txt")
 
 
 def main() -> int:
-    """Write requirements/<name>.txt for every requirements/<name>.in; return an exit code."""
+    """Write requirements/<name>.txt for every requirements/<name>.in, and return the exit code."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     locked: set[Path] = set()
     for source in sorted(REQUIREMENTS.glob("*.in")):
@@ -19,7 +19,7 @@ def main() -> int:
 
 
 def _lock(source: Path, locked: set[Path]) -> None:
-    """Lock one file, after those whose versions constrain it."""
+    """Lock one file, after the files whose versions constrain it."""
     if source in locked:
         return
     locked.add(source)

@@ -25,12 +25,13 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "messages.md"
 
 @dataclass(frozen=True)
 class Variant:
-    """A kind of heartbeat: its fields, and the types and meanings that differ.
+    """A type of heartbeat: its fields, and the types and meanings that differ.
 
     Attributes:
-        heading: its section of the page.
-        types: by field.
-        meanings: by the path of a field.
+        heading: heading of the page's section.
+        names: names of the fields.
+        types: types that differ, by field name.
+        meanings: meanings that differ, by the path of a field.
     """
 
     heading: str
@@ -57,7 +58,7 @@ class Variant:
         return object_schema({"state": state})
 
     def table(self) -> str:
-        """Return the table of the fields, in Markdown."""
+        """Return the table of the fields in Markdown."""
         lines = ["| field | type | unit and meaning |", "|---|---|---|"]
         for name, type_, meaning in self.entries():
             lines.append(f"| `{name}` | {type_.name} | {meaning} |")
@@ -110,7 +111,7 @@ INSTALLATION = Variant(
 
 
 def with_tables(page: str) -> str:
-    """Return the text of the page with new tables."""
+    """Return the page with new tables."""
     for variant in (CAMERA, INSTALLATION):
         before, heading, rest = page.partition(f"## {variant.heading}\n")
         lines = rest.splitlines(keepends=True)
@@ -122,7 +123,7 @@ def with_tables(page: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the tables of docs/messages.md; return the exit code."""
+    """Rewrite the tables of docs/messages.md, and return the exit code."""
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 

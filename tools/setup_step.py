@@ -1,6 +1,6 @@
-"""Run one step of the set-up, with one line per phase instead of the installer's output.
+"""Run one step of the setup, with one line per phase instead of the installer's output.
 
-Only the standard library is used: the checkout's environment does not exist yet.
+Only the standard library is used because the checkout's environment does not exist yet.
 """
 
 import argparse
@@ -15,7 +15,7 @@ _LAST_LINES = 25
 
 
 def main() -> int:
-    """Run the command; return its exit code, 130 if interrupted, 127 if it is not found."""
+    """Run the command, and return its exit code; 130 if interrupted, 127 if not found."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: setup_step.py 'the CDK command line' -- npm ci"
     )
@@ -56,9 +56,9 @@ def main() -> int:
 
 
 def _run(command: list[str], output: int, started: float) -> int:
-    """Wait for the command, printing the elapsed time at intervals; return its exit code."""
+    """Wait for the command, print the elapsed time at intervals, and return its exit code."""
     on_terminal = sys.stdout.isatty()
-    child = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - the Makefile's
+    child = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - a command of the Makefile
     try:
         while True:
             try:

@@ -1,6 +1,6 @@
 """Run the tests of the camera's shutdown on each supported Python of this machine.
 
-Each Python gets an environment with a device's packages (.venv-device-3.12 and the like). It is
+Each Python has an environment with a device's packages (for example, .venv-device-3.12). It is
 created from requirements/device.txt and reused until that file or the interpreter changes. Options
 that are not listed below are passed to pytest.
 
@@ -17,14 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
-# These interpreters do not start threads during finalization.
+# These Python versions do not start threads during finalization.
 _STRICT = VERSIONS[1:]
 _LOCK = ROOT / "requirements" / "device.txt"
 _TESTS = ("tests/device/test_shutdown.py", "tests/device/test_shutdown_order.py")
 
 
 def main() -> int:
-    """Create the environments and run the tests; return an exit code."""
+    """Create the environments, run the tests, and return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,18 +54,18 @@ def main() -> int:
 
 
 def find(version: str) -> Path | None:
-    """Return an interpreter of a version that runs: on PATH, or one that pyenv installed."""
+    """Return a working interpreter of a version, from PATH or pyenv, or None."""
     on_path = shutil.which(f"python{version}")
     pyenv = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python{version}")
     for candidate in [*([Path(on_path)] if on_path else []), *sorted(pyenv)]:
-        # A version manager's shim may be on PATH without an interpreter.
+        # PATH may contain a version manager's shim without an interpreter.
         if _full_version(candidate).startswith(f"{version}."):
             return candidate
     return None
 
 
 def _full_version(python: Path) -> str:
-    """Return the version that an interpreter prints, such as 3.12.1; "" if it does not run."""
+    """Return the version of an interpreter, such as 3.12.1, or "" if it does not run."""
     program = "import platform; print(platform.python_version())"
     result = subprocess.run(  # noqa: S603 - an interpreter of this machine
         [python, "-c", program], capture_output=True, text=True, check=False
@@ -88,10 +88,10 @@ def _create_environment(version: str, python: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     make: list[str | Path] = [uv, "venv", "--quiet", "--clear", "--python", python, folder]
     install: list[str | Path] = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    # The tests forbid their processes to write bytecode.
+    # Bytecode is compiled now, because the tests forbid their processes to write it.
     install += ["--compile-bytecode", "--requirement", _LOCK, "--python", folder]
     for command in (make, install):
-        subprocess.run(command, check=True)  # noqa: S603 - the project's own installer
+        subprocess.run(command, check=True)  # noqa: S603 - the project's installer
     ready.write_text(source_digest, encoding="utf-8")
 
 

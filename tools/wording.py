@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The words that docs/style.md replaces, by what to write.
+# Patterns of words that docs/style.md replaces, with the words to use instead.
 WORDS = {
     r"(?<!there )(?<!it )\bis no (?!longer\b|more\b)": "is not a",
     r"\b(says?|said|tells?|told|hears?|heard|promises|promised)\b": "report, contain, return",
@@ -44,15 +44,15 @@ WORDS = {
 }
 _WORDS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS.items()]
 _NOUN_CLAUSE = re.compile(r"(What|Who|Whose|Whether|Where|How|That|Which)\b")
-# They contain the words on purpose.
+# These files contain the words intentionally.
 EXEMPT = ("docs/style.md", "tools/wording.py", "tests/docs/test_wording.py")
-# Shorter strings are names, keys and formats.
+# Strings with fewer words are names, keys and formats.
 _SHORTEST_SENTENCE = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A word, or the beginning of a summary, that docs/style.md replaces."""
+    """A word, or the start of a summary, that docs/style.md replaces."""
 
     path: str
     line: int
@@ -82,7 +82,7 @@ def findings(path: Path) -> list[Finding]:
 
 
 def _of_python(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield the line and text of docstrings, comments and messages, and if it is a summary."""
+    """Yield the line and text of docstrings, comments and messages, and whether it is a summary."""
     tree = ast.parse(text)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {
@@ -120,7 +120,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: -m tools.wording docs")
     parser.add_argument("paths", nargs="*", default=["."], help="files or folders; default: all")
     given = parser.parse_args().paths
-    listed = subprocess.run(  # noqa: S603 - git with paths
+    listed = subprocess.run(  # noqa: S603 - git with path arguments
         ["git", "ls-files", "--", *given],  # noqa: S607 - found on PATH
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip

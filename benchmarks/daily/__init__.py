@@ -1,4 +1,4 @@
-"""Measurements of the daily loop: synthesize, compare, deploy, receive a message from a camera.
+"""Measurements of the daily loop: synthesize, compare, deploy, and receive a camera's message.
 
-`make benchmark-daily` measures everything and rewrites `docs/performance.md`.
+`make benchmark-daily` runs all measurements and rewrites `docs/performance.md`.
 """

@@ -1,4 +1,7 @@
-"""`make benchmark-daily`: measure, print, and rewrite docs/performance.md."""
+"""Measure the daily loop, print the results, and rewrite docs/performance.md.
+
+`make benchmark-daily` runs this module.
+"""
 
 import json
 import os
@@ -44,12 +47,12 @@ PARTS: dict[str, Measure] = {
 def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> None:
     """Measure the daily loop on an otherwise idle machine.
 
-    Exit codes: 0 if everything was measured, also if a goal is not met; 1 if a measured command
-    failed; 2 for wrong usage.
+    Exit codes: 0 if all measurements ran, even if a goal is missed; 1 if a measured command failed;
+    2 for wrong usage.
     """
     console = Console(stderr=True)
     results = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    # Measured code may print, and standard output contains the results only.
+    # Measured code may print, and standard output must contain only the results.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sections = []
     for name in names or PARTS:
@@ -74,7 +77,7 @@ def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> 
 
 
 def _scratch_folder() -> Path:
-    """Return a folder on the checkout's file system, so that artifacts can be linked."""
+    """Return a folder on the checkout's file system, because hard links to artifacts require it."""
     folder = ROOT / ".local" / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

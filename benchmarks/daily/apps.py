@@ -1,4 +1,4 @@
-"""The commands that synthesize each form of the application."""
+"""Commands that synthesize each variant of the application."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ _NOT_VALIDATED = {"CDK_VALIDATION": "false"}
 class Apps:
     """Commands that synthesize the environments of one folder into folders below `outputs`.
 
-    If `delivery` is given, the project's own application includes the pipeline of that file.
+    If `delivery` is given, the project's application includes the pipeline of that file.
     """
 
     environments: Path
@@ -29,30 +29,30 @@ class Apps:
     delivery: Path | None = None
 
     def default(self) -> Command:
-        """The project's application with CDK's defaults: everything validated."""
+        """Return the command for the application with CDK's defaults, including validation."""
         return self._python("default", PEERS / "default_app.py", {})
 
     def without_validation(self) -> Command:
-        """The same application without validation and cdk-nag."""
+        """Return the command for the default application without validation and cdk-nag."""
         return self._python("plain", PEERS / "default_app.py", _NOT_VALIDATED)
 
     def cold(self, *, environment: str | None = None) -> Command:
-        """`app.py` with an empty cache, for all environments or for one."""
+        """Return the command for `app.py` with an empty cache, for all environments or one."""
         context = {"environment": environment} if environment else {}
         command = self._app(f"cold-{environment or 'all'}", **context)
         cache = self.checkout / ".local" / "synthesis"
         return replace(command, before=lambda: shutil.rmtree(cache, ignore_errors=True))
 
     def cached(self, name: str) -> Command:
-        """`app.py` with the cache of earlier runs, into the output folder `name`."""
+        """Return the command for `app.py` with the existing cache and the output folder `name`."""
         return self._app(name)
 
     def peer(self) -> Command:
-        """The peer's stack, synthesized by this project."""
+        """Return the command for the peer's stack, synthesized by this project."""
         return self._python("peer", PEERS / "monitoring_app.py", _NOT_VALIDATED)
 
     def javascript(self, *, validated: bool) -> Command:
-        """The peer's stack in JavaScript."""
+        """Return the command for the peer's stack in JavaScript."""
         variables = self._variables(self.outputs / f"javascript-{validated}")
         if not validated:
             variables |= _NOT_VALIDATED
@@ -85,7 +85,7 @@ class Apps:
 
 
 def copies_of_dev(folder: Path, count: int) -> Path:
-    """Write `count` environments into the new `folder`: copies of dev with different names."""
+    """Write `count` copies of dev with different names into the new `folder`."""
     folder.mkdir(parents=True)
     dev = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")
     for number in range(count):

@@ -1,4 +1,4 @@
-"""The CDK command line, with the emulator of a checkout as its target."""
+"""The CDK command line, with a checkout's emulator as its target."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _DEV = ROOT / "environments" / "dev.toml"
 def cdk(checkout: Checkout, *arguments: str, folder: Path | None = None) -> Command:
     """Return a `cdk` command in the account and Region of dev.
 
-    It runs in the checkout's root, or in `folder` if that is given.
+    The command runs in `folder`, by default the checkout's root.
     """
     endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
     dev = load_environment(_DEV)
@@ -48,7 +48,7 @@ def deploy_prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command
 
 
 def synthesize(checkout: Checkout, environments: Path, assembly: Path) -> Path:
-    """Synthesize `environments` into the folder `assembly`, and return it."""
+    """Synthesize `environments` into the folder `assembly`, and return the folder."""
     cdk(
         checkout,
         "synth",

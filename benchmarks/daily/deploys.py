@@ -1,4 +1,7 @@
-"""Comparison, deployments, and a new model from edit to camera, on the emulator."""
+"""Measurements of comparisons, deployments and model changes on the emulator.
+
+A model change is measured from the edited pin to the camera's first message.
+"""
 
 import json
 import statistics
@@ -16,12 +19,12 @@ from testkit.checkout import Checkout, first_of, fresh_checkout, virtual_camera,
 from testkit.releases import good_model
 
 _EDIT_TO_MESSAGE_SECONDS = 45.0
-# These settings change templates: without them, an unchanged deployment would be an update.
+# These settings change templates. Without them, an unchanged deployment would update the stack.
 _TEMPLATE_SETTINGS = ("versionReporting", "pathMetadata", "assetMetadata")
 
 
 def deploys(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure `cdk diff`, an unchanged deployment, a first one, and a change of the model."""
+    """Measure `cdk diff`, an unchanged and a first deployment, and a change of the model."""
     root = folder / "checkout"
     root.mkdir()
     log("an emulator with dev deployed")
@@ -73,7 +76,7 @@ def _unchanged(checkout: Checkout, folder: Path) -> dict[str, Command]:
 
 
 def _first_deploys(checkout: Checkout, folder: Path, rounds: int, log: Log) -> dict[str, list[Run]]:
-    """Deploy environments that were never deployed: two in each round."""
+    """Deploy new environments, two in each round."""
     environments = copies_of_dev(folder / "environments", 2 * rounds + 1)
     assembly = synthesize(checkout, environments, folder / "prebuilt")
     runs: dict[str, list[Run]] = {"bare deploy": [], "deploy": []}
@@ -99,7 +102,7 @@ def _edit_to_message(checkout: Checkout, number: int, log: Log) -> float:
 
 
 def _bare(checkout: Checkout, folder: Path, verb: str, stacks: str, environments: Path) -> Command:
-    """Return a `cdk` command in a folder whose cdk.json has the settings of templates only."""
+    """Return a `cdk` command in a folder whose cdk.json contains only the settings of templates."""
     bare = folder / f"bare-{environments.parent.name}"
     bare.mkdir(exist_ok=True)
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""An artifact of 500 MB in 1, 3 and 10 environments: synthesized, and deployed."""
+"""Measurements of an artifact of 500 MB in 1, 3 and 10 environments: synthesis and deployment."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ _FILES = ("app.py", "cdk.json", "package-lock.json")
 
 
 def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
-    """Synthesize the same environments with an artifact of 500 MB and with the small one."""
+    """Synthesize the same environments with the artifact of 500 MB and with the small artifact."""
     small, large = _checkout(folder / "small"), _checkout(folder / "large")
     pin = load_environment(ROOT / "environments" / "dev.toml").model
     log(f"an artifact of {_LARGE_MIB} MB")
@@ -75,7 +75,7 @@ def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def deploy_large_artifact(folder: Path, _rounds: int, log: Log) -> Section:
-    """Deploy new environments with the small artifact and with an artifact of 500 MB, once each."""
+    """Deploy new environments once with the small artifact and once with that of 500 MB."""
     root = folder / "checkout"
     root.mkdir()
     log("an emulator with dev deployed")
@@ -124,7 +124,7 @@ def _checkout(root: Path) -> Path:
 
 
 def _enlarge(model: Path, digest: str) -> str:
-    """Write a new, random artifact of 500 MB from the small one, and return its digest."""
+    """Write a random artifact of 500 MB, based on the small artifact, and return its digest."""
     enlarged = model / "enlarged.zip"
     shutil.copy(model / digest / ARTIFACT_NAME, enlarged)
     with (

@@ -1,4 +1,4 @@
-"""Measured values with their goals, and the page that contains them."""
+"""Measured values with their goals, and the page that contains the values."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _SECTION = re.compile(r"^(?=### )", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table; `met` is None if there is no goal."""
+    """A line of a table; `met` is None if the row has no goal."""
 
     name: str
     measured: str
@@ -20,7 +20,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """The last column, in Markdown."""
+        """The last column in Markdown."""
         return {True: "met", False: "**not met**", None: ""}[self.met]
 
 
@@ -49,7 +49,7 @@ class Section:
 
 
 def bounded_row(name: str, value: float, limit: float, unit: str = "x") -> Row:
-    """Return the row of a value whose goal is at most `limit`."""
+    """Return the row of a value whose maximum is `limit`."""
     return Row(name, f"{_number(value)} {unit}", f"≤ {limit:g} {unit}", value <= limit)
 
 
@@ -59,7 +59,9 @@ def row(name: str, value: float, unit: str) -> Row:
 
 
 def update_page(page: str, sections: Sequence[Section], machine: str) -> str:
-    """Return the page with these sections replaced, or added at the end; others do not change.
+    """Return the page with these sections replaced or added at the end.
+
+    Other sections do not change.
 
     Raises:
         ValueError: the page does not contain the markers of measured sections.

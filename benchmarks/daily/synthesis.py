@@ -1,4 +1,4 @@
-"""Synthesis of three environments, of one, and of many; the peer; each optimization alone."""
+"""Measurements of a synthesis, of the peer's synthesis, and of each optimization alone."""
 
 import statistics
 import sys
@@ -33,7 +33,7 @@ _NAMES = {
     "javascript": "the peer's stack, in JavaScript with CDK's defaults",
     "javascript plain": "the peer's stack, in JavaScript without validation",
 }
-# Runs a script on one CPU, without the other optimizations.
+# This script runs an application on one CPU, without the other optimizations.
 _PINNED = (
     "import runpy, sys, aws_cdk; from stacks.synthesis import pin_to_one_cpu; pin_to_one_cpu(); "
     "runpy.run_path(sys.argv[1], run_name='__main__')"
@@ -41,7 +41,10 @@ _PINNED = (
 
 
 def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the committed environments: all, one, unchanged; and the peer in the same rounds."""
+    """Measure the synthesis of all environments, of one, and without changes, and that of the peer.
+
+    The same rounds measure all variants.
+    """
     apps = Apps(ROOT / "environments", folder)
     delivered = replace(apps, outputs=folder / "delivered", delivery=_PIPELINE)
     runs = interleaved(
@@ -52,7 +55,7 @@ def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
             "one": apps.cold(environment="dev"),
             "default, delivered": delivered.default(),
             "cold, delivered": delivered.cold(),
-            # Stores the assembly that the next run restores.
+            # This run stores the assembly that the next run restores.
             "stored": apps.cached("stored"),
             "unchanged": apps.cached("unchanged"),
             "peer": apps.peer(),
@@ -103,7 +106,7 @@ def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def each_optimization(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the plain application with one change at a time."""
+    """Measure the default application with one optimization at a time."""
     apps = Apps(ROOT / "environments", folder)
     plain = apps.without_validation()
     bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -131,7 +134,7 @@ def each_optimization(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def many_environments(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure 1 to 100 environments, and the slope of time over their number."""
+    """Measure the synthesis of 1 to 100 environments, and the time per additional environment."""
     rows: list[Row] = []
     medians: list[float] = []
     for count in _COUNTS:

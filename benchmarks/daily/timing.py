@@ -1,4 +1,4 @@
-"""Measurement of commands: wall time, and the peak memory of the process tree."""
+"""Measurements of commands: wall time and peak memory of the process tree."""
 
 import os
 import statistics
@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 Log = Callable[[str], None]
 
 _SAMPLE_INTERVAL_SECONDS = 0.02
-# The host of a virtual machine may assign its CPUs to other machines during a run.
+# The host of a virtual machine may assign CPUs to other machines during a run.
 _MAX_STOLEN_SHARE = 0.02
 _MAX_RUNS = 4
 _SHOWN_CHARACTERS = 2000
 
 
 class BenchmarkError(Exception):
-    """A measured command failed; the message ends with its output."""
+    """Error for a measured command; the message ends with the command's output."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Run:
     Attributes:
         seconds: wall time.
         peak_mib: sum of the peak resident set sizes of the command and its descendants.
-        output: its standard output.
+        output: the command's standard output.
         stolen_seconds: CPU time that the host assigned to other machines.
     """
 
@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its folder and variables; `before` runs first and is not measured."""
+    """A command with its folder and variables; `before` runs first, unmeasured."""
 
     arguments: Sequence[str | Path]
     variables: Mapping[str, str]
@@ -55,7 +55,7 @@ class Command:
         """Run the command until it ends.
 
         Raises:
-            BenchmarkError: it failed.
+            BenchmarkError: the command failed.
         """
         self.before()
         process = subprocess.Popen(
@@ -83,9 +83,9 @@ class Command:
 def interleaved(
     variants: Mapping[str, Callable[[], Run]], rounds: int, log: Log
 ) -> dict[str, list[Run]]:
-    """Run each variant once as a warm-up, then all of them in turn, `rounds` times.
+    """Run each variant once as a warm-up, then all variants in turn, `rounds` times.
 
-    A run that the host disturbed is repeated.
+    A run with too much stolen time is repeated.
     """
     runs: dict[str, list[Run]] = {name: [] for name in variants}
     for number in range(rounds + 1):
@@ -98,7 +98,7 @@ def interleaved(
 
 
 def _undisturbed(variant: Callable[[], Run]) -> Run:
-    """Return a run with nearly no stolen time; on a host that always steals, the best of four."""
+    """Return a run with nearly no stolen time, or the best of four runs."""
     best = variant()
     for _ in range(_MAX_RUNS - 1):
         if best.stolen_seconds <= best.seconds * _MAX_STOLEN_SHARE:
@@ -125,13 +125,13 @@ def ratio(runs: Sequence[Run], to: Sequence[Run]) -> float:
 
 
 def _stolen_seconds() -> float:
-    """Return the stolen time of all CPUs since the start (proc(5), /proc/stat: steal)."""
+    """Return the stolen time of all CPUs since boot (proc(5), /proc/stat: steal)."""
     fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
     return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _environment() -> dict[str, str]:
-    """Return the variables of this process, without those of Python that slow it down."""
+    """Return this process' variables, without the Python variables that slow commands down."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -139,7 +139,7 @@ def _environment() -> dict[str, str]:
 
 
 class _MemorySampler:
-    """A thread that reads the peak sizes of a process tree, which Linux stores per process."""
+    """A thread that reads the peak memory of each process in a tree."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -149,7 +149,7 @@ class _MemorySampler:
         self._thread.start()
 
     def stop(self) -> float:
-        """Stop, and return the sum of the peaks in MiB."""
+        """Stop the thread, and return the sum of the peaks in MiB."""
         self._stopped.set()
         self._thread.join()
         return sum(self._peak_kib.values()) / 1024

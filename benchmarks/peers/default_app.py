@@ -1,7 +1,7 @@
-"""This project's application as CDK synthesizes by default, without any optimization.
+"""This project's application with CDK's default synthesis, without any optimization.
 
-Every environment is built and every template validated, as an `app.py` of `cdk init` does. Stacks
-and cdk-nag are those of `app.py`; nothing of `stacks/synthesis.py` is used.
+It builds every environment and validates every template, like an `app.py` of `cdk init`. It uses
+the same stacks and cdk-nag rules as `app.py`, but nothing from `stacks/synthesis.py`.
 """
 
 import os
@@ -18,7 +18,7 @@ from stacks.delivery_stack import DeliveryStack
 ROOT = Path(__file__).resolve().parents[2]
 
 try:
-    # Not an optimization: stack traces contain folders of this machine.
+    # This setting is not an optimization: stack traces contain folders of this machine.
     app = App(context={"aws:cdk:disable-stack-trace": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     folder = app.node.try_get_context("environments") or os.environ.get("ENVIRONMENTS")

@@ -1,6 +1,6 @@
 """The Monitoring stack of each environment, built by `stacks/`: the counterpart of `javascript/`.
 
-It is synthesized as `app.py` synthesizes, but never restored from the cache.
+This application is synthesized like `app.py`, but never restored from the cache.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ _FREE_DISK_MIB = 256
 
 
 def compose(app: "App", _: SynthesisRequest, environments: "list[EnvironmentConfig]") -> None:
-    """Add one Stage with the Monitoring stack for each environment."""
+    """Add one stage with the Monitoring stack for each environment."""
     from aws_cdk import Environment, Stage, Tags  # noqa: PLC0415 - `synthesize` imports CDK
 
     from stacks.constructs.iam import permissions_boundary  # noqa: PLC0415

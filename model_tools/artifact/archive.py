@@ -1,4 +1,4 @@
-"""Artifacts as archives: written reproducibly, and unpacked with every byte checked."""
+"""Archives of artifacts: reproducible writing, and unpacking that checks every byte."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from shared.artifact.manifest import MANIFEST_NAME, Manifest
 ARTIFACT_NAME = "model.zip"
 TAR_NAME = "model.tar.gz"
 
-# Level 6 is gzip's default. Weights hardly compress, and level 9 takes longer.
+# Level 6 is gzip's default. Level 9 takes longer and hardly makes weights smaller.
 _COMPRESSION_LEVEL = 6
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _LARGEST_FILE_BYTES = 2 << 30
@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class PackagedArtifact:
-    """The path of a packaged artifact, and the SHA-256 that names it."""
+    """A packaged artifact's path, SHA-256 and size."""
 
     path: Path
     digest: str
@@ -42,7 +42,7 @@ def package(
     labels: dict[int, str],
     extra_files: dict[str, bytes] | None = None,
 ) -> PackagedArtifact:
-    """Write `models/<name>/<sha256>/model.zip` if it does not exist.
+    """Write `models/<name>/<sha256>/model.zip`, unless the file exists.
 
     Args:
         models: the folder of all artifacts.
@@ -62,7 +62,7 @@ def package(
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_atomically(path, content)
     document = json.loads(members[MANIFEST_NAME])
-    # They describe how the artifact was made, so those of an existing artifact are not replaced.
+    # These files describe the creation of the artifact, so existing files are not replaced.
     for name, text in (
         (PROVENANCE_NAME, provenance(document, ARTIFACT_NAME, digest)),
         (SBOM_NAME, sbom(document, digest)),
@@ -100,7 +100,7 @@ def checked_manifest(
     labels: dict[int, str],
     extra_files: dict[str, bytes] | None = None,
 ) -> Manifest:
-    """Return the manifest that `package` would write.
+    """Return the manifest that `package` writes for these arguments.
 
     Raises:
         shared.artifact.errors.ArtifactError: cameras cannot read the description or the labels.
@@ -110,16 +110,16 @@ def checked_manifest(
 
 
 def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> Artifact:
-    """Unpack a model.zip into `folder`, which must be empty, and check every byte.
+    """Unpack a model.zip into an empty folder, and check every byte.
 
     Args:
         archive: the artifact, from an unknown source.
-        folder: the destination of its files.
-        digest: the expected SHA-256; if it is None, any digest is accepted.
+        folder: the empty destination of the files.
+        digest: the expected SHA-256; None accepts any digest.
 
     Raises:
         SourceError: the file is not an artifact.
-        RefusedError: its members differ from those in its manifest, or exceed a limit.
+        RefusedError: members differ from the manifest, or exceed a limit.
         shared.artifact.errors.ArtifactError: a digest, the manifest or the label map is not valid.
     """
     actual_digest = sha256_of(archive)
@@ -169,7 +169,7 @@ def _members(
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Write a temporary file and rename it, so that no reader sees an incomplete one."""
+    """Write a temporary file and rename it, so that readers never open an incomplete file."""
     partial = path.with_suffix(".part")
     partial.write_bytes(content)
     partial.replace(path)

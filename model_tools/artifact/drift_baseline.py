@@ -1,4 +1,4 @@
-"""Drift baselines: the usual detections of a model, measured on images like its cameras'."""
+"""Drift baselines: statistics of a model's detections on normal images."""
 
 import tempfile
 from collections.abc import Iterable
@@ -22,20 +22,20 @@ def with_baseline(
     images: tuple[Path, ...],
     limits: Limits | None = None,
 ) -> ModelDescription:
-    """Return the description with a baseline, which a limited process measures on images.
+    """Measure a baseline on images, in a limited process, and return the description with it.
 
     TensorFlow runs the complete graph, so that the same input gives the same bytes. Other engines
     give equal detections.
 
     Args:
-        description: of the model.
+        description: the description of the model.
         graph: a serialized frozen GraphDef.
         labels: names by id, from 1.
         images: files, at least `shared.artifact.drift_baseline.LEAST_FRAMES`.
-        limits: of the process.
+        limits: the limits of the process.
 
     Raises:
-        SourceError: there are too few images, or one cannot be read.
+        SourceError: there are too few images, or an image cannot be read.
         ModelToolsError, shared.artifact.errors.ArtifactError: the model does not run.
     """
     if len(images) < LEAST_FRAMES:

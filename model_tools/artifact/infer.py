@@ -1,4 +1,4 @@
-"""Infer the description of a model, which cameras read, from its frozen graph."""
+"""Infer the description of a model from its frozen graph."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from shared.artifact.strict_json import parse_json
 
 _IMAGE_RANK, _LEAST_SCORES_RANK, _CHANNELS = 4, 2, 3
 _ALTERNATIVES = 'docs/models.md, "What a camera cannot run", describes the alternatives'
-# The manifest's values by those of --activation, where they differ.
+# Values of --activation that have another name in the manifest.
 _ACTIVATIONS = {"logits": "none"}
 _LARGEST_TRAINING_BYTES = 64 << 10
 _NO_CHANGE: tuple[Triple, Triple] = ((0, 0, 0), (1, 1, 1))
@@ -31,25 +31,26 @@ _NO_CHANGE: tuple[Triple, Triple] = ((0, 0, 0), (1, 1, 1))
 
 @dataclass(frozen=True, kw_only=True)
 class PackageRequest:
-    """The facts that a graph does not contain, from the author of the model."""
+    """Properties that a graph does not contain, from the author of the model."""
 
     name: str
     version: str
     threshold: float
-    # None: the size in the graph. A graph that accepts any size gets the camera's frame unscaled.
+    # None selects the size of the graph. A graph that accepts any size receives the
+    # camera's frame unscaled.
     size_px: tuple[int, int] | None = None
     channel_order: str = "RGB"
     resize: str = "bilinear"
     mean: Triple | None = None
     scale: Triple | None = None
-    # softmax, sigmoid, logits or sigmoid-logits; None: the operation that the graph ends in.
+    # softmax, sigmoid, logits or sigmoid-logits; None selects the graph's last operation.
     activation: str | None = None
-    # The report of the training, such as its data and its accuracy.
+    # The training report, for example with the data set and the accuracy.
     training: dict[str, Any] | None = None
 
 
 def read_training(file: Path) -> dict[str, Any]:
-    """Return the report of a training, a JSON object (max 64 KiB).
+    """Return a training report, which is a JSON object (max 64 KiB).
 
     Raises:
         SourceError: the file cannot be read, or does not contain a JSON object.
@@ -68,16 +69,16 @@ def read_training(file: Path) -> dict[str, Any]:
 def infer_description(
     frozen: FrozenDetails, request: PackageRequest, *, last_activation: str | None
 ) -> ModelDescription:
-    """Infer the task from the outputs, and the input from the graph.
+    """Infer the description: the task from the graph's outputs, and the input from the graph.
 
     Args:
         frozen: the description of the graph that `freeze` wrote.
-        request: the facts that cannot be inferred.
-        last_activation: `softmax` or `sigmoid` if the graph ends in it.
+        request: the properties that cannot be inferred.
+        last_activation: `softmax` or `sigmoid` if the graph ends with it.
 
     Raises:
         SourceError: the graph does not take one image.
-        AmbiguousError: a fact is missing that cannot be inferred.
+        AmbiguousError: a property that cannot be inferred is missing.
     """
     outputs = _outputs(frozen, request, last_activation)
     task = OBJECT_DETECTION if "detection_boxes" in outputs else IMAGE_CLASSIFICATION
@@ -97,10 +98,10 @@ def infer_description(
 
 
 def fitting_labels(description: ModelDescription, labels: dict[int, str]) -> dict[int, str]:
-    """Return the labels by the ids of an artifact, from 1.
+    """Return the labels with the ids of an artifact, from 1.
 
     Args:
-        description: of the model.
+        description: the description of the model.
         labels: names by id, from 0 or 1 (`read_labels`).
 
     Raises:
@@ -113,7 +114,7 @@ def fitting_labels(description: ModelDescription, labels: dict[int, str]) -> dic
 
 
 def class_count(description: ModelDescription) -> int | None:
-    """Return the number of a classifier's scores; None for a detector, or if it is not fixed."""
+    """Return the number of a classifier's scores, or None for a detector or a variable number."""
     scores = description.outputs.get("scores")
     return _classes(scores.shape) if scores else None
 
@@ -147,7 +148,7 @@ def _outputs(
 
 
 def _wide(sides: tuple[int | None, ...]) -> list[int | None]:
-    """Return the sides after the first that are not 1: scores may be [n, 1, 1, classes]."""
+    """Return the sides above 1, without the first side: scores may be [n, 1, 1, classes]."""
     return [side for side in sides[1:] if side != 1]
 
 
@@ -157,12 +158,12 @@ def _classes(sides: tuple[int | None, ...]) -> int | None:
 
 
 def _activation(spec: TensorSpec, option: str | None, last_activation: str | None) -> str:
-    """Return the manifest's value for the meaning of the scores.
+    """Return the activation to store in the manifest.
 
     Args:
-        spec: of the scores.
+        spec: the tensor of the scores.
         option: the value of `--activation`.
-        last_activation: the operation that the graph ends in.
+        last_activation: the operation that the graph ends with.
     """
     given = _ACTIVATIONS.get(option, option) if option else None
     if last_activation and given and given != last_activation:
@@ -196,7 +197,7 @@ def _require_all_labels(classes: int | None, labels: dict[int, str]) -> None:
     if classes is None or sorted(labels) == list(range(1, classes + 1)):
         return
     if classes == 1:
-        # A binary classifier has the label of a high score, or the labels of a low and a high one.
+        # A binary classifier has a label for a high score, and optionally another for a low score.
         if sorted(labels) == [1, 2]:
             return
         raise SourceError(

@@ -1,8 +1,8 @@
-"""Labels from label maps, lines of text, and JSON.
+"""Read labels from label maps, text files and JSON.
 
-A file numbers its labels from 1, or from 0 as TensorFlow numbers classes. `read_labels` keeps the
-file's own numbers; `numbered_from_one` makes them an artifact's, in which a classifier's output i
-has the label with id i + 1.
+A file numbers its labels from 1, or from 0 as TensorFlow numbers classes. `read_labels` returns the
+numbers of the file, and `numbered_from_one` converts them to an artifact's ids. In an artifact, the
+label of a classifier's output i has the id i + 1.
 """
 
 import re
@@ -20,10 +20,10 @@ from shared.artifact.strict_json import parse_json
 _LARGEST_BYTES = 4 << 20
 _ID = re.compile(r"0|[1-9][0-9]{0,8}")
 _LINE_END = re.compile(r"\r?\n")
-# "0 With Mask" (Teachable Machine), "0: cat", "0,cat".
+# Examples: "0 With Mask" (Teachable Machine), "0: cat", "0,cat".
 _NUMBERED_LINE = re.compile(r"([0-9]{1,9})(?:[:,][ \t]*|[ \t]+)(\S.*)")
 _LABEL_MAP = re.compile(r"\s*item\s*\{")
-# The names of class 0 if it is not an object: TensorFlow's, and TensorFlow Lite's.
+# Names of a class 0 that is the background, in TensorFlow and TensorFlow Lite.
 _BACKGROUNDS = frozenset({"background", "???"})
 
 _LINE_SUFFIXES = frozenset({"", ".txt", ".names", ".labels"})
@@ -47,13 +47,13 @@ def read_labels(file: Path) -> dict[int, str]:
 
     Raises:
         SourceError: the file cannot be read, or is in another format.
-        shared.artifact.errors.LabelMapError: cameras may not send an id or a name.
+        shared.artifact.errors.LabelMapError: an id or a name is not valid for cameras.
     """
     suffix = file.suffix.lower()
     if suffix not in _LINE_SUFFIXES | {".pbtxt", ".json"}:
         raise SourceError(f"{file}: {suffix} is not a format of labels: expected {_FORMATS}")
     try:
-        # Not `read_text`, for which a lone "\r" ends a line.
+        # `read_text` would treat a lone "\r" as the end of a line.
         text = read_at_most(file, _LARGEST_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
@@ -69,14 +69,14 @@ def read_labels(file: Path) -> dict[int, str]:
 
 
 def numbered_from_one(labels: dict[int, str], task: str) -> dict[int, str]:
-    """Return labels with the ids of an artifact.
+    """Return labels with the ids of an artifact, from 1.
 
-    A classifier's labels from 0 move up by one. A detector's class 0 is the background, which it
-    never reports.
+    If a classifier's labels start at 0, each id increases by one. A detector's class 0 is the
+    background, which is not a detection, so its label is removed.
 
     Args:
         labels: names by id, from 0 or 1.
-        task: one of `shared.artifact.manifest`.
+        task: a task of `shared.artifact.manifest`.
 
     Raises:
         SourceError: a detector's label 0 is an object.
@@ -107,11 +107,11 @@ def _from_lines(text: str) -> dict[int, str]:
 
 
 def _from_numbered_lines(lines: list[str]) -> dict[int, str] | None:
-    """Read lines that begin with their numbers; None if the numbers belong to the names.
+    """Return labels by the numbers at the start of the lines, or None if these are parts of names.
 
-    They are ids if they ascend from 0 or 1. In "1 cent", "2 cent", "5 cent" they belong to the
-    names, because the rests are equal. If no number is missing, a few equal rests are usual
-    (ImageNet has two classes with the name "crane").
+    Numbers are ids if they ascend from 0 or 1, and if the rest of each line differs. In "1 cent",
+    "2 cent", "5 cent", the rests are equal, so the numbers are parts of the names. If no number is
+    missing, a few equal rests are accepted (ImageNet has two classes with the name "crane").
     """
     matches = [match for line in lines if (match := _NUMBERED_LINE.fullmatch(line))]
     if not lines or len(matches) < len(lines):
@@ -170,7 +170,7 @@ def _from_class_indices(document: dict[str, int]) -> dict[int, str]:
 
 
 def _is_synset(value: Any) -> bool:
-    """Return whether this is an entry of imagenet_class_index.json: a WordNet id and a name."""
+    """Return whether a value is an entry of imagenet_class_index.json: a WordNet id and a name."""
     return isinstance(value, list) and len(value) == len(("id", "name")) and _all_strings(value)
 
 

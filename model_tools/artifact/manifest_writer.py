@@ -1,4 +1,4 @@
-"""Descriptions of models, and manifest.json written from them."""
+"""Descriptions of models, and their conversion to manifest.json."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -24,15 +24,15 @@ class ModelDescription:
     outputs: dict[str, OutputSpec]
     threshold: float
     provenance: dict[str, Any]
-    # The reader that the graph was rewritten for, if it was.
+    # The runtime for which the graph was rewritten; None for no specific runtime.
     consumer: str | None = None
     parity: dict[str, Any] | None = None
-    # The drift baseline, if it was measured.
+    # The drift baseline, or None if it was not measured.
     baseline: Baseline | None = None
     split: SplitDetectorSpec | None = None
 
     def as_manifest(self, files: dict[str, bytes]) -> dict[str, Any]:
-        """Return manifest.json as an object.
+        """Return the JSON object for manifest.json.
 
         Args:
             files: the artifact's other members by name, including `GRAPH_NAME` and `LABELS_NAME`.
@@ -79,7 +79,7 @@ def _output(spec: OutputSpec) -> dict[str, Any]:
 
 
 def split_document(spec: SplitDetectorSpec) -> dict[str, Any]:
-    """Return the manifest's `cut`."""
+    """Return the `cut` section of the manifest."""
     document = asdict(spec) | {"input": _input(spec.input), "box_scale": list(spec.box_scale)}
     document["outputs"] = {
         role: _output(getattr(spec, role)) for role in ("box_encodings", "class_predictions")

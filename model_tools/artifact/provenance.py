@@ -1,6 +1,6 @@
 """The provenance of an artifact: an in-toto statement with SLSA's predicate, version 1.
 
-The same inputs give the same bytes, so it contains no times and no machine names.
+The statement contains no times and no machine names, so the same inputs give the same bytes.
 
 Source: https://slsa.dev/spec/v1.0/provenance
 """
@@ -21,7 +21,7 @@ BUILD_TYPE = "urn:deeplens-tensorflow:model-tools:package:v1"
 BUILDER = "urn:deeplens-tensorflow:model-tools"
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-# Folders by their paths in a checkout; an installed package has another path.
+# Source folders by their paths in a checkout, because an installed package has other paths.
 _SOURCES = {
     "model_tools": Path(__file__).resolve().parents[1],
     "lambda_src/shared": Path(shared.__path__[0]).resolve(),
@@ -30,12 +30,12 @@ _LOCK = "requirements/project.txt"
 
 
 def provenance(manifest: dict[str, Any], artifact: str, digest: str) -> bytes:
-    """Return the statement about an artifact.
+    """Return the provenance statement of an artifact.
 
     Args:
         manifest: the artifact's manifest.json.
         artifact: the artifact's file name.
-        digest: its SHA-256, lower-case hex.
+        digest: the artifact's SHA-256, lower-case hex.
     """
     described = {
         name: manifest[name]
@@ -71,12 +71,12 @@ def provenance(manifest: dict[str, Any], artifact: str, digest: str) -> bytes:
 
 
 def as_bytes(document: Any) -> bytes:
-    """Return a JSON document as bytes that depend only on its content."""
+    """Serialize a JSON document to bytes that depend only on its content."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True).encode() + b"\n"
 
 
 def _version() -> dict[str, Any]:
-    """Return the builder's version if model_tools is installed and not only on the path."""
+    """Return the builder's version if model_tools is installed, or an empty object otherwise."""
     try:
         return {"version": {"model_tools": installed("deeplens-tensorflow")}}
     except PackageNotFoundError:
@@ -85,7 +85,7 @@ def _version() -> dict[str, Any]:
 
 @cache
 def _tools() -> tuple[dict[str, Any], ...]:
-    """Return the digests of the packaging code (in-toto's `dirHash`) and of its libraries' lock."""
+    """Return the digests of the packaging code (in-toto's `dirHash`) and of its dependency lock."""
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}/{file.relative_to(folder)}\n"
         for name, folder in _SOURCES.items()

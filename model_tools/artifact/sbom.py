@@ -1,7 +1,7 @@
-"""The bill of materials of an artifact, in CycloneDX 1.6.
+"""The software bill of materials (SBOM) of an artifact, in CycloneDX 1.6.
 
-It contains the model as a `machine-learning-model` component with a model card, the digests of its
-files, and the libraries of the camera's lock. The same inputs give the same bytes.
+The SBOM contains the model as a `machine-learning-model` component with a model card, the digests
+of its files, and the libraries of the camera's lock. The same inputs give the same bytes.
 """
 
 import json
@@ -24,12 +24,12 @@ _NAMESPACE = uuid.UUID("5e1f9bbd-6a0d-5a39-8f2e-6f6bd0b5a7d1")
 
 
 def sbom(manifest: dict[str, Any], digest: str, *, lock: Path = _LOCK) -> bytes:
-    """Return the bill of materials of an artifact.
+    """Return the SBOM of an artifact.
 
     Args:
         manifest: the artifact's manifest.json.
         digest: the artifact's SHA-256, lower-case hex.
-        lock: the camera's locked requirements; if it is absent, no libraries are listed.
+        lock: the camera's locked requirements; if the file is absent, no libraries are listed.
     """
     from cyclonedx.model.bom import Bom, BomMetaData  # noqa: PLC0415 - keeps --help fast
     from cyclonedx.output.json import JsonV1Dot6  # noqa: PLC0415 - as above
@@ -94,7 +94,7 @@ def _libraries(lock: Path) -> Iterator["Component"]:
 
 
 def _card(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of CycloneDX's model card that a manifest contains."""
+    """Return CycloneDX's model card, with the fields that a manifest contains."""
     training = manifest.get("provenance", {}).get("training", {})
     metrics = [
         {"type": name, "value": str(value)}

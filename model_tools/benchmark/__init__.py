@@ -1,1 +1,1 @@
-"""Comparative measurements of engines."""
+"""Comparison of the engines' speed and memory."""

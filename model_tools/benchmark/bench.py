@@ -1,4 +1,4 @@
-"""Measurements of TensorFlow and OpenVINO in turns, so that other load affects both."""
+"""Measurement of TensorFlow and OpenVINO in turn, so that other load affects both."""
 
 import tempfile
 import time
@@ -27,12 +27,12 @@ _IMAGE_SIDES_PX = (480, 640)
 
 @dataclass(frozen=True)
 class EngineMeasurement:
-    """The metrics of one contender; the fields are keys of `--json`."""
+    """The metrics of one contender; the field names are keys of `--json`."""
 
     title: str
-    # The first load, in which OpenVINO compiles the model; None for TensorFlow.
+    # Duration of the first load, in which OpenVINO compiles the model; None for TensorFlow.
     compile_seconds: float | None
-    # A later load, with the compiled model in the cache.
+    # Duration of a later load, which reads the compiled model from the cache.
     load_seconds: float
     first_ms: float
     median_ms: float
@@ -40,10 +40,10 @@ class EngineMeasurement:
     frames_per_second: float
     rss_mib: float
     runs: int
-    # The median over the rounds of TensorFlow's median time divided by this contender's.
+    # The median over all rounds of TensorFlow's median time divided by this contender's.
     speed_up: float
     gflops_per_second: float | None
-    # The share of the rate that a matrix product reaches on this machine.
+    # gflops_per_second divided by the rate of a matrix product on this machine.
     share_of_peak: float | None
     milliseconds: list[float]
 
@@ -59,14 +59,14 @@ class Benchmark:
     contenders: list[EngineMeasurement]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data, without the time of each run."""
+        """Return the benchmark as plain data, without the time of each run."""
         document = asdict(self)
         for contender in document["contenders"]:
             del contender["milliseconds"]
         return document
 
 
-def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
+def compare_engines(  # noqa: PLR0913 - options of the caller
     artifact: Path,
     *,
     images: list[ImageArray] | None = None,
@@ -79,11 +79,11 @@ def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
 
     Args:
         artifact: a model.zip.
-        images: uint8 [height, width, 3]; None: noise of 640 x 480 pixels.
+        images: uint8 [height, width, 3]; None for noise of 640 x 480 pixels.
         rounds: the number of quarter-second blocks of each contender.
-        threads: of an engine.
-        bf16: measure OpenVINO in bfloat16, too.
-        progress: it is called with the number of completed rounds.
+        threads: the number of threads of an engine.
+        bf16: True to measure OpenVINO in bfloat16, too.
+        progress: called with the number of completed rounds.
 
     Raises:
         ModelToolsError, shared.artifact.errors.ArtifactError: the artifact cannot run.
@@ -121,7 +121,7 @@ def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
 
 
 def peak_gflops_per_second() -> float:
-    """Return the rate of the fastest of several float32 matrix products, on all cores."""
+    """Return the highest rate of several float32 matrix products on all cores, in GFLOP/s."""
     random = np.random.default_rng(0)
     first, second = (random.random((_MATRIX_SIDE, _MATRIX_SIDE), np.float32) for _ in range(2))
     fastest_seconds = float("inf")
@@ -145,7 +145,10 @@ def _gflop(artifact: Artifact) -> float | None:
 def _compile(
     contender: Contender, folder: Path, images: list[ImageArray], threads: int
 ) -> float | None:
-    """Return the seconds of the first load, in which OpenVINO compiles and caches the model."""
+    """Return the duration in seconds of the first load, in which OpenVINO compiles the model.
+
+    The compiled model is cached. The result is None for TensorFlow.
+    """
     if contender.engine != OPENVINO:
         return None
     worker = EngineProcess(contender, folder, images, threads)
@@ -153,7 +156,7 @@ def _compile(
     return worker.start.load_seconds
 
 
-def _measurement(  # noqa: PLR0913, PLR0917 - the parts of one row
+def _measurement(  # noqa: PLR0913, PLR0917 - all inputs of one row
     worker: EngineProcess,
     compile_seconds: float | None,
     rss_mib: float,

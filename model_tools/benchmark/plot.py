@@ -1,4 +1,4 @@
-"""A benchmark as an image."""
+"""Charts of benchmarks."""
 
 from pathlib import Path
 
@@ -6,14 +6,16 @@ from model_tools.benchmark.bench import Benchmark
 
 
 def draw_benchmark(benchmark: Benchmark, file: Path) -> None:
-    """Draw the times of runs and the memory of each engine, as PNG or SVG by the file's name.
+    """Draw each engine's run times and memory into a PNG or SVG file.
+
+    The suffix of the file selects the format.
 
     Raises:
         ValueError: the file's name has another suffix.
     """
     if file.suffix.lower() not in {".png", ".svg"}:
         raise ValueError(f"{file} is not a valid name of a plot: expected .png or .svg")
-    from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second
+    from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second to import
 
     contenders = benchmark.contenders
     titles = [

@@ -1,4 +1,4 @@
-"""An engine in a separate process, so that its memory is measured alone."""
+"""Run an engine in a separate process, so that only its memory is measured."""
 
 import multiprocessing
 import os
@@ -36,14 +36,14 @@ class StartTimes:
 
 
 class EngineProcess:
-    """A process that runs a contender in blocks, so that several contenders can take turns."""
+    """A process that runs one contender in blocks, so that contenders can take turns."""
 
     def __init__(
         self, contender: Contender, folder: Path, images: list[ImageArray], threads: int
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, child_pipe = context.Pipe()
-        # BLAS, OpenMP and TensorFlow read these when they are loaded.
+        # BLAS, OpenMP and TensorFlow read these variables when they are loaded.
         limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         before = {name: os.environ.get(name) for name in limits}
         os.environ.update(limits)
@@ -63,19 +63,19 @@ class EngineProcess:
         self.start: StartTimes = self._receive()
 
     def block(self, seconds: float) -> list[float]:
-        """Run the model for `seconds`; return the duration of each run in ms."""
+        """Run the model for `seconds`, and return the duration of each run in ms."""
         self._pipe.send(seconds)
         return self._receive()  # type: ignore[no-any-return]
 
     def end(self) -> float:
-        """Stop; return the maximum resident memory in MiB."""
+        """End the process, and return its maximum resident memory in MiB."""
         self._pipe.send(None)
         rss_mib: float = self._receive()
         self._process.join()
         return rss_mib
 
     def kill(self) -> None:
-        """Kill the process."""
+        """Kill the process, without a result."""
         self._process.kill()
         self._process.join()
 
@@ -112,7 +112,7 @@ def _open(
     contender: Contender, folder: Path, images: list[ImageArray], threads: int
 ) -> tuple[Callable[[ImageArray], object], StartTimes]:
     started = time.perf_counter()
-    from shared.artifact.archive import open_unpacked  # noqa: PLC0415 - its import is part of the load
+    from shared.artifact.archive import open_unpacked  # noqa: PLC0415 - the load time includes the import
     from shared.vision.engine import open_engine  # noqa: PLC0415 - as above
 
     engine = open_engine(

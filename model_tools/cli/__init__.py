@@ -1,1 +1,1 @@
-"""The commands of `deeplens model`, one module each; what is slow is imported when it is run."""
+"""Commands of `deeplens model`, one per module; slow imports are inside the functions."""

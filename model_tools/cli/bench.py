@@ -1,4 +1,4 @@
-"""`deeplens model bench`."""
+"""The command `deeplens model bench`."""
 
 import json
 from importlib.util import find_spec
@@ -72,7 +72,10 @@ def bench(
     bf16: bool,
     as_json: bool,
 ) -> None:
-    """Measure ARTIFACT plain and accelerated, in turns: time, memory, share of peak."""
+    """Compare the time, memory and share of peak of ARTIFACT, plain and accelerated.
+
+    The engines run in turn, so that other load affects all of them.
+    """
     from model_tools.benchmark.bench import compare_engines  # noqa: PLC0415 - keeps --help fast
     from model_tools.benchmark.plot import draw_benchmark  # noqa: PLC0415 - as above
     from model_tools.images import image_files, read_image  # noqa: PLC0415 - as above
@@ -108,7 +111,7 @@ def bench(
 
 
 def report(found: "Benchmark") -> list[str]:
-    """Return the results as lines: one per metric, one column per contender."""
+    """Return the results as lines: one row per metric, one column per contender."""
     work = f"{found.gflop:.2f} GFLOP, " if found.gflop else ""
     rows = [["", *(one.title for one in found.contenders)]]
     for title, cell in _METRICS:

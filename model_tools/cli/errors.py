@@ -1,4 +1,4 @@
-"""Errors of commands as one message and an exit code."""
+"""Convert errors of commands to a message and an exit code."""
 
 from typing import Any
 
@@ -20,15 +20,18 @@ _LONGEST_OUTPUT = 10_000_000
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print text that may contain names from a file."""
+    """Print text that may contain names from a file, without control characters."""
     click.echo(printable(text, longest=_LONGEST_OUTPUT, lines=True), err=err)
 
 
 class ReportingGroup(click.Group):
-    """Reports the errors of model_tools as a message and an exit code, without a traceback."""
+    """A command group that reports errors of model_tools as a message and an exit code.
+
+    Users see no traceback.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and convert its errors."""
         try:
             return super().invoke(ctx)
         except (ModelToolsError, ArtifactError, OSError) as error:
@@ -36,7 +39,7 @@ class ReportingGroup(click.Group):
 
 
 def as_click_error(error: Exception) -> click.ClickException | None:
-    """Return the message of an error that a file, an option or the system causes."""
+    """Convert an error of a file, an option or the system; return None for other errors."""
     match error:
         case SourceError() | AmbiguousError() | RefusedError() | WrongKeyError() | ArtifactError():
             return wrong_input(error)
@@ -49,18 +52,18 @@ def as_click_error(error: Exception) -> click.ClickException | None:
 
 
 def failed(error: object) -> click.ClickException:
-    """Return an error with its `exit_code`, or 1; its text may contain names from a file."""
+    """Return a click error with the `exit_code` of `error`, by default 1."""
     return _reported(error, getattr(error, "exit_code", FAILED))
 
 
 def wrong_input(error: object) -> click.ClickException:
-    """Return an error with exit code 2."""
+    """Return a click error with exit code 2, for wrong input."""
     return _reported(error, WRONG_INPUT)
 
 
 def _reported(error: object, exit_code: int) -> click.ClickException:
     exception = click.ClickException(_shown(error))
-    # click reads the attribute of the exception, and documents it on the class.
+    # click reads `exit_code` from the exception, although its type declares a class attribute.
     vars(exception)["exit_code"] = exit_code
     return exception
 

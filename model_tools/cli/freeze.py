@@ -1,4 +1,4 @@
-"""`deeplens model freeze`."""
+"""The command `deeplens model freeze`."""
 
 import json
 from dataclasses import asdict, replace
@@ -18,8 +18,8 @@ from model_tools.cli.options import (
 )
 from model_tools.output_paths import OutputPath
 
-# The values of `model_tools.freezing.target_runtime.TargetRuntime`, whose import would slow --help;
-# a test compares the two.
+# These are the values of `model_tools.freezing.target_runtime.TargetRuntime`, whose import would
+# slow --help. A test compares both lists.
 CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
 
 
@@ -78,10 +78,11 @@ def freeze(
     *,
     as_json: bool,
 ) -> None:
-    """Freeze SOURCE into DESTINATION/frozen_model.pb, optimised, and compared with SOURCE.
+    """Freeze SOURCE into DESTINATION/frozen_model.pb, optimized and compared with SOURCE.
 
-    SOURCE: a SavedModel's folder, a .tar.gz with one, a .keras or .h5 file, a checkpoint, a .pbtxt
-    graph with --checkpoint, or a frozen .pb. Nothing is written unless the graph answers as SOURCE.
+    SOURCE is a SavedModel's folder, a .tar.gz with a SavedModel, a .keras or .h5 file, a
+    checkpoint, a .pbtxt graph with --checkpoint, or a frozen .pb. If the outputs of the graph and
+    of SOURCE differ, nothing is written.
     """
     from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415
     from model_tools.images import image_files  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`deeplens model train headpose`: the classifier of the DeepLens guide."""
+"""The command `deeplens model train headpose`, for the classifier of the DeepLens guide."""
 
 import json
 import time
@@ -87,11 +87,11 @@ def train_headpose(
 ) -> None:
     """Train the head-pose classifier of the DeepLens guide, and export it as SageMaker does.
 
-    The same command goes on where it was ended. Freeze what it wrote with
+    If the command is interrupted, run it again to continue. To freeze the exported model, run
     `deeplens model freeze OUTPUT/model.tar.gz build/frozen --signature camera`.
     """
     from model_tools.progress import reporting  # noqa: PLC0415 - as above
-    from model_tools.samples.headpose.build import build, read_or_draw  # noqa: PLC0415 - TensorFlow follows
+    from model_tools.samples.headpose.build import build, read_or_draw  # noqa: PLC0415 - imports TensorFlow
     from model_tools.samples.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
     from model_tools.tensorflow_setup import load_tensorflow  # noqa: PLC0415 - as above
 

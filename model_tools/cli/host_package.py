@@ -1,4 +1,4 @@
-"""`deeplens model host-package`."""
+"""The command `deeplens model host-package`."""
 
 import json
 from dataclasses import asdict
@@ -34,7 +34,7 @@ def host_package(
 ) -> None:
     """Validate SOURCE and pack it as ARCHIVE, the model.tar.gz that SageMaker's containers load.
 
-    SOURCE: a SavedModel's folder, a folder with export/Servo/<n>/, a folder with MXNet's
+    SOURCE is a SavedModel's folder, a folder with export/Servo/<n>/, a folder with MXNet's
     model-symbol.json, model-0000.params and model-shapes.json, or a .tar.gz with one of these.
     """
     from model_tools.sagemaker.package import package_for_sagemaker  # noqa: PLC0415

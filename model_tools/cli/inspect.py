@@ -1,4 +1,4 @@
-"""`deeplens model inspect`."""
+"""The command `deeplens model inspect`."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def inspect(
     *,
     as_json: bool,
 ) -> None:
-    """Print what SOURCE consists of, and which readers can load it once it is frozen."""
+    """Print the properties of SOURCE, and the runtimes that can read its frozen graph."""
     from model_tools.inspection import inspect_model  # noqa: PLC0415 - keeps --help fast
 
     check_exists(source)

@@ -1,4 +1,4 @@
-"""`deeplens model invoke`."""
+"""The command `deeplens model invoke`."""
 
 import json
 import re
@@ -124,7 +124,7 @@ def invoke(
     *,
     as_json: bool,
 ) -> None:
-    """Ask an endpoint of SageMaker, or a server of this machine; show answers and latency."""
+    """Send requests to a SageMaker endpoint or a local server, and print responses and latency."""
     from model_tools.sagemaker.invoke import InvokeRequest, invoke, wait_for  # noqa: PLC0415 - keeps --help fast
 
     bodies = [
@@ -185,11 +185,13 @@ def _print(
 
 
 def named_classes(answer: Any, names: Mapping[int, str]) -> list[str]:
-    """Return a line for each prediction of a classifier; empty if it is not one with these names.
+    """Return a line for each prediction of a classifier.
+
+    The result is empty if the response is not that of a classifier with these names.
 
     Args:
-        answer: TensorFlow Serving's answer, with `classes` and `probabilities` per prediction.
-        names: by class, from 0.
+        answer: TensorFlow Serving's response, with `classes` and `probabilities` per prediction.
+        names: class names by index, from 0.
     """
     predictions = answer.get("predictions") if isinstance(answer, dict) else None
     if not names or not isinstance(predictions, list):
@@ -210,7 +212,7 @@ def _names(labels: Path | None) -> dict[int, str]:
 
     if labels is None:
         return {}
-    # A file of labels may count from 1, a network's classes count from 0.
+    # The labels of a file may start at 1, but the classes of a network start at 0.
     by_id = read_labels(labels)
     return {id_ - min(by_id): name for id_, name in by_id.items()}
 

@@ -1,4 +1,4 @@
-"""`deeplens model train iris`: the guide's example of a model behind an endpoint."""
+"""The command `deeplens model train iris`, for the guide's example of a hosted model."""
 
 import json
 from pathlib import Path
@@ -25,10 +25,11 @@ from model_tools.output_paths import OutputPath
 )
 @json_option
 def train_iris(seed: int, output: Path, *, as_json: bool) -> None:
-    """Train the iris classifier, four measurements → three species, and export it.
+    """Train the iris classifier, from four measurements to three species, and export it.
 
-    `deeplens model host-package OUTPUT OUTPUT/model.tar.gz` packs it. request.json is a request
-    with the flowers that it has not seen, expected.json what it answers to them in this process.
+    To pack the model, run `deeplens model host-package OUTPUT OUTPUT/model.tar.gz`. request.json is
+    a request with flowers that training did not use. expected.json is the response of the model in
+    this process.
     """
     from model_tools.progress import reporting  # noqa: PLC0415 - as above
     from model_tools.samples.iris.build import EPOCHS, build  # noqa: PLC0415 - keeps --help fast

@@ -1,6 +1,6 @@
 """The command line of model_tools.
 
-Exit codes: 0 done, 1 the work failed, 2 wrong usage or input.
+Exit codes: 0 success, 1 the command failed, 2 wrong usage or input.
 """
 
 import os
@@ -25,11 +25,11 @@ from model_tools.cli.verify import verify
 @click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="deeplens-tensorflow")
 def main() -> None:
-    """Turn trained models into verified, frozen artifacts.
+    """Convert trained models into verified, frozen artifacts.
 
-    Exit codes: 0 done, 1 the work failed, 2 wrong usage or input.
+    Exit codes: 0 success, 1 the command failed, 2 wrong usage or input.
     """
-    # TensorFlow reads these when it is imported.
+    # TensorFlow reads these variables when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 

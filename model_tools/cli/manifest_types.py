@@ -1,10 +1,10 @@
-"""Options whose values go into a manifest: wrong ones are an error before the work."""
+"""Option types that validate values of a manifest before the work starts."""
 
 import re
 
 import click
 
-# As in lambda_src/shared/artifact/manifest.schema.json, which a test compares.
+# These patterns match lambda_src/shared/artifact/manifest.schema.json; a test compares them.
 VERSION = r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})"
 NAME = r"[a-z][a-z0-9-]{0,62}"
 
@@ -18,7 +18,7 @@ class _Matching(click.ParamType[str]):
         self._expected = expected
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value, or fail with what would work."""
+        """Return the value, or fail with a description of valid values."""
         if not self._pattern.fullmatch(value):
             self.fail(f"{value!r} is not valid: expected {self._expected}", param, ctx)
         return value

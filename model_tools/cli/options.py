@@ -13,18 +13,18 @@ from model_tools.formats.signatures import Choice
 
 
 def examples(*lines: str) -> str:
-    """Return the epilog of a command's help that shows how it is called."""
-    # The first line is click's mark for text that is not wrapped.
+    """Return the epilog of a command's help, with examples of its use."""
+    # click does not wrap text after a line with "\b".
     return "\b\nExamples:\n" + "\n".join(f"  deeplens model {line}" for line in lines)
 
 
 class FiniteRange(click.FloatRange):
-    """A number within bounds; NaN, which passes every comparison with a bound, is not one."""
+    """An option type for finite numbers within bounds; click's FloatRange accepts NaN."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Convert the value to a number in the range; fail if it is not finite."""
+        """Convert the value to a number in the range, or fail if the number is not finite."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -32,12 +32,12 @@ class FiniteRange(click.FloatRange):
 
 
 def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """SOURCE: a model in any format that is read."""
+    """Add the argument SOURCE, a model in any supported format."""
     return click.argument("source", type=click.Path(path_type=Path))(command)
 
 
 def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that select a signature, inputs, outputs and the weights of SOURCE."""
+    """Add the options that select the signature, inputs, outputs and weights of SOURCE."""
     options = (
         click.option(
             "--signature", help="Signature of a SavedModel to use.  [default: serving_default]"
@@ -73,7 +73,10 @@ def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_exists(source: Path) -> None:
-    """Check that a model is there, before anything slow is loaded; a checkpoint is a prefix.
+    """Check that a model exists, before slow imports.
+
+    Args:
+        source: a file, a folder, or the prefix of a checkpoint.
 
     Raises:
         SourceError: there is no such file, folder or checkpoint.
@@ -84,7 +87,7 @@ def check_exists(source: Path) -> None:
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--json: for machines."""
+    """Add the option --json, for output that programs can read."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
         command
     )
@@ -96,5 +99,5 @@ def choice_of(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
 ) -> Choice:
-    """Return what was chosen on the command line."""
+    """Return the signature, tags, inputs and outputs of the command line as a `Choice`."""
     return Choice(signature, tags or ("serve",), inputs, outputs)

@@ -1,4 +1,4 @@
-"""`deeplens model package`."""
+"""The command `deeplens model package`."""
 
 import json
 import math
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class _Triple(click.ParamType["Triple"]):
-    """One number for all channels, or three."""
+    """An option type for one number for all channels, or three numbers."""
 
     name = "NUMBER[,NUMBER,NUMBER]"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> "Triple":
-        """Parse the value, or fail with the form that works."""
+        """Parse the value, or fail with the valid format."""
         try:
             numbers = [float(part) for part in value.split(",")]
             first, second, third = numbers * 3 if len(numbers) == 1 else numbers
@@ -38,14 +38,14 @@ class _Triple(click.ParamType["Triple"]):
 
 
 class _Size(click.ParamType[tuple[int, int]]):
-    """WIDTHxHEIGHT in pixels."""
+    """An option type for WIDTHxHEIGHT in pixels."""
 
     name = "WIDTHxHEIGHT"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """Parse the value, or fail with the form that works."""
+        """Parse the value, or fail with the valid format."""
         match = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", value)
         if match is None:
             self.fail(f"{value!r}: expected pixels such as 300x300", param, ctx)

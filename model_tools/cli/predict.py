@@ -1,4 +1,4 @@
-"""`deeplens model predict`."""
+"""The command `deeplens model predict`."""
 
 import json
 import tempfile
@@ -73,7 +73,8 @@ def predict(
 ) -> None:
     """Run MODEL on IMAGES, files or folders, and print the results.
 
-    MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 image.
+    MODEL is an artifact (model.zip), or any model that `freeze` accepts with a uint8 image as
+    input.
     """
     from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.predict import predict as run  # noqa: PLC0415 - as above
@@ -103,7 +104,7 @@ def predict(
 
 
 def _packaged(model: Path, folder: Path) -> Path:
-    """Freeze and package a model that is not an artifact yet, with numbers as labels."""
+    """Freeze and package a model that is not an artifact, with numbers as labels."""
     from model_tools.artifact.archive import package  # noqa: PLC0415 - as above
     from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,
@@ -123,7 +124,7 @@ def _packaged(model: Path, folder: Path) -> Path:
         raise SourceError(
             f"{error} (`predict` has no such option: `freeze` and `package` {model} first)"
         ) from None
-    # A single score is that of the second of two classes.
+    # A model with a single score has two classes, and the score is that of the second class.
     classes = max(class_count(description) or _WITHOUT_LABELS, _FEWEST_LABELS)
     labels = {number: f"class {number}" for number in range(1, classes + 1)}
     return package(folder, description, graph, labels, frozen.extra_files()).path

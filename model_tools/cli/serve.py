@@ -1,4 +1,4 @@
-"""`deeplens model serve`."""
+"""The command `deeplens model serve`."""
 
 import logging
 import re
@@ -8,7 +8,8 @@ import click
 
 from model_tools.cli.options import FiniteRange, examples, json_option
 
-# As `model_tools.serving.engines.ENGINES`, which a test compares: this list keeps --help fast.
+# This list equals `model_tools.serving.engines.ENGINES`, whose import would slow --help. A test
+# compares both.
 ENGINES = ("tensorflow", "openvino")
 
 
@@ -90,10 +91,10 @@ def serve(
     enable_batching: bool,
     as_json: bool,
 ) -> None:
-    """Answer as TensorFlow Serving's REST API does, until SIGTERM or Ctrl-C.
+    """Serve TensorFlow Serving's REST API until SIGTERM or Ctrl-C.
 
-    A new version is loaded while the one before answers, and one that is broken only shows in the
-    status, GET /v1/models/NAME. Prints the address when the model answers.
+    The command prints the URL when the model is loaded. While a new version is loaded, the previous
+    version responds. If a version is broken, its error is only in the status, GET /v1/models/NAME.
     """
     from model_tools.images import image_limit  # noqa: PLC0415 - as below
     from model_tools.serving.batching import BatchingOptions  # noqa: PLC0415 - keeps --help fast
@@ -103,7 +104,7 @@ def serve(
         raise click.BadParameter(f"{model_name!r}: no / and no :", param_hint="--model-name")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("model_tools.serving").setLevel(logging.INFO)
-    # A wrong value ends the command, not each request.
+    # An invalid value ends the command here, instead of causing an error in each request.
     image_limit()
     batching = (
         BatchingOptions(max_batch_size, batch_timeout_micros / 1e6) if enable_batching else None

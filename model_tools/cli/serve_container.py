@@ -1,4 +1,4 @@
-"""`deeplens model serve-container`."""
+"""The command `deeplens model serve-container`."""
 
 from pathlib import Path
 
@@ -52,15 +52,15 @@ def serve_container(
     max_payload_mib: float,
     timeout_seconds: float,
 ) -> None:
-    """Answer on loopback as SageMaker's TensorFlow Serving container does, until SIGTERM.
+    """Serve the API of SageMaker's TensorFlow Serving container on loopback until SIGTERM.
 
-    Prints one line on standard output when it is ready: {"url": "http://127.0.0.1:PORT"}.
-    The archive's code/inference.py, if it has one, is executed: serve only what you trust so far.
+    When the model is loaded, prints one line on standard output: {"url": "http://127.0.0.1:PORT"}.
+    The archive's code/inference.py, if it exists, is executed: serve only archives that you trust.
     """
     from model_tools.images import image_limit  # noqa: PLC0415 - as below
     from model_tools.serving.sagemaker_process import ContainerOptions, serve_archive  # noqa: PLC0415
 
-    # A wrong value ends the command, not each request.
+    # An invalid value ends the command here, instead of causing an error in each request.
     image_limit()
     serve_archive(
         ContainerOptions(

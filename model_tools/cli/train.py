@@ -1,4 +1,4 @@
-"""`deeplens model train`: models that this project brings along."""
+"""The commands `deeplens model train`, for models that this project includes."""
 
 import json
 from dataclasses import asdict
@@ -61,7 +61,7 @@ train.add_command(train_iris)
 def train_shapes(
     seed: int, steps: int | None, version: str, models: Path, *, force: bool, as_json: bool
 ) -> None:
-    """Train the detector of drawn shapes; evaluate, freeze, check and package it."""
+    """Train the detector of drawn shapes, then evaluate, freeze, check and package it."""
     from model_tools.progress import reporting  # noqa: PLC0415 - keeps --help fast
     from model_tools.samples.shapes.build import DEFAULT_STEPS, build_shapes  # noqa: PLC0415 - as above
 
@@ -105,7 +105,7 @@ def train_shapes(
     help="Seed of the random numbers; the same seed gives the same result.",
 )
 def scenes(folder: Path, count: int, seed: int) -> None:
-    """Draw scenes for a virtual camera into FOLDER, with scenes.json saying what is on them."""
+    """Draw scenes for a virtual camera into FOLDER; scenes.json contains their labels and boxes."""
     from model_tools.samples.shapes.drawing import write_scenes  # noqa: PLC0415 - keeps --help fast
 
     write_scenes(folder, count, seed)

@@ -1,4 +1,4 @@
-"""`deeplens model verify`."""
+"""The command `deeplens model verify`."""
 
 import json
 from dataclasses import asdict
@@ -79,10 +79,10 @@ def verify(
     bf16: bool,
     as_json: bool,
 ) -> None:
-    """Compare ARTIFACT's engines with each other, with its source, and with what is expected.
+    """Compare ARTIFACT's engines with each other, with its source, and with expected results.
 
-    Exit code 1 if more answers differ than --max-drop allows; if pre-processing is the cause, it is
-    named.
+    Exit code 1 if more detections differ than --max-drop allows. If preprocessing is the cause, the
+    output names the change.
     """
     from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.verification.expected_detections import read_expected  # noqa: PLC0415 - as above

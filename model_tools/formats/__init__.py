@@ -1,4 +1,4 @@
-"""Formats of trained models: each is detected, checked and loaded as a graph of constants.
+"""Formats of trained models: detection, checks, and loading as a graph of constants.
 
 To add a format, write a module with a subclass of `base.SourceModel`, and add the class to
 `detect.FORMATS`.

@@ -1,6 +1,6 @@
 """Unpack archives from outside: a tar.gz of SageMaker, and the zip of a .keras file.
 
-The extraction filters of Python are not used. The rules:
+This module does not use the extraction filters of Python. The rules:
 
     archive-member  each member is a regular file or a folder: no link, device or duplicate name
     archive-name    names are relative, printable, and within the destination
@@ -37,14 +37,16 @@ _SMALL_BYTES = 16 << 20
 
 
 def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Unpack a .tar.gz into `destination`, which must not exist; after an error it does not.
+    """Unpack a .tar.gz into `destination`, which must not exist.
+
+    After an error, `destination` is removed.
 
     Raises:
         RefusedError: a member breaks a rule.
     """
     destination.mkdir(parents=True)
     try:
-        # Weights cannot be compressed much: an archive that grows by more is a bomb.
+        # Weights hardly compress, so an archive that grows by more is not a model.
         most_plausible = max(_LARGEST_RATIO * archive.stat().st_size, _SMALL_BYTES)
         with archive.open("rb") as packed:
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed))
@@ -58,7 +60,7 @@ def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -
 
 
 def check_zip(archive: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Check that the zip of a .keras file contains only the files that Keras writes.
+    """Check that the zip of a .keras file contains only files that Keras writes.
 
     Raises:
         RefusedError: a member breaks a rule.
@@ -108,7 +110,7 @@ def _unpack(stream: BinaryIO, destination: Path, most_bytes: int) -> None:
 
 
 def _members(stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """Yield the headers; the caller reads content and padding of each from the stream."""
+    """Yield the headers; the caller reads each member's content and padding from the stream."""
     long_name: str | None = None
     while True:
         block = stream.read(_BLOCK)
@@ -138,7 +140,7 @@ def _members(stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
 
 
 def _extension(stream: BinaryIO, header: tarfile.TarInfo) -> str | None:
-    """Read a pax or GNU extension, and return the name of the next member if it contains one."""
+    """Read a pax or GNU extension, and return the next member's name if the extension has one."""
     if header.size > _LARGEST_EXTENSION:
         raise RefusedError("archive-size", f"an extended header of {header.size} bytes")
     buffer = io.BytesIO()
@@ -156,7 +158,7 @@ def _extension(stream: BinaryIO, header: tarfile.TarInfo) -> str | None:
 
 
 class _Names:
-    """Names of members, compared as case-insensitive file systems do."""
+    """Names of members, compared without case, as on case-insensitive file systems."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

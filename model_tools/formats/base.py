@@ -13,27 +13,27 @@ from model_tools.formats.tensors import LoadedModel
 
 @dataclass(frozen=True)
 class SearchPath:
-    """The place in which a model is searched."""
+    """A path to search for a model, and the context of the search."""
 
     # A file, a folder, or the prefix of a checkpoint.
     path: Path
     # An existing folder for temporary files.
     workspace: Path
-    # Prefix of the weights of a .pbtxt graph.
+    # The prefix of the weights of a .pbtxt graph.
     checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
 class SourceModel(ABC):
-    """A model on disk. Each subclass is one format.
+    """A model on disk; each subclass is one format.
 
-    `detect` and `check` run without TensorFlow. `load` imports it: for files from outside, call it
-    in a limited process (`model_tools.sandbox`).
+    `detect` and `check` run without TensorFlow. `load` imports TensorFlow: for files from outside,
+    call it in a limited process (`model_tools.sandbox`).
     """
 
-    # Recorded in the provenance of artifacts.
+    # The provenance of artifacts contains this name.
     format_name: ClassVar[str]
-    # For the error that lists the formats.
+    # The error that lists the formats contains this example.
     example: ClassVar[str]
 
     # The folder or file, or the prefix of a checkpoint.
@@ -46,7 +46,7 @@ class SourceModel(ABC):
 
         Raises:
             SourceError: the model is incomplete.
-            AmbiguousError: there are several, and none of them takes precedence.
+            AmbiguousError: there are several models of equal precedence.
         """
 
     @abstractmethod
@@ -60,10 +60,10 @@ class SourceModel(ABC):
         """
 
     def check_before_sandbox(self, choice: Choice) -> None:
-        """Check what needs smaller limits than those of TensorFlow; by default nothing.
+        """Check content that needs smaller limits than TensorFlow; the default does nothing.
 
         Raises:
-            As `check`.
+            SourceError, AmbiguousError, RefusedError: see `check`.
         """
         del choice
 
@@ -86,7 +86,7 @@ class SourceModel(ABC):
 
     @abstractmethod
     def _load(self, choice: Choice) -> LoadedModel:
-        """Check and load the model, whatever its inputs take."""
+        """Check and load the model, with inputs of any type."""
 
     def _advice_for_strings(self, _choice: Choice) -> str:
         return (
@@ -107,25 +107,25 @@ class SourceModel(ABC):
             yield self.path
 
     def nodes(self) -> Iterable[Any]:
-        """Return the nodes of the stored graph, if the format is a graph without functions."""
+        """Return the nodes of the stored graph; empty if the format has functions or no graph."""
         return ()
 
     def signatures(self) -> dict[str, Any]:
-        """Return the SignatureDefs of all graphs by key, if the format has signatures."""
+        """Return the SignatureDefs of all graphs by key; empty if the format has no signatures."""
         return {}
 
 
 @dataclass(frozen=True)
 class ModelFile(SourceModel):
-    """A format of a single file, which is detected by its suffix."""
+    """A format of a single file, detected by its suffix."""
 
     suffixes: ClassVar[frozenset[str]]
-    # Suffixes that are not searched in folders.
+    # Files with these suffixes are ignored in folders.
     unsearched_suffixes: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the file, or all files in a folder."""
+        """Return the file, or all files of this format in a folder."""
         if place.path.is_file():
             return [cls(place.path)] if place.path.suffix.lower() in cls.suffixes else []
         searched = cls.suffixes - cls.unsearched_suffixes

@@ -20,12 +20,12 @@ VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 
 @dataclass(frozen=True)
 class CheckedGraph:
-    """A graph that may be imported, with the tensors that were chosen."""
+    """A checked graph with the chosen tensors."""
 
     graph: Any
     inputs: Names
     outputs: Names
-    # Values of placeholders that a run of the source model also needs.
+    # Values of placeholders that the source model also needs.
     constants: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
@@ -57,7 +57,7 @@ def check_graph(choice: Choice, graph: Any, signatures: dict[str, Any]) -> Check
 
 
 def _as_tensors(choice: Choice, graph: Any, signatures: dict[str, Any]) -> list[str]:
-    """Return --output, with the tensor for each key of the signature."""
+    """Return the values of `--output`, with each signature key replaced by its tensor."""
     if not choice.outputs or not signatures:
         return list(choice.outputs)
     nodes = nodes_by_name(graph)

@@ -1,4 +1,4 @@
-"""Checkpoints of TensorFlow 1, with their graph."""
+"""Checkpoints of TensorFlow 1 with their graphs."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _MOST_LISTED = 8
 
 @dataclass(frozen=True)
 class Checkpoint(SourceModel):
-    """The weights that a tf.train.Saver wrote; `path` is their prefix."""
+    """A checkpoint that a tf.train.Saver wrote; `path` is the prefix of its files."""
 
     format_name = "TensorFlow 1 checkpoint"
     example = "a checkpoint (.meta, .index, .data-*), a .pbtxt graph with --checkpoint"
@@ -32,7 +32,7 @@ class Checkpoint(SourceModel):
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the checkpoint of a file or prefix, or the newest one in a folder."""
+        """Return the checkpoint of a file or prefix, or the newest checkpoint of a folder."""
         path = place.path
         if path.is_dir():
             if (path / ".meta").is_file():
@@ -50,7 +50,7 @@ class Checkpoint(SourceModel):
         return [_at(path.with_name(name) if name else _with_prefix(path.parent, place.workspace))]
 
     def check(self, choice: Choice) -> CheckedGraph:
-        """Check what the outputs need."""
+        """Check the operations that the outputs need."""
         signatures: dict[str, Any] = {}
         if self.graph.suffix == ".meta":
             meta = read_message(self.graph, "MetaGraphDef")
@@ -69,24 +69,24 @@ class Checkpoint(SourceModel):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The prefix and the graph."""
+        """The prefix of the checkpoint, and the graph."""
         return (self.path, self.graph)
 
     def files(self) -> Iterable[Path]:
-        """Yield the files of the prefix, and a graph with another name."""
+        """Yield the files of the prefix, and the graph if it has another name."""
         yield from self.path.parent.glob(f"{self.path.name}.*")
         if self.graph.suffix == ".pbtxt":
             yield self.graph
 
     def nodes(self) -> Iterable[Any]:
-        """Return the nodes of a .meta file, which may contain those of training."""
+        """Return the nodes of a .meta file, which may include training nodes."""
         if self.graph.suffix != ".meta":
             return ()
         return read_message(self.graph, "MetaGraphDef").graph_def.node  # type: ignore[no-any-return]
 
 
 def _newest(folder: Path) -> Checkpoint:
-    """Return the checkpoint that the file `checkpoint` of a folder names, or the only one."""
+    """Return the checkpoint that a folder's `checkpoint` file names, or the only checkpoint."""
     prefixes = sorted(file.with_suffix("") for file in folder.glob("*.meta"))
     state = folder / "checkpoint"
     if len(prefixes) > 1 and state.is_file():
@@ -110,7 +110,7 @@ def _at(prefix: Path) -> Checkpoint:
 
 
 def _with_prefix(folder: Path, workspace: Path) -> Path:
-    """Add a prefix, by links, to a checkpoint that `saver.save(session, "folder/")` wrote."""
+    """Return links with a prefix to a checkpoint from `saver.save(session, "folder/")`."""
     links = workspace / "model-tools-checkpoint"
     links.mkdir(exist_ok=True)
     for pattern in (".meta", ".index", ".data-*"):

@@ -10,8 +10,8 @@ from model_tools.formats.frozen_graph import FrozenGraph
 from model_tools.formats.keras_file import KerasFile, KerasHdf5File
 from model_tools.formats.saved_model import SavedModel
 
-# In order of precedence, because the folder of a SavedModel may contain checkpoints and .pb files.
-# Formats in one row have the same precedence: two models of them are ambiguous.
+# In order of precedence, because a SavedModel's folder may contain checkpoints and .pb files.
+# Formats in one row have equal precedence: two models of such formats are ambiguous.
 FORMATS: tuple[tuple[type[SourceModel], ...], ...] = (
     (SavedModel,),
     (Checkpoint,),
@@ -21,7 +21,7 @@ _MOST_LISTED = 8
 
 
 def find_model(source: Path, workspace: Path, checkpoint: Path | None = None) -> SourceModel:
-    """Return the model that `source` contains; an archive is unpacked below `workspace` first.
+    """Return the model in `source`; an archive is first unpacked below `workspace`.
 
     Args:
         source: a file or folder in any of `FORMATS`, or a .tar.gz that contains one.
@@ -29,7 +29,7 @@ def find_model(source: Path, workspace: Path, checkpoint: Path | None = None) ->
         checkpoint: prefix of the weights that belong to a .pbtxt graph.
 
     Raises:
-        SourceError: there is no model, or it is incomplete.
+        SourceError: there is no model, or the model is incomplete.
         AmbiguousError: there are several models.
         RefusedError: an archive breaks a rule.
     """

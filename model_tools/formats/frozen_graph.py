@@ -1,4 +1,4 @@
-"""Graphs whose variables are constants already."""
+"""Graphs whose variables are already constants."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ class FrozenGraph(ModelFile):
     format_name = "frozen graph"
     example = "a frozen graph (.pb)"
     suffixes = frozenset({".pb", ".pbtxt"})
-    # In a folder, a .pbtxt file is more often a label map.
+    # A .pbtxt file in a folder is usually a label map.
     unsearched_suffixes = frozenset({".pbtxt"})
 
     def check(self, choice: Choice) -> CheckedGraph:
-        """Check what the outputs need."""
+        """Check the operations that the outputs need."""
         graph = read_message(self.path, "GraphDef")
         if not graph.node:
             raise SourceError(f"{self.path} is not a frozen graph: it does not contain a node")
@@ -46,5 +46,5 @@ class FrozenGraph(ModelFile):
         return tf1.load_frozen(self.path, checked)
 
     def nodes(self) -> Iterable[Any]:
-        """Return the nodes of the file, which may contain those that no output needs."""
+        """Return all nodes of the file, including nodes that no output needs."""
         return read_message(self.path, "GraphDef").node  # type: ignore[no-any-return]

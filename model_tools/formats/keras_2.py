@@ -1,7 +1,7 @@
 """Translate the configuration of a Keras 2 model for Keras 3.
 
-Keras 3 rejects arguments and layers that Keras 2 wrote into every file, although they change
-nothing in the result. The rule:
+Keras 3 rejects arguments and layers that Keras 2 wrote into every file, although they do not affect
+the result. The rule:
 
     keras-2   Keras 3 can build every layer of a file that Keras 2 saved
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from model_tools.errors import RefusedError
 
-# Arguments that Keras 3 does not have, with the values that have no effect in inference.
+# Arguments that Keras 3 does not have, with their values that have no effect in inference.
 _NO_EFFECT: dict[str, dict[str, tuple[Any, ...]]] = {
     "DepthwiseConv1D": {"groups": (1,)},
     "DepthwiseConv2D": {"groups": (1,)},
@@ -49,7 +49,7 @@ Config = dict[str, Any]
 
 
 def is_keras_2(version: object) -> bool:
-    """Return whether a `keras_version` is not of Keras 3; the oldest files have no version."""
+    """Return whether a `keras_version` is older than Keras 3; the oldest files have no version."""
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     return not text.startswith("3.")
 
@@ -63,7 +63,7 @@ def alternative() -> str:
 
 
 def translated(value: Any) -> Any:
-    """Return a copy of a Keras 2 configuration as Keras 3 reads it.
+    """Return a copy of a Keras 2 configuration, translated for Keras 3.
 
     Raises:
         RefusedError: keras-2: a layer has no equivalent.
@@ -85,7 +85,7 @@ def translated(value: Any) -> Any:
 def _layer(copied: Config) -> Config:
     class_name, config = copied["class_name"], copied.get("config")
     if class_name == "Sequential":
-        # In the oldest form, the configuration is the list of layers.
+        # In the oldest format, the configuration is a list of layers.
         layers = config if isinstance(config, list) else (config or {}).get("layers")
         if isinstance(layers, list):
             _start_with_input(layers)
@@ -126,7 +126,7 @@ def _drop_arguments(class_name: str, config: Config) -> None:
 
 
 def _start_with_input(layers: list[Any]) -> None:
-    """Add the InputLayer that Keras 3 needs: Keras 2 wrote its shape into the first layer."""
+    """Add the InputLayer that Keras 3 requires, with the shape from Keras 2's first layer."""
     for position, layer in enumerate(list(layers)):
         config = layer.get("config") if isinstance(layer, dict) else None
         if not isinstance(config, dict) or layer.get("class_name") == "InputLayer":
@@ -159,9 +159,10 @@ def _replaced(value: Any, renamed: dict[str, str]) -> Any:
 
 
 def _without_function(layer: Config) -> Config:
-    """Replace arithmetic with a number or another tensor by a layer of Keras 3.
+    """Replace a Keras 2 arithmetic function by a layer of Keras 3.
 
-    A number: [["x", 0, 0, {"y": 255.0}]]; a tensor: [["x", 0, 0, {"y": ["z", 0, 0]}]].
+    The second operand is a number, [["x", 0, 0, {"y": 255.0}]], or a tensor,
+    [["x", 0, 0, {"y": ["z", 0, 0]}]].
     """
     function = layer["config"].get("function") if isinstance(layer["config"], dict) else None
     operation = _FUNCTIONS.get(function) if isinstance(function, str) else None

@@ -1,12 +1,12 @@
 """Check the layers and links of a Keras file before Keras opens it.
 
 The safe mode of Keras does not cover .h5 files, and a configuration can name any importable class.
-Only layers of Keras are built, and none that contain code. HDF5 can also refer to other files of
-the host. The rules:
+Therefore, only layers of Keras are allowed, without layers that contain code. HDF5 can also refer
+to other files of the host. The rules:
 
     keras-class   each class belongs to Keras and does not run code from the file
     keras-link    HDF5 links and the content of data sets are within the file
-    keras-config  the file has a configuration that can be read
+    keras-config  the file has a readable configuration
     keras-2       Keras 3 can build every layer of a file that Keras 2 saved
     keras-layout  the HDF5 library reads the file without a crash, in limited time
 """
@@ -35,7 +35,8 @@ _RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLaye
 _LARGEST_CONFIG_BYTES = 64 << 20
 _MODEL_CLASSES = {"Functional", "Sequential", "Model", "DTypePolicy"}
 _PLAIN_VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__tensor__"}
-# Not all of `keras.*`: keras.utils downloads files, keras.config can turn off the safe mode.
+# Other modules are not safe: keras.utils downloads files, and keras.config can turn off the safe
+# mode.
 _MODULES = {
     f"keras.{part}"
     for part in (
@@ -44,7 +45,7 @@ _MODULES = {
     )
 }  # fmt: skip
 # Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use classes without a
-# public name. They are allowed if the source of Keras defines them in these modules.
+# public name. These classes are allowed if Keras' source defines them in one of these modules.
 _PRIVATE_MODULES = {
     "keras.src.ops.core", "keras.src.ops.image", "keras.src.ops.linalg", "keras.src.ops.math",
     "keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.applications.convnext",
@@ -52,10 +53,10 @@ _PRIVATE_MODULES = {
 
 
 def check_keras_config(file: Path) -> None:
-    """Check that a configuration names only layers of Keras.
+    """Check that the configuration names only layers of Keras.
 
     Raises:
-        RefusedError: it breaks a rule.
+        RefusedError: the configuration breaks a rule.
     """
     for entry in _entries(read_config(file).usable):
         name, module = str(entry["class_name"]), entry.get("module")
@@ -70,7 +71,8 @@ def check_keras_config(file: Path) -> None:
         registered = entry.get("registered_name")
         is_keras_class = module in _MODULES or (module == "keras" and name in _MODEL_CLASSES)
         if module is None:
-            # In an older .h5 file, Keras resolves the name among its own classes.
+            # In an older .h5 file, a class has no module, and Keras searches the name among its own
+            # classes.
             is_keras_class = name.isidentifier()
         if module in _PRIVATE_MODULES:
             is_keras_class = name in _classes_of(module)
@@ -84,10 +86,10 @@ def check_keras_config(file: Path) -> None:
 
 @dataclass(frozen=True)
 class KerasConfig:
-    """The configuration of a Keras file."""
+    """The configuration of a Keras file, as written and as translated."""
 
     written: Any
-    # Without optimizers and losses, which are never built, and translated from Keras 2.
+    # Translated from Keras 2, without optimizers and losses.
     usable: Any
     is_keras_2: bool
 
@@ -96,7 +98,7 @@ def read_config(file: Path) -> KerasConfig:
     """Read the configuration of a .keras or .h5 file.
 
     Raises:
-        RefusedError: keras-config or keras-2.
+        RefusedError: the file breaks the rule keras-config or keras-2.
     """
     written, version = _config(file)
     is_old = is_keras_2(version)
@@ -113,10 +115,10 @@ def read_config(file: Path) -> KerasConfig:
 
 @contextmanager
 def usable_file(file: Path) -> Iterator[Path]:
-    """Yield a file with the checked configuration: `file`, or a temporary copy.
+    """Yield a file with the translated configuration: `file`, or a temporary copy.
 
     Raises:
-        RefusedError: keras-config or keras-2.
+        RefusedError: the file breaks the rule keras-config or keras-2.
     """
     config = read_config(file)
     if config.usable == config.written:
@@ -149,7 +151,7 @@ def content_bytes(file: Path) -> int:
 
 
 def _without_training(value: Any) -> Any:
-    """Drop optimizers and losses, also of nested models, because Keras would build those."""
+    """Drop optimizers and losses, also of nested models, because Keras would build them."""
     if isinstance(value, list):
         return [_without_training(item) for item in value]
     if not isinstance(value, dict):
@@ -163,7 +165,7 @@ def _without_training(value: Any) -> Any:
 
 @cache
 def _classes_of(module: str) -> frozenset[str]:
-    """Return the classes that a module of Keras defines; its source is read, not imported."""
+    """Return the classes that a module of Keras defines, from its source, without an import."""
     spec = importlib.util.find_spec("keras")
     if spec is None or not spec.submodule_search_locations:
         return frozenset()
@@ -176,10 +178,10 @@ def _classes_of(module: str) -> frozenset[str]:
 
 
 def check_layout(file: Path) -> None:
-    """Check that an HDF5 file, or the one in a .keras file, does not refer to other files.
+    """Check that the HDF5 file, or the HDF5 file in a .keras file, refers to no other file.
 
     Raises:
-        RefusedError: keras-link or keras-config.
+        RefusedError: the file breaks the rule keras-link or keras-config.
     """
     try:
         if file.suffix.lower() != ".keras":
@@ -213,7 +215,7 @@ def _check_links(group: Any) -> None:
 
 
 def _config(file: Path) -> tuple[Any, object]:
-    """Return the configuration, and the version of Keras that wrote it."""
+    """Return the configuration and the Keras version that wrote it."""
     try:
         if file.suffix.lower() == ".keras":
             with zipfile.ZipFile(file) as packed:
@@ -221,7 +223,7 @@ def _config(file: Path) -> tuple[Any, object]:
                     raise RefusedError("keras-config", "config.json is too large")
                 metadata = json.loads(packed.read("metadata.json"))
                 config = json.loads(packed.read("config.json"))
-            # A file without a version is of Keras 3: Keras 2 always wrote one.
+            # A .keras file without a version is from Keras 3, because Keras 2 always wrote one.
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             return config, version or "3."
         with h5py.File(file, "r") as opened:

@@ -1,4 +1,4 @@
-"""Files of Keras: .keras archives and HDF5 files."""
+"""Keras files: .keras archives and HDF5 files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from model_tools.sandbox import Limits, isolated
 
 @dataclass(frozen=True)
 class KerasHdf5File(ModelFile):
-    """A model that Keras 2, or Keras 3 on request, saved as HDF5."""
+    """A model in HDF5, from Keras 2 or 3."""
 
     format_name = "Keras HDF5 file"
     example = "an .h5 or .hdf5 file of Keras"
@@ -23,7 +23,7 @@ class KerasHdf5File(ModelFile):
     def check(self, choice: Choice) -> None:
         """Check links and configuration in a limited process.
 
-        A file can make the HDF5 library crash, or never return.
+        A damaged file can crash or block the HDF5 library.
         """
         reject_tensor_names(choice, self.format_name)
         self._check_container()
@@ -33,11 +33,11 @@ class KerasHdf5File(ModelFile):
             raise RefusedError("keras-layout", f"reading {self.path.name}: {error}") from None
 
     def check_before_sandbox(self, choice: Choice) -> None:
-        """Check the file, whose limits are smaller than those of TensorFlow."""
+        """Check the file, with smaller limits than TensorFlow."""
         self.check(choice)
 
     def _check_container(self) -> None:
-        """Check the archive around the HDF5 file; this format has none."""
+        """Check the archive around the HDF5 file; the base class has no archive."""
 
     def _load(self, choice: Choice) -> LoadedModel:
         self.check(choice)
@@ -48,7 +48,7 @@ class KerasHdf5File(ModelFile):
 
 @dataclass(frozen=True)
 class KerasFile(KerasHdf5File):
-    """An archive of Keras 3."""
+    """A .keras archive of Keras 3."""
 
     format_name = "Keras file"
     example = "a .keras file"
@@ -62,13 +62,13 @@ KERAS_SUFFIXES = KerasFile.suffixes | KerasHdf5File.suffixes
 
 
 def keras_export(file: Path, folder: str) -> str:
-    """Return the statements that export a Keras file as a SavedModel for inference.
+    """Return Python statements that export a Keras file as a SavedModel for inference.
 
-    `model.export` alone would export augmentation layers as they are in training.
+    `model.export` alone would export augmentation layers in their training state.
 
     Args:
         file: the Keras file.
-        folder: the folder of the SavedModel, as it is named in the statements.
+        folder: the name of the SavedModel's folder in the statements.
     """
     statements = (
         f"m = keras.saving.load_model({str(file)!r}, compile=False); "

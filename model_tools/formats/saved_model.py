@@ -18,7 +18,7 @@ from model_tools.graph.rules import check_ops, check_structure
 _SEARCH_DEPTH = 4
 _MOST_LISTED = 8
 _VERSION = re.compile(r"[0-9]{1,18}")
-# DataType number of types.proto.
+# DT_STRING of types.proto.
 _STRING = 7
 
 
@@ -30,7 +30,7 @@ class SavedModel(SourceModel):
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the SavedModel in a folder; of versions, the highest."""
+        """Return the SavedModel in a folder; of several versions, the highest."""
         path = place.path
         if path.is_file():
             return [_of_version(path.parent)] if path.name.lower() == SAVED_MODEL_NAME else []
@@ -46,7 +46,7 @@ class SavedModel(SourceModel):
         return [_of_version(_newest(path, folders))] if folders else []
 
     def meta_graph(self, choice: Choice) -> Any:
-        """Return the MetaGraphDef that has the chosen tags.
+        """Return the MetaGraphDef with the chosen tags.
 
         Raises:
             SourceError: no graph has these tags.
@@ -64,7 +64,10 @@ class SavedModel(SourceModel):
         )
 
     def check_all_signatures(self, choice: Choice) -> Any:
-        """Check all signatures, for an engine that loads all of them; return the MetaGraphDef.
+        """Check all signatures, for an engine that loads all of them.
+
+        Returns:
+            The MetaGraphDef.
 
         Raises:
             SourceError: a file is missing or broken.
@@ -82,7 +85,7 @@ class SavedModel(SourceModel):
         return meta
 
     def signatures(self) -> dict[str, Any]:
-        """Return the SignatureDefs of all graphs by key, without TensorFlow's own."""
+        """Return the SignatureDefs of all graphs by key, except TensorFlow's internal ones."""
         saved = read_message(self.path / SAVED_MODEL_NAME, "SavedModel")
         return {
             key: signature
@@ -122,7 +125,7 @@ class SavedModel1(SavedModel):
     format_name = "TensorFlow 1 SavedModel"
 
     def check(self, choice: Choice) -> CheckedGraph:
-        """Check the outputs that were chosen, and the nodes that run when the model is loaded."""
+        """Check the chosen outputs, and the nodes that run when the model is loaded."""
         meta = self.meta_graph(choice)
         check_structure(meta.graph_def)
         checked = check_graph(choice, meta.graph_def, dict(meta.signature_def))
@@ -170,7 +173,7 @@ def _of_version(folder: Path) -> SavedModel:
 
 
 def _newest(folder: Path, folders: list[Path]) -> Path:
-    """Return the highest version of export/Servo/1, export/Servo/2, as TensorFlow Serving does."""
+    """Return the folder with the highest number, like TensorFlow Serving, or the only folder."""
     is_versioned = all(_VERSION.fullmatch(version.name) for version in folders)
     if is_versioned and len({version.parent for version in folders}) == 1:
         return max(folders, key=lambda version: int(version.name))

@@ -1,4 +1,4 @@
-"""The inputs and outputs of a model: named by the caller, by a signature, or inferred."""
+"""Select the inputs and outputs of a model by the caller's names, a signature, or inference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.artifact.manifest import DETECTION_OUTPUTS
 SERVING_DEFAULT = "serving_default"
 
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2"}
-# Nodes that have an effect or a constant value: nothing consumes them, and they are not outputs.
+# Nodes without consumers that are not outputs: they have an effect or a constant value.
 _NO_OUTPUTS = {
     "Assert", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp", "Const", "NoOp",
     "Placeholder", "PlaceholderWithDefault", "SaveV2", "ScalarSummary", "HistogramSummary",
@@ -19,7 +19,7 @@ _NO_OUTPUTS = {
 }  # fmt: skip
 _SIZES = {"Rank", "Shape", "ShapeN", "Size"}
 _VALUES = {"PlaceholderWithDefault", "VarHandleOp", "VariableV2"}
-# `tf.train.*Optimizer` adds these, and what they need, below `gradients/`.
+# `tf.train.*Optimizer` adds these operations, and their inputs below `gradients/`.
 _TRAINING_OPS = (
     "Apply",
     "ResourceApply",
@@ -32,11 +32,11 @@ _TRAINING_OPS = (
 
 @dataclass(frozen=True)
 class Choice:
-    """The names that the caller chose; the rest is inferred."""
+    """The caller's selection of signature, tensors and constants; other names are inferred."""
 
     signature: str | None = None
     tags: tuple[str, ...] = ("serve",)
-    # Nodes or tensors; `alias=tensor` also renames.
+    # Names of nodes or tensors; `alias=tensor` also sets an alias.
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     # Values of placeholders that are not inputs, such as ("is_training", (0,)).
@@ -47,11 +47,11 @@ Names = dict[str, str]
 
 
 def signed(choice: Choice, signatures: dict[str, Any]) -> tuple[Names, Names]:
-    """Return inputs and outputs, tensor names by alias, of the chosen SignatureDef.
+    """Return the inputs and outputs of the chosen SignatureDef, as tensor names by alias.
 
     Raises:
         SourceError: no signature has that name, or there is no signature.
-        AmbiguousError: there are several, and none is serving_default.
+        AmbiguousError: there are several signatures, without serving_default.
     """
     usable = usable_signatures(signatures)
     key = chosen_signature(choice.signature, sorted(usable))
@@ -66,7 +66,7 @@ def signed(choice: Choice, signatures: dict[str, Any]) -> tuple[Names, Names]:
 
 
 def usable_signatures(signatures: dict[str, Any]) -> dict[str, Any]:
-    """Return the SignatureDefs that have outputs, without TensorFlow's own."""
+    """Return the SignatureDefs that have outputs, except TensorFlow's internal ones."""
     return {
         key: signature
         for key, signature in signatures.items()
@@ -78,7 +78,7 @@ def chosen_signature(key: str | None, keys: Sequence[str]) -> str:
     """Return the key of the signature to use.
 
     Raises:
-        SourceError, AmbiguousError: as `signed`.
+        SourceError, AmbiguousError: see `signed`.
     """
     listed = ", ".join(keys) or "none"
     if key is not None:
@@ -109,8 +109,8 @@ def inferred(
 
     Args:
         graph: a GraphDef.
-        known_inputs: tensors that are not inferred.
-        known_outputs: tensors that are not inferred.
+        known_inputs: input tensors from the caller, which are not inferred.
+        known_outputs: output tensors from the caller, which are not inferred.
 
     Raises:
         AmbiguousError: there are several candidates, or none.
@@ -136,7 +136,7 @@ def inferred(
 
 
 def named(names: Sequence[str], option: str) -> Names:
-    """Return tensor names by alias of `tensor` or `alias=tensor`.
+    """Return tensor names by alias, from items such as `tensor` or `alias=tensor`.
 
     Raises:
         SourceError: an alias is used twice.
@@ -152,7 +152,7 @@ def named(names: Sequence[str], option: str) -> Names:
 
 
 def chosen_keys(names: Sequence[str], keys: Sequence[str]) -> Names:
-    """Return the keys of a signature that `--output` names, by alias; by default all.
+    """Return the signature keys that `--output` selects, by alias; the default is all keys.
 
     Raises:
         SourceError: an output does not exist, or an alias is used twice.
@@ -170,8 +170,12 @@ def chosen_keys(names: Sequence[str], keys: Sequence[str]) -> Names:
 
 
 def require(graph: Any, names: Names) -> None:
-    """Raise `SourceError`, with similar names, if a tensor is not in the graph."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only for the error
+    """Check that the graph contains all tensors.
+
+    Raises:
+        SourceError: a tensor is missing; the message lists similar names.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - only the error needs it
 
     nodes = nodes_by_name(graph)
     for tensor in names.values():
@@ -184,7 +188,7 @@ def require(graph: Any, names: Names) -> None:
 
 
 def _ends(graph: Any) -> list[str]:
-    """Return the nodes that depend on a placeholder and that no other node consumes.
+    """Return the nodes that depend on a placeholder and have no consumers.
 
     The nodes of optimizers, gradients and summaries are ignored.
     """
@@ -211,7 +215,7 @@ def _ends(graph: Any) -> list[str]:
 
 
 def _trains(node: Any) -> bool:
-    """Return whether this is a node of an optimizer, of a summary, or of a gradient."""
+    """Return whether a node belongs to an optimizer, a summary or a gradient."""
     return (
         node.op.startswith(_TRAINING_OPS)
         or node.op in _NO_OUTPUTS - {"Const", *_PLACEHOLDERS, *_VALUES}
@@ -220,7 +224,7 @@ def _trains(node: Any) -> bool:
 
 
 def _is_flag(node: Any) -> bool:
-    """Return whether a placeholder is a scalar or bool, such as is_training: not an image."""
+    """Return whether a placeholder is a scalar or bool, such as is_training, and not an image."""
     is_bool = node.attr["dtype"].type == 10  # noqa: PLR2004 - DT_BOOL of types.proto
     shape = node.attr["shape"].shape
     return is_bool or (
@@ -235,7 +239,11 @@ def _sorted(names: Names) -> Names:
 
 
 def reject_tensor_names(choice: Choice, format_name: str) -> None:
-    """Raise `SourceError` if the caller names tensors of a format whose inputs have names."""
+    """Reject tensor names for a format whose inputs already have names.
+
+    Raises:
+        SourceError: the caller names tensors.
+    """
     if choice.inputs or choice.constants:
         raise SourceError(
             f"--input and --set name nodes of a graph; the inputs of a {format_name} have names: "

@@ -1,4 +1,4 @@
-"""Tensors of a model, and the model after it was loaded."""
+"""Tensors of a model, and the loaded model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor of a graph: `name` such as `image:0`, a NumPy dtype's name, and its shape."""
+    """A tensor of a graph: a name such as `image:0`, the name of a NumPy dtype, and a shape."""
 
     name: str
     dtype: str
-    # None if the rank is unknown; a side is None if it is known only when the graph runs.
+    # None for an unknown rank; a variable side is None.
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:
@@ -28,21 +28,21 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A graph whose variables became constants, and the source model that it is compared with."""
+    """A graph whose variables are constants, with the source model for comparisons."""
 
-    # A GraphDef of the nodes between the inputs and the outputs.
+    # A GraphDef with the nodes between the inputs and the outputs.
     graph: Any
-    # By alias: the key of a signature, or the name of the node.
+    # The alias is the key of a signature, or the name of the node.
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
-    # Runs the source model, from arrays by alias to arrays by alias.
+    # Runs the source model; both arguments and results are arrays by alias.
     run: Callable[[Arrays], Arrays]
 
 
 def sample_inputs(inputs: dict[str, TensorSpec], seed: int, side_px: int = 64) -> Arrays:
     """Return random arrays for the inputs; an unknown side is 1, or `side_px` in images.
 
-    Integers are drawn from 0 to 255, floats from [-1, 1).
+    Integers are uniform from 0 to 255, floats are uniform in [-1, 1).
     """
     random = np.random.default_rng(seed)
     return {alias: _sample(spec, random, side_px) for alias, spec in inputs.items()}

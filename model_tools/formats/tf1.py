@@ -1,6 +1,6 @@
 """Load the formats of TensorFlow 1: SavedModels, checkpoints and frozen graphs.
 
-They run in a `tf.compat.v1.Session`, in which each tensor has the name that its author chose.
+The models run in a `tf.compat.v1.Session`, in which tensors have the names that the author chose.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ v1 = tf.compat.v1
 
 
 def load_saved_model(folder: Path, choice: Choice, checked: CheckedGraph) -> LoadedModel:
-    """Load a TensorFlow 1 SavedModel.
+    """Load a SavedModel of TensorFlow 1.
 
     Raises:
-        SourceError: TensorFlow cannot load it, or a weight is missing.
+        SourceError: TensorFlow cannot load the model, or a weight is missing.
     """
     session = v1.Session(graph=tf.Graph())
     try:
@@ -36,11 +36,11 @@ def load_saved_model(folder: Path, choice: Choice, checked: CheckedGraph) -> Loa
 def load_checkpoint(prefix: Path, checked: CheckedGraph) -> LoadedModel:
     """Load a graph (.meta or .pbtxt) with the weights of a checkpoint.
 
-    Weights are assigned by the names of the variables that the outputs need. A .meta file without
-    variable collections, which the Object Detection API exports, can therefore be loaded.
+    Weights are assigned by the names of the variables that the outputs need. Therefore, a .meta
+    file without variable collections, as the Object Detection API exports it, can be loaded.
 
     Raises:
-        SourceError: TensorFlow cannot load it, or a weight is missing.
+        SourceError: TensorFlow cannot load the files, or a weight is missing.
     """
     session = _session_of(checked.graph, prefix)
     _assign(session, checked.graph, prefix)
@@ -51,7 +51,7 @@ def load_frozen(file: Path, checked: CheckedGraph) -> LoadedModel:
     """Load a graph without variables.
 
     Raises:
-        SourceError: TensorFlow cannot load it.
+        SourceError: TensorFlow cannot load the graph.
     """
     return _loaded(_session_of(checked.graph, file), checked)
 
@@ -59,7 +59,7 @@ def load_frozen(file: Path, checked: CheckedGraph) -> LoadedModel:
 def _loaded(session: Any, checked: CheckedGraph) -> LoadedModel:
     feeds = {alias: _tensor(session, tensor) for alias, tensor in checked.inputs.items()}
     fetches = {alias: _tensor(session, tensor) for alias, tensor in checked.outputs.items()}
-    # The graph of a checkpoint contains the constants; a SavedModel must be fed with them.
+    # A SavedModel must be fed with the constants; the graph of a checkpoint already contains them.
     fixed = {
         tensor: np.reshape(value, shape_of(tensor.op.node_def, len(value)))
         for name, value in checked.constants
@@ -124,7 +124,7 @@ def _assign(session: Any, graph_def: Any, prefix: Path) -> None:
             session.run(assign, {fed: value})
             read = f"{node.name}/Read/ReadVariableOp"
             if node.op == "VarHandleOp" and read not in {other.name for other in graph_def.node}:
-                # TensorFlow reads the value of a resource by this name to make it a constant.
+                # The conversion to constants requires a read operation with this name.
                 tf.raw_ops.ReadVariableOp(resource=variable, dtype=value.dtype, name=read)
 
 

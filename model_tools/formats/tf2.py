@@ -22,7 +22,7 @@ from model_tools.formats.trimming import loadable
 
 _ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
-# Weights may be compressed, and layers may have weights that a file need not contain.
+# This allowance covers compressed weights, and layers whose weights are not in the file.
 _LEAST_DECLARED_BYTES = 16 << 20
 _MOST_DECLARED = 4
 # Source: tf.Graph.name_scope.
@@ -58,7 +58,7 @@ def load_keras(path: Path, choice: Choice) -> LoadedModel:
 
     Raises:
         SourceError: the file cannot be loaded, or has no such output.
-        RefusedError: it breaks a rule.
+        RefusedError: the file breaks a rule.
     """
     import keras  # noqa: PLC0415 - only these formats need it
 
@@ -81,24 +81,24 @@ def load_keras(path: Path, choice: Choice) -> LoadedModel:
 
 
 def _require_content(keras: Any, file: Path) -> None:
-    """Check that the layers of a file do not declare far more weights than it contains.
+    """Check that a file's layers do not declare far more weights than the file contains.
 
     Raises:
-        RefusedError: keras-weights.
+        RefusedError: the file breaks the rule keras-weights.
     """
     config = read_config(file).usable
     try:
-        # In this scope, variables are declared without memory.
+        # In this scope, variables use no memory.
         with keras.StatelessScope(initialize_variables=False):
             model = _built(keras, config)
         declared = sum(
             prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights
         )
     except (ValueError, TypeError, KeyError, AttributeError):
-        # If Keras cannot build the configuration, it reports that when it loads the file.
+        # If Keras cannot build the configuration, the later load reports the error.
         return
     finally:
-        # Keras numbers the names of layers; those of the next model start at 0.
+        # Keras numbers the names of layers; without this call, the next model's names would differ.
         keras.utils.clear_session()
     contained = content_bytes(file)
     if declared > _LEAST_DECLARED_BYTES + _MOST_DECLARED * contained:
@@ -113,16 +113,16 @@ def _built(keras: Any, config: Any) -> Any:
     """Return the model of a checked configuration."""
     if "module" in config:
         return keras.saving.deserialize_keras_object(config, safe_mode=True)
-    # The configuration of an .h5 file names classes without their modules.
+    # In an .h5 file, the configuration names classes without their modules.
     model_class = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
     return model_class.from_config(config["config"])
 
 
 def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
-    """Trace a Keras model that is in memory.
+    """Trace a Keras model in memory.
 
     Raises:
-        SourceError: the model was not built, or lacks an output that was chosen.
+        SourceError: the model was not built, or lacks a chosen output.
     """
     import keras  # noqa: PLC0415 - only these formats need it
 
@@ -132,14 +132,14 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
                 "the Sequential model has no input shape: begin it with keras.Input((height, "
                 "width, 3)), or call it once, and save it again"
             )
-        # The outputs of a Sequential have no names; those of a functional model do.
+        # A Sequential model has no output names, but a functional model does.
         model = keras.Model(model.inputs, model.outputs)
     specs = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=_plain(tensor.name))
         for tensor in model.inputs
     ]
     keys = _output_keys(model)
-    # This precedes the trace, which would wrap the error in a traceback.
+    # An error during the trace would contain a traceback, so the outputs are checked earlier.
     chosen = chosen_keys(choice.outputs if choice else (), keys)
     for item in (model, *model.layers):
         if not _SCOPE_NAME.fullmatch(item.name):
@@ -156,7 +156,8 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
         flat = dict(zip(keys, tf.nest.flatten(answer), strict=True))
         return {alias: flat[key] for alias, key in chosen.items()}
 
-    # Keras compiles grouped convolutions with XLA, into functions that no other engine reads.
+    # Without eager functions, Keras compiles grouped convolutions with XLA, which other engines
+    # cannot read.
     tf.config.run_functions_eagerly(run_eagerly=True)
     try:
         concrete = predict.get_concrete_function()
@@ -166,7 +167,7 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
 
 
 def _output_keys(model: Any) -> list[str]:
-    """Return a key per output: the keys of a dict, or names of layers, numbered if repeated."""
+    """Return a key per output: the keys of a dict, or layer names, numbered if repeated."""
     structure = model.output
     is_flat = isinstance(structure, dict) and len(structure) == len(model.outputs)
     keys: list[str] = []
@@ -182,9 +183,9 @@ def from_function(function: Callable[..., Any], inputs: list[Any]) -> LoadedMode
 
 
 def _loaded(concrete: Any, owner: Any) -> LoadedModel:
-    """Freeze a ConcreteFunction: inline functions, and lower control flow to TensorFlow 1's."""
+    """Freeze a ConcreteFunction with inlined functions and the control flow of TensorFlow 1."""
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=True)
-    # Signatures have keyword arguments; functions of this project have positional ones.
+    # Signatures have keyword arguments, but functions of this project have positional arguments.
     positional, keywords = concrete.structured_input_signature
     keys = sorted(keywords) or [spec.name for spec in tf.nest.flatten(positional)]
     aliases = [_plain(key) for key in keys]
@@ -203,7 +204,7 @@ def _loaded(concrete: Any, owner: Any) -> LoadedModel:
     }
 
     def run(arrays: Arrays) -> Arrays:
-        _ = owner  # keeps its variables alive
+        _ = owner  # a reference, so that its variables are not deleted
         tensors = {
             alias: tf.cast(value, inputs[alias].dtype)
             if inputs[alias].dtype == "bfloat16"
@@ -222,7 +223,7 @@ def _loaded(concrete: Any, owner: Any) -> LoadedModel:
         return {key: np.asarray(value) for key, value in flat.items()}
 
     graph = frozen.graph.as_graph_def()
-    # Its reference cycles would keep a copy of every weight.
+    # Its reference cycles would retain a copy of every weight.
     del frozen
     gc.collect()
     return LoadedModel(graph, inputs, outputs, run)
@@ -239,13 +240,13 @@ def _spec(tensor: Any) -> TensorSpec:
 
 
 def _keras_cause(error: Exception) -> str:
-    """Return the reason that Keras gives below the configuration that it could not build."""
+    """Return the reason why Keras could not build a configuration, from the end of its message."""
     _, separator, cause = str(error).rpartition("Exception encountered: ")
     return (cause.strip().splitlines() or [""])[0][:300] if separator else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:
     lines = (str(error).strip() or type(error).__name__).splitlines()
-    if lines[0] == "in user code:":  # a traceback of AutoGraph precedes the error
+    if lines[0] == "in user code:":  # AutoGraph's traceback precedes the error.
         lines = [line for line in lines if _ERROR_LINE.match(line)] or lines
     return lines[0].strip()[:300]

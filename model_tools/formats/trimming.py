@@ -1,8 +1,8 @@
 """Drop the parts of a TensorFlow 2 SavedModel that only training uses.
 
-Keras 2 stores the slots of its optimizers, which TensorFlow cannot restore without the optimizer.
+Keras 2 stores optimizer slots, which TensorFlow cannot restore without the optimizer.
 Keras 3 advances the random state of augmentation layers at each call, even if the layer has no
-other effect. Both are dropped before the rules are checked, and the model is loaded without them.
+other effect. Both are dropped before the rules are checked and the model is loaded.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ def trim(meta: Any, run_on_load: Iterable[str]) -> bool:
         run_on_load: nodes that TensorFlow runs to restore the weights.
 
     Returns:
-        True if anything was dropped.
+        True if a node was dropped.
     """
     slots = [node for node in meta.object_graph_def.nodes if node.slot_variables]
     for node in slots:
@@ -93,7 +93,7 @@ class _Assignments:
         self._reads_of: dict[str, set[str]] = {}
 
     def drop(self) -> bool:
-        """Drop the assignments that no output depends on; return True if there were any."""
+        """Drop the assignments that no output depends on, and return True if there were any."""
         unused = {name: self._unused(self._functions[name]) for name in sorted(self._names)}
         for name, assignments in unused.items():
             if assignments:
@@ -121,7 +121,8 @@ class _Assignments:
             for node in self._functions[caller].node_def:
                 if name not in called_functions([node], self._functions, nested=False):
                     continue
-                # The arguments of branches and loops are not matched to those of the function.
+                # This code cannot match arguments of branches and loops, so it assumes that they
+                # are read.
                 if _callee(node, self._functions) != name or self._is_read(
                     caller, node_name(node.input[position])
                 ):
@@ -181,7 +182,7 @@ def _data(node: Any) -> list[str]:
 
 
 def _without(function: Any, dropped: set[str]) -> None:
-    """Drop nodes of a function, and those that only they need, in place."""
+    """Drop nodes of a function, and nodes that only the dropped nodes need, in place."""
     for key in [key for key, name in function.control_ret.items() if name in dropped]:
         del function.control_ret[key]
     outputs = [key for key in function.signature.control_output if key in function.control_ret]

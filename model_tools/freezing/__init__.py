@@ -1,1 +1,1 @@
-"""Freeze a loaded model into a graph that its runtime can read, with the outputs of its source."""
+"""Freeze a loaded model into a graph for its runtime, with the same outputs as its source."""

@@ -1,8 +1,9 @@
 """Split a detector of TensorFlow's Object Detection API into a backbone graph and postprocessing.
 
-OpenVINO takes 16 to 41 s to compile a complete graph of its model zoo, and runs it slower than
-TensorFlow: most of it is non-maximum suppression, class by class, in a loop. The convolutions, the
-backbone, run fast. Parameters of pre- and postprocessing are read from constants of the graph.
+OpenVINO needs 16 to 41 s to compile a complete graph of the API's model zoo, and runs the graph
+slower than TensorFlow. Most of that time is non-maximum suppression, class by class, in a loop. The
+convolutions, the backbone, run fast. Parameters of pre- and postprocessing are read from constants
+of the graph.
 """
 
 import io
@@ -29,7 +30,7 @@ from shared.artifact.manifest import (
 from shared.vision.engine import SplitDetector
 from shared.vision.graph_loader import TENSORFLOW, open_runtime
 
-# Stored in artifacts, by this name.
+# Artifacts contain the graph under this name.
 BACKBONE_NAME = "cut_model.pb"
 ANCHORS_NAME = "anchors.npy"
 
@@ -45,7 +46,7 @@ _RANDOM_IMAGES = 2
 
 
 class NotSplitError(ModelToolsError):
-    """The graph cannot be split; the message contains the reason."""
+    """Error for a graph that cannot be split; the message contains the reason."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def split_detector(model: LoadedModel, images: list[npt.NDArray[np.uint8]]) -> D
 
     Args:
         model: a loaded model; its graph is not modified.
-        images: uint8 [height, width, 3], RGB, to compare on; random images are added.
+        images: uint8 [height, width, 3], RGB, for the comparison; random images are added.
 
     Raises:
         NotSplitError: the graph is not a single-shot detector of the Object Detection API, or the
@@ -137,7 +138,7 @@ def _pixels(model: LoadedModel, nodes: dict[str, Any]) -> InputSpec:
 
 
 def _predictions(nodes: dict[str, Any]) -> tuple[str, str]:
-    """Return the tensor of raw scores, the background first, and the name of their converter."""
+    """Return the tensor of raw scores, with the background first, and its converter's name."""
     converter = nodes[_SCORES]
     reference = converter.input[0]
     while nodes[node_name(reference)].op in _NO_SCALING:
@@ -178,7 +179,7 @@ def _suppression(nodes: dict[str, Any]) -> dict[str, float]:
 
 
 def _at_most(reference: str, nodes: dict[str, Any]) -> float:
-    """Return the constant of `minimum(constant, number of boxes)`."""
+    """Return the constant operand of `minimum(constant, number of boxes)`."""
     node = nodes[node_name(reference)]
     while node.op in {"Minimum", "Identity", "Enter"}:
         constant = next(
@@ -196,7 +197,7 @@ def _scalar(reference: str, nodes: dict[str, Any]) -> float:
 
 
 def _evaluate(model: LoadedModel, tensors: list[str]) -> Arrays:
-    """Run the complete graph on a black image; return inner tensors."""
+    """Run the complete graph on a black image, and return intermediate tensors."""
     height_px, width_px = _sides(model)
     return _run_graph(
         model.graph, {_input(model).name: np.zeros((1, height_px, width_px, 3), np.uint8)}, tensors
@@ -238,7 +239,7 @@ def _backbone(model: LoadedModel, spec: SplitDetectorSpec) -> bytes:
 def _largest_difference(
     model: LoadedModel, split: DetectorSplit, images: list[npt.NDArray[np.uint8]]
 ) -> float:
-    """Compare the detections; a different number of them is an infinite difference."""
+    """Return the largest difference of detections; infinite if their numbers differ."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         graph, anchors = Path(folder) / BACKBONE_NAME, Path(folder) / ANCHORS_NAME
         graph.write_bytes(split.backbone)

@@ -1,4 +1,4 @@
-"""Optimize the graph of a loaded model for a runtime, and compare it with the model."""
+"""Optimize a loaded model's graph for a runtime, and compare it with the source model."""
 
 import re
 from collections.abc import Iterable
@@ -40,19 +40,19 @@ Specs = dict[str, TensorSpec]
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeOptions:
-    """The options of the caller."""
+    """Options for freezing a model."""
 
     target: TargetRuntime = TargetRuntime.TENSORFLOW
     tolerance: float = DEFAULT_TOLERANCE
-    # Arrays by the aliases of inputs; random samples are added.
+    # Arrays by the aliases of inputs, in addition to random samples.
     samples: tuple[Arrays, ...] = ()
 
 
 @dataclass(frozen=True)
 class FrozenModel:
-    """A frozen graph that was compared with its source."""
+    """A frozen graph after its comparison with the source."""
 
-    # A serialized GraphDef; the same model gives the same bytes.
+    # A serialized GraphDef, identical for identical models.
     graph: bytes
     inputs: Specs
     outputs: Specs
@@ -81,9 +81,9 @@ def freeze(model: LoadedModel, options: FreezeOptions | None = None) -> FrozenMo
 
 
 def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
-    """Return the graph of a model with folded constants and only the nodes that its outputs need.
+    """Return a model's graph with folded constants and only the nodes that its outputs need.
 
-    The graph of `model` is modified: load the model again for another use of it.
+    This call modifies the graph of `model`: for another use, load the model again.
 
     Returns:
         The GraphDef, and its inputs and outputs.
@@ -149,7 +149,7 @@ def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, 
 
 
 def _name_outputs(graph: Any, outputs: Specs) -> Specs:
-    """Name outputs that TensorFlow 2 left unnamed by the keys of their signature, in place."""
+    """Name unnamed outputs of TensorFlow 2 by the keys of their signature, in place."""
     nodes = nodes_by_name(graph)
     named = {}
     for alias, spec in outputs.items():

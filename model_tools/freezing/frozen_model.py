@@ -33,11 +33,11 @@ class FrozenDetails:
     outputs: dict[str, TensorSpec]
     consumer: str
     parity: dict[str, Any]
-    # Format, name and SHA-256 of the source, and the versions of the libraries.
+    # Format, name and SHA-256 of the source, and versions of the libraries.
     provenance: dict[str, Any]
-    # If a detector was split: the `cut` section of its manifest.
+    # The `cut` section of the manifest if a detector was split.
     cut: dict[str, Any] | None = None
-    # SHA-256 of the files of the split, by name.
+    # SHA-256 of the files of the split, by file name.
     cut_files: dict[str, str] = field(default_factory=dict)
 
 
@@ -49,11 +49,11 @@ class FrozenFolder:
     details: FrozenDetails
 
     def extra_files(self) -> dict[str, bytes]:
-        """Return the files of the split by name."""
+        """Return the content of the split's files by name."""
         return {name: (self.graph.parent / name).read_bytes() for name in self.details.cut_files}
 
     def activation(self) -> str | None:
-        """Return `softmax` or `sigmoid` if it computes the only output, else None."""
+        """Return the activation of the only output, `softmax` or `sigmoid`, or None."""
         if len(self.details.outputs) != 1:
             return None
         (output,) = self.details.outputs.values()
@@ -63,7 +63,7 @@ class FrozenFolder:
 def write_frozen(
     folder: Path, graph: bytes, details: FrozenDetails, cut_files: dict[str, bytes] | None = None
 ) -> FrozenFolder:
-    """Write the files, each atomically; the graphs are in place before their details."""
+    """Write each file atomically, and the graphs before their details."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(details), indent=2, sort_keys=True) + "\n"
     for name, content in (
@@ -84,7 +84,7 @@ def read_frozen(path: Path) -> FrozenFolder:
     """Read a frozen model from its folder, or from the path of its graph.
 
     Raises:
-        SourceError: a file is missing or invalid, or has another digest.
+        SourceError: a file is missing or not valid, or has another digest.
     """
     folder = path if path.is_dir() else path.parent
     file = folder / DETAILS_NAME
@@ -144,7 +144,7 @@ def sha256_of(file: Path) -> str:
 
 
 def digest_of(model: SourceModel) -> str:
-    """Return a digest of the names and contents of all files of a model, in any folder."""
+    """Return a digest of the names and contents of a model's files, independent of its folder."""
     digest = hashlib.sha256()
     for file in sorted(model.files()):
         digest.update(os.fsencode(file.name) + b"\0" + sha256_of(file).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Freeze the files of a model into a folder; TensorFlow runs in a limited process."""
+"""Freeze the files of a model into a folder, with TensorFlow in a limited process."""
 
 import hashlib
 import tempfile
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeRequest:
-    """A model to freeze, and the options."""
+    """A model to freeze, with options."""
 
     source: Path
     checkpoint: Path | None = None
@@ -57,7 +57,7 @@ def freeze_files(
 def _freeze(
     source: SourceModel, request: FreezeRequest
 ) -> tuple[bytes, FrozenDetails, dict[str, bytes]]:
-    # The model is checked before TensorFlow is imported.
+    # This call checks the model before TensorFlow is imported.
     model = source.load(request.choice)
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - imports TensorFlow
     from model_tools.freezing.target_runtime import TargetRuntime  # noqa: PLC0415 - as above
@@ -89,7 +89,7 @@ def _freeze(
 def _split(
     model: "LoadedModel", images: list["npt.NDArray[np.uint8]"]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, bytes]]:
-    """Split a detector if the parts give the same results; otherwise return the reason.
+    """Split a detector, or return the reason why its parts cannot replace the graph.
 
     Returns:
         The section `cut` of the manifest, its entries in `parity`, and the files by name.

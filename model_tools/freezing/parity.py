@@ -18,19 +18,19 @@ class Parity:
     """The largest differences over all outputs of all samples."""
 
     largest_absolute: float
-    # If the largest value of an output is above 1, the difference is relative to it.
+    # The difference divided by the largest value of the output, if that value is above 1.
     largest_relative: float
     samples: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the values as they are stored in a manifest."""
+        """Return the values for a manifest."""
         return asdict(self)
 
 
 def graph_runner(
     graph: Any, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec]
 ) -> Callable[[Arrays], Arrays]:
-    """Return a function that runs a GraphDef, from arrays by alias to arrays by alias.
+    """Return a function that runs a GraphDef with arrays by alias, and returns arrays by alias.
 
     Raises:
         FreezeError: TensorFlow cannot import the graph.
@@ -59,10 +59,10 @@ def measure(
     frozen: Callable[[Arrays], Arrays],
     samples: Iterable[Arrays],
 ) -> Parity:
-    """Run the source and the frozen graph on every sample; return the largest differences.
+    """Run the source and the frozen graph on every sample, and return the largest differences.
 
     Raises:
-        FreezeError: an output has another shape, or other values that are not finite.
+        FreezeError: an output has another shape, or NaN or infinity at other positions.
     """
     absolute = relative = 0.0
     count = 0
@@ -77,7 +77,11 @@ def measure(
 
 
 def require(parity: Parity, tolerance: float = DEFAULT_TOLERANCE) -> None:
-    """Raise `FreezeError` if the relative difference is above the tolerance."""
+    """Check that the relative difference is within the tolerance.
+
+    Raises:
+        FreezeError: the difference is above the tolerance.
+    """
     if parity.largest_relative > tolerance:
         raise FreezeError(
             f"the frozen graph differs from its source by {parity.largest_relative:.2g} "

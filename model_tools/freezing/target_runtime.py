@@ -1,7 +1,6 @@
-"""Rewrite a graph for the runtime that will read it, or report the nodes that it cannot read.
+"""Rewrite a graph for its runtime, or report the nodes that the runtime cannot read.
 
-`known_ops/*.json` lists the operations that an old TensorFlow reports about itself
-(`tools/dump_ops.py`).
+`known_ops/*.json` lists the operations of old TensorFlow versions, written by `tools/dump_ops.py`.
 """
 
 import json
@@ -19,12 +18,12 @@ from shared.vision.graph_loader import OPENVINO, open_runtime
 _LISTS = Path(__file__).with_name("known_ops")
 _MOST_LISTED = 8
 
-# By operation: its attributes, each with the DataType numbers that it accepts (empty: any).
+# Accepted DataType numbers by operation and attribute; an empty list accepts all types.
 _Ops = dict[str, dict[str, list[int]]]
 
 
 class TargetRuntime(Enum):
-    """A runtime that reads frozen graphs; the value is that of the option --consumer."""
+    """A runtime that reads frozen graphs; its values are the choices of --consumer."""
 
     TENSORFLOW = "tensorflow"
     OPENVINO = "openvino"
@@ -32,16 +31,16 @@ class TargetRuntime(Enum):
     TENSORFLOW_1_5 = "tensorflow-1.5"
 
 
-# The same computation, by its older name.
+# Older operations with the same computation.
 _OLDER_NAMES = {
     "AddV2": "Add",
     "BatchMatMulV2": "BatchMatMul",
     "FusedBatchNormV3": "FusedBatchNorm",
     "FusedBatchNormV2": "FusedBatchNorm",
 }
-# Attributes of the newer operation that the older one does not have.
+# Attributes that only the newer operation has.
 _NEWER_ATTRIBUTES = {"FusedBatchNormV3": {"U", "exponential_avg_factor"}, "FusedBatchNormV2": {"U"}}
-# The TensorFlow frontend of OpenVINO does not support these.
+# Operations that OpenVINO's TensorFlow frontend does not support.
 _NOT_FOR_OPENVINO = {"DecodeBmp", "DecodeImage", "DecodeJpeg", "DecodePng", "DecodeRaw"}
 # The producer version that old readers accept (TF_GRAPH_DEF_VERSION of 1.4 and 1.5).
 _OLD_PRODUCER = 24
@@ -75,7 +74,7 @@ def rewrite_for(graph: Any, target: TargetRuntime, *, compiles: bool = True) -> 
 
 
 def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
-    """Load the graph as a camera does, or only convert it."""
+    """Load the graph in OpenVINO as a camera does, or only convert it without `compiles`."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         file = Path(folder) / "graph.pb"
         file.write_bytes(graph.SerializeToString())
@@ -95,7 +94,7 @@ def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
 
 
 def _fit(node: Any, ops: _Ops) -> list[tuple[str, str]]:
-    """Rewrite a node in place; return the names and reasons that prevent it."""
+    """Rewrite a node in place, and return the names and reasons of incompatible attributes."""
     original = node.op
     if original not in ops and _OLDER_NAMES.get(original) in ops:
         node.op = _OLDER_NAMES[original]
@@ -142,7 +141,7 @@ def _known_ops(target: TargetRuntime) -> _Ops:
 @cache
 def _defaults_of(op: str) -> dict[str, Any]:
     """Return the default values of the attributes of `op` in the installed TensorFlow."""
-    from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - takes seconds
+    from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - takes seconds to import
 
     definition = op_def_registry.get(op)
     return {

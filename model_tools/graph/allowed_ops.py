@@ -1,4 +1,4 @@
-"""Operations that models from outside may use: they compute, without effects on the host.
+"""Operations that models from outside may use, because they have no effects on the host.
 
 This is an allow-list because TensorFlow registers about 1,900 operations, and some that read or
 write files (`ReadFile`, `MatchingFiles`) are not marked as stateful.
@@ -86,8 +86,8 @@ ALLOWED_OPS = frozenset(
     f"{_COLLECTIONS}".split()
 )
 
-# TensorFlow also runs these when it loads a model. They are allowed only in nodes that it runs to
-# restore and initialize.
+# TensorFlow also runs these operations when it loads a model. They are allowed only in nodes that
+# restore and initialize the model.
 _LOADING = """
     Assign AssignVariableOp RestoreV2 Restore RestoreSlice ShardedFilename ShardedFilespec
     MergeV2Checkpoints DisableCopyOnRead

@@ -1,10 +1,10 @@
-"""TensorFlow's protocol messages: their classes without TensorFlow, and checked reading.
+"""Protocol messages of TensorFlow: their classes without TensorFlow, and checked reading.
 
 `import tensorflow` takes seconds and half a gigabyte. The generated message classes need neither,
 so files from outside are checked before TensorFlow reads them.
 
-Two bytes can be an empty message, which takes about 100 bytes of memory once it is parsed: 120 MB
-of them took gigabytes. Messages and strings are therefore counted before they are parsed.
+Two bytes can encode an empty message, which uses about 100 bytes of memory after parsing: 120 MB of
+empty messages used gigabytes. Therefore, messages and strings are counted before parsing.
 
 Source: Protocol Buffers Documentation, "Encoding".
 """
@@ -24,7 +24,7 @@ from google.protobuf.message import DecodeError
 from model_tools.errors import RefusedError, SourceError
 from model_tools.regular_files import check_regular
 
-# About 25 for each of the 200,000 nodes that graph.rules accepts.
+# About 25 parts for each of the 200,000 nodes that graph.rules allows.
 MOST_PARTS = 5_000_000
 LARGEST_GRAPH_BYTES = (1 << 31) - 1
 LARGEST_TEXT_BYTES = 64 << 20
@@ -40,12 +40,12 @@ _MODULES = {
 }
 _DEEPEST = 100
 _LONGEST_VARINT = 10
-# The bit of a byte that a number continues after.
+# This bit of a byte marks a number that continues in the next byte.
 _CONTINUED = 128
 _VARINT, _LENGTH = 0, 2
 _FIXED_BYTES = {1: 8, 5: 4}
 
-# Of one type of message: by field number, the name of the field and the message that it contains.
+# For one message type: the name of each field and the type of its message, by field number.
 _Fields = dict[int, tuple[str, Any]]
 
 
@@ -58,7 +58,7 @@ def message_class(name: str) -> Any:
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or spec.submodule_search_locations is None:
         raise ModuleNotFoundError("tensorflow is not installed")
-    # A temporary module in place of TensorFlow, whose __init__ does not run.
+    # This temporary module prevents the import of TensorFlow's __init__.
     placeholder = types.ModuleType("tensorflow")
     placeholder.__path__ = list(spec.submodule_search_locations)
     sys.modules["tensorflow"] = placeholder
@@ -70,11 +70,11 @@ def message_class(name: str) -> Any:
 
 
 def read_message(file: Path, name: str) -> Any:
-    """Read a protocol message; a .pbtxt file is in text form.
+    """Read a protocol message; a .pbtxt file is in text format.
 
     Raises:
         SourceError: the file is not such a message.
-        RefusedError: it has more parts than any model, which would take gigabytes.
+        RefusedError: the message has more parts than any model, and would use gigabytes.
     """
     size = file.stat().st_size
     if size > LARGEST_GRAPH_BYTES:
@@ -92,7 +92,7 @@ def read_message(file: Path, name: str) -> Any:
 
 
 def _text(file: Path) -> str:
-    """Return the content of a text file; each message in it begins with a brace."""
+    """Return the content of a text file, whose messages are counted by their braces."""
     if file.stat().st_size > LARGEST_TEXT_BYTES:
         raise RefusedError(
             "message-parts",
@@ -106,16 +106,16 @@ def _text(file: Path) -> str:
 
 
 def scan_file(file: Path, message: Any, most_parts: int = MOST_PARTS) -> frozenset[str]:
-    """Return the fields of a serialized message; those of its direct parts as `part.field`.
+    """Return the fields of a serialized message; fields of its direct parts are `part.field`.
 
     Args:
         file: a serialized message.
-        message: its class.
-        most_parts: the limit for messages and strings in it.
+        message: the class of the message.
+        most_parts: the maximum number of messages and strings in the file.
 
     Raises:
         SourceError: the file is not such a message.
-        RefusedError: it has more parts.
+        RefusedError: the message has more parts than the maximum.
     """
     check_regular(file)
     with file.open("rb") as opened:
@@ -139,7 +139,7 @@ def _too_many_parts(file: Path, most_parts: int) -> tuple[str, str]:
 
 
 class _TooManyPartsError(Exception):
-    """More parts than allowed."""
+    """Error for a message with more parts than the maximum."""
 
 
 def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozenset[str]:
@@ -147,13 +147,13 @@ def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozense
     present: set[tuple[str, str]] = set()
     parts = 0
     at, end, fields, name = 0, size, _fields(descriptor, tables), ""
-    # Messages that are not read to their end: their end, their fields and their name.
+    # Enclosing messages: the end, the fields and the name of each.
     outer: list[tuple[int, _Fields, str]] = []
     while at < end or outer:
         if at == end:
             end, fields, name = outer.pop()
             continue
-        # Nearly all tags and lengths of small parts have one byte: they need no call.
+        # Nearly all tags and lengths have one byte, and inline code is faster than a call.
         tag = content[at]
         at += 1
         if tag >= _CONTINUED:
@@ -165,7 +165,7 @@ def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozense
         else:
             at, length = _value(content, kind, at, end)
         field, inner = fields.get(tag >> 3, ("", None))
-        if len(outer) < 2 and field and (name, field) not in present:  # noqa: PLR2004 - the message, and its parts
+        if len(outer) < 2 and field and (name, field) not in present:  # noqa: PLR2004 - the message and its parts
             present.add((name, field))
         if kind == _LENGTH:
             parts += 1
@@ -183,13 +183,13 @@ def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozense
 
 
 def _value(content: Any, kind: int, at: int, end: int) -> tuple[int, int]:
-    """Return the start and length of the value of a field; a number is skipped."""
+    """Return the start and length of a field's value; the length of a number is 0."""
     if kind == _VARINT:
         return _varint(content, at, end)[1], 0
     if kind == _LENGTH:
         length, at = _varint(content, at, end)
     else:
-        # A group, or a type that does not exist, raises KeyError.
+        # A group or an unknown type raises KeyError.
         length = _FIXED_BYTES[kind]
     if length > end - at:
         raise ValueError("a part is longer than its message")

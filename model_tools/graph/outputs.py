@@ -1,7 +1,7 @@
-"""Limit the outputs whose size is known before a graph runs.
+"""Limit the size of outputs that constants determine before a graph runs.
 
 A node of a few bytes can declare gigabytes, such as `Fill` with constant dimensions. The rule
-applies to operations with outputs larger than their inputs, if constants determine the size.
+applies to operations whose outputs can be larger than their inputs, if constants set the size.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 from model_tools.errors import RefusedError
 from model_tools.graph.queries import node_name
 
-# The largest tensors of ordinary models have about 100 MiB, such as a batch of large images.
+# The largest tensors of typical models have about 100 MiB, for example a batch of large images.
 LARGEST_OUTPUT_BYTES = 512 << 20
 
 _MOST_VALUES = 64
@@ -25,18 +25,18 @@ _FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 9: "int64_val"}
 _TYPE_ATTRIBUTES = ("dtype", "T", "output_type")
 
 Values = Sequence[float]
-# Constant inputs of a node, in order; None if a value is not known.
+# Constant inputs of a node, in order; None for an input that is not constant.
 _Inputs = Sequence[Values | None]
 
 
 def check_outputs(scopes: Iterable[Iterable[Any]]) -> None:
-    """Check that no output is known to be too large.
+    """Check that constants do not make an output too large.
 
     Args:
         scopes: the nodes of the graph, and of each function.
 
     Raises:
-        RefusedError: output-size.
+        RefusedError: an output breaks the rule output-size.
     """
     for scope in scopes:
         nodes = {node.name: node for node in scope}
@@ -48,7 +48,7 @@ def check_outputs(scopes: Iterable[Iterable[Any]]) -> None:
             try:
                 size = rule(inputs) * _item_bytes(node)
             except (IndexError, TypeError, ValueError, ZeroDivisionError, OverflowError):
-                # An input is missing, not constant, or not a number: nothing is known.
+                # If an input is missing, not constant or not a number, the size is unknown.
                 continue
             if size > LARGEST_OUTPUT_BYTES:
                 raise RefusedError(
@@ -59,7 +59,7 @@ def check_outputs(scopes: Iterable[Iterable[Any]]) -> None:
 
 
 def _constant(reference: str, nodes: Mapping[str, Any]) -> Values | None:
-    """Return the values of a small constant, also behind Identity nodes; otherwise None."""
+    """Return the values of a small constant, through Identity nodes, or None otherwise."""
     node = nodes.get(node_name(reference))
     for _ in range(_MOST_IDENTITIES):
         if node is None or node.op not in {"Identity", "StopGradient"} or not node.input:
@@ -77,7 +77,7 @@ def _constant(reference: str, nodes: Mapping[str, Any]) -> Values | None:
             return None
         return struct.unpack(layout, tensor.tensor_content)
     values = list(getattr(tensor, _FIELDS[tensor.dtype])) or [0]
-    # The last value is repeated.
+    # A TensorProto with fewer values than elements repeats its last value.
     return (values + [values[-1]] * count)[:count]
 
 

@@ -1,4 +1,4 @@
-"""Names in a GraphDef, queries on it, and small edits of it in place."""
+"""Queries on a GraphDef, names of its tensors, and small edits in place."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Any
 from model_tools.errors import SourceError
 
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
-# Fields of a TensorProto, by the DataType number of types.proto.
+# Fields of a TensorProto by DataType number of types.proto.
 _FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 9: "int64_val", 10: "bool_val"}
 _ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _SAME_VALUES = frozenset({"Identity", "Reshape", "Squeeze", "ExpandDims"})
@@ -18,18 +18,18 @@ _NODE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
 
 def node_name(reference: str) -> str:
-    """Return the node of an input reference: `^a`, `a`, `a:1` and `a:output:0` are all node a."""
+    """Return the node name of an input reference: `a` for `^a`, `a`, `a:1` and `a:output:0`."""
     return reference.removeprefix("^").split(":", 1)[0]
 
 
 def output_index(reference: str) -> int:
-    """Return the index of the output that a reference names; `a` is output 0."""
+    """Return the output index of a reference; without an index, 0."""
     _, _, index = reference.rpartition(":")
     return int(index) if ":" in reference and _INDEX.fullmatch(index) else 0
 
 
 def tensor_name(reference: str) -> str:
-    """Return the full name of a tensor: `a` and `a:0` are both `a:0`."""
+    """Return the complete name of a tensor: `a:0` for both `a` and `a:0`."""
     return f"{node_name(reference)}:{output_index(reference)}"
 
 
@@ -57,7 +57,7 @@ def needed_by(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -
         stop_at: names of nodes or tensors that are fed.
 
     Raises:
-        SourceError: an output, or an input of a node, is not in the graph.
+        SourceError: the graph does not contain an output or the input of a node.
     """
     nodes = nodes_by_name(graph)
     fed = {node_name(name) for name in stop_at}
@@ -76,7 +76,7 @@ def needed_by(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -
 
 
 def subgraph(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> Any:
-    """Return a GraphDef with the library and the nodes that `outputs` need, in their order."""
+    """Return a GraphDef with the library and the nodes that `outputs` need, in the same order."""
     needed = needed_by(graph, outputs, stop_at)
     result = type(graph)()
     result.node.extend(node for node in graph.node if node.name in needed)
@@ -86,7 +86,7 @@ def subgraph(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) ->
 
 
 def prune(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> None:
-    """Drop the nodes that `outputs` do not need, in place: no copy of the weights is made."""
+    """Drop the nodes that `outputs` do not need, in place, without a copy of the weights."""
     needed = needed_by(graph, outputs, stop_at)
     drop(graph, (node.name for node in graph.node if node.name not in needed))
 
@@ -151,19 +151,19 @@ def shape_of(node: Any, count: int) -> tuple[int, ...]:
         return () if count == 1 else (count,)
     sides = [dimension.size for dimension in shape.dim]
     known = prod(side for side in sides if side > 0)
-    # One side may be unknown: the number of values determines it.
+    # If a side is unknown, the number of values determines its size.
     return tuple(max(count // known, 1) if side < 0 else side for side in sides)
 
 
 def example(node: Any) -> str:
-    """Return an example of the `--set` option for a placeholder."""
+    """Return an example of the option `--set` for a placeholder."""
     count = prod(shape_of(node, 1))
     zeros = ",".join(["0"] * min(count, _MOST_EXAMPLE_VALUES))
     return f"--set {node.name}={zeros}{',…' if count > _MOST_EXAMPLE_VALUES else ''}"
 
 
 def activation_of(graph: Any, output: str) -> str | None:
-    """Return `softmax` or `sigmoid` if that activation computes a tensor, else None."""
+    """Return `softmax` or `sigmoid` if that activation computes a tensor, or None otherwise."""
     nodes = nodes_by_name(graph)
     node: Any = nodes.get(node_name(output))
     while node is not None and node.op in _SAME_VALUES:

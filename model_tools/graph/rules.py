@@ -26,11 +26,11 @@ MOST_NODES = 200_000
 MOST_FUNCTIONS = 20_000
 DEEPEST_CALLS = 64
 LONGEST_CHAIN = 20_000
-# A constant may repeat its last value, up to this size.
+# A constant may repeat its last value up to this size.
 LARGEST_REPEATED_BYTES = 16 << 20
 MOST_REPEATED_STRINGS = 1 << 16
 
-# Bytes per element, by the DataType number of types.proto.
+# Bytes per element by DataType number of types.proto.
 _ITEM_BYTES = {
     1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 11: 1, 12: 1, 13: 4, 14: 2, 15: 1,
     16: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8,
@@ -49,7 +49,7 @@ _BACK_EDGES = {"NextIteration", "RefNextIteration"}
 
 
 def check_structure(graph: Any) -> None:
-    """Check the structure of a GraphDef, which could harm the process that imports it.
+    """Check the structure of a GraphDef, which could otherwise crash the importing process.
 
     Raises:
         RefusedError: the graph breaks a rule.
@@ -75,7 +75,7 @@ def check_ops(graph: Any, outputs: Iterable[str], allowed: frozenset[str] = ALLO
 
     Raises:
         RefusedError: an operation is not allowed; the message lists it and its nodes.
-        SourceError: an output is not in the graph.
+        SourceError: the graph does not contain an output.
     """
     nodes = nodes_by_name(graph)
     reached = [nodes[name] for name in needed_by(graph, outputs)]
@@ -88,7 +88,7 @@ def check_ops(graph: Any, outputs: Iterable[str], allowed: frozenset[str] = ALLO
 def called_functions(
     nodes: Iterable[Any], functions: dict[str, Any], *, nested: bool = True
 ) -> set[str]:
-    """Return the names of functions that nodes call, and if `nested` of those that they call."""
+    """Return the names of functions that nodes call, with `nested` also the indirect calls."""
     called = _calls_of(nodes, functions)
     waiting = list(called) if nested else []
     while waiting:
@@ -99,7 +99,11 @@ def called_functions(
 
 
 def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> None:
-    """Raise `RefusedError` if the operation of a node is not allowed."""
+    """Check that the operations of the nodes are allowed.
+
+    Raises:
+        RefusedError: an operation is not allowed.
+    """
     not_allowed: dict[str, list[str]] = {}
     for node in nodes:
         if node.op not in allowed:
@@ -115,13 +119,13 @@ def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> N
 
 
 def _quoted(name: str) -> str:
-    """Return a name for an error; a name that is not printable is quoted."""
+    """Return a name for an error message, quoted if it is not printable."""
     short = name[:60]
     return short if short.isprintable() else repr(short)
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:
-    """Yield every NodeDef, also those of functions."""
+    """Yield every NodeDef, including those of functions."""
     yield from graph.node
     for function in graph.library.function:
         yield from function.node_def
@@ -187,7 +191,7 @@ def _calls_of(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
 
 
 def _check_calls(graph: Any) -> None:
-    """Check the depth of calls, by an iterative depth-first search."""
+    """Check recursion and the depth of calls, by an iterative depth-first search."""
     functions = {function.signature.name: function for function in graph.library.function}
     calls = {
         name: sorted(_calls_of(function.node_def, functions))
@@ -213,7 +217,7 @@ def _check_calls(graph: Any) -> None:
 
 
 def _check_chains(graph: Any) -> None:
-    """Measure the longest chain in topological order; only NextIteration may close a loop."""
+    """Check the length of chains in topological order; only NextIteration may close a loop."""
     consumers: dict[str, list[str]] = {}
     open_inputs: dict[str, int] = {}
     for node in graph.node:

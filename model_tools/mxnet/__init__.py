@@ -1,1 +1,1 @@
-"""MXNet models, read without MXNet, which is retired."""
+"""Read MXNet models without MXNet, which is retired."""

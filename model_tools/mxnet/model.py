@@ -1,4 +1,4 @@
-"""Check that a symbol, its parameters and the shapes of its inputs belong together."""
+"""Check that a symbol, its parameters and its input shapes are consistent."""
 
 from dataclasses import dataclass
 from math import prod
@@ -25,7 +25,7 @@ _SLOTS = {"weight": 1, "bias": 2}
 
 @dataclass(frozen=True)
 class MxnetModel:
-    """A model whose files are valid."""
+    """A model whose files are valid and consistent."""
 
     inputs: dict[str, tuple[int, ...]]
     parameters: int
@@ -35,7 +35,7 @@ def read_mxnet(folder: Path) -> MxnetModel:
     """Read and compare the three files of a model.
 
     Raises:
-        SourceError: a file is missing or not valid, or the files do not belong together.
+        SourceError: a file is missing or not valid, or the files are inconsistent.
         RefusedError: a file breaks a rule of `params` or `symbol`.
     """
     for name in FILES:
@@ -71,7 +71,7 @@ def _check_names(variables: set[str], parameters: set[str], shapes: set[str]) ->
             f"{PARAMETERS} belongs to another symbol: {_some(stray)} is not in {SYMBOL}; "
             "write both with the same save_checkpoint or export"
         )
-    # The labels are inputs of the loss, which inference does not have.
+    # Inference does not compute the loss, whose inputs are the labels.
     inputs = {name for name in variables - parameters if not name.endswith("_label")}
     if missing := shapes - inputs:
         expected = ", ".join(sorted(inputs)) or "none"
@@ -89,7 +89,7 @@ def _check_names(variables: set[str], parameters: set[str], shapes: set[str]) ->
 def _check_declared(
     node: SymbolNode, parameters: dict[str, MxnetParameter], shapes: dict[str, tuple[int, ...]]
 ) -> None:
-    """Compare a variable's shape with the one in the symbol, in which 0 and -1 match any side."""
+    """Compare a variable's shape with the shape in the symbol, where 0 and -1 match any side."""
     declared = node.sides("__shape__")
     if node.op != "null" or declared is None:
         return
@@ -143,7 +143,7 @@ def _check_node(
 
 
 def _channels(node: SymbolNode, kernel: tuple[int, ...], data: tuple[int, ...] | None) -> int:
-    """Return the number of the image's channels; 0: it is unknown."""
+    """Return the number of the image's channels, or 0 if it is unknown."""
     if data is None:
         return 0
     if len(data) != len(kernel) + 2:

@@ -1,9 +1,9 @@
-"""MXNet's file of parameters, read without MXNet, which is retired.
+"""MXNet's parameter files, read without MXNet, which is retired.
 
 The format is little endian: uint64 0x112, uint64 0, uint64 n, n arrays, uint64 n, n names (uint64
 length, UTF-8). An array: uint32 version; [2, 3: int32 storage type, 0 dense]; shape (uint32 rank,
-int64 sides); int32 device, int32 its number; int32 dtype; values. In older files, an array has its
-rank instead of a version, and uint32 sides.
+int64 sides); int32 device, int32 device number; int32 dtype; values. In older files, an array
+begins with its rank instead of a version, and has uint32 sides.
 
 Source: apache/mxnet, src/ndarray/ndarray.cc, `NDArray::Save` and `NDArray::LegacyLoad`.
 """
@@ -25,7 +25,7 @@ MOST_ARRAYS = 100_000
 MOST_BYTES = 8 << 30
 _MOST_SIDES = 32
 _LONGEST_NAME = 1024
-# NumPy's names of mshadow's type numbers. bfloat16 (12) has no NumPy type and is not supported.
+# NumPy dtypes by mshadow's type numbers. bfloat16 (12) has no NumPy type and is not supported.
 DTYPES = {
     0: "float32", 1: "float64", 2: "float16", 3: "uint8", 4: "int32", 5: "int8", 6: "int64",
     7: "bool", 8: "int16", 9: "uint16", 10: "uint32", 11: "uint64",
@@ -34,7 +34,7 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class MxnetParameter:
-    """The name, shape and type of an array, whose values are finite."""
+    """The name, shape and type of an array with finite values."""
 
     name: str
     shape: tuple[int, ...]
@@ -46,8 +46,7 @@ def read_parameters(file: Path) -> dict[str, MxnetParameter]:
 
     Raises:
         SourceError: the file is in another format, truncated, or contains sparse arrays.
-        RefusedError: params-size, params-name or params-value: it breaks a rule for files from
-            unknown sources.
+        RefusedError: the file breaks the rule params-size, params-name or params-value.
     """
     size = file.stat().st_size
     if size > MOST_BYTES:
@@ -114,8 +113,8 @@ def _array(reader: _Reader) -> tuple[tuple[int, ...], str]:
             f"{', '.join(DTYPES.values())}"
         )
     dtype = np.dtype(DTYPES[kind])
-    # A side may be huge if another one is 0, so only the product of the sides is limited, by the
-    # bytes that are left.
+    # If one side is 0, another may be huge. Therefore, only the product of the sides is limited, by
+    # the remaining bytes.
     values = np.frombuffer(reader.take(prod(shape) * dtype.itemsize), dtype)
     if dtype.kind == "f" and not np.isfinite(values).all():
         raise RefusedError("params-value", f"{reader.name} contains NaN or infinity")

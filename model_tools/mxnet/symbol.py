@@ -27,16 +27,16 @@ class SymbolNode:
     name: str
     op: str
     attributes: dict[str, str]
-    # Names of its input nodes, in the order of its op's arguments.
+    # Names of the input nodes, in the order of the op's arguments.
     inputs: tuple[str, ...]
 
     def sides(self, attribute: str) -> tuple[int, ...] | None:
-        """Return an attribute such as "(3, 3)"; None: it is absent or in another format."""
+        """Return an attribute such as "(3, 3)", or None if it is absent or in another format."""
         text = self.attributes.get(attribute, "")
         return tuple(map(int, _INTEGER.findall(text))) if _SIDES.fullmatch(text) else None
 
     def number(self, attribute: str) -> int | None:
-        """Return an attribute such as "64"."""
+        """Return an attribute such as "64", or None if it is absent or in another format."""
         sides = self.sides(attribute)
         return sides[0] if sides and len(sides) == 1 else None
 
@@ -46,7 +46,7 @@ def read_symbol(file: Path) -> dict[str, SymbolNode]:
 
     Raises:
         SourceError: the file is not a symbol.
-        RefusedError: symbol-size: the file exceeds a limit.
+        RefusedError: the file breaks the rule symbol-size.
     """
     document = _read(file)
     nodes = document.get("nodes") if isinstance(document, dict) else None

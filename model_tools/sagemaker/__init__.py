@@ -1,1 +1,1 @@
-"""Models for SageMaker's containers: validated, packaged reproducibly, and invoked."""
+"""Models for SageMaker's containers: validation, reproducible packages, and requests."""

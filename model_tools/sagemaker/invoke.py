@@ -1,4 +1,4 @@
-"""Requests to an endpoint of SageMaker or to a local server, and their latency."""
+"""Send requests to a SageMaker endpoint or a local server, and measure the latency."""
 
 import io
 import json
@@ -53,18 +53,17 @@ class InvokeResponse:
 class InvokeResult:
     """The last response to a request, and the latency of each round."""
 
-    # The name of the request.
     name: str
     response: InvokeResponse
     milliseconds: tuple[float, ...]
 
     @property
     def median_ms(self) -> float:
-        """The median of all rounds."""
+        """The median latency of all rounds in ms."""
         return statistics.median(self.milliseconds)
 
     def document(self) -> Any:
-        """Return the response as a JSON document, or as a string if it is not JSON."""
+        """Return the JSON document of the response, or a string if the response is not JSON."""
         try:
             return json.loads(self.response.body)
         except ValueError:
@@ -72,7 +71,7 @@ class InvokeResult:
 
 
 class EndpointClient(Protocol):
-    """Sends requests to an endpoint or a server."""
+    """A client of an endpoint or a local server."""
 
     def send(self, request: InvokeRequest) -> InvokeResponse:
         """Send one request.
@@ -83,10 +82,10 @@ class EndpointClient(Protocol):
 
 
 def wait_for(url: str, seconds: float) -> None:
-    """Wait until a server accepts connections, which it does when its model is loaded.
+    """Wait until a server accepts connections, because its model is loaded then.
 
     Raises:
-        ServingError: no server accepts one within `seconds`, or the URL has no host.
+        ServingError: the URL has no host, or no server accepts a connection within `seconds`.
     """
     parts = urlsplit(url)
     if parts.hostname is None:
@@ -112,7 +111,7 @@ def invoke(
     rounds: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[InvokeResult]:
-    """Send each request `rounds` times, one after the other, and return the last responses.
+    """Send each request `rounds` times, one after another, and return the last responses.
 
     Raises:
         ServingError: a request failed.
@@ -131,13 +130,15 @@ def invoke(
 def image_body(
     file: Path, size_px: tuple[int, int] | None, mean: float, scale: float
 ) -> tuple[bytes, str]:
-    """Return an image as a request's body, and its content type.
+    """Return an image as a request body, and its content type.
 
     Args:
         file: an image.
-        size_px: width and height; None: send the file unchanged, for an inference.py.
-        mean: with a size, the body is JSON of `(value - mean) * scale`, values 0 to 255, RGB.
-        scale: as `mean`.
+        size_px: width and height of the image in the body; None to send the file unchanged, for an
+            inference.py.
+        mean: if `size_px` is given, the body is JSON of `(value - mean) * scale`, with RGB values
+            from 0 to 255.
+        scale: see `mean`.
 
     Raises:
         SourceError: the file is not a readable image.
@@ -153,12 +154,12 @@ def image_body(
 
 
 class SageMakerEndpoint:
-    """An endpoint of SageMaker, in AWS or in the emulator at `endpoint_url`."""
+    """A SageMaker endpoint, in AWS or in the emulator at `endpoint_url`."""
 
     def __init__(
         self, name: str, region: str | None = None, endpoint_url: str | None = None
     ) -> None:
-        import boto3  # noqa: PLC0415 - takes a second; a local server does not need it
+        import boto3  # noqa: PLC0415 - takes a second to import; a local server does not need it
         import botocore.config  # noqa: PLC0415 - as above
         from botocore import exceptions  # noqa: PLC0415 - as above
 
@@ -177,7 +178,7 @@ class SageMakerEndpoint:
             raise SourceError(f"the AWS client cannot be configured: {error}") from None
 
     def send(self, request: InvokeRequest) -> InvokeResponse:
-        """Do as `EndpointClient.send`."""
+        """Send one request; see `EndpointClient.send`."""
         options = {
             "CustomAttributes": request.custom_attributes,
             "TargetVariant": request.target_variant,
@@ -220,16 +221,16 @@ class SageMakerEndpoint:
                 f"there is no endpoint {self._name} in {region}, or it is still being created: "
                 f"`aws sagemaker list-endpoints` lists the endpoints ({_short(message)})"
             )
-        if status == 413 or "size" in message.lower():  # noqa: PLR2004 - HTTP's number
+        if status == 413 or "size" in message.lower():  # noqa: PLR2004 - Content Too Large
             return _too_large(request, message)
         return f"the endpoint {self._name} returned {error.get('Code', status)}: {_short(message)}"
 
 
 class LocalEndpoint:
-    """A server by its URL: `serve-container`, or a model of `serve` or TensorFlow Serving."""
+    """A server at a URL: `serve-container`, or a model of `serve` or TensorFlow Serving."""
 
     def __init__(self, url: str) -> None:
-        """Accept http://HOST:PORT, or http://HOST:PORT/v1/models/NAME.
+        """Use the server at http://HOST:PORT, or the model at http://HOST:PORT/v1/models/NAME.
 
         Raises:
             SourceError: the URL is not valid.
@@ -249,7 +250,7 @@ class LocalEndpoint:
         self._session = requests.Session()
 
     def send(self, request: InvokeRequest) -> InvokeResponse:
-        """Do as `EndpointClient.send`."""
+        """Send one request; see `EndpointClient.send`."""
         headers = {"Content-Type": request.content_type, "Accept": request.accept}
         if request.custom_attributes is not None:
             headers["X-Amzn-SageMaker-Custom-Attributes"] = request.custom_attributes
@@ -262,7 +263,7 @@ class LocalEndpoint:
             ) from None
         except (requests.RequestException, ValueError) as error:
             raise ServingError(f"{self.url}: {_short(str(error))}") from None
-        if response.status_code == 413:  # noqa: PLR2004 - HTTP's number
+        if response.status_code == 413:  # noqa: PLR2004 - Content Too Large
             raise ServingError(_too_large(request, response.text))
         if response.status_code != _OK:
             raise ServingError(

@@ -12,7 +12,7 @@ def largest_difference(expected: Any, actual: Any, path: str = "answer") -> floa
     """Return the largest difference of two numbers at the same path of two JSON documents.
 
     Raises:
-        VerifyError: values that are not numbers differ; the message contains their path.
+        VerifyError: other values differ; the message contains their path.
     """
     if _is_number(expected) and _is_number(actual):
         if math.isnan(expected) or math.isnan(actual):

@@ -1,4 +1,4 @@
-"""The model.tar.gz of a trained model, which SageMaker's containers load."""
+"""Write the model.tar.gz of a trained model, which SageMaker's containers load."""
 
 import ast
 import hashlib
@@ -26,15 +26,15 @@ _MOST_CODE_FILES = 10_000
 
 @dataclass(frozen=True)
 class SageMakerPackage:
-    """A model.tar.gz that was written."""
+    """A written model.tar.gz and its content."""
 
     archive: Path
     sha256: str
     framework: str
     # Paths of the files in the archive.
     members: tuple[str, ...]
-    # The reason that `serve-container` cannot serve it although SageMaker's container may; None if
-    # `serve-container` can.
+    # The reason why `serve-container` cannot serve the model, although SageMaker's container may;
+    # None if `serve-container` can.
     not_local: str | None
 
 
@@ -47,8 +47,8 @@ def package_for_sagemaker(
         source: a SavedModel's folder, a folder with export/Servo/<n>/, a folder with MXNet's three
             files, or a .tar.gz with one of these.
         archive: the model.tar.gz to write.
-        code: the folder to package as `code/`; None: that of `source`, if it exists.
-        version: of a SavedModel; None: the number of its folder, or 1.
+        code: the folder to package as `code/`; None for that of `source`, if it exists.
+        version: version of a SavedModel; None for the number of its folder, or 1.
 
     Raises:
         SourceError: the source is not a complete model; the message contains the next step.
@@ -99,7 +99,8 @@ def _tensorflow(folder: Path, version: int | None) -> tuple[dict[str, Path], str
     except RefusedError as error:
         if error.rule != _OP_RULE:
             raise
-        # SageMaker's container runs the author's model; only `serve-container` rejects the op.
+        # SageMaker's container runs the author's model; only `serve-container` rejects the
+        # operation.
         not_local = str(error)
     else:
         if not servable.signatures:
@@ -144,13 +145,13 @@ def _select_saved_model(folder: Path, version: int | None) -> Path:
 
 
 def _reject_frozen_graph(file: Path) -> None:
-    """Raise an error for a frozen graph that was renamed to saved_model.pb."""
+    """Reject a frozen graph that was renamed to saved_model.pb."""
     if not _has_field(file, "SavedModel", "meta_graphs") and _has_field(file, "GraphDef", "node"):
         raise SourceError(_not_a_saved_model(file))
 
 
 def _has_field(file: Path, message: str, field: str) -> bool:
-    """Return true if a file contains a message of this class, with this field."""
+    """Return whether a file contains a message of this class with this field."""
     try:
         return field in scan_file(file, message_class(message))
     except SourceError:
@@ -180,9 +181,9 @@ def _code_files(folder: Path, *, needs_handlers: bool) -> dict[str, Path]:
     """Return a model's code files by their paths in the archive, without executing them.
 
     Args:
-        folder: contains inference.py, requirements.txt, or both; all other files are packaged,
+        folder: a folder with inference.py, requirements.txt, or both; all other files are packaged,
             too.
-        needs_handlers: require the handlers of SageMaker's TensorFlow Serving container.
+        needs_handlers: True to require the handlers of SageMaker's TensorFlow Serving container.
 
     Raises:
         SourceError: the folder has neither file, contains a link, or its inference.py cannot run.
@@ -220,7 +221,7 @@ def _check_script(file: Path, *, needs_handlers: bool) -> None:
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names |= {alias.asname or alias.name for alias in node.names}
-    # The names that `import *` or a condition defines are unknown without execution.
+    # Without execution, the names from `import *` or a conditional definition are unknown.
     is_complete = "*" not in names and not any(
         isinstance(node, ast.If | ast.Try) for node in tree.body
     )

@@ -1,4 +1,4 @@
-"""A REST server compatible with TensorFlow Serving, and SageMaker's container around it.
+"""A REST server compatible with TensorFlow Serving, and SageMaker's container API.
 
 versions        base path → the numbered versions that are loaded, which `engines` run
 rest_api        a request of TensorFlow Serving's REST API → its response

@@ -1,4 +1,4 @@
-"""Batches of simultaneous requests, as TensorFlow Serving's `--enable_batching`.
+"""Batches of simultaneous requests, like TensorFlow Serving's `--enable_batching`.
 
 Source: tensorflow/serving, tensorflow_serving/batching/README.md.
 """
@@ -22,14 +22,14 @@ _BatchKey = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
 
 @dataclass(frozen=True)
 class BatchingOptions:
-    """The size of a batch in rows, and the time for which its first request waits for others."""
+    """The maximum rows of a batch, and the time for which its first request waits for others."""
 
     max_batch_size: int = 8
     timeout_seconds: float = 0.001
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self | None:
-        """Read the variables of SageMaker's container; None: batching is disabled.
+        """Read the variables of SageMaker's container, and return None if they disable batching.
 
         Raises:
             SourceError: a value is not an integer above 0.
@@ -63,9 +63,10 @@ class _Batch:
 
 
 class BatchedEngine:
-    """An engine that runs the requests of several threads together on another engine.
+    """An engine that runs the requests of several threads as one batch on another engine.
 
-    The thread that opens a batch waits until it is full or the time is over, then runs it for all.
+    The thread that opens a batch waits until the batch is full or the timeout is over. Then it runs
+    the batch for all threads.
     """
 
     def __init__(self, engine: Engine, batching: BatchingOptions) -> None:
@@ -75,10 +76,12 @@ class BatchedEngine:
         self._open: dict[_BatchKey, _Batch] = {}
 
     def run(self, key: str, feed: Arrays) -> Arrays:
-        """Do as `Engine.run`; rows of one shape share a batch, and a request is never split.
+        """Run a signature, see `Engine.run`; rows of equal shape share a batch.
+
+        The rows of a request are always in one batch.
 
         Raises:
-            RequestError: 400, as the engine, or because the model's outputs have no rows.
+            RequestError: 400, the engine rejects the arrays, or the model's outputs have no rows.
         """
         rows = _rows(feed)
         if rows is None or rows >= self._batching.max_batch_size:
@@ -111,7 +114,7 @@ class BatchedEngine:
                 del self._open[batch_key]
         try:
             batch.done.set_result(self._outputs(batch_key[0], batch))
-        except BaseException as error:  # noqa: BLE001 - it is raised in every thread that waits
+        except BaseException as error:  # noqa: BLE001 - every waiting thread raises it
             batch.done.set_exception(error)
 
     def _outputs(self, key: str, batch: _Batch) -> list[Arrays]:

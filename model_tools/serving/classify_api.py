@@ -22,7 +22,7 @@ def read_examples(document: Any, signature: ModelSignature) -> Arrays:
     """Return the serialized examples, by the alias of the signature's only input.
 
     Raises:
-        RequestError: 400, there are none, or a value is neither a number nor a string.
+        RequestError: 400, there are no examples, or a value is neither a number nor a string.
     """
     if not isinstance(document, dict) or not isinstance(document.get("examples"), list):
         raise RequestError(400, "When method is classify or regress, the key 'examples' is a list")
@@ -42,10 +42,10 @@ def read_examples(document: Any, signature: ModelSignature) -> Arrays:
 
 
 def classifications(outputs: Arrays) -> list[list[list[Any]]]:
-    """Return pairs of label and score by example; a missing label is "", a missing score 0.
+    """Return pairs of label and score by example; a missing label is "", a missing score is 0.
 
     Raises:
-        RequestError: 400, the model returns neither, or both with different shapes.
+        RequestError: 400, the model returns neither labels nor scores, or their shapes differ.
     """
     labels, scores = outputs.get(_CLASSES), outputs.get(_SCORES)
     shapes = {array.shape for array in (labels, scores) if array is not None}
@@ -98,7 +98,11 @@ def _serialize(features: dict[str, Any]) -> bytes:
 
 
 def _require_float32(name: str, values: list[float]) -> None:
-    """Reject a number that a tf.Example would store as infinity."""
+    """Check that float32, the type of numbers in a tf.Example, can represent the values.
+
+    Raises:
+        RequestError: 400, a value would be infinite.
+    """
     for value in values:
         if math.isfinite(value) and abs(value) > np.finfo(np.float32).max:
             raise RequestError(400, f"feature {name}: {value} is too large for float32")
@@ -109,7 +113,7 @@ def _kind(value: Any) -> str | None:
         return "bytes"
     if isinstance(value, float):
         return "float"
-    # A bool is an int in Python and in a tf.Example.
+    # A bool is an int in Python, and is stored as an int in a tf.Example.
     return "int" if isinstance(value, int) else None
 
 

@@ -1,4 +1,4 @@
-"""The engines of a servable: TensorFlow, and OpenVINO, which cameras use."""
+"""Engines that run a servable: TensorFlow, and OpenVINO, which cameras use."""
 
 import contextlib
 import logging
@@ -18,16 +18,16 @@ from shared.artifact.errors import ArtifactError
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)
 
-# HTTP statuses by TensorFlow's error codes, as in TensorFlow Serving (http_rest_api_util.cc);
-# all other codes are 400.
+# HTTP statuses by TensorFlow's error codes, as in TensorFlow Serving (http_rest_api_util.cc). All
+# other codes are 400.
 _STATUS = {2: 500, 4: 504, 5: 404, 8: 503, 9: 412, 10: 409, 12: 501, 13: 500, 14: 503, 15: 500}
 
 
 class Engine(Protocol):
-    """A loaded model; several threads may run it at once."""
+    """A loaded model that several threads may run at once."""
 
     def run(self, key: str, feed: Arrays) -> Arrays:
-        """Run a signature, from arrays by alias to arrays by alias.
+        """Run a signature; both arguments and results are arrays by alias.
 
         Raises:
             RequestError: the model cannot run with these arrays.
@@ -35,19 +35,19 @@ class Engine(Protocol):
 
 
 def load_engine(name: str, servable: Servable) -> Engine:
-    """Load a servable, whose files were checked.
+    """Load a servable whose files were checked.
 
     Raises:
-        ServingError: it cannot be loaded.
+        ServingError: the engine cannot load the servable.
     """
     return _OpenVino(servable) if name == OPENVINO else _TensorFlow(servable)
 
 
 class _TensorFlow:
     def __init__(self, servable: Servable) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - takes seconds; OpenVINO does not need it
+        import tensorflow as tf  # noqa: PLC0415 - takes seconds to import; OpenVINO does not need it
 
-        # While it loads a model, TensorFlow warns of parts that only training needs.
+        # TensorFlow logs a warning for each missing part that only training needs.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         self._constant = tf.constant
         self._dtypes = {
@@ -58,7 +58,7 @@ class _TensorFlow:
         try:
             with loadable(servable.folder) as folder:
                 self._model = tf.saved_model.load(str(folder), tags=["serve"])
-        except Exception as error:  # noqa: BLE001 - broken files make TensorFlow raise anything
+        except Exception as error:  # noqa: BLE001 - broken files can cause any exception
             raise ServingError(f"{servable.folder} cannot load: {_first_line(error)}") from None
         self._functions: dict[str, Any] = dict(self._model.signatures)
 
@@ -75,14 +75,17 @@ class _TensorFlow:
 
 
 class _OpenVino:
-    """Runs frozen signatures; a request for one that OpenVINO cannot run fails with the reason."""
+    """An engine that runs frozen signatures on OpenVINO.
+
+    If OpenVINO cannot run a signature, requests for it fail with the reason.
+    """
 
     def __init__(self, servable: Servable) -> None:
         from model_tools.elastic_inference import Predictor  # noqa: PLC0415 - as above
 
         self._predictors: dict[str, Predictor] = {}
         self._reasons: dict[str, str] = {}
-        # A compiled model runs one request at a time, on all cores.
+        # A compiled model uses all cores for one request, so requests run one at a time.
         self._lock = threading.Lock()
         for key, signature in servable.signatures.items():
             if any(spec.dtype == "object" for spec in signature.inputs.values()):
@@ -114,7 +117,7 @@ class _OpenVino:
 
 
 def _array(tensor: Any) -> npt.NDArray[Any]:
-    """Return a tensor's value; TensorFlow returns a single string as bytes, not as an array."""
+    """Return a tensor's value as an array; TensorFlow returns a single string as bytes."""
     value = tensor.numpy()
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
@@ -126,7 +129,7 @@ def _tensor_dtype(tf: Any, name: str) -> Any:
 
 
 def _reason(error: Any) -> str:
-    """Return the message of an op, without its position in a graph."""
+    """Return an op's error message without its position in the graph."""
     lines: list[str] = [
         line.strip()
         for line in error.message.splitlines()

@@ -1,4 +1,4 @@
-"""HTTP servers on loopback or another address, until SIGTERM or Ctrl-C."""
+"""Run HTTP servers on loopback or another address until SIGTERM or Ctrl-C."""
 
 import asyncio
 import logging
@@ -20,28 +20,28 @@ LOG = logging.getLogger(__name__)
 CONNECTIONS = logging.getLogger(f"{__name__}.connections")
 
 LOOPBACK = "127.0.0.1"
-# The default limit of a request's body.
+# The default limit of a request body.
 LARGEST_BYTES = 256 << 20
-# Requests that are processed at once; the others wait.
+# The maximum number of concurrent requests; others wait.
 _THREADS = 64
 
 _HTTP_PORT = 80
 
-# Header names are in lower case.
+# Arguments: method, path, headers with lower-case names, and body.
 Handle = Callable[[str, str, Mapping[str, str], bytes], Response]
 
 
 @dataclass(frozen=True)
 class Listener:
-    """An address, the function that handles its requests, and their limits."""
+    """An address, the handler of its requests, and their limits."""
 
     handle: Handle
     port: int
     host: str = LOOPBACK
     largest_bytes: int = LARGEST_BYTES
-    # The host names of SageMaker's containers are not known in advance.
+    # True for SageMaker's containers, whose host names are not known in advance.
     any_host: bool = False
-    # A longer request gets status 504; None: no limit.
+    # A request that takes longer receives status 504; None disables the limit.
     timeout_seconds: float | None = None
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
 
@@ -59,7 +59,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def serve(listeners: list[Listener], ready: Callable[[list[int]], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C; call `ready` with the ports when requests are accepted.
+    """Serve until SIGTERM or Ctrl-C, and call `ready` with the ports when requests are accepted.
 
     Raises:
         ServingError: a port is in use.
@@ -68,7 +68,7 @@ def serve(listeners: list[Listener], ready: Callable[[list[int]], None]) -> None
 
 
 def end_process() -> None:
-    """End at once with exit code 0, because a thread that runs a model cannot be stopped."""
+    """End the process immediately with exit code 0, because a model's thread cannot be stopped."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -135,10 +135,10 @@ def _application(listener: Listener) -> web.Application:
 
 
 def _rejection(listener: Listener, request: web.Request) -> RequestError | None:
-    """Return the error of a request from a page of another site; None for other requests.
+    """Return the error of a request from a page of another site, or None for other requests.
 
-    The request of a page from another origin has another `Origin`. If a page's name was rebound to
-    loopback (DNS rebinding), its request has that name in `Host`.
+    A request from a page of another origin has another `Origin`. If the page's name was rebound to
+    loopback (DNS rebinding), `Host` contains that name.
     """
     host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
     port = request.transport.get_extra_info("sockname")[1] if request.transport else listener.port
@@ -157,7 +157,7 @@ def _rejection(listener: Listener, request: web.Request) -> RequestError | None:
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    """Shorten aiohttp's log of a client's errors, whose traceback contains only aiohttp's code."""
+    """Shorten aiohttp's log of client errors, whose tracebacks contain only aiohttp's code."""
     if record.exc_info and record.exc_info[1]:
         record.msg = f"{record.getMessage()}: {type(record.exc_info[1]).__name__}"
         record.args, record.exc_info = (), None

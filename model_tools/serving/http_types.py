@@ -18,7 +18,7 @@ class Response:
 
 
 class RequestError(Exception):
-    """A request that is not valid, with its HTTP status."""
+    """Error for a request that is not valid, with its HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -30,15 +30,15 @@ class RequestError(Exception):
 
 
 def json_response(document: Any, status: int = 200) -> Response:
-    """Return a document as a response; NaN and infinity become `NaN` and `Infinity`."""
+    """Return a response with a JSON document; NaN and infinity become `NaN` and `Infinity`."""
     return Response(status, json.dumps(document, indent=None).encode())
 
 
 def parse_request(body: bytes) -> Any:
-    """Return a request's JSON document.
+    """Return the JSON document of a request.
 
     Raises:
-        RequestError: 400, it is not JSON, or contains a number that is too large for a double.
+        RequestError: 400, the body is not JSON, or has a number that is too large for a double.
     """
     try:
         return json.loads(body, parse_float=_finite)

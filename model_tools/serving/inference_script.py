@@ -1,4 +1,4 @@
-"""A model's `code/inference.py`, run as in SageMaker's TensorFlow Serving container.
+"""Run a model's `code/inference.py` as in SageMaker's TensorFlow Serving container.
 
 Source: aws/sagemaker-tensorflow-serving-container, README.md, "Pre/post-processing", and its
 python_service.py and tfs_utils.py.
@@ -22,14 +22,14 @@ _REQUEST_SECONDS = 600
 
 
 class Context(NamedTuple):
-    """The description of a request that handlers receive, with the container's names."""
+    """The request context for handlers, with the container's field names."""
 
     model_name: str | None
     model_version: str | None
     method: str | None
-    # The address of the TensorFlow Serving REST API that runs the model.
+    # The URL of the TensorFlow Serving REST API that runs the model.
     rest_uri: str
-    # None, because this server has no gRPC.
+    # Always None because this server has no gRPC API.
     grpc_port: int | None
     channel: None
     custom_attributes: str | None
@@ -63,7 +63,7 @@ class InferenceScript:
                 f"{SCRIPT_PATH}: {error}; install its imports in this environment, or package them "
                 "in code/lib (code/requirements.txt is only installed on SageMaker)"
             ) from None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the code can raise any exception
             message = " ".join(str(error).split())
             raise ServingError(f"{SCRIPT_PATH}: {type(error).__name__}: {message}") from None
         self._handler = _handler_of(module)
@@ -72,7 +72,7 @@ class InferenceScript:
         """Return the handlers' response to a request.
 
         Raises:
-            RequestError: 500, a handler raised an error; the message is that error's, as in the
+            RequestError: 500, a handler raised an error, whose message is returned as in the
                 container.
         """
         try:

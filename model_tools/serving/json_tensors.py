@@ -18,13 +18,12 @@ from shared.vision.images import check_encoded
 
 _BYTES_SUFFIX = "_bytes"
 _LONGEST_SHOWN = 60
-# The kinds of NumPy dtypes that an array may be converted to, by the kind that NumPy infers from
-# its JSON list.
+# Allowed conversions of a JSON list: kinds of NumPy dtypes by the kind that NumPy infers.
 _CONVERTIBLE = {"f": "f", "i": "fiu", "u": "fiu", "b": "b"}
 
 
 def is_binary(value: Any) -> bool:
-    """Return true for `{"b64": …}`, false for other values and objects of named tensors."""
+    """Return whether a value is `{"b64": …}`, and not, for example, an object of named tensors."""
     return isinstance(value, dict) and value.keys() == {"b64"}
 
 
@@ -32,7 +31,7 @@ def read_bytes(value: Any) -> bytes:
     """Return the bytes of a JSON string or of `{"b64": …}`.
 
     Raises:
-        RequestError: 400, the value is neither, or is an image above the limit.
+        RequestError: 400, the value has neither form, or is an image above the limit.
     """
     if isinstance(value, str):
         return value.encode()
@@ -47,7 +46,7 @@ def read_bytes(value: Any) -> bytes:
 
 
 def require_image_within_limit(content: bytes) -> None:
-    """Check an encoded image's size before the model decodes it; accept all other content.
+    """Check the size of an encoded image before the model decodes it; accept all other content.
 
     Raises:
         RequestError: 400, the image is above the limit.
@@ -100,7 +99,7 @@ def _converted(alias: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt
 
 
 def write_tensor(alias: str, array: npt.NDArray[Any]) -> Any:
-    """Return nested lists; strings as text, or base64 if the alias ends with `_bytes`."""
+    """Return nested lists; strings are text, or base64 if the alias ends with `_bytes`."""
     if array.dtype.kind in "OSU":
         encode = _binary if alias.endswith(_BYTES_SUFFIX) else _text
         flat = [encode(value) for value in array.reshape(-1)]

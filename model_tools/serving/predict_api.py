@@ -15,10 +15,10 @@ PREDICTIONS = "predictions"
 
 
 def read_feed(document: Any, signature: ModelSignature) -> Arrays | None:
-    """Return the arrays of a request; None if it has no rows.
+    """Return the arrays of a request, or None if it has no rows.
 
     Raises:
-        RequestError: 400, it does not match the signature.
+        RequestError: 400, the request does not match the signature.
     """
     if not isinstance(document, dict):
         raise RequestError(
@@ -49,7 +49,7 @@ def read_feed(document: Any, signature: ModelSignature) -> Arrays | None:
 
 
 def write_outputs(outputs: Arrays, *, rows: bool) -> dict[str, Any]:
-    """Return the response's document, in the format of the request.
+    """Return the JSON document of a response, in the format of the request.
 
     Raises:
         RequestError: 400, outputs have no rows, or unequal numbers of rows.

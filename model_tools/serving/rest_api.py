@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API: a response for a method, a path and a body.
+"""TensorFlow Serving's REST API, which returns a response for a method, a path and a body.
 
 Source: tensorflow/serving, docs/api_rest.md; for errors, its http_rest_api_handler.cc.
 """
@@ -21,7 +21,7 @@ _PATH = re.compile(
 
 
 class RestApi:
-    """Responds to requests for models by their names, from any number of threads."""
+    """The thread-safe REST API of models by name."""
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self._models = models
@@ -34,7 +34,7 @@ class RestApi:
         }
 
     def handle(self, method: str, path: str, body: bytes = b"") -> Response:
-        """Return the response, which is an error if the request is not valid."""
+        """Return the response, which is an error response if the request is not valid."""
         match = _PATH.fullmatch(path)
         action = self._actions.get((method, match["action"])) if match else None
         if match is None or action is None:

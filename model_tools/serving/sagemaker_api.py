@@ -1,4 +1,4 @@
-"""SageMaker's TensorFlow Serving container: `/ping` and `/invocations`.
+"""The API of SageMaker's TensorFlow Serving container: `/ping` and `/invocations`.
 
 Source: aws/sagemaker-tensorflow-serving-container, README.md, tensorflowServing.js (without
 inference.py) and python_service.py (with inference.py).
@@ -37,14 +37,17 @@ class SageMakerApi:
         script: InferenceScript | None = None,
         rest_uri: str = "",
     ) -> None:
-        """Use the handlers of `script`, which call `rest_uri`, for every request if it is given."""
+        """Serve the models of `api`; if `script` is given, it handles every request.
+
+        The handlers of `script` call TensorFlow Serving's REST API at `rest_uri`.
+        """
         self._api = api
         self._default_model = default_model
         self._script = script
         self.rest_uri = rest_uri
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Return the response, which is an error if the request is not valid."""
+        """Return the response, which is an error response if the request is not valid."""
         expected = {"/ping": "GET", "/invocations": "POST"}.get(path)
         if expected is None:
             return RequestError(404, "Not Found").as_response()
@@ -117,7 +120,7 @@ def serving_json(text: str) -> str:
 
 
 def json_of_csv(text: str) -> str:
-    """Convert CSV to TensorFlow Serving's JSON: one instance per line, a list if it has columns."""
+    """Convert CSV to TensorFlow Serving's JSON, with one value or list per line as an instance."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     except csv.Error as error:

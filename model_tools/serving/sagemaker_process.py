@@ -1,4 +1,4 @@
-"""The process of `deeplens model serve-container`, which replaces SageMaker's container."""
+"""Run the server of `deeplens model serve-container`, a replacement of SageMaker's container."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The input of a container, from SageMaker."""
+    """The parameters that SageMaker passes to a container."""
 
     archive: Path
     port: int
@@ -36,14 +36,14 @@ class ContainerOptions:
 
 
 def serve_archive(options: ContainerOptions) -> None:
-    """Serve an archive until SIGTERM; does not return.
+    """Serve an archive until SIGTERM; this function does not return.
 
     Raises:
         SourceError, RefusedError: the archive, or a model in it, is not valid.
-        ServingError: a model cannot load, its inference.py cannot run, or a port is in use.
+        ServingError: a model cannot be loaded, its inference.py cannot run, or a port is in use.
     """
-    # As in the container, the output of the model's code goes to the log. Only the line with the
-    # address goes to stdout.
+    # As in the container, the output of the model's code goes to the log. stdout contains only the
+    # line with the URL.
     stdout, sys.stdout = sys.stdout, sys.stderr
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.environ.update(options.environment)
@@ -51,7 +51,7 @@ def serve_archive(options: ContainerOptions) -> None:
         folder = Path(workspace) / "model"
         base_paths = unpack_models(options.archive, folder)
         default = _default_model(base_paths, options.environment)
-        # Errors in the input are reported before TensorFlow is imported, which takes seconds.
+        # Input errors are reported before the import of TensorFlow, which takes seconds.
         batching = BatchingOptions.from_environment(os.environ)
         servables = {
             name: {
@@ -97,7 +97,7 @@ def unpack_models(archive: Path, destination: Path) -> dict[str, Path]:
     that folder. Numbered folders at the top are versions of `model`.
 
     Raises:
-        SourceError: the archive contains no model; the message names its content.
+        SourceError: the archive contains no model; the message lists its content.
         RefusedError: the archive breaks a rule of `model_tools.formats.archives`.
     """
     if not archive.is_file():
@@ -149,7 +149,7 @@ def _load(
     servables: Mapping[int, Servable],
     batching: BatchingOptions | None,
 ) -> ServedModel:
-    """Load every version, as the container does; one version that cannot load is an error."""
+    """Load every version; as in the container, it is an error if any version cannot be loaded."""
     versions = {
         number: load_version(number, servable, TENSORFLOW, batching)
         for number, servable in servables.items()

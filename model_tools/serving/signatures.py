@@ -19,7 +19,7 @@ PREDICT, CLASSIFY, REGRESS = (
     f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress")
 )
 
-# NumPy's names of types.proto's DataType numbers. Strings are arrays of bytes objects.
+# NumPy dtypes by DataType number of types.proto. Strings are arrays of bytes objects.
 _DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "object",
     9: "int64", 10: "bool", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
@@ -28,7 +28,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """One SignatureDef; tensors by their aliases."""
+    """A SignatureDef, with tensors by alias."""
 
     key: str
     # The method_name: `PREDICT`, `CLASSIFY` or `REGRESS`.
@@ -51,8 +51,8 @@ def read_servable(folder: Path) -> Servable:
     """Check a SavedModel, and read its signatures.
 
     Raises:
-        SourceError: it is not a complete SavedModel.
-        RefusedError: it breaks a rule of `model_tools.graph.rules`.
+        SourceError: the folder is not a complete SavedModel.
+        RefusedError: the model breaks a rule of `model_tools.graph.rules`.
     """
     for file in sorted(folder.glob("*")):
         if file.suffix in KERAS_SUFFIXES and not (folder / SAVED_MODEL_NAME).is_file():
@@ -82,17 +82,17 @@ def read_servable(folder: Path) -> Servable:
 
 
 def read_servable_isolated(folder: Path) -> Servable:
-    """Do as `read_servable`, in a limited process, so that no model can end the server.
+    """Check and read a SavedModel in a limited process, so that no model can crash the server.
 
     Raises:
-        SourceError, RefusedError: as `read_servable`.
+        SourceError, RefusedError: see `read_servable`.
         IsolationError: the process reached a limit.
     """
     return isolated(read_servable, folder, limits=Limits.for_files(folder))
 
 
 def default_key(servable: Servable) -> str:
-    """Return the key of the signature for requests that name none."""
+    """Return the key of the signature for requests without a signature name."""
     keys = list(servable.signatures)
     return keys[0] if len(keys) == 1 else SERVING_DEFAULT
 

@@ -1,4 +1,4 @@
-"""The process of `deeplens model serve`, which serves the versions of one model on a port."""
+"""Run the server of `deeplens model serve`, which serves the versions of one model."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ class ServeOptions:
     host: str
     port: int
     engine: str
-    # The number of highest versions to serve.
+    # The number of versions to serve, from the highest version down.
     latest_versions: int
     labels: Mapping[str, int]
     poll_seconds: float
@@ -40,7 +40,7 @@ class ServeOptions:
 
 
 def serve_model(options: ServeOptions) -> None:
-    """Serve until SIGTERM or Ctrl-C; does not return.
+    """Serve until SIGTERM or Ctrl-C; this function does not return.
 
     Raises:
         SourceError: there are no versions, a label's version is missing, or no version complies
@@ -69,7 +69,7 @@ def serve_model(options: ServeOptions) -> None:
         highest = next(state for state in states if state.error_message)
         error = SourceError if highest.error_code == INVALID_ARGUMENT else ServingError
         raise error(f"no version of {options.name} can be served: {highest.error_message}")
-    # This follows the check above, so that a problem which ends the command is not printed twice.
+    # Problems are printed after the check above, so that its error is not printed twice.
     for problem in problems:
         report(problem)
     model.report = report

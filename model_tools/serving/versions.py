@@ -1,9 +1,9 @@
-"""The numbered versions of a model below its base path: found, loaded, replaced, and unloaded.
+"""Load, replace and unload the numbered versions of a model below its base path.
 
 As in TensorFlow Serving, the highest numbers are served, and a replaced version is unloaded only
 when its successor is loaded. If a version cannot be loaded, its status contains the error, and the
-version before it stays. Loading is retried when the files change, because they may have been still
-being copied.
+previous version remains. The load is retried when the files change, because the first attempt may
+have read an incomplete copy.
 """
 
 import logging
@@ -30,7 +30,7 @@ _Fingerprint = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version that is loaded."""
+    """A loaded version."""
 
     number: int
     servable: Servable
@@ -62,9 +62,9 @@ class ServedModel:
         latest_versions: int = 1,
         labels: Mapping[str, int] | None = None,
     ) -> None:
-        """Serve the highest versions below `base_path`, and the versions with a label."""
+        """Serve the highest versions below `base_path`, and the versions that have labels."""
         self.name = name
-        # It is called with one sentence about each version that cannot be served.
+        # Called with one sentence for each version that cannot be served.
         self.report: Callable[[str], None] = LOG.warning
         self._base_path = base_path
         self._load = load
@@ -76,7 +76,7 @@ class ServedModel:
         self._polling = threading.Lock()
 
     def poll(self) -> None:
-        """Load new versions, and unload old ones. Loading takes seconds."""
+        """Load new versions, which takes seconds, and unload old ones."""
         with self._polling:
             folders = find_versions(self._base_path)
             for number in set(self._labels.values()) & folders.keys():
@@ -89,7 +89,7 @@ class ServedModel:
             self._unload_old(folders)
 
     def version(self, number: int | None = None, label: str | None = None) -> ServedVersion:
-        """Return the version of a number or label; without both, the highest version.
+        """Return the version with a number or label, by default the highest version.
 
         Raises:
             RequestError: 404, the version is not served; 400, the label does not exist.
@@ -106,16 +106,16 @@ class ServedModel:
         return versions[selected]
 
     def states(self) -> dict[int, VersionState]:
-        """Return the states by version, highest first."""
+        """Return the state of each version by number, highest first."""
         states = dict(self._states)
         return {number: states[number] for number in sorted(states, reverse=True)}
 
     def label(self, name: str) -> int | None:
-        """Return the number of a label."""
+        """Return the version number of a label, or None if the label does not exist."""
         return self._labels.get(name)
 
     def _load_if_new(self, number: int, folder: Path) -> bool:
-        """Load a version unless it is loaded; return true if it is loaded afterwards."""
+        """Load a version if it is not loaded, and return whether it is loaded afterwards."""
         if number in self._versions:
             return True
         fingerprint = _fingerprint(folder)
@@ -159,14 +159,14 @@ def load_version(
     """Load a SavedModel on an engine, with batching if options are given.
 
     Raises:
-        ServingError: the engine cannot load it.
+        ServingError: the engine cannot load the SavedModel.
     """
     loaded = load_engine(engine, servable)
     return ServedVersion(number, servable, BatchedEngine(loaded, batching) if batching else loaded)
 
 
 def find_versions(base_path: Path) -> dict[int, Path]:
-    """Return the folders with a number as their name, as TensorFlow Serving does."""
+    """Return the folders whose names are numbers, as TensorFlow Serving does."""
     if not base_path.is_dir():
         return {}
     return {

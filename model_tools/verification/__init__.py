@@ -1,1 +1,1 @@
-"""Verification of artifacts: agreement of engines, sources and expectations, and diagnoses."""
+"""Verification of artifacts: agreement of engines, sources and expectations, and diagnosis."""

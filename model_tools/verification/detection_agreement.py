@@ -1,4 +1,4 @@
-"""Agreement of two lists of detections."""
+"""Compare two lists of detections."""
 
 from dataclasses import dataclass, field
 
@@ -10,17 +10,17 @@ _NEAR_THRESHOLD = 0.05
 
 @dataclass(frozen=True)
 class Agreement:
-    """The agreement of two runs over the same images; the fields are keys of `--json`."""
+    """The agreement of two runs over the same images; the field names are keys of `--json`."""
 
-    # Share of detections that the other run has, too: best labels of classifiers, matched boxes of
+    # The share of detections that both runs have: best labels of classifiers, or matched boxes of
     # detectors.
     share: float
-    # The largest differences of scores and box edges of matched detections.
+    # The largest differences of scores and box edges between matched detections.
     largest_absolute: float
     largest_relative: float
     # The number of images.
     pictures: int
-    # Names of the images on which the runs differ.
+    # Names of the images for which the runs differ.
     differing: list[str] = field(default_factory=list)
 
 
@@ -33,9 +33,10 @@ def agreement(
     """Compare two runs over the same images.
 
     A classifier agrees if its best label does. A classifier with a single label agrees if its score
-    is on the same side of the threshold. A detection at or above `threshold` in either run agrees
-    if the other run has a detection with the same label and an IoU of at least 0.5 above half the
-    threshold, so that a score next to the threshold is not a difference.
+    is on the same side of the threshold. In a detector, each detection of either run with a score
+    of at least `threshold` is compared. It agrees if the other run has a detection with the same
+    label, an IoU of at least 0.5, and a score of at least half the threshold. Therefore, a score
+    close to the threshold is not a difference.
     """
     matched = total = 0
     absolute = relative = 0.0
@@ -65,7 +66,7 @@ def intersection_over_union(first: Box, second: Box) -> float:
 def _pairs(
     first: list[Detection], second: list[Detection], threshold: float
 ) -> tuple[list[tuple[Detection, Detection]], int]:
-    """Return the detections that agree, and the number of detections that are compared."""
+    """Return the detections that agree, and the number of compared detections."""
     if any(detection.box is None for detection in (*first, *second)):
         if len(second) == 1:
             return _single(first[0] if first else None, second[0], threshold)
@@ -89,10 +90,10 @@ def _pairs(
 def _single(
     expected: Detection | None, actual: Detection, threshold: float
 ) -> tuple[list[tuple[Detection, Detection]], int]:
-    """Compare the only score of a classifier with one label: above the threshold or below it."""
+    """Compare two scores of a classifier with one label by their side of the threshold."""
     if expected is None or expected.label != actual.label:
         return [], int(actual.score >= threshold)
-    # At a threshold of 0, every score is above it, so the side is not compared.
+    # At a threshold of 0, every score is above the threshold, so the side is not compared.
     same_side = threshold > 0 and (expected.score >= threshold) == (actual.score >= threshold)
     is_same = same_side or abs(expected.score - actual.score) <= _NEAR_THRESHOLD
     return ([(expected, actual)] if is_same else []), 1

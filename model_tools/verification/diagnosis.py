@@ -1,7 +1,7 @@
-"""Diagnosis of a model: an engine that cannot run it, or preprocessing that differs from training.
+"""Diagnose a model: an engine that cannot run it, or preprocessing that differs from training.
 
-If images are prepared in another way than in training, a valid graph returns wrong detections
-without an error. The usual mistakes are tried one after another.
+If the preprocessing differs from training, a valid graph returns wrong detections without an error.
+The usual mistakes are tried one after another.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from shared.artifact.manifest import InputSpec, Manifest
 from shared.vision.engine import open_engine
 from shared.vision.graph_loader import OPENVINO
 
-# (mean, scale) of values 0 to 255, by their usual name.
+# (mean, scale) by usual name, for values from 0 to 255.
 _NORMALISATIONS = {
     "0 to 1 (scale 1/255)": ((0.0,) * 3, (1 / 255,) * 3),
     "-1 to 1 (mean 127.5, scale 1/127.5)": ((127.5,) * 3, (1 / 127.5,) * 3),
@@ -32,7 +32,7 @@ _CLEARLY_BETTER = 0.05
 
 
 def alternatives(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
-    """Yield other preprocessing with its description, simple changes first."""
+    """Yield other preprocessing specs with descriptions, simple changes first."""
     order = "BGR" if spec.channel_order == "RGB" else "RGB"
     resize = "tf1-bilinear" if spec.resize == "bilinear" else "bilinear"
     swapped = replace(spec, channel_order=order)
@@ -54,12 +54,12 @@ def alternatives(spec: InputSpec) -> Iterator[tuple[str, InputSpec]]:
 def diagnose(
     spec: InputSpec, share_now: float, share_with: Callable[[InputSpec], float]
 ) -> str | None:
-    """Return the change that restores agreement best; None if no change is clearly better.
+    """Return the change with the best agreement, or None if no change is clearly better.
 
     Args:
-        spec: of the manifest.
-        share_now: the agreement with it, 0 to 1.
-        share_with: measures the agreement with another one.
+        spec: the input spec of the manifest.
+        share_now: the agreement with `spec`, from 0 to 1.
+        share_with: a function that measures the agreement with another spec, from 0 to 1.
     """
     best, best_share = None, share_now + _CLEARLY_BETTER
     for title, changed in alternatives(spec):
@@ -72,15 +72,15 @@ def diagnose(
 def openvino_error(
     folder: Path, manifest: Manifest, labels: dict[int, str], limits: Limits | None = None
 ) -> str | None:
-    """Return the reason why OpenVINO cannot run a model; None if it can.
+    """Return the reason why OpenVINO cannot run a model, or None if it can.
 
     A limited process loads the model and runs it on a black image.
 
     Args:
-        folder: contains the files in the manifest, which were checked.
-        manifest: of the model.
+        folder: the folder with the checked files of the manifest.
+        manifest: the model's manifest.
         labels: names by id, from 1.
-        limits: of the process.
+        limits: limits of the process.
 
     Raises:
         ScoresError: the model runs, and its scores contradict the manifest.

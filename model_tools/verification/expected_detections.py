@@ -1,4 +1,4 @@
-"""Expected detections of images, from a file."""
+"""Read the expected detections of images from a file."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from model_tools.regular_files import read_at_most
 from shared.artifact.strict_json import parse_json
 from shared.vision.detections import Box, Detection
 
-# By the file name of an image.
+# The keys are file names of images.
 ExpectedDetections = dict[str, list[Detection]]
 
 _LARGEST_BYTES = 64 << 20

@@ -1,4 +1,4 @@
-"""The report of a verification: one HTML page without other files."""
+"""Report of a verification: one self-contained HTML page."""
 
 import base64
 import html
@@ -30,16 +30,16 @@ thead th { color: var(--quiet); } tbody tr { border-top: 1px solid var(--line); 
 figcaption { font-size: .92rem; } figcaption b { display: block; }
 code { overflow-wrap: anywhere; } h3 { overflow-wrap: anywhere; }
 .bad { color: var(--bad); } .good { color: var(--good); }
-"""  # noqa: E501 - CSS
+"""  # noqa: E501 - CSS lines
 
 
 def report_page(verification: Verification, images: dict[str, Path], max_drop: float) -> str:
-    """Return the page: the comparisons, the next step, and images with the detections of each run.
+    """Return the HTML page: comparisons, the next step, and images with each run's detections.
 
     Args:
         verification: the result.
-        images: the files of the images by name; empty for generated noise.
-        max_drop: largest share of detections that may differ.
+        images: the image files by name; empty for generated noise.
+        max_drop: the largest accepted share of detections that differ.
     """
     verdict = "agrees" if verification.drop <= max_drop else "does not agree"
     title = html.escape(f"{verification.name} {verification.version} {verdict}")
@@ -72,7 +72,7 @@ def report_page(verification: Verification, images: dict[str, Path], max_drop: f
 
 
 def next_step(verification: Verification, max_drop: float) -> str:
-    """Return the step after the verification, with commands between backquotes."""
+    """Return the step after the verification, with commands in backquotes."""
     if verification.drop <= max_drop:
         return f"`deeplens release pin environments/dev.toml {verification.digest}`"
     if verification.diagnosis:

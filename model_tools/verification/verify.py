@@ -30,21 +30,21 @@ _GENERATED_SIDES_PX = (240, 320)
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """The runs to compare, and their images."""
+    """The artifact, the other runs to compare, and their images."""
 
     artifact: Path
     images: tuple[Path, ...] = ()
-    # The model that was frozen.
+    # The source model of the artifact.
     against: Path | None = None
-    choice: Choice = Choice()  # noqa: RUF009 - frozen, too
+    choice: Choice = Choice()  # noqa: RUF009 - `Choice` is frozen
     expected: ExpectedDetections | None = None
-    # OpenVINO's precisions; if there are none, only TensorFlow runs the artifact.
+    # OpenVINO's precisions; if the tuple is empty, only TensorFlow runs the artifact.
     precisions: tuple[str, ...] = ("f32",)
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """The agreement of two runs, which the title names."""
+    """The agreement of two runs, with a title that names them."""
 
     title: str
     agreement: Agreement
@@ -52,17 +52,17 @@ class RunComparison:
 
 @dataclass(frozen=True)
 class Verification:
-    """All comparisons of an artifact; the fields are keys of `--json`."""
+    """All comparisons of an artifact; the field names are keys of `--json`."""
 
     name: str
     version: str
     digest: str
     threshold: float
     comparisons: list[RunComparison]
-    # The change of the preprocessing that leads to the expected detections.
+    # The change of the preprocessing that gives the expected detections.
     diagnosis: str | None
-    # By image: the detections of each run, by title. Images on which runs differ come first, then
-    # the first of the others that were given.
+    # Detections of each run by image and then by title. Images for which runs differ precede the
+    # first of the other given images.
     answers: dict[str, dict[str, list[Detection]]]
 
     @property
@@ -90,7 +90,7 @@ def _verify(request: VerifyRequest) -> Verification:
         folder = Path(workspace) / "artifact"
         folder.mkdir()
         artifact = unpack_artifact(request.artifact, folder)
-        # Scores of generated noise are rarely above the threshold, so all of them are compared.
+        # Scores of generated noise are rarely above the threshold, so all scores are compared.
         threshold = artifact.manifest.threshold if request.images else 0.0
         runs = {"tensorflow": _run(artifact, images, "tensorflow")}
         for precision in request.precisions:
@@ -130,7 +130,7 @@ def _verify(request: VerifyRequest) -> Verification:
 
 
 def _shown(given: list[str], comparisons: list[RunComparison]) -> list[str]:
-    """Return the names of the images whose detections are part of the result."""
+    """Return the names of the images whose detections the result contains."""
     differing = sorted(
         {name for comparison in comparisons for name in comparison.agreement.differing}
     )
@@ -160,7 +160,7 @@ def _openvino(
 def _source(
     request: VerifyRequest, workspace: Path, artifact: Artifact, images: list[ImageArray]
 ) -> list[list[Detection]]:
-    """Run the model that was frozen on images, prepared by the artifact's manifest."""
+    """Run the source model on images, with the preprocessing of the artifact's manifest."""
     from shared.vision import postprocessing  # noqa: PLC0415 - imports NumPy
 
     if request.against is None:

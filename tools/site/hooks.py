@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: the site contains the pages of the repository under their own paths.
+"""MkDocs hooks, with which the site contains the repository's pages under their original paths.
 
 Links between pages are the same on GitHub and on the site. docs/README.md defines the navigation.
 """
@@ -40,7 +40,7 @@ def linked_files(page: str) -> set[str]:
 
 
 def navigation() -> list[dict[str, Any]]:
-    """Return the navigation: the tables of the index, one section for each heading."""
+    """Return the navigation from the tables of the index, with one section for each heading."""
     sections: dict[str, list[dict[str, str]]] = {}
     heading = ""
     for line in (ROOT / INDEX).read_text(encoding="utf-8").splitlines():
@@ -69,13 +69,13 @@ def decisions() -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Set the navigation."""
+    """Set the navigation to that of the index."""
     config.nav = navigation()
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Replace the files of docs/ by those of the repository, under their own paths."""
+    """Replace the files of docs/ by those of the repository, under their original paths."""
     for file in list(files):
         if file.src_dir == config.docs_dir:
             files.remove(file)
@@ -87,5 +87,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Link to the list of decisions, which GitHub shows for the folder."""
+    """Replace links to the decisions' folder by links to the generated list of decisions."""
     return _DECISIONS_LINK.sub(r"](\1/README.md)", markdown)

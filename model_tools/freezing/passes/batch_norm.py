@@ -1,9 +1,9 @@
 """Replace batch normalization by a product and a sum, which constant folding can simplify.
 
-In inference, `FusedBatchNorm` is `x * scale + offset` with constants. TensorFlow's
-`fold_batch_norms` returns wrong values without an error if a convolution has a second consumer
-(the largest absolute difference in a test is 18.8). Grappler, which folds a product into the
-convolution before it, checks for other consumers.
+In inference, `FusedBatchNorm` is `x * scale + offset` with constants. If a convolution has a second
+consumer, TensorFlow's `fold_batch_norms` returns wrong values without an error (the largest
+absolute difference in a test is 18.8). Grappler, which folds a product into the preceding
+convolution, checks for other consumers.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ _NORMS = {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
 
 
 def unfuse_norms(graph: Any) -> int:
-    """Rewrite each FusedBatchNorm with constant statistics, in place; return their number.
+    """Rewrite each FusedBatchNorm with constant statistics, in place, and return their number.
 
     Raises:
         SourceError: a node uses the statistics of each batch, as in training.

@@ -1,7 +1,7 @@
 """Replace bfloat16 by float32.
 
-OpenVINO does not convert constants of bfloat16, and engines choose their precision themselves. The
-values of the weights do not change; the outputs differ by the rounding of bfloat16.
+OpenVINO does not convert bfloat16 constants, and engines select their own precision. The weights do
+not change, and the outputs differ by the rounding of bfloat16.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,8 @@ from tensorflow.python.framework import tensor_util
 from model_tools.formats.tensors import TensorSpec
 from model_tools.graph.rules import all_nodes
 
-# Relative difference of outputs; bfloat16 has 8 bits, so each operation rounds by up to 0.4 %.
+# Relative difference of outputs; bfloat16 has an 8-bit significand, so each operation rounds by up
+# to 0.4 %.
 BFLOAT16_TOLERANCE = 0.02
 
 _NAME = "bfloat16"

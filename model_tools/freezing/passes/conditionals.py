@@ -18,7 +18,7 @@ _DATA_TYPE_INT32 = 3
 
 
 def resolve_conditionals(graph: Any) -> int:
-    """Remove each Switch with a constant predicate, in place; return their number."""
+    """Remove each Switch with a constant predicate, in place, and return their number."""
     nodes = nodes_by_name(graph)
     chosen = {
         node.name: value
@@ -41,14 +41,14 @@ def resolve_conditionals(graph: Any) -> int:
 
 
 def _truth(reference: str, nodes: dict[str, Any]) -> bool | None:
-    """Return the value of a constant predicate, or None if it depends on an input."""
+    """Return the value of a predicate, or None if the predicate depends on an input."""
     negated = False
     node = nodes[node_name(reference)]
     while node.op in {"Identity", "LogicalNot", "Squeeze"}:
         negated ^= node.op == "LogicalNot"
         node = nodes[node_name(node.input[0])]
     if node.op in _SWITCHES:
-        # `pred_id` in a branch: the data of the Switch is its predicate.
+        # Inside a branch, `pred_id` is a Switch whose data is the predicate.
         inner = _truth(node.input[0], nodes)
         return None if inner is None else inner ^ negated
     if node.op != "Const":
@@ -60,7 +60,7 @@ def _truth(reference: str, nodes: dict[str, Any]) -> bool | None:
 
 
 def _dead_tensors(graph: Any, chosen: dict[str, bool]) -> set[str]:
-    """Return tensors that never have a value; `name:*` is a node that never runs."""
+    """Return tensors that never have a value; `name:*` means a node that never runs."""
     dead = {f"{name}:{int(not value)}" for name, value in chosen.items()}
     has_grown = True
     while has_grown:

@@ -1,4 +1,4 @@
-"""Convert constants of a GraphDef to arrays, and back."""
+"""Convert constants of a GraphDef to arrays, and arrays to constants."""
 
 from typing import Any
 
@@ -12,7 +12,10 @@ _TRANSPARENT = {"Identity", "ReadVariableOp", "StopGradient", "Snapshot"}
 
 
 def constant_behind(reference: str, nodes: dict[str, Any]) -> npt.NDArray[Any] | None:
-    """Return the constant behind a reference and nodes that do not change values, or None."""
+    """Return the constant that a reference leads to, or None.
+
+    Nodes that do not change values may be between the reference and the constant.
+    """
     node = nodes[node_name(reference)]
     while node.op in _TRANSPARENT:
         node = nodes[node_name(node.input[0])]

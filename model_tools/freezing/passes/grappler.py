@@ -1,4 +1,4 @@
-"""Run TensorFlow's graph optimizer, with passes whose results every runtime can read."""
+"""Run TensorFlow's graph optimizer, only with passes whose results every runtime can read."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,14 +10,14 @@ from tensorflow.python.grappler import tf_optimizer
 from model_tools.errors import FreezeError
 from model_tools.graph.messages import message_class
 
-# Without `remapper`: it creates _FusedConv2D, which other runtimes cannot read.
+# The pass `remapper` is omitted because other runtimes cannot read its _FusedConv2D.
 _PASSES = ("pruning", "constfold", "dependency", "constfold")
 
 
 def fold(graph: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
-    """Return the GraphDef with folded constants, without nodes that no output needs.
+    """Return the GraphDef with folded constants and without unneeded nodes.
 
-    `graph`, which may contain all weights of a model, is empty afterwards.
+    After the call, `graph` is empty, so that the memory of the weights is free.
 
     Args:
         graph: a GraphDef without functions.

@@ -1,4 +1,4 @@
-"""Replace the chosen inputs by placeholders, at which a frozen graph is fed."""
+"""Replace the chosen inputs by the placeholders that receive a frozen graph's input."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ _DATA_TYPES = {
 def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
     """Replace the inputs by placeholders, in place, and return their new specs.
 
-    Nodes before the inputs, such as `ParseExample`, are then not needed by any output.
+    After that, no output needs the nodes before the inputs, such as `ParseExample`.
     """
     nodes = nodes_by_name(graph)
     renamed: dict[str, str] = {}
@@ -50,7 +50,7 @@ def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
 
 
 def use_defaults(graph: Any) -> None:
-    """Replace each PlaceholderWithDefault by its default, in place: it is not fed."""
+    """Replace each PlaceholderWithDefault, which is not fed, by its default, in place."""
     for node in graph.node:
         if node.op == "PlaceholderWithDefault":
             default, kind = node.input[0], node.attr["dtype"].type
@@ -66,7 +66,7 @@ def rename_inputs(graph: Any, renamed: dict[str, str]) -> None:
 
     Args:
         graph: a GraphDef.
-        renamed: new references by full tensor name (`a:0`).
+        renamed: new references by complete tensor name (`a:0`).
     """
     if not renamed:
         return

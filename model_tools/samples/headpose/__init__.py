@@ -1,1 +1,1 @@
-"""The head-pose classifier of the DeepLens guide: the direction of a head, in nine classes."""
+"""The head-pose classifier of the DeepLens guide, with nine classes of directions."""

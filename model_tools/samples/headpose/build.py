@@ -1,6 +1,6 @@
-"""Train, evaluate and export the head-pose classifier, with the files to package and try it.
+"""Train, evaluate and export the head-pose classifier, and write files to package and test it.
 
-The SavedModel is in `export/Servo/<version>/`, as SageMaker expects it.
+The SavedModel is in `export/Servo/<version>/`, as SageMaker requires.
 Source: aws/sagemaker-tensorflow-serving-container serves a SavedModel in any folder whose name is a
 number, and the training job of the guide writes `export/Servo/<timestamp>`.
 """
@@ -30,7 +30,7 @@ _SAMPLE_IMAGES = 27
 
 @dataclass(frozen=True)
 class Trained:
-    """The files of a trained classifier, and its quality."""
+    """The files and the quality of a trained classifier."""
 
     saved_model: Path
     archive: Path
@@ -47,13 +47,13 @@ def build(
     version: int,
     progress: Progress,
 ) -> Trained:
-    """Train, evaluate and export into `output`; an interrupted run continues.
+    """Train, evaluate and export into `output`, or continue an interrupted run.
 
     Args:
         data: the data set.
         options: options of training.
         output: a folder; training writes `checkpoint/`, `logs/` and `history.csv` in it.
-        version: number of the folder of the SavedModel.
+        version: number of the SavedModel's folder.
         progress: receives the phases, and each batch with its loss.
     """
     batches = -(-len(data.train_poses) // options.batch_size) * options.epochs
@@ -83,9 +83,9 @@ def build(
 def read_or_draw(
     source: Path | None, output: Path, seed: int, count: int, progress: Callable[[int], None]
 ) -> HeadPoses:
-    """Read a data set, or draw one with `count` training images and a fifth as many test images.
+    """Read a data set, or draw `count` training images and a fifth of that number as test images.
 
-    A drawn data set is stored in `output`, and read from there by the next run.
+    A drawn data set is stored in `output`, and the next run reads it from there.
 
     Raises:
         SourceError, RefusedError, IsolationError: `source` cannot be read.
@@ -104,7 +104,7 @@ def read_or_draw(
 
 
 def _write_pictures(data: HeadPoses, folder: Path) -> Path:
-    """Write test images for a virtual camera; their names contain the poses."""
+    """Write test images for a virtual camera, with poses in the file names."""
     folder.mkdir(exist_ok=True)
     for number in range(min(_SAMPLE_IMAGES, len(data.test_poses))):
         label = LABELS[data.test_poses[number]].replace(" ", "-")
@@ -113,7 +113,7 @@ def _write_pictures(data: HeadPoses, folder: Path) -> Path:
 
 
 def _export(model: Any, folder: Path, version: int) -> Path:
-    """Write the SavedModel below `folder`, with the signature of the guide and one for cameras.
+    """Write the SavedModel below `folder`, with a signature of the guide and one for cameras.
 
     `serving_default`: `inputs`, float32 [n, 84, 84, 3] from 0 to 255 → `classes`, int64 [n], and
     `probabilities`, float32 [n, 9]. `camera`: the same without `classes`.

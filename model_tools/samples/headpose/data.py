@@ -40,10 +40,10 @@ class HeadPoses:
 
 
 def read(source: Path, workspace: Path) -> HeadPoses:
-    """Read a data set: an .npz, a .tfrecord, the .pkl of the guide, or a folder with one of them.
+    """Read a data set: an .npz, a .tfrecord, the .pkl of the guide, or a folder with such a file.
 
     Args:
-        source: file or folder.
+        source: a file or folder.
         workspace: an existing folder for converted data.
 
     Raises:
@@ -63,7 +63,7 @@ def read(source: Path, workspace: Path) -> HeadPoses:
 
 
 def draw(seed: int, train: int, test: int, progress: Callable[[int], None]) -> HeadPoses:
-    """Draw a data set; training and test images are different parts of one sequence.
+    """Draw a data set; training and test images are disjoint parts of one sequence.
 
     Args:
         seed: seed of all images.
@@ -86,7 +86,7 @@ def draw(seed: int, train: int, test: int, progress: Callable[[int], None]) -> H
 
 
 def write_npz(data: HeadPoses, file: Path) -> None:
-    """Write a data set for `read`."""
+    """Write a data set as .npz, for `read`."""
     np.savez_compressed(file, **{name: getattr(data, name) for name in _NAMES})
 
 
@@ -130,7 +130,7 @@ def _read_tfrecords(file: Path) -> HeadPoses:
     if test_file.is_file() and test_file != file:
         test = _records(test_file)
     else:
-        # Without a test file, images at regular intervals are the test data.
+        # Without a test file, images at regular intervals become the test data.
         chosen = np.arange(len(train[1])) % round(1 / _TEST_SHARE) == 0
         test = train[0][chosen], train[1][chosen]
         train = train[0][~chosen], train[1][~chosen]

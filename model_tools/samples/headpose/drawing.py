@@ -1,8 +1,8 @@
 """Draw heads: ellipsoids with a face, rotated and lit, as in a photograph.
 
-The ray of each pixel is intersected with the ellipsoid. The point is rotated into the coordinates
-of the head (x to the right of the image, y up, z out of the face), where a face defines its colour.
-Hair, eyes, nose and mouth therefore move as they do on a head.
+The ray of each pixel is intersected with the ellipsoid. The point of intersection is rotated into
+the coordinates of the head: x to the right of the image, y up, z out of the face. The rotated point
+determines the color of the pixel. Therefore, hair, eyes, nose and mouth move with the head.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SIDE_PX = 84
 
 # Images are drawn at this multiple and scaled down, for smooth edges.
 _OVERSAMPLING = 2
-# Degrees between an angle and the border of its class: no image is on a border.
+# The minimum distance between an angle and the border of its class, in degrees.
 _MARGIN_DEGREES = 7.0
 _WIDEST_DEGREES = {"pan": 60.0, "tilt": 45.0}
 _MOST_ROLL_DEGREES = 8.0
@@ -30,7 +30,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class _Look:
-    """The properties in which heads differ."""
+    """Random properties of a head, such as colors and light."""
 
     skin: Floats
     hair: Floats
@@ -65,7 +65,7 @@ def draw_head(random: np.random.Generator, pose: int) -> Pixels:
 
 
 def draw_heads(seed: int, first: int, count: int) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """Draw the images from `first` to `first + count` of a sequence; poses are equally frequent.
+    """Draw images `first` to `first + count` of a sequence with equally frequent poses.
 
     Returns:
         uint8 [count, 84, 84, 3] and int64 [count].
@@ -89,7 +89,7 @@ def _angle(random: np.random.Generator, kind: int, kinds: int, widest: float) ->
 
 
 def _rotation(pan: float, tilt: float, roll: float) -> Floats:
-    """Return the matrix from coordinates of the head to the camera's; x right, y up, z nearer."""
+    """Return the matrix from head to camera coordinates, with x right, y up and z to the camera."""
     (cp, ct, cr), (sp, st, sr) = (
         function(np.radians([pan, tilt, roll])) for function in (np.cos, np.sin)
     )
@@ -125,14 +125,14 @@ def _look(random: np.random.Generator) -> _Look:
 
 
 def _draw_shoulders(canvas: Floats, x: Floats, y: Floats, colour: npt.NDArray[np.int64]) -> None:
-    neck = (np.abs(x) < 0.35) & (y < 0)  # noqa: PLR2004 - of a head's half height
+    neck = (np.abs(x) < 0.35) & (y < 0)  # noqa: PLR2004 - relative to half the height of a head
     shoulders = (x / 1.4) ** 2 + ((y + 1.75) / 0.75) ** 2 < 1
     canvas[neck | shoulders] = colour
 
 
 def _draw_ellipsoid(canvas: Floats, x: Floats, y: Floats, rotation: Floats, look: _Look) -> None:
     """Draw the head onto `canvas`, in parallel projection."""
-    # On the surface |A (x, y, z)|² = 1, with A from the camera's coordinates to the unit sphere's.
+    # The surface is |A (x, y, z)|² = 1, where A maps the camera's coordinates to the unit sphere's.
     to_sphere = (rotation / _RADII).T
     plane = np.stack([x, y, np.zeros_like(x)], -1) @ to_sphere.T
     forward = to_sphere[:, 2]
@@ -148,7 +148,7 @@ def _draw_ellipsoid(canvas: Floats, x: Floats, y: Floats, rotation: Floats, look
 
 
 def _face(point: Floats, look: _Look) -> Floats:
-    """Return the colours of points on the unit sphere of the head."""
+    """Return the colors of points on the unit sphere of the head."""
     x, y, z = point.T
     colour = np.broadcast_to(look.skin, point.shape).copy()
 
@@ -183,7 +183,7 @@ def _spot(
 
 
 def _background(random: np.random.Generator, side: int) -> Floats:
-    """Draw random colours, large and soft."""
+    """Draw a background of large, soft areas in random colors."""
     coarse = random.integers(0, 256, (int(random.integers(2, 7)),) * 2 + (3,)).astype(np.uint8)
     image = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(image).astype(np.float64)

@@ -1,7 +1,7 @@
 """Convert the data set of the guide, `HeadPoseData_trn_test_x15_py2.pkl`, without running its code.
 
-A pickle is a program. It may only call the constructors of NumPy arrays, and it runs in the limited
-process. The results are checked and written as plain arrays.
+A pickle is a program. Here it may only call the constructors of NumPy arrays, in a limited process.
+The results are checked and written as plain arrays.
 
 The file is a tuple of four arrays: training and test images [n, 3, 84, 84], training and test
 angles [n, 2] (tilt, pan), in units of 90 degrees.
@@ -31,10 +31,10 @@ def convert(source: Path, destination: Path) -> None:
     """Write the data set to `destination`, an .npz for `data.read`.
 
     Raises:
-        RefusedError: pickle-name: it names other classes or functions; pickle-content: it contains
-            other arrays.
-        SourceError: it is not a pickle, or is too large.
-        IsolationError: reading it crashed, or exceeded a limit.
+        RefusedError: pickle-name: the pickle names other classes or functions;
+            pickle-content: the pickle contains other arrays.
+        SourceError: the file is not a pickle, or is too large.
+        IsolationError: the process that reads the pickle crashed, or exceeded a limit.
     """
     size = source.stat().st_size
     if size > _LARGEST_BYTES:
@@ -50,7 +50,7 @@ def _convert(source: Path, destination: Path) -> None:
             parts = _Arrays(file, encoding="latin1").load()
         except RefusedError:
             raise
-        except Exception as error:  # noqa: BLE001 - a pickle can raise anything
+        except Exception as error:  # noqa: BLE001 - a pickle can raise any exception
             raise SourceError(f"{source} is not a pickle of arrays: {error}") from None
     if not isinstance(parts, (tuple, list)) or len(parts) != _PARTS:
         raise RefusedError("pickle-content", f"expected {_PARTS} arrays, got {type(parts)}")
@@ -81,7 +81,7 @@ def _bytes_of(text: str, encoding: str = "latin1") -> bytes:
 
 
 def _names() -> dict[tuple[str, str], Callable[..., Any]]:
-    from numpy._core import multiarray  # noqa: PLC0415 - the module that pickles of arrays name
+    from numpy._core import multiarray  # noqa: PLC0415 - pickled arrays name this module
 
     allowed: dict[tuple[str, str], Callable[..., Any]] = {
         ("numpy", "ndarray"): np.ndarray,
@@ -104,7 +104,7 @@ def _array(part: object) -> npt.NDArray[Any]:
 
 
 def _pictures(pictures: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return uint8 [n, 84, 84, 3]; floats from 0 to 1 are scaled to 0 … 255."""
+    """Return images as uint8 [n, 84, 84, 3]; floats from 0 to 1 are scaled to 0 … 255."""
     if pictures.shape[1:] != (_CHANNELS, SIDE_PX, SIDE_PX):
         raise RefusedError(
             "pickle-content", f"expected images [n, 3, 84, 84], got {list(pictures.shape)}"

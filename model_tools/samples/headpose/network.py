@@ -1,4 +1,4 @@
-"""Residual networks with pre-activation (He et al., 2016) and names for all layers."""
+"""Residual networks with pre-activation (He et al., 2016), in which each layer has a name."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ OUTPUT_NAME = "softmax_tensor"
 def build(variant: str, weight_decay: float = 2e-4) -> Any:
     """Return the Keras model: float32 [n, 84, 84, 3], RGB from 0 to 255 → probabilities [n, 9].
 
-    The model scales to -1 … 1, so a camera only needs to resize images.
+    The model scales its input to -1 … 1, so a camera only needs to resize images.
 
     Args:
         variant: a key of `VARIANTS`.
@@ -46,13 +46,13 @@ def build(variant: str, weight_decay: float = 2e-4) -> Any:
 
 @dataclass(frozen=True)
 class _Layers:
-    """Creates the layers of blocks."""
+    """A factory of the layers in residual blocks."""
 
     keras: Any
     weight_decay: float
 
     def convolution(self, x: Any, size: str, name: str, *, stride: int = 1) -> Any:
-        """Return a convolution of `size` "64x3": 64 channels, and kernels of 3 by 3."""
+        """Return a convolution with `size` such as "64x3": 64 channels, and kernels of 3 by 3."""
         channels, side = map(int, size.split("x"))
         layer = self.keras.layers.Conv2D(
             channels,

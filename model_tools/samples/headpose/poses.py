@@ -1,7 +1,7 @@
-"""The nine poses, with the numbers of the training script of the guide.
+"""The nine poses, with the numbers of the guide's training script.
 
-Each angle has one of three classes. Their borders divide the projection of the direction of a head,
-its sine, into thirds. The class of a pose is `pan * 3 + tilt`.
+Each angle has one of three classes. The class borders divide the sine of the angle, which is the
+projection of the head's direction, into thirds. The class of a pose is `pan * 3 + tilt`.
 
 Source: resnet_headpose.py of AWS' DeepLens head-pose sample (Apache-2.0).
 """
@@ -21,7 +21,7 @@ _BORDERS = (-BORDER, BORDER)
 
 
 def pose_of(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
-    """Return the classes of angles.
+    """Return the pose classes of angles.
 
     Args:
         angles: [n, 2], tilt and pan of each image, from -1 to 1 in units of 90 degrees.

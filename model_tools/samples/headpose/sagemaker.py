@@ -1,9 +1,9 @@
-"""The entry point of a SageMaker training job: `python -m model_tools.samples.headpose.sagemaker`.
+"""Train the head-pose classifier in a SageMaker training job.
 
-Hyperparameters are options. The channel `training` is in SM_CHANNEL_TRAINING, the model is written
-to SM_MODEL_DIR and other results to SM_OUTPUT_DATA_DIR. Checkpoints are written to
-/opt/ml/checkpoints: if the job requests it, SageMaker copies them to S3, and the job continues on
-another spot instance.
+The job runs `python -m model_tools.samples.headpose.sagemaker`, with hyperparameters as options.
+The channel `training` is in SM_CHANNEL_TRAINING. The model is written to SM_MODEL_DIR, and other
+results to SM_OUTPUT_DATA_DIR. Checkpoints are written to /opt/ml/checkpoints: if the job requests
+it, SageMaker copies them to S3, and the job continues on another spot instance.
 
 Source: aws/sagemaker-training-toolkit, ENVIRONMENT_VARIABLES.md.
 """
@@ -39,7 +39,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per hyperparameter
     seed: int,
     checkpoints: Path,
 ) -> None:
-    """Train on the channel, and write model and metrics to the folders of SageMaker."""
+    """Train on the channel's data, and write model and metrics to SageMaker's folders."""
     from model_tools.samples.headpose.build import build  # noqa: PLC0415 - keeps --help fast
     from model_tools.samples.headpose.data import read  # noqa: PLC0415 - as above
     from model_tools.samples.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
@@ -52,7 +52,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per hyperparameter
     try:
         data = read(channel, checkpoints)
     except ModelToolsError as error:
-        # SageMaker shows the first kilobyte of this file as the FailureReason of the job.
+        # SageMaker shows the first 1,024 characters of this file as the job's FailureReason.
         (output.parent / "failure").write_text(str(error), encoding="utf-8")
         raise click.ClickException(str(error)) from None
     with reporting() as progress:
@@ -60,7 +60,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per hyperparameter
     shutil.copytree(checkpoints / "export", model_dir / "export", dirs_exist_ok=True)
     for file in (trained.report, trained.labels):
         shutil.copy(file, output)
-    # A metric definition of the job matches this line.
+    # A metric definition of the training job matches this line.
     click.echo(f"accuracy={trained.quality.accuracy}; {json.dumps(trained.quality.by_class)}")
 
 

@@ -1,4 +1,4 @@
-"""Train the head-pose classifier, and evaluate it on images that training does not use."""
+"""Train the head-pose classifier, and evaluate it on separate test images."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _WARM_UP_SHARE = 0.1
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options of training; the defaults reach the documented quality."""
+    """Options for training; the defaults reach the documented quality."""
 
     variant: str = "small"
     epochs: int = 12
@@ -32,7 +32,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Quality:
-    """Accuracy on the test images: of all classes, and of each class by its label."""
+    """Accuracy on the test images, in total and by class label."""
 
     accuracy: float
     by_class: dict[str, float]
@@ -49,7 +49,7 @@ def train(
     work: Path,
     progress: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> Any:
-    """Train, or continue an interrupted run with the same options and data.
+    """Train a model, or continue an interrupted run with the same options and data.
 
     Args:
         data: images and poses.
@@ -99,7 +99,7 @@ def train(
 
 
 def evaluate(model: Any, data: HeadPoses) -> Quality:
-    """Measure accuracy on the test images."""
+    """Measure the accuracy on the test images."""
     scores = model.predict(data.test_pictures.astype(np.float32), verbose=0)
     is_correct = scores.argmax(1) == data.test_poses
     by_class = {
@@ -122,7 +122,7 @@ def write_report(file: Path, data: HeadPoses, options: TrainingOptions, quality:
 
 
 def _batches(data: HeadPoses, options: TrainingOptions) -> Any:
-    """Return an endless data set of shuffled, augmented batches."""
+    """Return an infinite data set of shuffled, augmented batches."""
     import tensorflow as tf  # noqa: PLC0415 - as above
 
     side = data.train_pictures.shape[1]
@@ -138,7 +138,7 @@ def _batches(data: HeadPoses, options: TrainingOptions) -> Any:
         image = tf.image.stateless_random_crop(padded, [side, side, 3], seeds[0])
         image = tf.image.stateless_random_contrast(image, *_CONTRAST, seeds[1])
         image += tf.random.stateless_uniform([], seeds[2], -_BRIGHTNESS, _BRIGHTNESS)
-        is_mirrored = tf.random.stateless_uniform([], seeds[3]) < 0.5  # noqa: PLR2004 - a half
+        is_mirrored = tf.random.stateless_uniform([], seeds[3]) < 0.5  # noqa: PLR2004 - half of the images
         image = tf.where(is_mirrored, tf.reverse(image, [1]), image)
         pose = tf.where(is_mirrored, tf.gather(mirror_of, pose), pose)
         return tf.clip_by_value(image, 0, 255), pose
@@ -171,7 +171,7 @@ def _reporter(progress: Callable[[int, float], None], steps: int) -> Any:
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc, name-defined, unused-ignore]
-        """Reports the number of each batch."""
+        """A callback that reports the number and loss of each batch."""
 
         def on_epoch_begin(self, epoch: int, _logs: dict[str, float] | None = None) -> None:
             self.epoch = epoch

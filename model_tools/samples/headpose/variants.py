@@ -1,4 +1,4 @@
-"""Sizes of the residual network."""
+"""Size variants of the residual network."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,7 @@
-"""The second step of the pipeline: `python -m model_tools.samples.headpose.verification_job`.
+"""Verify a trained model in a SageMaker processing job, the second step of the pipeline.
 
-Freezes the `model.tar.gz` of a training job, compares it with its source, and writes
+The job runs `python -m model_tools.samples.headpose.verification_job`. It freezes the
+`model.tar.gz` of a training job and compares the graph with its source. It writes
 `frozen_model.pb`, its description and `verification.json`, which the condition of the pipeline
 reads. The default folders are those of a SageMaker processing job.
 """
@@ -14,7 +15,7 @@ import click
 from model_tools.errors import ModelToolsError
 
 _PROCESSING = Path("/opt/ml/processing")
-# The condition of the pipeline compares the difference, so every model needs a description.
+# The condition of the pipeline checks the difference, so freezing accepts every model.
 _ANY_DIFFERENCE = 1.0
 
 
@@ -24,7 +25,7 @@ _ANY_DIFFERENCE = 1.0
 )
 @click.option("--output", type=click.Path(path_type=Path), default=_PROCESSING / "output")
 def main(model: Path, output: Path) -> None:
-    """Freeze the model, and report the largest difference of its outputs."""
+    """Freeze the model, and report the largest difference between its outputs and the source's."""
     from model_tools.formats.signatures import Choice  # noqa: PLC0415 - as above
     from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.samples.headpose.build import CAMERA_SIGNATURE  # noqa: PLC0415 - as above

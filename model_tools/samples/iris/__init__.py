@@ -1,1 +1,1 @@
-"""The iris classifier of the DeepLens guide, from four measurements in cm to three species."""
+"""The iris classifier of the DeepLens guide: three species by four measurements in cm."""

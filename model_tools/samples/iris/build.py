@@ -1,8 +1,8 @@
 """Train the iris classifier of the DeepLens guide, and export it for SageMaker's container.
 
-The network of the guide has dense layers of 10, 20 and 10 units. The data are Fisher's 150 irises:
-R. A. Fisher, The use of multiple measurements in taxonomic problems, 1936. The values are those of
-the article, as in the language R; some copies differ in two rows.
+The network of the guide has dense layers of 10, 20 and 10 units. The data set is Fisher's 150
+irises: R. A. Fisher, The use of multiple measurements in taxonomic problems, 1936. The values are
+those of the article, as in the language R; some copies differ in two rows.
 """
 
 import csv
@@ -21,7 +21,7 @@ EPOCHS = 60
 SPECIES = ("setosa", "versicolor", "virginica")
 
 _FILE = Path(__file__).with_name("iris.csv")
-# One flower of this many is for the test.
+# One of this many flowers is test data.
 _TEST_INTERVAL = 5
 _UNITS = (10, 20, 10)
 _BATCH = 16
@@ -44,14 +44,14 @@ class Trained:
     """The files of a trained classifier, and its accuracy on the test flowers."""
 
     saved_model: Path
-    # The test flowers as a request, and the response of the model in this process.
+    # A request with the test flowers, and the model's response in this process.
     request: Path
     expected: Path
     accuracy: float
 
 
 def build(folder: Path, seed: int, progress: Callable[[int], None] = lambda _: None) -> Trained:
-    """Train, export, and predict the test flowers.
+    """Train and export the classifier, and predict the test flowers.
 
     Args:
         folder: folder for export/Servo/1/, request.json, expected.json and labels.txt.
@@ -101,7 +101,7 @@ def build(folder: Path, seed: int, progress: Callable[[int], None] = lambda _: N
 
 
 def read_flowers() -> tuple[Flowers, Flowers]:
-    """Return 120 flowers for training and 30 for the test, with equal numbers of each species."""
+    """Return 120 training and 30 test flowers, with equal numbers of each species."""
     with _FILE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))[1:]
     measurements = np.array([row[:4] for row in rows], np.float32)

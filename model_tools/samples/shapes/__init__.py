@@ -1,1 +1,1 @@
-"""A detector of drawn shapes, the model of the demonstration."""
+"""The shapes detector, which is the model of the demonstration."""

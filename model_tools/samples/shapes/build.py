@@ -48,7 +48,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class Built:
-    """A packaged model and its quality on images that training does not use."""
+    """A packaged model, with its quality on images that were not used for training."""
 
     name: str
     version: str
@@ -69,7 +69,7 @@ def build_shapes(  # noqa: PLR0913 - options of the caller
     force: bool,
     progress: Progress,
 ) -> Built:
-    """Train, evaluate, freeze, compare and package, or return the cached result of these arguments.
+    """Train, evaluate, freeze and package the detector, or return the cached result.
 
     Raises:
         FreezeError: the outputs of the frozen graph and the trained model differ.
@@ -89,7 +89,7 @@ def build_shapes(  # noqa: PLR0913 - options of the caller
 
 
 def _trained(cache: Path, seed: int, steps: int, progress: Progress, *, force: bool) -> Any:
-    """Train, or load cached weights; changes of packaging do not require training."""
+    """Train, or load cached weights, because changes of packaging do not require training."""
     from model_tools.samples.shapes import network, training  # noqa: PLC0415 - imports TensorFlow
 
     file = cache / f"{_key(_TRAINING_SOURCES, seed, steps)}.weights.h5"
@@ -106,7 +106,7 @@ def _trained(cache: Path, seed: int, steps: int, progress: Progress, *, force: b
     return model
 
 
-def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
+def _build(  # noqa: PLR0913, PLR0917 - arguments of build_shapes
     model: Any, models: Path, seed: int, steps: int, version: str, progress: Progress
 ) -> Built:
     import tensorflow as tf  # noqa: PLC0415 - as above
@@ -166,7 +166,7 @@ def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
 
 
 def _baseline(run: Callable[[Arrays], Arrays], labels: dict[int, str], seed: int) -> Baseline:
-    """Measure scenes like those of virtual cameras, from another sequence than theirs."""
+    """Measure the drift baseline on scenes like those of virtual cameras, from another seed."""
     from model_tools.samples.shapes.drawing import (  # noqa: PLC0415 - as above
         SCENE_HEIGHT_PX,
         SCENE_WIDTH_PX,
@@ -214,7 +214,7 @@ def _output_specs() -> dict[str, OutputSpec]:
 
 
 def _key(patterns: tuple[str, ...], *arguments: object) -> str:
-    """Return a digest of everything that determines a result: sources, arguments, libraries."""
+    """Return a digest of the sources, arguments and libraries that determine a result."""
     digest = hashlib.sha256(json.dumps([arguments, tool_versions()]).encode())
     package_folder = Path(__file__).resolve().parents[2]
     for source in sorted(file for pattern in patterns for file in package_folder.glob(pattern)):

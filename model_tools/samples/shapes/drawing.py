@@ -25,7 +25,7 @@ _BLURRED_SHARE = 0.3
 
 @dataclass(frozen=True)
 class DrawnShape:
-    """A shape: index into `LABELS`; box in pixels of the image (ymin, xmin, ymax, xmax)."""
+    """A shape: an index into `LABELS`, and a box in pixels (ymin, xmin, ymax, xmax)."""
 
     kind: int
     box: tuple[float, float, float, float]
@@ -34,7 +34,7 @@ class DrawnShape:
 def draw_image(
     random: np.random.Generator, width_px: int, height_px: int, *, most_shapes: int = 4
 ) -> tuple[npt.NDArray[np.uint8], list[DrawnShape]]:
-    """Draw one to `most_shapes` shapes that do not overlap.
+    """Draw an image with one to `most_shapes` shapes that do not overlap.
 
     Returns:
         The image, uint8 [height_px, width_px, 3] RGB, and its shapes.
@@ -72,7 +72,7 @@ def draw_image(
 def write_scenes(folder: Path, count: int, seed: int) -> None:
     """Draw `count` scenes into `folder`, and `scenes.json` with labels and boxes (0 to 1)."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Training and evaluation draw from other sequences.
+    # This sequence differs from those of training and evaluation.
     random = np.random.default_rng([seed, 2])
     truth = {}
     for number in range(1, count + 1):
@@ -95,7 +95,7 @@ def write_scenes(folder: Path, count: int, seed: int) -> None:
 
 
 def _background(random: np.random.Generator, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """Draw a gradient between two colours, with a soft pattern over it."""
+    """Draw a gradient between two colors, with a soft pattern over it."""
     first, second = random.uniform(0, 255, (2, 3))
     angle = random.uniform(0, 2 * math.pi)
     ys, xs = np.mgrid[0:height, 0:width]
@@ -112,7 +112,7 @@ def _place(
     size: tuple[int, int],
     taken: list[tuple[float, float, float, float]],
 ) -> tuple[float, float, float] | None:
-    """Return a centre and a radius whose circle overlaps no box of `taken`, or None."""
+    """Return the center and radius of a circle that overlaps no box of `taken`, or None."""
     width, height = size
     for _ in range(_PLACEMENT_ATTEMPTS):
         radius = random.uniform(_SMALLEST, _LARGEST) * height / 2

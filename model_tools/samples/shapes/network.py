@@ -1,8 +1,8 @@
 """A small detector: objects as points (Zhou et al., 2019), stride 4, without anchors or NMS.
 
-The input of the network is a uint8 image scaled to [-1, 1]. Its outputs are, per cell of a grid
-four times smaller than the image, one score per label, and the distances in pixels from the centre
-of the cell to the four sides of the box.
+The input of the network is a uint8 image scaled to [-1, 1]. The network has outputs for each cell
+of a grid four times smaller than the image: one score per label, and the distances in pixels from
+the center of the cell to the four sides of the box.
 """
 
 from typing import Any
@@ -19,9 +19,9 @@ MOST_DETECTIONS = 20
 _CHANNELS = (16, 32, 48, 64)
 _FOCAL_PRIOR_LOGIT = -4.0
 _BOX_LOSS_WEIGHT = 1.0
-# Cells within this distance of a centre also learn its box.
+# Cells within this distance of a center, in cells, also learn its box.
 _NEAR_CELLS = 2**0.5
-# Distances are predicted in units of this many pixels.
+# The unit of predicted distances in pixels.
 BOX_UNIT_PX = 16.0
 
 Floats = npt.NDArray[np.float32]
@@ -65,7 +65,7 @@ def targets(shapes: list[DrawnShape]) -> tuple[Floats, Floats, Floats]:
     """Return the target outputs of the network for an image.
 
     Returns:
-        Heat map float32 [rows, columns, labels] with Gaussian bumps that are 1 at centres;
+        Heat map float32 [rows, columns, labels] with Gaussian bumps that are 1 at centers;
         distances float32 [rows, columns, 4] (top, left, bottom, right) in `BOX_UNIT_PX`; and a
         mask float32 [rows, columns, 1] of the cells whose distances are trained.
     """
@@ -126,7 +126,7 @@ def detect(image_tensor: Any, model: Any) -> dict[str, Any]:
     pixels = tf.cast(image_tensor, tf.float32) * (2.0 / 255.0) - 1.0
     logits, distances = model(pixels, training=False)
     scores = tf.sigmoid(logits)
-    # A peak is a cell that no neighbour exceeds, over all labels. It represents one object.
+    # A peak is a cell that no neighbor exceeds, over all labels. It represents one object.
     best = tf.reduce_max(scores, axis=-1, keepdims=True)
     highest = tf.nn.max_pool2d(best, 3, 1, "SAME")
     peaks = tf.where(tf.logical_and(scores >= highest, scores >= best), scores, 0.0)

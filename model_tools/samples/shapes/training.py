@@ -1,4 +1,4 @@
-"""Train the shapes detector, and evaluate it on images that training does not use."""
+"""Train the shapes detector, and evaluate it on separate images."""
 
 from collections import deque
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def train(seed: int, steps: int, progress: Callable[[int, float], None]) -> Any:
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return value
 
-    # The next batches are drawn while the current batch is used.
+    # The next batches are drawn during the training on the current batch.
     with ThreadPoolExecutor(1) as pool:
         drawing = deque(pool.submit(_batch, seed, number) for number in range(_DRAWN_AHEAD))
         for number in range(1, steps + 1):
@@ -80,7 +80,10 @@ def evaluate(
     pictures: int = 200,
     threshold: float = 0.5,
 ) -> Quality:
-    """Measure `infer` (image [1, H, W, 3] → outputs of the Object Detection API) on new images."""
+    """Measure the quality of `infer` on new images, which depend only on `seed`.
+
+    `infer` receives an image, uint8 [1, H, W, 3], and returns outputs of the Object Detection API.
+    """
     random = np.random.default_rng([seed, 1])
     detected = correct = drawn = 0
     for _ in range(pictures):
@@ -102,7 +105,7 @@ def evaluate(
 
 
 def _learning_rate(share: float) -> float:
-    """Return the learning rate of one cycle: linear increase, then cosine decay."""
+    """Return the learning rate of a one-cycle schedule: linear increase, then cosine decay."""
     if share < _WARM_UP_SHARE:
         return _PEAK_LEARNING_RATE * share / _WARM_UP_SHARE
     rest = (share - _WARM_UP_SHARE) / (1 - _WARM_UP_SHARE)
@@ -110,7 +113,7 @@ def _learning_rate(share: float) -> float:
 
 
 def _batch(seed: int, number: int) -> tuple[npt.NDArray[Any], ...]:
-    """Draw a batch; its images depend only on the seed and the number."""
+    """Draw a batch, whose images depend only on the seed and the number."""
     random = np.random.default_rng([seed, 0, number])
     drawn = [draw_image(random, network.WIDTH_PX, network.HEIGHT_PX) for _ in range(_BATCH)]
     targets = [network.targets(shapes) for _, shapes in drawn]
@@ -122,7 +125,7 @@ def _batch(seed: int, number: int) -> tuple[npt.NDArray[Any], ...]:
 def _matches(
     boxes: npt.NDArray[np.float32], kinds: npt.NDArray[np.int_], shapes: list[DrawnShape]
 ) -> int:
-    """Count detections, best first, that match a shape of their kind; each shape matches once."""
+    """Count detections, best first, that match a shape by label and box; a shape matches once."""
     scale = np.array([network.HEIGHT_PX, network.WIDTH_PX] * 2, np.float32)
     unmatched_shapes = list(shapes)
     count = 0
