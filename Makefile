@@ -130,8 +130,10 @@ $(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .ve
 .PHONY: peers
 peers: setup $(JAVASCRIPT_PEER)/node_modules/.ready ## [Install] Install the peer of synthesis (benchmarks/peers)
 
+# Without npm's cache, which would store the same files a second time.
 define install-cdk
-@$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
+@$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --cache .venv/npm-cache --no-audit --no-fund --loglevel=error
+@rm -rf .venv/npm-cache
 @touch $@
 endef
 node_modules/.ready: package-lock.json .venv/.ready
