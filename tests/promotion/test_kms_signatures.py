@@ -1,4 +1,4 @@
-"""Releases signed by a key that never leaves KMS: the emulator's own, which really signs."""
+"""Releases are signed by a key that never leaves KMS; the emulator signs them."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The synthesized generic component for fleets on nucleus lite, and lite's strict rules."""
+"""The synthesized generic component meets the strict rules of nucleus lite."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process
 
-# docs/RECIPE_SUPPORT_CHANGES.md of aws-greengrass-lite.
+# Source: docs/RECIPE_SUPPORT_CHANGES.md of aws-greengrass-lite.
 VARIABLES = {
     "artifacts:path",
     "artifacts:decompressedPath",
