@@ -45,7 +45,7 @@ class OnTerminal:
             self.end()
 
     def type(self, text: str) -> None:
-        """Type a text as a person does; "\x03" is Ctrl-C."""
+        """Type a text as a person does; "\\x03" is Ctrl-C."""
         os.write(self._ours, text.encode())
 
     def read_until(self, holds: Callable[[str], bool]) -> str:

@@ -38,7 +38,7 @@ IDENTITY = ModelIdentity("numbers", "1.0.0", "ab" * 32)
 
 
 class Killer:
-    """Sends SIGKILL to this process when it reaches a point for the n-th time."""
+    """A trigger that sends SIGKILL when this process reaches a point for the n-th time."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._point = plan.get("kill_at")

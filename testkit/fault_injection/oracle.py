@@ -76,7 +76,7 @@ class FaultResult:
 
 
 class Oracle:
-    """One run of the loop with one fault."""
+    """A run of the loop with one fault."""
 
     def __init__(self, work: Path, **plan: Any) -> None:
         self.work = work

@@ -196,7 +196,7 @@ class ScriptedModels:
 
 
 class Bench:
-    """All parts of a loop, of which one thread runs; `messages` are those that the spool stored."""
+    """All parts of a loop; each call runs one thread, and `messages` contains the spool's messages."""
 
     def __init__(self, **changes: Any) -> None:
         self.clock = Clock()

@@ -1,4 +1,4 @@
-"""Deletions that AWS IoT accepts only some time after a detach."""
+"""AWS IoT accepts some deletions only a while after a detach, so they are repeated."""
 
 import time
 from collections.abc import Callable

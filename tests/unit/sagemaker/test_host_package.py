@@ -1,4 +1,4 @@
-"""`deeplens model host-package`: archives that SageMaker's containers load, or the next step."""
+"""`deeplens model host-package` writes archives that SageMaker's containers load, or advice."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def test_a_model_is_read_within_the_limits(
     large = shutil.copytree(saved_model, tmp_path / "large")
     content = 64 << 20
     with (large / "saved_model.pb").open("ab") as file:
-        # A field that the message does not define (number 1000) is kept in memory.
+        # A decoder keeps a field that the message does not define (number 1000).
         file.write(b"\xc2\x3e" + bytes([128, 128, 128, 32]) + bytes(content))
     archive = tmp_path / "model.tar.gz"
     result = pack(large, archive)

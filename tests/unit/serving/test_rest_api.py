@@ -1,4 +1,4 @@
-"""TensorFlow Serving's public REST examples, and the messages of its errors."""
+"""The server returns the responses of TensorFlow Serving's public REST examples, and its errors."""
 
 import json
 from pathlib import Path
