@@ -1,4 +1,4 @@
-"""A copy of the repository with its own emulator, as in a user's checkout."""
+"""A copy of the repository with a separate emulator, as in a user's checkout."""
 
 import json
 import os

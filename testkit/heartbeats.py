@@ -7,7 +7,7 @@ from shared.fleet.device_state import ReceivedHeartbeat
 from shared.messages.heartbeat import DiskSpace, ErrorReport, Heartbeat, ModelIdentity
 
 
-def received_heartbeat(  # noqa: PLR0913 - all of them are fields that the gate reads
+def received_heartbeat(  # noqa: PLR0913 - each parameter is a field that the gate reads
     thing: str,
     received_at: float,
     version: int,

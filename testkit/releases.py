@@ -1,4 +1,4 @@
-"""Models for a fleet: a working one, and one that fails only on frames of a camera."""
+"""Models for a fleet: a working model, and a model that fails only on frames of a camera."""
 
 import json
 import zipfile
@@ -16,7 +16,7 @@ def good_model(models: Path, digest: str, version: str) -> str:
 
 
 def blind_model(models: Path, digest: str) -> str:
-    """Package a graph that fails on all images except a black one; return its digest."""
+    """Package a graph that fails on every image that is not black; return its digest."""
     import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     manifest, members = _read(models, digest)

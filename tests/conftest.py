@@ -29,7 +29,7 @@ def _start_fork_server_in_checkout() -> None:
     In Python 3.11, multiprocessing gives the server no other path and ignores a missing module.
     Each process would then load TensorFlow itself.
     """
-    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for it
+    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for the server
     ensure_running = server.ensure_running
 
     def ensure_running_in_checkout() -> None:
@@ -45,7 +45,7 @@ _start_fork_server_in_checkout()
 def pytest_configure(config: pytest.Config) -> None:
     """Register the cost guard, after git has read the pin of the artifact."""
     pinned_artifact()
-    # If a test run is killed, the emulator that a test started in the background must end, too.
+    # If a test run is killed, emulators that tests started in the background must end.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
     # Tests interrupt programs, but a shell's background job inherits an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)

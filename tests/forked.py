@@ -139,5 +139,5 @@ def _fork_from_the_same_server() -> None:
 
     Otherwise, multiprocessing of Python 3.11 would start another server without TensorFlow.
     """
-    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for it
+    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for the server
     server.ensure_running = lambda: None

@@ -1,4 +1,4 @@
-"""The interpreter of devices; without it, tests that need it are skipped."""
+"""The interpreter of devices; without this interpreter, some tests are skipped."""
 
 import shutil
 import subprocess

@@ -39,7 +39,7 @@ class OnTerminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill the program if it still runs."""
+        """Kill the program unless the program has ended."""
         if self.process.poll() is None:
             self.process.terminate()
             self.end()

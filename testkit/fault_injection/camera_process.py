@@ -52,7 +52,7 @@ class Killer:
 
 
 class Journal:
-    """A file whose lines survive SIGKILL as soon as `write` returns."""
+    """A file whose lines are durable after SIGKILL as soon as `write` returns."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,4 +1,4 @@
-"""An update keeps the sections of a page that were not measured again."""
+"""An update does not change the sections of a page that were not measured again."""
 
 import pytest
 

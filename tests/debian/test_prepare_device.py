@@ -239,7 +239,7 @@ def core(request: pytest.FixtureRequest) -> str:
 def device(debian: Path, tmp_path: Path, core: str) -> Iterator[Device]:
     root = tmp_path / "root"
     # Hard links are ten times faster than copies. Debian's programs replace files by renaming new
-    # ones, and this test unlinks a file before it writes it.
+    # files, and this test unlinks a file before writing.
     subprocess.run(["cp", "--archive", "--link", debian, root], check=True)
     yield Device(root, core)
     shutil.rmtree(root)

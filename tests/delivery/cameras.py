@@ -72,7 +72,7 @@ def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
 
 
 def heartbeat(site: Site, name: str) -> dict[str, Any]:
-    """Return the last heartbeat of an environment's camera, or an empty one before the first."""
+    """Return the last heartbeat of an environment's camera, or an empty dict without one."""
     client = site.client(name, "iot-data")
     try:
         answer = client.get_thing_shadow(thingName=f"{name}-camera-1", shadowName="deeplens")

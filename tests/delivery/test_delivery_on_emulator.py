@@ -1,4 +1,4 @@
-"""Complete deliveries: a version reaches production, a bad one does not, a command rolls back.
+"""Deliver a good version to production, stop a bad version, and roll back by a command.
 
 The assemblies are real, the pipeline is synthesized, and each fleet has a complete virtual core.
 """
@@ -119,7 +119,7 @@ def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_i
 
 
 def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> None:
-    """Deliver a good release to production, while dev runs a bad one."""
+    """Deliver a good release to production, while dev runs a bad release."""
     pin(site, "dev", good)
     assert "production/Approve: waiting for approval" in site.deliver(code=4)
     would = models(site, "promote", "dev", "staging", "--local", "--dry-run")

@@ -196,7 +196,7 @@ class ScriptedModels:
 
 
 class Bench:
-    """All parts of a loop; each call runs one thread, and `messages` contains the spool's messages."""
+    """The parts of a loop, with methods that run one thread; `messages` is the spool's content."""
 
     def __init__(self, **changes: Any) -> None:
         self.clock = Clock()

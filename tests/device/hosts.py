@@ -1,4 +1,4 @@
-"""The three hosts of the function, each with its own way of starting it."""
+"""The three hosts of the function, each with a separate way to start the function."""
 
 import base64
 import json

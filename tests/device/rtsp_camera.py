@@ -44,7 +44,7 @@ def number_of(picture: npt.NDArray[np.uint8]) -> int:
 
 @dataclass
 class Rtsp:
-    """A camera that sends `count` frames per connection, then closes it or sends nothing."""
+    """A camera that sends `count` frames per connection, then closes or stalls the connection."""
 
     count: int = 1_000_000
     hangs_up: bool = True
@@ -158,7 +158,7 @@ def _play(connection: socket.socket, camera: Rtsp) -> None:
 
 
 def _packets(number: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield the RTP payloads of a frame, each with true if it is the last one."""
+    """Yield the RTP payloads of a frame, with true for the last payload."""
     tables, scan = _parts(number)
     for offset in range(0, len(scan), _PACKET_BYTES):
         piece = scan[offset : offset + _PACKET_BYTES]

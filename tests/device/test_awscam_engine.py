@@ -79,7 +79,7 @@ def test_the_engine_device_selects_the_processor(
     device_setting: str,
     on_gpu: int,
 ) -> None:
-    import awscam  # noqa: PLC0415 - the device fixture installs it
+    import awscam  # noqa: PLC0415 - the fixture `device` installs the module
 
     given: list[dict[str, int]] = []
 

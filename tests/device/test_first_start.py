@@ -296,7 +296,7 @@ def test_a_response_that_is_not_a_message_is_one_error(response: bytes) -> None:
 
 
 class RawServer:
-    """A server that accepts all requests, and records them as botocore's decoder returns them."""
+    """A server that accepts all requests, and records the output of botocore's decoder."""
 
     def __init__(self, path: Path) -> None:
         self.requests: list[dict[str, Any]] = []

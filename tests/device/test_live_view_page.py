@@ -181,7 +181,7 @@ def test_a_browser_shows_the_scene_and_requests_no_other_host(
     assert all(address.startswith((own, "data:")) for address in page.asked), page.asked
     with Image.open(tmp_path / "page.png") as opened:
         pixels = np.asarray(opened.convert("RGB")).astype(int)
-    # The page must contain the light square and a coloured box around it.
+    # The page must contain the light square inside a coloured box.
     light = np.abs(pixels - [200, 170, 120]).max(axis=2) < 12
     assert light.sum() > 20_000
     colourful = pixels.max(axis=2) - pixels.min(axis=2) > 80

@@ -20,9 +20,10 @@ def test_the_disk_is_that_of_the_folder(tmp_path: Path) -> None:
 def test_blocks_that_are_reserved_for_root_are_not_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reports only the blocks that other users than root may use.
+    """Reports only the blocks that users other than root may use.
 
-    Members of the result: block size, fragment size, blocks, free blocks, those for other users, …
+    Members of the result: block size, fragment size, blocks, free blocks, free blocks for other
+    users, …
     """
     file_system = os.statvfs_result((65536, 4096, 1000, 300, 250, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: file_system)

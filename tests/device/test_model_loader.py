@@ -1,4 +1,4 @@
-"""The camera runs the deployed model, or the last one that worked."""
+"""The camera runs the deployed model, or the last model that worked."""
 
 import json
 import shutil
@@ -117,7 +117,7 @@ def test_after_a_bad_model_the_last_working_one_runs_and_the_cause_names_both(
     good, bad = device.artifact("good"), device.artifact("bad")
     good_digest, bad_digest = (sha256_of(folder / "model.zip") for folder in (good, bad))
     device.run(good)
-    # Greengrass removes an artifact when it is no longer deployed.
+    # Greengrass removes artifacts that no deployment uses.
     shutil.rmtree(good)
     broken(bad)
     loaded = device.run(bad, bad_digest)

@@ -125,7 +125,7 @@ def assert_orderly(host: Host, work: Path) -> None:
     assert host.process.returncode == 0, printed
     for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
         assert trouble not in printed, printed
-    # When SQLite closes the last connection, it removes these files.
+    # SQLite removes these files with the last connection.
     left = {file.name for file in work.glob("state/spool.sqlite-*")}
     assert left == set(), printed
 
@@ -289,7 +289,7 @@ def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0
             silent.listen()
         started = start(host, tmp_path, variables, core, python)
         running.append(started)
-        # The camera creates the file before it writes the address.
+        # The camera creates the file before writing the address.
         address = tmp_path / "state" / "live-view.url"
         eventually(lambda: address.exists() and address.stat().st_size, started.printed)
         with contextlib.closing(Page(tmp_path)) as page:

@@ -197,7 +197,7 @@ def test_the_write_ahead_log_is_read_without_the_file(tmp_path: Path) -> None:
     spool = Spool(living)
     spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
     damaged.mkdir()
-    # A power cut leaves changes in the log that are not in the file.
+    # After a power cut, the log contains changes that are not in the file.
     (damaged / "spool.sqlite-wal").write_bytes((living / "spool.sqlite-wal").read_bytes())
     (damaged / "spool.sqlite").write_bytes(os.urandom(8192))
     spool.close()
@@ -259,7 +259,7 @@ class Damaged:
 def damaged_spool(  # noqa: PLR0913 - the parameters describe the damage and the content
     folder: Path, *, at: int, length: int, count: int = 300, size: int = 400, removed: int = 0
 ) -> Damaged:
-    """Fill a spool, remove the oldest messages, overwrite bytes of its file, and read it."""
+    """Fill a spool, remove the oldest messages, overwrite bytes of the file, and open the spool."""
     spool = Spool(folder)
     spool.add([entry(f"{number:04}" + "x" * size) for number in range(count)])
     for _ in range(removed):

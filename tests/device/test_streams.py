@@ -88,7 +88,7 @@ def test_the_newest_frame_is_used_and_the_others_are_counted() -> None:
         serving_rtsp(served) as port,
         captured(f"rtsp://127.0.0.1:{port}/s") as (newest, _),
     ):
-        # The test takes no frame, so new frames replace old ones.
+        # The test takes no frame, so new frames replace the old frames.
         eventually(lambda: newest.dropped >= 20)
         taken = []
 

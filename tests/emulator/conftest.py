@@ -117,5 +117,5 @@ def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def mqtt(mqtt_settings: dict[str, Any]) -> Any:
-    """The device's MQTT connection before it connects."""
+    """The device's MQTT connection, which tests open."""
     return mqtt_connection_builder.mtls_from_path(**mqtt_settings)

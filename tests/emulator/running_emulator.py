@@ -29,7 +29,7 @@ class Command:
     state: Path
 
     def __call__(self, *arguments: str, limit: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run the command, with the shell limit (`ulimit`) in `limit` if it is not empty."""
+        """Run the command; if `limit` is not empty, apply it as the shell's limit (`ulimit`)."""
         limited = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash"] if limit else []
         return subprocess.run(
             [*limited, *self.words, *arguments], capture_output=True, text=True, cwd=ROOT,

@@ -1,4 +1,4 @@
-"""ministack has the private names that the hooks use; review them before an upgrade."""
+"""The hooks use private names of ministack, which must be reviewed before an upgrade."""
 
 import importlib.metadata
 import inspect

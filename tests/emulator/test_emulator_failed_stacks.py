@@ -265,7 +265,8 @@ def test_a_retained_bucket_is_adopted_by_an_import(aws: Emulator) -> None:
         StackName=name, WaiterConfig={"Delay": 1}
     )
     assert aws.client("s3").get_object(Bucket=bucket, Key="a")["Body"].read() == b"kept"
-    # The stack owns the imported bucket, so an update changes the bucket and a deletion retains it.
+    # The stack owns the imported bucket, so an update changes the bucket and a deletion retains the
+    # bucket.
     template["Bucket"]["Properties"]["Tags"] = [{"Key": "owner", "Value": "stack"}]
     cloudformation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": template}))
     cloudformation.get_waiter("stack_update_complete").wait(

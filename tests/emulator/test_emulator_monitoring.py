@@ -37,7 +37,7 @@ def log_group(aws: Emulator, unique: str) -> str:
 
 @pytest.fixture
 def rule(aws: Emulator, unique: str, log_group: str) -> tuple[str, str]:
-    """The names of a rule with an error action and of the counting function that it starts."""
+    """The names of a rule with an error action, and of the counting function in the rule."""
     function = f"counts-{unique}"
     publish_function(aws, COUNTS, function)
     name = f"rule_{unique}"

@@ -84,7 +84,7 @@ def resources(**changes: Any) -> Resources:
 
 @dataclass
 class Account:
-    """An account with CloudFormation's role and changeable policies."""
+    """An account with CloudFormation's role, whose policies tests can change."""
 
     aws: Emulator
     name: str

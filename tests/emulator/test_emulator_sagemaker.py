@@ -477,13 +477,13 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
 
     SageMaker's limit is one minute; this test sets a shorter one.
     """
-    import asyncio  # noqa: PLC0415 - only this test needs it
+    import asyncio  # noqa: PLC0415 - only this test needs the module
 
-    from local_aws.account_region import Scope  # noqa: PLC0415 - only this test needs it
-    from local_aws.service_protocol import Request  # noqa: PLC0415 - only this test needs it
-    from local_aws.services.sagemaker.containers import Container  # noqa: PLC0415 - only this test needs it
-    from local_aws.services.sagemaker.runtime import Runtime  # noqa: PLC0415 - only this test needs it
-    from local_aws.services.sagemaker.store import Store  # noqa: PLC0415 - only this test needs it
+    from local_aws.account_region import Scope  # noqa: PLC0415 - only this test needs the class
+    from local_aws.service_protocol import Request  # noqa: PLC0415 - only this test needs the class
+    from local_aws.services.sagemaker.containers import Container  # noqa: PLC0415 - only this test needs the class
+    from local_aws.services.sagemaker.runtime import Runtime  # noqa: PLC0415 - only this test needs the class
+    from local_aws.services.sagemaker.store import Store  # noqa: PLC0415 - only this test needs the class
 
     scope, store = Scope(ACCOUNT, REGION), Store()
     variant = {"VariantName": "only", "CurrentWeight": 1.0}
@@ -526,7 +526,7 @@ class _NoCloud:
 
 
 def test_the_default_command_is_the_projects_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from local_aws.services.sagemaker.containers import serve_command  # noqa: PLC0415 - only this test needs it
+    from local_aws.services.sagemaker.containers import serve_command  # noqa: PLC0415 - only this test needs the function
 
     monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
     command = serve_command()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# A policy requires a statement, and this one allows an action that does not exist.
+# A policy requires a statement, so this statement allows an action that does not exist.
 _NOTHING = {"Effect": "Allow", "Action": "deeplens:Nothing", "Resource": "*"}
 
 

@@ -1,7 +1,7 @@
-"""Every stack is deployed, updated, rolled back and destroyed; AWS' APIs return its state.
+"""Every stack is deployed, updated, rolled back and destroyed, and AWS' APIs return the effect.
 
-One environment on one emulator has all options. The tests are steps and run in this order;
-`CREATE_COMPLETE` is not sufficient in any of them.
+One environment on one emulator has all options. The tests are steps and run in this order. The
+status `CREATE_COMPLETE` is never a sufficient check.
 """
 
 import json
@@ -35,7 +35,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/DeepLensBoundary"
 
 
 class Site:
-    """An environment file, the `cdk` command for it, and clients of its account."""
+    """An environment file, the `cdk` command for the environment, and clients of its account."""
 
     def __init__(self, checkout: Checkout) -> None:
         self._root = checkout.root

@@ -1,7 +1,7 @@
 """A classifier of irises on an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
 The model has the shape in the guide, four features to three classes. TensorFlow writes the model,
-the emulator runs it in a container process, and this process computes the expected values.
+the emulator runs the model in a container process, and this process computes the expected values.
 """
 
 import json
@@ -63,7 +63,7 @@ FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [7.7, 3.0, 6.1, 2.3]]
 
 @dataclass
 class Site:
-    """The environment `iris`, the `cdk` command for it, and clients of its account."""
+    """The environment `iris`, the `cdk` command for the environment, and clients of its account."""
 
     root: Path
     folder: Path
@@ -217,7 +217,7 @@ def test_the_deployed_endpoint_says_what_tensorflow_says_and_destroy_leaves_noth
 
 
 def _failure_of_second_endpoint(sagemaker: Any, config: str) -> str:
-    """Create a second endpoint, which fails, and delete it; return the reason of the failure."""
+    """Create a second endpoint that fails, delete the endpoint, and return the failure's reason."""
     name = f"{NAME}-second"
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
 

@@ -216,7 +216,8 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path
         if one["principal"] in people and one["decision"] != "Allow"
     }
     # `deeplens fleet doctor` reports that this person cannot deploy. The emulator's Lambda has no
-    # IAM action for GetAccountSettings, so it allows this call only to the account's root.
+    # IAM action for GetAccountSettings, so the emulator allows this call only to the account's
+    # root.
     assert denied - {("lab-fleet", "lambda:OperationWithoutAction")} == {
         ("lab-fleet", "sts:AssumeRole")
     }

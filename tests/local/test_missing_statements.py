@@ -1,4 +1,4 @@
-"""One statement of each principal is removed, and the process that needs it reports the denial.
+"""If a principal lacks one statement, the process that uses the statement reports the denial.
 
 Each process then runs again with the statement. tests/policy/test_access_table.py removes every
 statement, and evaluates the recorded calls.
@@ -316,7 +316,7 @@ def test_the_certificate_of_a_device(site: Site) -> None:
 def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
     """A device fails to download a release without a permission, and runs it with the permission.
 
-    Between the two, another missing permission prevents the deployment.
+    Before the second download, another missing permission prevents the deployment.
     """
     write_scenes(site.checkout.root / ".local/scenes", 2, seed=0)
     devices = site.outputs("dev-Devices")
@@ -375,7 +375,10 @@ def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
 
 
 def failing_without(site: Site, stack: Stack, role: str, statement: str) -> str:
-    """Update a stack without a statement of a role, then with it; return the failure's reasons."""
+    """Update a stack without a statement of a role, then with the statement; return the reasons.
+
+    The reasons are those of the failed update.
+    """
     with site.grants(role).without(statement):
         status, reasons = stack.update()
     assert status == "UPDATE_ROLLBACK_COMPLETE", reasons

@@ -1,4 +1,4 @@
-"""On complete virtual cores, good releases roll out in waves, and bad ones are rolled back.
+"""On complete virtual cores, good releases roll out in waves, and bad releases are rolled back.
 
 `FLEET_CORES` sets the number of cores; the default is 3, one per step.
 """

@@ -102,8 +102,8 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
     ) as cores:
         cores.wait_until_all_run(digest)
         root = with_runtime.root / ".local/cores/dev-camera-1/greengrass/v2"
-        # The runtime component installs packages for a Lambda component; a generic one installs
-        # them itself.
+        # A Lambda component needs the runtime component to install packages. A generic component
+        # installs its packages.
         installer, folder = {
             "classic": ("deeplens.dev.runtime", "work/deeplens.dev.runtime"),
             "lite": ("deeplens.dev.inference", "work/deeplens.dev.inference/runtime"),

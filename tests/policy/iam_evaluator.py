@@ -53,7 +53,7 @@ def decide(request: dict[str, Any]) -> str:
 def main() -> None:
     """Evaluate requests until standard input ends."""
     for line in sys.stdin:
-        print(decide(json.loads(line)), flush=True)  # noqa: T201 - the parent process reads it
+        print(decide(json.loads(line)), flush=True)  # noqa: T201 - the parent process reads the line
 
 
 if __name__ == "__main__":

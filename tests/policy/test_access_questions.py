@@ -1,4 +1,4 @@
-"""Answers of an IAM evaluator about all policies of an environment."""
+"""Decisions of an IAM evaluator on requests, with all policies of an environment."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rules detect each defect of a user's environment, and report advice."""
+"""Rules detect each defect of a user's environment, and report the correction."""
 
 import pytest
 

@@ -211,7 +211,7 @@ def test_deployed_templates_violate_no_rule(environments: dict[str, list[Stack]]
 
 
 def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack]:
-    """Return the stacks, with the mistake in those whose names end with `name`."""
+    """Return the stacks; the mistake is in every stack whose name ends with `name`."""
     changed = []
     for stack in stacks:
         template = stack.template

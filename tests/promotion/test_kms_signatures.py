@@ -1,4 +1,4 @@
-"""Releases are signed by a key that never leaves KMS; the emulator signs them."""
+"""The emulator signs releases with a KMS key that never leaves KMS."""
 
 import json
 import shutil

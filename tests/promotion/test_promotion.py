@@ -1,4 +1,4 @@
-"""A release is promoted only after its cameras have verified it; any obstacle is one error."""
+"""A release can be promoted after its cameras have verified it; any obstacle causes one error."""
 
 import difflib
 import fcntl

@@ -164,7 +164,7 @@ def test_two_folders_result_in_the_same_bytes(outputs: Outputs, make_checkout: A
 def test_no_output_contains_a_path_of_the_machine(outputs: Outputs) -> None:
     for name, text in outputs.texts().items():
         assert str(outputs.checkout.root) not in text, name
-        assert "/tmp/" not in text, name  # noqa: S108 - the test searches for it
+        assert "/tmp/" not in text, name  # noqa: S108 - the test searches for the path
 
 
 def test_the_synthesized_tree_is_deleted(outputs: Outputs) -> None:

@@ -20,7 +20,7 @@ def loaded(module: str) -> bool:
 def test_a_server_that_starts_in_another_folder_loads_tensorflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for it
+    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for the server
     server._stop()  # noqa: SLF001 - there is no public method
     monkeypatch.chdir(tmp_path)
     assert isolated(loaded, "tensorflow")

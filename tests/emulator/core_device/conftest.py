@@ -71,7 +71,7 @@ class Core:
         def run() -> None:
             try:
                 asyncio.run(work())
-            except BaseException as error:  # noqa: BLE001 - the waiting test raises it
+            except BaseException as error:  # noqa: BLE001 - the waiting test raises the error
                 self.failures.append(error)
                 up.set()
 

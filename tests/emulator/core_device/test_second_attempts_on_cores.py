@@ -66,7 +66,7 @@ class Release:
 
 @pytest.fixture
 def role_alias(aws: Emulator, core: Core, iot: Any) -> Callable[..., None]:
-    """A function that deletes the device's role alias, or creates it again."""
+    """A function that deletes or creates the device's role alias."""
     role = iot.describe_role_alias(roleAlias=core.thing)["roleAliasDescription"]["roleArn"]
 
     def change(*, exists: bool) -> None:

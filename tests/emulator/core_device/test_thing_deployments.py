@@ -1,4 +1,4 @@
-"""Deployments to one thing arrive as a shadow, in addition to those of the thing's group."""
+"""Deployments to one thing arrive as a shadow, in addition to those of its group."""
 
 import json
 from collections.abc import Callable

@@ -1,8 +1,9 @@
-"""AWS::GreengrassV2::Deployment completes before devices run it, so a custom resource is needed.
+"""AWS::GreengrassV2::Deployment completes before the devices run the release.
 
-The emulator's CloudFormation runs the stack, its order of replacement and its rollback. The handler
-of the resource makes the same calls as that of AWS (aws-cloudformation-resource-providers-
-greengrassv2: CreateHandler, DeleteHandler), and all properties except Tags are create-only.
+Therefore the project has a custom resource. The emulator's CloudFormation runs the stack, its order
+of replacement and its rollback. The handler of the resource makes the same calls as that of AWS
+(aws-cloudformation-resource-providers-greengrassv2: CreateHandler, DeleteHandler), and all
+properties except Tags are create-only.
 """
 
 import json

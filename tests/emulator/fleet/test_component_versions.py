@@ -1,4 +1,4 @@
-"""Custom::GreengrassComponent creates versions once, verifies them, and never deletes them.
+"""Custom::GreengrassComponent creates each version once, verifies versions and never deletes them.
 
 The tests send CloudFormation's requests.
 """
@@ -90,7 +90,7 @@ def test_a_stack_deleted_and_made_again_finds_its_versions(
 def test_two_environments_of_one_account_have_the_same_model(
     component: CloudFormation, artifact: tuple[str, str], greengrass: Any, unique: str
 ) -> None:
-    """Deleting the components of one environment does not delete those of another.
+    """Deleting the components of one environment does not delete other environments' components.
 
     The names of the components contain the environment.
     """

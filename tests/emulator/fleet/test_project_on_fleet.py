@@ -200,7 +200,7 @@ def test_a_delete_never_fails_because_of_devices(
         )
         assert gone["Status"] == "SUCCESS", gone["Reason"]
         assert all(core.components for core in fleet.cores.values())
-    # The cores still have the components; the new deployment removes them later.
+    # The cores still have the components, which the new deployment removes later.
     newest = site.deployments()[0]["deploymentId"]
     deployment = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
     assert not deployment.get("components")
@@ -244,7 +244,7 @@ def test_a_release_that_its_gate_stopped_is_not_proven_when_it_goes(
     site = make_site(2)
     with site.on():
         made = create(cloudformation, site)
-        # All cameras run the release, but the rule requires more of them.
+        # All cameras run the release, but the rule requires a larger number.
         answer = update(
             cloudformation, site, 1, 2, made["PhysicalResourceId"],
             rule={"minimum_devices": 3}, wait_seconds=10,
@@ -542,7 +542,8 @@ def test_a_deleted_project_leaves_the_devices_or_goes_as_it_was_told(
         assert answer["Status"] == "SUCCESS"
         assert all(core.components for core in fleet.cores.values())
 
-        # A new resource adopts the components. Its deletion waits until the devices remove them.
+        # A new resource adopts the components. The deletion waits until the devices remove the
+        # components.
         create(cloudformation, site)
         assert len(site.deployments()) == 1
         gone = cloudformation("Delete", site.properties(1), **named)
@@ -580,7 +581,7 @@ def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
     site = make_site(3, v1=FaultRates(slow=1.0, slow_download_seconds=4.0))
-    # The limits are longer than a test may take.
+    # The limits exceed the time that a test may take.
     cloudformation.seconds = 10_000.0
     with site.on() as fleet:
         create(cloudformation, site, wait_seconds=9_000)

@@ -1,7 +1,7 @@
 """A real device's requests to the emulator, sent by curl, awscrt and botocore.
 
 The files are those of `deeplens fleet provision`. Names, paths and bodies are those that nucleus
-lite sends. Ports differ: 443 is mapped to another one, and so are fixed ports, because tests run in
+lite sends. The port 443 and the fixed ports are mapped to other ports, because tests run in
 parallel.
 """
 
@@ -361,7 +361,7 @@ def test_a_client_without_a_certificate_gets_no_response(
 ) -> None:
     context = ssl.create_default_context(cafile=str(device.ca_file))
     response = b""
-    # In TLS 1.3, the client completes its handshake before the server rejects it.
+    # In TLS 1.3, the client completes the handshake before the server rejects the client.
     with (
         suppress(OSError),
         socket.create_connection(("127.0.0.1", device.aws.endpoint[port])) as plain,

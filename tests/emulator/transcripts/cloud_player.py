@@ -42,7 +42,7 @@ class Addresses:
 
 @dataclass
 class CloudPlayer:
-    """A cloud that sends its messages of a transcript, and expects those of the device."""
+    """A player of a transcript's cloud, which expects the messages of the device."""
 
     transcript: Transcript
     bindings: dict[str, Any]

@@ -27,7 +27,7 @@ from tests.emulator.running_emulator import REGION
 
 @dataclass
 class DevicePlayer:
-    """A device that sends its messages of a transcript, and expects those of the cloud."""
+    """A player of a transcript's device, which expects the messages of the cloud."""
 
     transcript: Transcript
     device: Device

@@ -1,4 +1,4 @@
-"""Acknowledgements of published messages arrive unless the core stops waiting for them."""
+"""Acknowledgements of published messages arrive unless the core stops waiting."""
 
 from concurrent.futures import Future
 from functools import partial

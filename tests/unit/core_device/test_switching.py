@@ -20,7 +20,7 @@ STEPS = {"install": "i", "run": "r"}
 
 
 class Fake:
-    """A double of a component's steps that records them."""
+    """A double that replaces and records the steps of a component."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []

@@ -1,4 +1,4 @@
-"""The gate returns the same result for the same fleet, in whatever order observations arrive."""
+"""The gate returns the same result for the same fleet, in any order of observations."""
 
 import random
 from dataclasses import fields, replace

@@ -16,7 +16,7 @@ SCRIPT = Path(module.__file__)
 
 
 def started(folder: Path, program: str) -> "subprocess.Popen[str]":
-    """Copy the lock's script to `folder`, and start it with a program."""
+    """Copy the lock's script to `folder`, and start the script with a program."""
     copy = folder / "deeplens/local/checkout_lock.py"
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")

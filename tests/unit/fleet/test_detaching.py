@@ -1,4 +1,4 @@
-"""AWS IoT accepts some deletions only a while after a detach, so they are repeated."""
+"""The project repeats deletions that AWS IoT rejects for a while after a detach."""
 
 import time
 from collections.abc import Callable

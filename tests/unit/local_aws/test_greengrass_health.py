@@ -211,7 +211,7 @@ def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
-    """Messages from before a set-up do not replace newer ones, even if they arrive late."""
+    """Messages from before a set-up do not replace newer messages, even if they arrive late."""
     old = data.draw(histories(least=5))
     new = data.draw(histories(start_ms=old[-1]["timestamp"] + 1))
     on_time = data.draw(st.integers(4, len(old)))
@@ -223,7 +223,7 @@ def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
     ]
     expected = visible(after(*new))
     actual = visible(after(*arrived))
-    # Results are stored by deployment, so the record also contains the old ones.
+    # Results are stored by deployment, so the record also contains the old deployments.
     del expected["reports"], actual["reports"]
     assert actual == expected
 

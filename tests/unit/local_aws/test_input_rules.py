@@ -104,7 +104,7 @@ def test_a_document_that_is_not_a_policy_is_malformed(document: str) -> None:
         ("*", False),
     ],
 )
-def test_a_role_trusts_the_services_that_its_policy_names(principal: Any, expected: bool) -> None:  # noqa: FBT001 - it is the expected result
+def test_a_role_trusts_the_services_that_its_policy_names(principal: Any, expected: bool) -> None:  # noqa: FBT001 - the parameter is the expected result
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     for statements in (statement, [statement]):
         assert trusts({"Statement": statements}, "lambda.amazonaws.com") == expected

@@ -53,7 +53,7 @@ def call(
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return waiting.pop(0)  # the client sends no more while it waits
+        return waiting.pop(0)  # a waiting client sends no more messages
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -1,4 +1,4 @@
-"""Each format freezes to a plain graph with the outputs of its source."""
+"""Each format can be frozen to a plain graph with the outputs of its source."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def test_a_frozen_graph_is_small_and_has_the_outputs_of_its_source(
     frozen = freeze(load(trained_models, name, tmp_path))
     ops = Counter(node.op for node in graph_of(frozen).node)
     ops.pop("Identity", None)
-    # The graph has no normalization, because it is folded into the convolutions.
+    # The graph has no normalization nodes, because the convolutions contain the normalization.
     assert ops == {
         "Placeholder": 1, "Const": 6, "Conv2D": 2, "AddV2": 2, "Relu": 2, "Mean": 1, "MatMul": 1,
         "Softmax": 1,
@@ -133,7 +133,7 @@ def test_normalization_by_batch_statistics_is_rejected(
 
 
 def test_a_convolution_with_a_second_consumer_keeps_its_values(tmp_path: Path) -> None:
-    """A convolution with a second consumer keeps its values.
+    """A convolution with a second consumer returns the same values after freezing.
 
     TensorFlow's fold_batch_norms returns wrong values in this case, without a warning.
     """

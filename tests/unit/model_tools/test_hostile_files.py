@@ -317,7 +317,7 @@ def test_weights_without_a_model_name_the_call_that_saves_both(tmp_path: Path) -
 
 
 def crash() -> None:
-    import ctypes  # noqa: PLC0415 - only the crashing process needs it
+    import ctypes  # noqa: PLC0415 - only the crashing process needs the module
 
     ctypes.string_at(0)
 
@@ -336,7 +336,7 @@ def compute_on() -> None:
 
 
 def use_memory_and_crash() -> None:
-    import time  # noqa: PLC0415 - only the crashing process needs it
+    import time  # noqa: PLC0415 - only the crashing process needs the module
 
     held = bytearray(900 << 20)
     # The parent process measures memory five times per second.
@@ -346,21 +346,21 @@ def use_memory_and_crash() -> None:
 
 
 def print_bad_alloc_and_abort() -> None:
-    import os  # noqa: PLC0415 - only the crashing process needs it
+    import os  # noqa: PLC0415 - only the crashing process needs the module
 
     os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
     os.abort()
 
 
 def print_the_cause_and_a_brace_and_exit() -> None:
-    import os  # noqa: PLC0415 - only the ending process needs it
+    import os  # noqa: PLC0415 - only the ending process needs the module
 
     os.write(2, b"node {\nfunctions differ\n}\n")
     os._exit(3)
 
 
 def sleep_on() -> None:
-    import time  # noqa: PLC0415 - only the killed process needs it
+    import time  # noqa: PLC0415 - only the killed process needs the module
 
     time.sleep(600)
 

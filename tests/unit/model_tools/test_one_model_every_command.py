@@ -1,4 +1,4 @@
-"""Each command reads a model, or rejects it with the next step."""
+"""Each command reads a model, or rejects the model and prints the next step."""
 
 import json
 import re
@@ -105,7 +105,7 @@ def test_every_command_takes_it_or_names_the_way_to_go_on(
         assert run("freeze", source, frozen, *choice).exit_code == 0
     packaged = run("package", frozen, *packaging, "--models", tmp_path / "models", "--json")
     if kind == "strings":
-        # The model returns one number, which cameras do not publish.
+        # Cameras do not publish the model's single number.
         assert_result(packaged, (2, "mean"))
         return
     assert packaged.exit_code == 0, packaged.output

@@ -1,4 +1,4 @@
-"""Models as users save them freeze, and keep their framework's outputs."""
+"""Models that are saved in usual ways can be frozen, and return their framework's outputs."""
 
 import zipfile
 from collections.abc import Callable, Iterator

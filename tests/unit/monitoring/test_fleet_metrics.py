@@ -1,4 +1,4 @@
-"""Messages of a camera become metrics that CloudWatch accepts, whatever their content."""
+"""Messages of a camera with any content become metrics that CloudWatch accepts."""
 
 import json
 from collections.abc import Iterator

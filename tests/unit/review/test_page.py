@@ -133,7 +133,9 @@ def test_the_json_has_a_version_and_money_as_text(review: Review) -> None:
 
 @pytest.fixture
 def two_environments(environment: Any) -> Review:
-    """Return a review of a new environment, and of one with a changed bucket and a new queue."""
+    """Return a review of a new environment, and of an environment with a changed bucket and a new
+    queue.
+    """
 
     def bucket(name: str) -> Any:
         return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}

@@ -20,7 +20,7 @@ from tests.python_3_12 import find_python_3_12, python_3_12
 
 
 def wheel(folder: Path, name: str, version: str = "1.0", code: str = "") -> Path:
-    """Write a minimal wheel with one module, which pip accepts."""
+    """Write a minimal wheel with one module that pip can install."""
     info = f"{name}-{version}.dist-info"
     members = {
         f"{name}.py": code,
@@ -50,7 +50,7 @@ def locked(file: Path) -> Locked:
 
 
 def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
-    """Build a runtime with the pip of the devices' Python or, without one, of this Python."""
+    """Build a runtime with the pip of the devices' Python, or else of this Python."""
     pip = _pip_of(find_python_3_12() or Path(sys.executable))
     pins = [locked(file) for file in (*wheels, pip)]
     by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}

@@ -1,4 +1,4 @@
-"""Simultaneous requests run as one batch, and each one receives the outputs of its rows."""
+"""Simultaneous requests run as one batch, and each request receives the outputs of its rows."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""An environment file has all keys, and causes one error for each invalid value."""
+"""An environment file can contain all keys, and each invalid value causes one error."""
 
 import hashlib
 import json
@@ -95,7 +95,7 @@ def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
 
 @given(st.text(max_size=80))
 def test_the_suggested_bucket_name_would_work(name: str) -> None:
-    from deeplens.config import ModelStoreConfig  # noqa: PLC0415 - only this test needs it
+    from deeplens.config import ModelStoreConfig  # noqa: PLC0415 - only this test needs the class
 
     try:
         ModelStoreConfig(bucket_name=name)

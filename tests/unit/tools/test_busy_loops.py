@@ -1,4 +1,4 @@
-"""tools.busy_loops returns its exit codes, and leaves no busy process."""
+"""tools.busy_loops returns its exit codes, and ends all busy processes."""
 
 import os
 import signal

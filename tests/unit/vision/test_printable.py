@@ -11,8 +11,8 @@ from deeplens.config.toml_files import one_line
 from shared.printable import printable
 from shared.printable import printable as in_the_cloud
 
-# Line and paragraph separators, control and format characters, surrogates, private and unassigned
-# ones.
+# Categories: line and paragraph separators, control and format characters, surrogates, private and
+# unassigned characters.
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 
