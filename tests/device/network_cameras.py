@@ -31,7 +31,7 @@ def picture(brightness: int) -> bytes:
 
 @dataclass
 class Mjpeg:
-    """The response of a camera: parts, then the end of the stream, or no data if it hangs."""
+    """A camera's response: parts, and then the end of the stream or a stalled connection."""
 
     parts: list[bytes] = field(default_factory=list)
     password: str = ""

@@ -139,7 +139,7 @@ def test_a_role_without_policies_may_do_nothing(
 
 @dataclass(frozen=True)
 class Fleet:
-    """A core device in a group, with a deployment of each, and their ids."""
+    """A core device in a group, and the ids of the group's and the thing's deployment."""
 
     thing: str
     group_deployment: dict[str, str]

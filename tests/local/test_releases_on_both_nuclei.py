@@ -1,4 +1,4 @@
-"""`cdk deploy` releases to a fleet of each nucleus; lite requires the generic component."""
+"""A fleet of each nucleus receives releases by `cdk deploy`; lite uses the generic component."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The policies of `policies/` allow the actions that the stacks need, and no escalation.
+"""The policies of `policies/` allow the actions that the stacks need, and prevent privilege escalation.
 
 The required actions are from CloudFormation's resource schemas
 (local_aws/authorization/cloudformation), the decisions from an IAM evaluator, and the existing
@@ -186,7 +186,7 @@ def test_each_statement_is_needed(
 
 
 def read_by(account: str) -> list[Demand]:
-    """Return CloudFormation's reads of each template's parameter `BootstrapVersion`."""
+    """Return CloudFormation's read actions for each template's parameter `BootstrapVersion`."""
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     qualifier = settings["context"]["@aws-cdk/core:bootstrapQualifier"]
     parameter = f"arn:aws:ssm:{REGION}:{account}:parameter/cdk-bootstrap/{qualifier}/version"

@@ -249,6 +249,6 @@ def test_each_rule_has_a_mistake(environments: dict[str, list[Stack]]) -> None:
     silent = [
         rule.__name__ for rule in RULES if not any(list(rule(changed)) for changed in mistaken)
     ]
-    # The first rule applies to production only; tests/policy/test_defects.py covers the others.
+    # `protected_state` applies to production only, and test_defects.py covers the other rules.
     elsewhere = {rule.replace("-", "_") for rule, _, _ in DEFECTS}
     assert [name for name in silent if name not in elsewhere] == ["protected_state"]

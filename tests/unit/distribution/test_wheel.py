@@ -32,7 +32,7 @@ PACKAGES = {
     "deeplens/vendored/shared": "lambda_src/shared",
 }
 OWN = {"deeplens", "model_tools", "shared"}
-# These parts need an extra in addition to the dependencies; all others need none.
+# Only these parts need an extra in addition to the dependencies.
 EXTRAS = {
     "deeplens/review/replacement_rules.py": "review",
     "deeplens/vendored/model_tools/benchmark/plot.py": "plot",

@@ -1,4 +1,4 @@
-"""Small wheels, and a runtime archive with them."""
+"""Small wheels, and a runtime archive that contains these wheels."""
 
 import base64
 import hashlib
