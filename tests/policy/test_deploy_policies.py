@@ -1,4 +1,4 @@
-"""The policies of `policies/` allow the actions that the stacks need, and prevent privilege escalation.
+"""The policies of `policies/` allow only the stacks' actions, and no privilege escalation.
 
 The required actions are from CloudFormation's resource schemas
 (local_aws/authorization/cloudformation), the decisions from an IAM evaluator, and the existing

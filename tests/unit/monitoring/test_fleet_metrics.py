@@ -108,8 +108,7 @@ def test_the_alarms_about_cameras_watch_metrics_of_their_heartbeats() -> None:
     (line,) = rendered({"heartbeat": HEARTBEAT, "thing": "camera-1"})
     [directive] = line["_aws"]["CloudWatchMetrics"]
     written = {metric["Name"] for metric in directive["Metrics"]}
-    # The same function writes the metric of deployments, and the project's handler that of
-    # rollbacks.
+    # The function also writes FailedDeployments; the project's handler writes UnverifiedRollbacks.
     assert watched - written == {"FailedDeployments", "UnverifiedRollbacks"}
     assert "DiskFree" in watched
 
