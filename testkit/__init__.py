@@ -1,1 +1,1 @@
-"""Programs and doubles that tests and benchmarks share; not installed."""
+"""Programs and test doubles shared by tests and benchmarks; they are not installed."""

@@ -1,4 +1,4 @@
-"""Clients of the emulator, and the secrets of its accounts."""
+"""boto3 clients for the emulator, and the secret access keys of its accounts."""
 
 import json
 from functools import cache
@@ -16,9 +16,9 @@ def secret(endpoint: Path, account: str) -> str:
 
 
 def client(service: str, endpoint: Path, account: str, region: str = "eu-central-1") -> Any:
-    """Return the client of a service in an account, from the endpoint.json of a running emulator.
+    """Return a boto3 client for a service in an account of the emulator described by `endpoint`.
 
-    Clients are cached, because their creation takes longer than a request.
+    Clients are cached, because creating a client takes longer than a request.
     """
     url = json.loads(endpoint.read_text(encoding="utf-8"))["endpoint_url"]
     return _client(service, url, region, account, secret(endpoint, account))
@@ -26,7 +26,7 @@ def client(service: str, endpoint: Path, account: str, region: str = "eu-central
 
 @cache
 def _client(service: str, url: str, region: str, account: str, secret: str) -> Any:
-    connect: Any = boto3.client  # its stub requires a literal name
+    connect: Any = boto3.client  # boto3's stub requires a literal name
     return connect(
         service,
         endpoint_url=url,

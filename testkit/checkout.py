@@ -1,4 +1,4 @@
-"""A copy of the checkout, as a user has it, with its own emulator."""
+"""A copy of the repository with a separate emulator, as in a user's checkout."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 from testkit.account_keys import client, secret
 
 ROOT = Path(__file__).parents[1]
-# Files of one run of an emulator.
+# These files describe one run of an emulator, so a copied state must not contain them.
 _RUN_FILES = ("lock", "ports.json", "server.log", "snapshots")
 
 
@@ -24,13 +24,13 @@ class Checkout:
         self.root = root
 
     def demo(self, *arguments: str, timeout_seconds: float = 1500) -> str:
-        """Run `deeplens local …`; fail the test with its output if it fails."""
+        """Run `deeplens local …` and return its output; fail the test if the command fails."""
         result = self.run(*arguments, timeout_seconds=timeout_seconds)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run `deeplens local …`, which must fail with one error; return the error."""
+        """Run `deeplens local …`, check that it prints one error, and return the error."""
         result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")
@@ -38,7 +38,7 @@ class Checkout:
         return result.stderr
 
     def run(self, *arguments: str, timeout_seconds: float) -> "subprocess.CompletedProcess[str]":
-        """Run `deeplens local …`, and return its result."""
+        """Run `deeplens local …` and return the completed process."""
         return subprocess.run(
             [ROOT / ".venv/bin/python", "-m", "deeplens", "local", *arguments],
             cwd=self.root,
@@ -52,7 +52,7 @@ class Checkout:
 
 @contextmanager
 def fresh_checkout(root: Path) -> Iterator[Checkout]:
-    """Copy the checkout to `root`, and run an emulator there."""
+    """Copy the repository to `root`, and run an emulator there."""
     _copy_sources(root)
     with _running(root):
         yield Checkout(root)
@@ -60,9 +60,9 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
 
 @contextmanager
 def restored_checkout(root: Path, deployed: Path) -> Iterator[Checkout]:
-    """Copy the checkout to `root`, with the deployments of another copy that has ended.
+    """Copy the repository to `root`, with the deployments of the earlier copy `deployed`.
 
-    The emulator has the state of the other one, and new ports.
+    The emulator of `deployed` must have ended. The new emulator has the same state and other ports.
     """
     _copy_sources(root)
     for name in (".local/aws", ".local/cdk", ".local/node", "cdk.out"):
@@ -91,7 +91,7 @@ def _copy_sources(root: Path) -> None:
 
 @contextmanager
 def _running(root: Path) -> Iterator[None]:
-    """Run the emulator of a checkout."""
+    """Run the emulator of a checkout during the `with` block."""
     local_aws: list[str | Path] = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=300)
@@ -137,13 +137,13 @@ def _iot_data(checkout: Checkout) -> Any:
 
 
 def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
-    """Return the next messages of the fleet."""
+    """Return the next `count` messages of dev's fleet."""
     lines = checkout.demo("watch", "dev", "--count", str(count), "--json").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def first_of(checkout: Checkout, digest: str) -> dict[str, Any]:
-    """Return the first message of a model, after earlier messages of other models."""
+    """Return the first message from a model, and skip earlier messages from other models."""
     for _ in range(50):
         (message,) = watch(checkout, 1)
         if message["model"] and message["model"]["digest"] == digest:

@@ -1,4 +1,7 @@
-"""Scenes of the sample detector, and shifts of them: night, blur and unknown objects."""
+"""Scenes for the sample detector, and shifted versions: night, blur and unknown objects.
+
+Images are RGB arrays of type uint8 with the shape (height, width, 3).
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,7 +22,7 @@ Picture = npt.NDArray[np.uint8]
 # A frame, and its detections.
 Looked = tuple[Frame, Sequence[Detection]]
 
-# The number of scenes that the camera of the demonstration repeats.
+# The demonstration's camera repeats this number of scenes.
 SCENES = 24
 
 
@@ -36,7 +39,7 @@ def night(scene: Picture, random: np.random.Generator) -> Picture:
 
 
 def blur(scene: Picture, random: np.random.Generator) -> Picture:
-    """Return the scene with a Gaussian blur of 12 pixels."""
+    """Return the scene with a Gaussian blur (radius: 12 pixels)."""
     del random
     return np.asarray(Image.fromarray(scene).filter(ImageFilter.GaussianBlur(12)))
 
@@ -58,7 +61,7 @@ def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
 
 
 Shift = Callable[[Picture, np.random.Generator], Picture]
-# By name: the shift, and one of the features that must move.
+# Each shift has a function, and a drift feature that must move.
 SHIFTS: dict[str, tuple[Shift, str]] = {
     "night": (night, "brightness"),
     "blur": (blur, "sharpness"),
@@ -69,7 +72,7 @@ SHIFTS: dict[str, tuple[Shift, str]] = {
 def looked_at(
     engine: InferenceEngine, seed: int, shift: Shift = as_before, count: int = SCENES
 ) -> list[Looked]:
-    """Draw the scenes of a seed, shift them, and run the model."""
+    """Draw `count` scenes from a seed, apply the shift, and run the model on each."""
     random, shift_random = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
     inferred: list[Looked] = []
     for number in range(count):
@@ -80,7 +83,7 @@ def looked_at(
 
 
 class WatchedCamera:
-    """A drift watch whose frames have an interval of half a second."""
+    """A drift monitor that receives a frame every half second of a simulated clock."""
 
     def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
         self.settings = CurrentSettings(
@@ -95,7 +98,10 @@ class WatchedCamera:
         self.watch.set_baseline(baseline)
 
     def observe(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
-        """Watch frames repeatedly; return their number until a feature has moved."""
+        """Pass frames to the monitor until a feature moves; return the number of frames.
+
+        If `until` is None or the feature does not move, the monitor receives `times` frames.
+        """
         for number in range(times):
             frame, detections = frames[number % len(frames)]
             self.now_seconds += SAMPLE_SECONDS
@@ -107,13 +113,13 @@ class WatchedCamera:
 
     @property
     def moved(self) -> list[str]:
-        """The moved features, as the heartbeat reports them."""
+        """The features that the heartbeat reports as moved."""
         reported = self.watch.reported()
         return list(reported.moved) if reported else []
 
     @property
     def distances(self) -> list[float]:
-        """The distances of all features, as the heartbeat reports them; zeros before."""
+        """The distance of each feature in the heartbeat; zeros before the first report."""
         reported = self.watch.reported()
         return [getattr(reported, name) if reported else 0.0 for name in FEATURES]
 

@@ -1,4 +1,4 @@
-"""Fleets in a known state, and the streams of observations that report it."""
+"""Fleets whose state is known, and streams of observations that report the state."""
 
 import random
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ LATE_OUTCOMES = {**OUTCOMES, "unfinished": "good"}
 
 @dataclass(frozen=True)
 class Story:
-    """The observations of one device in their order; those in `needed` must arrive."""
+    """The observations of one device in order; those in `passing` may be lost."""
 
     thing: str
     truth: Truth
@@ -54,20 +54,20 @@ class Story:
 
 
 def heartbeat(thing: str, at: float, version: int, **fields: object) -> ReceivedHeartbeat:
-    """Return a heartbeat of the new release."""
+    """Return a heartbeat of the new release that arrives at `at`, in seconds since the epoch."""
     values = {"status": "running", "model_digest": NEW, "function_arn": FUNCTION, "frames": 5,
               "interval_seconds": 5.0, "uptime_seconds": 1.0}  # fmt: skip
     return received_heartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
 
 
 def execution(thing: str, status: str, at: float, **fields: object) -> JobExecution:
-    """Return the execution of the deployment's job on a device."""
+    """Return the execution of the deployment's job on a device, updated at `at`."""
     queued_at = at if status == "QUEUED" else CREATED
     return JobExecution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
 
 
 def story(thing: str, truth: Truth) -> Story:
-    """Return the observations of a device, with times of the cloud's clock."""
+    """Return the observations of a device in the state `truth`, timed by the cloud's clock."""
     old = {"model_digest": OLD, "function_arn": OLD_FUNCTION, "uptime_seconds": 500.0}
     before = heartbeat(thing, CREATED - 2, 10, **old)
     queued = execution(thing, "QUEUED", CREATED)
@@ -118,7 +118,7 @@ def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]
 
 
 def expected_state(truths: list[Truth], rule: GateRule, *, late: bool) -> str:
-    """Return the state of the release that follows from the truths."""
+    """Return the release state that the gate must report for devices in these states."""
     count = [(LATE_OUTCOMES if late else OUTCOMES)[truth] for truth in truths].count
     reachable = len(truths) - count("offline")
     if reachable and count("failed") / reachable > rule.error_percent / 100:

@@ -1,4 +1,4 @@
-"""A double of the Greengrass IPC for one component, which records published messages."""
+"""A double of Greengrass IPC for one component, which records published messages."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Core:
         }
 
     def reported(self) -> list[dict[str, Any]]:
-        """Return the states of the heartbeats, in order."""
+        """Return the reported states of the heartbeats, in order."""
         return [
             json.loads(payload)["state"]["reported"]
             for topic, payload, _ in self.published
@@ -70,7 +70,7 @@ class Core:
         return lambda: self._subscribers.pop(topic, None) and None
 
     def has_subscriber(self, topic: str) -> bool:
-        """Return whether a component subscribed to the topic."""
+        """Return true if a component has subscribed to the topic."""
         return topic in self._subscribers
 
     def deliver(self, topic: str, document: Any) -> None:
@@ -86,17 +86,17 @@ async def _as_coroutine(delivered: Awaitable[None]) -> None:
 
 
 async def _wait_for_connections() -> None:
-    """Wait until connections that were accepted shortly before the end are closed."""
+    """Wait until the connections that the stopped server had accepted are closed."""
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others)
-    # A transport closes in a later iteration of the loop.
+    # The event loop closes a transport in a later iteration.
     for _ in range(2):
         await asyncio.sleep(0)
 
 
 @contextmanager
 def serving(core: Core) -> Iterator[None]:
-    """Serve `core` in a thread during the `with` block, and close all connections after it."""
+    """Serve `core` in a thread during the `with` block; close all connections at its end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

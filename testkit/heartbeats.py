@@ -7,7 +7,7 @@ from shared.fleet.device_state import ReceivedHeartbeat
 from shared.messages.heartbeat import DiskSpace, ErrorReport, Heartbeat, ModelIdentity
 
 
-def received_heartbeat(  # noqa: PLR0913 - the fields that the gate reads
+def received_heartbeat(  # noqa: PLR0913 - each parameter is a field that the gate reads
     thing: str,
     received_at: float,
     version: int,
@@ -25,7 +25,7 @@ def received_heartbeat(  # noqa: PLR0913 - the fields that the gate reads
 ) -> ReceivedHeartbeat:
     """Return a heartbeat that the cloud received at `received_at`, in seconds since the epoch.
 
-    With `uptime_seconds=0`, the heartbeat does not contain the time of the start.
+    With `uptime_seconds=0`, the heartbeat has no start time.
     """
     started_at = _time(received_at - uptime_seconds) if uptime_seconds else None
     heartbeat = Heartbeat(
@@ -49,7 +49,7 @@ def _time(seconds: float) -> str:
 
 
 def with_changes(heartbeat: ReceivedHeartbeat, **changes: Any) -> ReceivedHeartbeat:
-    """Return a heartbeat with other arguments of `received_heartbeat`."""
+    """Return a copy of a heartbeat, with changed arguments of `received_heartbeat`."""
     arguments = {
         "thing": heartbeat.thing,
         "received_at": heartbeat.received_at,

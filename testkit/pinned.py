@@ -15,7 +15,10 @@ _PRODUCTION = "environments/production.toml"
 
 @cache
 def pinned_artifact(root: Path = ROOT) -> Path:
-    """Return the archive that the last commit pins, or the working tree if there is no commit."""
+    """Return the path of the artifact that the last commit pins.
+
+    Without a commit, the pin in the working tree applies.
+    """
     shown = subprocess.run(
         ["git", "show", f"HEAD:{_PRODUCTION}"],
         cwd=root,

@@ -1,4 +1,4 @@
-"""Models for a fleet: one that works, and one that fails only on frames of a camera."""
+"""Models for a fleet: a working model, and a model that fails only on frames of a camera."""
 
 import json
 import zipfile
@@ -10,21 +10,21 @@ GRAPH = "frozen_model.pb"
 
 
 def good_model(models: Path, digest: str, version: str) -> str:
-    """Package the same graph as another version; return its digest."""
+    """Package the graph of an artifact as another version; return its digest."""
     manifest, members = _read(models, digest)
     return _package(models, {**manifest, "version": version}, members)
 
 
 def blind_model(models: Path, digest: str) -> str:
-    """Package a graph that works only on the black test image; return its digest."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    """Package a graph that fails on every image that is not black; return its digest."""
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     manifest, members = _read(models, digest)
     graph = _imported(members)
     with graph.as_default():
         image = tf.cast(graph.get_tensor_by_name(manifest["input"]["name"]), tf.float32)
         detections = graph.get_tensor_by_name(manifest["outputs"]["num_detections"]["name"])
-        # More detections than there are boxes.
+        # For an image that is not black, the count exceeds the number of boxes.
         wrong = detections + 1000.0 * tf.sign(tf.reduce_max(image))
         tf.identity(tf.reshape(wrong, [1]), name="wrong_count")
     manifest["outputs"]["num_detections"]["name"] = "wrong_count:0"
@@ -32,7 +32,7 @@ def blind_model(models: Path, digest: str) -> str:
 
 
 def _imported(members: dict[str, bytes]) -> Any:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     definition = tf.compat.v1.GraphDef.FromString(members[GRAPH])
     graph = tf.Graph()
@@ -52,7 +52,7 @@ def _read(models: Path, digest: str) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _package(models: Path, manifest: dict[str, Any], members: dict[str, bytes]) -> str:
-    # The cut was verified for the original graph only.
+    # The manifest's `cut` was verified for the original graph only.
     manifest = {key: value for key, value in manifest.items() if key != "cut"}
     for name in manifest["files"]:
         content = members[name]

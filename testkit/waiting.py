@@ -1,4 +1,4 @@
-"""Waiting for the result of another thread or process."""
+"""Wait for the result of another thread or process."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Only ends a hang; no test depends on it.
+# This limit only ends a hang; no test depends on its value.
 HANG_SECONDS = 120.0
 
-# Short waits end quickly; in long waits, polls must not slow the awaited process down.
+# A short first pause ends short waits early. Longer pauses do not slow the other process down.
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.25
 _PAUSE_SHARE = 0.05
@@ -25,8 +25,8 @@ def eventually(
     """Return the first true result of `holds`; fail after the hang limit.
 
     Args:
-        holds: is called until its result is true.
-        what: is shown on failure; a callable is replaced by its result.
+        holds: the function that is called until its result is true.
+        what: the text of the failure, or a function that returns the text.
         seconds: the hang limit.
         pause: seconds between two calls; default: 5 % of the time waited, from 0.01 to 0.25.
     """

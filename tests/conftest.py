@@ -1,4 +1,4 @@
-"""Configuration of all tests: deadlines, the fork server, the guard of costs."""
+"""Configuration of all tests: deadlines, the fork server and the cost guard."""
 
 import contextlib
 import gc
@@ -15,21 +15,21 @@ from hypothesis import HealthCheck, settings
 from testkit.pinned import ROOT, pinned_artifact
 from tests.cost import CostGuard
 
-# A property must not fail on a busy machine: only benchmarks measure speed.
+# Only benchmarks measure speed, so a busy machine must not fail a property test.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
-# Models are read in dozens of separate processes; the fork server loads TensorFlow once for all.
+# Dozens of separate processes read models; the fork server loads TensorFlow once for all of them.
 multiprocessing.set_forkserver_preload(["tests.fork_server"])
 
 
 def _start_fork_server_in_checkout() -> None:
-    """Let the fork server find its module although a test has changed the working directory.
+    """Start the fork server in the repository, although a test may change the working directory.
 
-    In Python 3.11, multiprocessing gives the server no other path, and ignores an absent module.
+    In Python 3.11, multiprocessing gives the server no other path and ignores a missing module.
     Each process would then load TensorFlow itself.
     """
-    server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other name
+    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for the server
     ensure_running = server.ensure_running
 
     def ensure_running_in_checkout() -> None:
@@ -43,22 +43,22 @@ _start_fork_server_in_checkout()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the cost of each test; git runs before, for the pinned artifact."""
+    """Register the cost guard, after git has read the pin of the artifact."""
     pinned_artifact()
-    # An emulator that a test starts in the background must not outlive a test run that is killed.
+    # If a test run is killed, emulators that tests started in the background must end.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
-    # A run in the background of a shell inherits an ignored SIGINT; tests interrupt programs.
+    # Tests interrupt programs, but a shell's background job inherits an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(CostGuard(), "cost-guard")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Import without garbage collection, because modules are never collected."""
+    """Import modules without garbage collection, because modules stay in memory."""
     gc.disable()
     try:
         return (yield)
     finally:
-        # Exclude the imported objects from later collections.
+        # Later collections ignore the imported objects.
         gc.freeze()
         gc.enable()

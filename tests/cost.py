@@ -1,10 +1,10 @@
-"""Markers that state the cost of a test, and a guard that keeps unit tests cheap.
+"""Markers for the cost of a test, and a guard that keeps unit tests cheap.
 
 A test that starts a process or loads TensorFlow has the marker `process`; a test that uses the
 emulator has the marker `emulator`: in its module's `pytestmark`, or as a decorator. All other tests
 are `unit`. The guard fails a unit test that starts a process or loads TensorFlow.
 
-A test with the marker `walk` repeats in one long run what other tests check one by one. It also has
+A test with the marker `walk` checks in one long run what other tests check separately. It also has
 the marker `process` or `emulator`, and runs in `make test-walks` instead of `make test`.
 """
 
@@ -20,19 +20,19 @@ from typing import Any
 import pytest
 
 _COSTLY = frozenset({"process", "emulator"})
-# A test starts the emulator's process before it connects, so these events include the emulator.
+# A test starts the emulator's process before it connects, so these events also detect the emulator.
 _STARTS_A_PROCESS = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )
 
 
 class CostGuard:
-    """Marks tests without a cost as `unit`, and watches them while they are imported and run."""
+    """A pytest plugin that marks tests without a cost as `unit`, and watches these tests."""
 
     def __init__(self) -> None:
         self._watched = False
         self._violation = ""
-        # An audit hook cannot be removed; it is added once per session.
+        # An audit hook cannot be removed, so it is added once per session.
         sys.addaudithook(self._audit)
         # The fork server of multiprocessing starts without an audit event.
         start = BaseProcess.start
@@ -54,7 +54,9 @@ class CostGuard:
 
     @contextmanager
     def _watch(self, name: str) -> Iterator[None]:
-        """Fail at the end of the block if a cost occurred in it, so that imports are completed."""
+        """Fail at the end of the block if a cost occurred in the block, after all imports are
+        complete.
+        """
         self._watched, self._violation = True, ""
         try:
             yield
@@ -131,7 +133,7 @@ def _is_test_module(file: Path) -> bool:
 
 
 def _selects_nothing(expression: str, file: Path) -> bool:
-    """Return true if a selection of `make test` contains no test of a module."""
+    """Return true if a selection of `make test` contains no test of the module."""
     match expression:
         case "unit":
             return bool(_cost_of_module(file))
@@ -148,24 +150,24 @@ def _selects_nothing(expression: str, file: Path) -> bool:
 
 
 def _named_costs(file: Path) -> frozenset[str]:
-    """Return the costs that a test module names, for itself or for some of its tests."""
+    """Return the costs in all markers of a test module."""
     return _COSTLY & _markers(file)
 
 
 def _cost_of_module(file: Path) -> frozenset[str]:
-    """Return the costs that the `pytestmark` of a test module names, without its import."""
+    """Return the costs in the `pytestmark` of a test module, without importing the module."""
     return _COSTLY & _markers_of_module(file)
 
 
 @functools.cache
 def _markers(file: Path) -> frozenset[str]:
-    """Return the markers that a test module names, for itself or for some of its tests."""
+    """Return all markers in a test module."""
     return frozenset(re.findall(r"\bmark\.(\w+)", file.read_text(encoding="utf-8")))
 
 
 @functools.cache
 def _markers_of_module(file: Path) -> frozenset[str]:
-    """Return the markers that the `pytestmark` of a test module names, without its import."""
+    """Return the markers in the `pytestmark` of a test module, without importing the module."""
     text = file.read_text(encoding="utf-8")
     statement = re.search(r"^pytestmark = (\[\n.*?^\]|[^\n]*)", text, re.MULTILINE | re.DOTALL)
     return frozenset(re.findall(r"\bmark\.(\w+)", statement[1])) if statement else frozenset()

@@ -1,7 +1,7 @@
-"""Imports of the fork server, which starts the processes that read models.
+"""Imports of the fork server, whose processes read models.
 
-A process that is forked from it has these modules already. Their objects stay, so they are
-imported without garbage collection, and no collection of a forked process visits them.
+A forked process shares these modules. They are imported without garbage collection, so no
+collection of a forked process visits their objects.
 """
 
 import gc

@@ -1,8 +1,8 @@
 """Commands of `deeplens model` in separate processes in which TensorFlow is already loaded.
 
-A command that reads or trains a model takes seconds to load TensorFlow. The fork server of
-tests/conftest.py has loaded it. The processes of the server have separate memory, signals and exit
-codes, like the process of a command. Only the start of Python is not tested.
+A command that reads or trains a model needs seconds to load TensorFlow, so tests/conftest.py has a
+fork server that has loaded TensorFlow. Its processes have separate memory, signals and exit codes,
+like the process of a command. Only the start of Python is not tested.
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 class Ended(NamedTuple):
-    """The exit code and the output of a command."""
+    """The exit code and the output of a finished command."""
 
     returncode: int
     stdout: str
@@ -28,14 +28,14 @@ class Ended(NamedTuple):
 
 
 class ForkedCommand:
-    """`python -m MODULE …`, as a context: the process ends with it.
+    """A process of `python -m MODULE …`, which ends with the `with` block.
 
-    Its `stdout` can be read while it runs.
+    `stdout` can be read while the process runs.
 
     Args:
         module: name of the module.
-        arguments: the words of the command.
-        stderr: the file of its errors; default: the errors of the fork server.
+        arguments: the arguments of the command.
+        stderr: the file for standard error; default: standard error of the fork server.
         environment: variables; default: those of this process.
     """
 
@@ -69,10 +69,10 @@ class ForkedCommand:
         os.kill(self.pid, number)
 
     def wait(self, timeout_seconds: float | None = None) -> int:
-        """Return the exit code, negative after a signal.
+        """Return the exit code, which is negative after a signal.
 
         Raises:
-            TimeoutError: the process still runs.
+            TimeoutError: the process still runs after `timeout_seconds`.
         """
         self._process.join(timeout_seconds)
         if self._process.exitcode is None:
@@ -97,12 +97,12 @@ class ForkedCommand:
 def run_forked(
     module: str, *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
 ) -> Ended:
-    """Run `python -m MODULE …` to its end.
+    """Run `python -m MODULE …` to its end; return its exit code and output.
 
     Args:
         module: name of the module.
-        arguments: the words of the command.
-        folder: an existing folder for the file of its errors.
+        arguments: the arguments of the command.
+        folder: an existing folder for the file with standard error.
         environment: variables; default: those of this process.
     """
     errors = folder / "stderr.txt"
@@ -118,7 +118,7 @@ def _run(
     writable: Connection,
     stderr: Path | None,
 ) -> None:
-    """Run as `python -m`, with its output, variables, arguments and exit code."""
+    """Run a module like `python -m`, with the given arguments, variables and output."""
     _fork_from_the_same_server()
     os.dup2(writable.fileno(), 1)
     writable.close()
@@ -130,14 +130,14 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = list(words)
-    # The end of a multiprocessing process flushes both, and takes its exit code from SystemExit.
+    # multiprocessing flushes both streams, and uses the exit code of SystemExit.
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
 def _fork_from_the_same_server() -> None:
-    """Let a command that reads a model in another process fork that process from the same server.
+    """Connect this process to its fork server, for commands that read a model in another process.
 
-    multiprocessing of Python 3.11 would start another server, without TensorFlow.
+    Otherwise, multiprocessing of Python 3.11 would start another server without TensorFlow.
     """
-    server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other name
+    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for the server
     server.ensure_running = lambda: None

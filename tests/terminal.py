@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-# Only ends a test that hangs.
+# This limit only ends a test that hangs.
 _HANG_SECONDS = 900
 
 
 class OnTerminal:
-    """A program whose input, output and controlling terminal is a pseudo-terminal."""
+    """A program with a pseudo-terminal as its input, output and controlling terminal."""
 
     def __init__(
         self, command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str]
@@ -31,7 +31,7 @@ class OnTerminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - Popen has no parameter for it
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - Popen has no parameter for a controlling terminal
         )
         os.close(theirs)
 
@@ -39,17 +39,17 @@ class OnTerminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the program if the test did not."""
+        """Kill the program unless the program has ended."""
         if self.process.poll() is None:
             self.process.terminate()
             self.end()
 
     def type(self, text: str) -> None:
-        """Type as a person does; "\\x03" is Ctrl-C."""
+        """Type a text as a person does; "\\x03" is Ctrl-C."""
         os.write(self._ours, text.encode())
 
     def read_until(self, holds: Callable[[str], bool]) -> str:
-        """Read until a condition is true for the output, or the program ends; return the output."""
+        """Read until `holds` returns true for the output or the program ends; return the output."""
         while not holds(self.shown):
             chunk = self._read()
             if not chunk:
@@ -58,7 +58,7 @@ class OnTerminal:
         return self.shown
 
     def end(self) -> int:
-        """Read the rest, and return the exit code."""
+        """Read the remaining output, and return the exit code."""
         self.read_until(lambda _: False)
         os.close(self._ours)
         return self.process.wait(_HANG_SECONDS)
@@ -66,7 +66,7 @@ class OnTerminal:
     def _read(self) -> str:
         readable, _, _ = select.select([self._ours], [], [], _HANG_SECONDS)
         assert readable, self.shown
-        # Linux returns an error after the last writer has closed the terminal.
+        # Linux returns an error when the last writer has closed the terminal.
         with suppress(OSError):
             return os.read(self._ours, 65536).decode(errors="replace")
         return ""

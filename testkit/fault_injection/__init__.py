@@ -1,1 +1,1 @@
-"""Fault injection into the loop of the camera, checked from outside of its process."""
+"""Fault injection into the camera's loop, with checks in a separate process."""

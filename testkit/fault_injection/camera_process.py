@@ -1,8 +1,8 @@
 """The loop under test, in a separate process: `camera_process.py PLAN.json`.
 
-Except for frames and inference, the parts are those of a camera: threads, spool, delivery, and
-Greengrass' IPC client on a real socket. The plan contains the faults of this process. Ids are
-written to a journal as soon as the spool has stored the messages; only the oracle reads it.
+Only frames and inference are test doubles. Threads, spool, delivery and Greengrass' IPC client on a
+real socket are those of a camera. The plan contains the faults of this process. When the spool has
+stored a message, the message id is written to a journal, which only the oracle reads.
 """
 
 import json
@@ -38,7 +38,7 @@ IDENTITY = ModelIdentity("numbers", "1.0.0", "ab" * 32)
 
 
 class Killer:
-    """Ends this process with SIGKILL when it reaches a point for the n-th time."""
+    """A trigger that sends SIGKILL when this process reaches a point for the n-th time."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._point = plan.get("kill_at")
@@ -52,7 +52,7 @@ class Killer:
 
 
 class Journal:
-    """A file of lines that remain after SIGKILL, as soon as `write` returns."""
+    """A file whose lines are durable after SIGKILL as soon as `write` returns."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -62,7 +62,7 @@ class Journal:
 
 
 class JournallingSpool(Spool):
-    """A spool that writes the ids of stored messages to a journal, and may end at each step."""
+    """A spool that journals the ids of stored messages, and can end the process at each step."""
 
     def __init__(self, plan: dict[str, Any], killer: Killer, stored: Journal) -> None:
         self._killer = killer
@@ -95,9 +95,10 @@ class JournallingSpool(Spool):
 
 
 class KillablePublisher:
-    """A publisher by Greengrass' IPC that may end the process before it sends a message.
+    """A publisher over Greengrass' IPC that can end the process before it sends a message.
 
-    The ids of unacknowledged messages are written to a journal, because each may arrive twice.
+    The ids of unacknowledged messages are written to a journal, because these messages may arrive
+    twice.
     """
 
     def __init__(self, publisher: ResultPublisher, killer: Killer, unanswered: Journal) -> None:
@@ -122,7 +123,7 @@ class KillablePublisher:
 
 
 class NumberCamera:
-    """A camera whose frames contain their numbers, with the fault of the plan.
+    """A camera that writes a number into each frame, and has the plan's fault.
 
     The fault begins with frame `camera_at`, and ends when the file `camera_repaired` exists.
     """
@@ -194,7 +195,7 @@ class NumberEngine:
 
 
 class OneModel:
-    """A model without an artifact, with the given engine."""
+    """A provider of a model without an artifact, which runs on the given engine."""
 
     def __init__(self, engine: NumberEngine) -> None:
         self._engine = engine
@@ -251,7 +252,7 @@ def main(plan: dict[str, Any]) -> None:
             if model
             else OneModel(engine),
             publisher=KillablePublisher(
-                # The timeout of the product, unless the fault needs a shorter one.
+                # Some faults need a shorter timeout than the product's default.
                 GreengrassPublisher(timeout_seconds=plan.get("publish_seconds", 5.0)),
                 killer,
                 Journal(Path(plan["unanswered"])),
@@ -272,12 +273,13 @@ def main(plan: dict[str, Any]) -> None:
         send(built)
 
     application.outbox.send = send_and_note  # type: ignore[method-assign]
-    # A signal handler must not use an event whose lock this thread holds, so it writes to a pipe.
+    # The interrupted thread may hold an event's lock, so the signal handler writes to a pipe.
     ended, end = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(end, b"\0"))
     application.start()
     os.read(ended, 1)
-    # The oracle measures the duration, which is longer on a busy machine than on a camera.
+    # The oracle measures the duration. The limit is high, because a busy machine is slower than a
+    # camera.
     os._exit(0 if not application.stop(_STOP_SECONDS) else 3)
 
 

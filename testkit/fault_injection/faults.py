@@ -1,4 +1,4 @@
-"""All faults: their injection, and the criterion that each must meet.
+"""All injected faults, each with the criteria that it must meet.
 
 `Scale` shortens durations: an outage lasts seconds in CI, and ten minutes in
 `make reliability-nightly`.
@@ -22,7 +22,7 @@ from testkit.fault_injection.oracle import FaultResult, Oracle, lines, oracle, s
 from testkit.pinned import pinned_artifact
 
 _TINY_DISK_BYTES = 4 << 20
-# Messages of numbers have about 300 bytes.
+# A message has about 300 bytes, and a page of SQLite has 4096.
 _MAX_MESSAGES_ON_A_PAGE = 40
 
 
@@ -50,11 +50,14 @@ _REPORTED_AFTER_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """One fault.
+    """A fault with its injection and its limits.
 
     Attributes:
-        max_duplicates: allowed in addition to those of lost acknowledgements and process ends.
-        drops: whether messages may be dropped, if they are counted and reported.
+        group: the part that fails, for example `camera`.
+        name: the fault, as in the table of docs/reliability.md.
+        run: injects the fault into a run of the loop.
+        max_duplicates: duplicates allowed beyond those of lost acknowledgements and process ends.
+        drops: true if messages may be dropped, provided that they are counted and reported.
     """
 
     group: str
@@ -70,7 +73,7 @@ Run = Callable[[Path, Scale], FaultResult]
 
 
 def fault(group: str, name: str, **more: Any) -> Callable[[Run], Run]:
-    """Add a fault to the list."""
+    """Return a decorator that adds a fault to `FAULTS`."""
 
     def add(run: Run) -> Run:
         FAULTS.append(InjectedFault(group, name, run, **more))
@@ -87,7 +90,7 @@ def without_core_fault(watching: Oracle) -> FaultResult:
 
 
 def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> FaultResult:
-    """Run the loop with a camera that fails until the loop has reported the error."""
+    """Run the loop with a camera fault that lasts until the loop reports the error."""
     with (
         oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
         serving_core(watching),
@@ -103,7 +106,7 @@ def _last_error(watching: Oracle) -> Any:
     return reported[-1]["last_error"] if reported else None
 
 
-# The camera
+# Faults of the camera
 
 
 @fault("camera", "disappears, and returns")
@@ -149,7 +152,7 @@ def camera_freezes(work: Path, scale: Scale) -> FaultResult:
     return result
 
 
-# Greengrass and the cloud
+# Faults of Greengrass and the cloud
 
 
 def _outage(work: Path, scale: Scale, **plan: Any) -> FaultResult:
@@ -225,7 +228,7 @@ def core_unauthorised(work: Path, scale: Scale) -> FaultResult:
         return watching.finish()
 
 
-# The process
+# Faults of the process
 
 
 def _killed(point: str) -> None:
@@ -274,19 +277,19 @@ def ended_within_write(work: Path, scale: Scale) -> FaultResult:
         watching.start()
         watching.until_decided(3)
         watching.end()
-        # All messages that were created before the end are on disk.
+        # All messages that were created before SIGTERM are on disk.
         assert set(lines(watching.plan["decided"])) == set(lines(watching.plan["stored"]))
         watching.note_repair()
         watching.restart(commit_seconds=0.0)
         return watching.finish()
 
 
-# The disk
+# Faults of the disk
 
 
 @fault("disk", "is full", drops=True, max_duplicates=1)
 def disk_full(work: Path, scale: Scale) -> FaultResult:
-    """Run the loop on a file system of 4 MiB that another file fills."""
+    """Run the loop on a file system of 4 MiB, and fill it with another file."""
     del scale
     disk = work / "disk"
     disk.mkdir(parents=True)
@@ -297,7 +300,7 @@ def disk_full(work: Path, scale: Scale) -> FaultResult:
         process = watching.start(
             prefix=("unshare", "--mount", "--map-root-user", "sh", "-c", mount, str(disk))
         )
-        # Without the core, no message leaves the spool.
+        # Without the core, all messages remain in the spool.
         watching.until(lambda: len(lines(watching.plan["stored"])) >= 20)
         inside = Path(f"/proc/{process.pid}/root{disk}")
         _fill(inside / "other.log")
@@ -306,7 +309,7 @@ def disk_full(work: Path, scale: Scale) -> FaultResult:
         assert len(lines(watching.plan["stored"])) >= 20
         watching.note_repair()
         with serving_core(watching):
-            # The disk is still full: the reserved space allows removals.
+            # The disk is still full, but the spool's reserved space allows removals.
             watching.until(lambda: len(watching.core.arrived()) >= 20)
             (inside / "other.log").unlink()
             return watching.finish()
@@ -331,7 +334,7 @@ def spool_page_damaged(work: Path, scale: Scale) -> FaultResult:
 
 @fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> FaultResult:
-    """Damage the header of a page, without which SQLite cannot read the page."""
+    """Damage a sector that contains the header of a page, so SQLite cannot read the page."""
     del scale
     return _damaged(work, damaged_bytes=512)
 
@@ -358,17 +361,17 @@ def _damaged(work: Path, *, damaged_bytes: int) -> FaultResult:
             arrived = {message["id"] for message in watching.core.arrived()}
             missing = [id_ for id_ in lines(watching.plan["stored"]) if id_ not in arrived]
             assert len(missing) == corrupt, (missing, corrupt)
-            # The result is about the other messages.
+            # Messages on the damaged page are lost, so the oracle checks only the others.
             readable = [id_ for id_ in lines(watching.plan["stored"]) if id_ in arrived]
             Path(watching.plan["stored"]).write_text("".join(f"{id_}\n" for id_ in readable))
             return watching.finish()
 
 
-# The model
+# Faults of the model
 
 
 def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> FaultResult:
-    """Run a good model, then deploy a changed one; the good model must run again."""
+    """Run a good model, deploy a changed one, and check that the good model runs again."""
     good, bad = _artifact(work / "good", b"good"), _artifact(work / "bad", b"bad")
     with oracle(work, frames=40, model=good) as watching, serving_core(watching):
         watching.start()
@@ -396,7 +399,7 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Fau
 
 
 def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
-    """Return a copy of the shapes model with another digest."""
+    """Copy the shapes model with another digest; return its paths and digest."""
     folder.mkdir(parents=True)
     archive = folder / "model.zip"
     shutil.copyfile(pinned_artifact(), archive)
@@ -443,13 +446,13 @@ def model_crashes(work: Path, scale: Scale) -> FaultResult:
     return _with_model(work, lambda _: None, crashes=True)
 
 
-# The machine
+# Faults of the machine
 
 
 def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
     @fault("machine", f"the clock jumps {name}")
     def run(work: Path, scale: Scale) -> FaultResult:
-        # The camera blocks until the jump, so there are frames before and after it.
+        # The camera blocks until the jump, so the run has frames from before and after it.
         with (
             oracle(
                 work, frames=scale.frames, camera_fault="blocks", camera_at=scale.frames // 3
@@ -484,7 +487,7 @@ _clock("a day ahead", lambda: 86400)
 def slow_engine(work: Path, scale: Scale) -> FaultResult:
     with oracle(work, frames=scale.frames, engine_seconds=0.1) as watching:
         result = without_core_fault(watching)
-    # Only the newest frame is processed; the heartbeat reports the number of dropped frames.
+    # The loop processes only the newest frame, and the heartbeat counts the dropped frames.
     assert result.heartbeat["dropped"]["frames"] > 0
     assert result.decided < scale.frames
     return result

@@ -1,6 +1,6 @@
-"""The oracle: starts the loop, injects a fault, and compares stored with received messages.
+"""The oracle, which starts the loop, injects a fault, and compares stored with received messages.
 
-It is a separate process, and shares only files and sockets with the loop.
+The oracle and the loop are separate processes, which share only files and sockets.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from testkit.greengrass_ipc import Core, serving
 from testkit.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-# Only ends a hang: 10,000 frames take minutes on a busy machine.
+# This limit only ends a hang: 10,000 frames take minutes on a busy machine.
 _HANG_SECONDS = 600.0
 PROGRAM = Path(__file__).with_name("camera_process.py")
 
@@ -49,13 +49,13 @@ class FaultyCore(Core):
                 await asyncio.Event().wait()
 
     def arrived(self) -> list[dict[str, Any]]:
-        """Return the messages of the loop, in the order of their arrival."""
+        """Return the messages of the loop in the order in which they arrived."""
         return [json.loads(payload) for topic, payload, _ in list(self.published) if topic == TOPIC]
 
 
 @dataclass(frozen=True)
 class FaultResult:
-    """The observations of the oracle; times in seconds.
+    """The observations of the oracle; times are in seconds.
 
     `repeatable` is the number of explained duplicates: one for each missing acknowledgement, and
     one for each end of the process.
@@ -76,7 +76,7 @@ class FaultResult:
 
 
 class Oracle:
-    """One run of the loop with one fault."""
+    """A run of the loop with one fault."""
 
     def __init__(self, work: Path, **plan: Any) -> None:
         self.work = work
@@ -98,7 +98,7 @@ class Oracle:
         self._log = (work / "loop.log").open("ab")
 
     def start(self, *, prefix: tuple[str, ...] = (), **more: Any) -> "subprocess.Popen[bytes]":
-        """Start the loop with the current plan; `more` are environment variables."""
+        """Start the loop with the current plan, and with `more` as environment variables."""
         plan = self.work / "plan.json"
         plan.write_text(json.dumps(self.plan), encoding="utf-8")
         self._starts += 1
@@ -124,12 +124,12 @@ class Oracle:
         self.restart_seconds = time.monotonic() - started_at
 
     def until(self, holds: Callable[[], object]) -> None:
-        """Wait until a condition is true."""
+        """Wait until `holds` returns a true value."""
         eventually(holds, self.tail, seconds=_HANG_SECONDS)
 
     def until_reported(self) -> None:
         """Wait for a heartbeat that was created after this call."""
-        # The next heartbeat may have been created before the call.
+        # The next heartbeat may have been created before the call, but the second one was not.
         count = len(self.core.reported())
         self.until(lambda: len(self.core.reported()) >= count + 2)
 
@@ -142,7 +142,7 @@ class Oracle:
         self.until(lambda: len(lines(self.plan["decided"])) >= count)
 
     def until_killed(self) -> None:
-        """Wait until the loop has killed itself, as planned."""
+        """Wait until the loop ends with SIGKILL, as planned."""
         assert self.process
         code = self.process.wait(_HANG_SECONDS)
         assert code == -signal.SIGKILL, f"ended with {code}; {self.tail()}"
@@ -152,13 +152,13 @@ class Oracle:
         self.broken_until = time.monotonic()
 
     def finish(self) -> FaultResult:
-        """Wait until all messages are created and the stored ones have arrived; end the loop."""
+        """Wait until all stored messages have arrived; end the loop and return the result."""
         self.until(lambda: "end" in lines(self.plan["decided"]))
         self.until(lambda: not self._missing())
         drained_seconds = 0.0
         if self.broken_until is not None and self.core.arrived_at:
             drained_seconds = max(0.0, self.core.arrived_at[-1] - self.broken_until)
-        # An empty spool causes no more duplicates.
+        # When the spool is empty, no more duplicates can occur.
         self.until_reported()
         self.until(lambda: self.core.reported()[-1]["spool"]["messages"] == 0)
         heartbeat = self.core.reported()[-1]
@@ -181,7 +181,7 @@ class Oracle:
         self._log.close()
 
     def tail(self) -> str:
-        """Return the end of the loop's output."""
+        """Return the last 1500 characters of the loop's output."""
         return self.printed()[-1500:]
 
     def printed(self) -> str:
@@ -222,7 +222,7 @@ class Oracle:
 
 @contextmanager
 def oracle(work: Path, **plan: Any) -> Iterator[Oracle]:
-    """Create an oracle whose loop ends with the `with` block."""
+    """Create an oracle, and kill its loop at the end of the `with` block."""
     created = Oracle(work, **plan)
     try:
         yield created

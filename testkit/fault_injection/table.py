@@ -22,7 +22,7 @@ _MAX_RUNS = 4
 
 
 def failures(fault: InjectedFault, result: FaultResult) -> list[str]:
-    """Return the criteria that a result does not meet; empty if it passed."""
+    """Return the criteria that a result does not meet, or an empty list if the fault passed."""
     problems = []
     if result.stored == 0:
         problems.append("no message was stored, so the run checks nothing")
@@ -53,7 +53,7 @@ def slow(restart_seconds: float, drained_seconds: float, end_seconds: float) -> 
 
 
 def row(fault: InjectedFault, results: Sequence[FaultResult | str]) -> str:
-    """Return the row of a fault: sums over its runs, and medians of the times."""
+    """Return the table row of a fault: sums over its runs, and medians of its times."""
     errors = [result for result in results if isinstance(result, str)]
     if errors:
         return f"| {fault.group}: {fault.name} | | | | | | | **failed**: {errors[0]} |"
@@ -113,7 +113,7 @@ def main(*, nightly: bool, check: bool, runs: int) -> None:
 
 
 def write(rows: list[str]) -> None:
-    """Replace the table of the page."""
+    """Replace the table in docs/reliability.md."""
     head = [
         "| fault | lost of stored | duplicates | dropped | restart | drained | end | result |",
         "|---|---|---|---|---|---|---|---|",

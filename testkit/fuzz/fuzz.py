@@ -1,4 +1,4 @@
-"""libFuzzer on one target: `python -m testkit.fuzz.fuzz TARGET [libFuzzer's flags and folders]`."""
+"""Run libFuzzer on a target: `python -m testkit.fuzz.fuzz TARGET [FLAGS AND FOLDERS]`."""
 
 import sys
 import tempfile
@@ -11,7 +11,7 @@ with atheris.instrument_imports(include=["model_tools", "shared"]):
 
 
 def main() -> None:
-    """Run libFuzzer, which ends the process."""
+    """Pass the target to libFuzzer, which ends the process."""
     program, target, *flags = sys.argv
 
     def run_input(content: bytes) -> None:

@@ -82,7 +82,7 @@ def _mxnet_params(content: bytes, folder: Path) -> None:
 
 
 def _mxnet(name: str) -> Target:
-    """Return a target that replaces one file of a complete model by the content."""
+    """Return a target that replaces one file of a complete MXNet model with the input."""
 
     def target(content: bytes, folder: Path) -> None:
         for other in FILES:
@@ -125,7 +125,7 @@ TARGETS: dict[str, Target] = {
 
 
 def run(name: str, content: bytes, folder: Path) -> None:
-    """Pass one input to a target, in an empty folder; only the reader's errors are caught."""
+    """Pass one input to a target, in an empty folder; ignore only the reader's errors."""
     try:
         TARGETS[name](content, folder)
     except (ModelToolsError, ArtifactError):

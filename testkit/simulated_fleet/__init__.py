@@ -1,6 +1,6 @@
-"""A fleet of simulated core devices: any number of them, without a process for each.
+"""A fleet of any number of simulated core devices in one process.
 
 A simulated core uses the device's APIs (IoT jobs data, MQTT publish, named shadows) and runs no
-component: the result of a release on it is drawn from a seed. Complete virtual cores, which run the
+component: a seed determines the result of each release. Complete virtual cores, which run the
 function, are in `local_aws.core_device`.
 """

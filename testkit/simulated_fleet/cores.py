@@ -1,4 +1,4 @@
-"""Simulated cores that use the emulator: one thread, and a pool for calls.
+"""Simulated cores that use the emulator, with one thread and a thread pool for calls.
 
 A core with nucleus classic rolls a failed deployment back and reports the cause. A core with
 nucleus lite does neither, and its camera stops with the failed component.
@@ -80,7 +80,7 @@ class SimulatedCore:
 class SimulatedFleet:
     """Cores that carry out jobs and send health messages and heartbeats, within a `with` block."""
 
-    def __init__(  # noqa: PLR0913 - the parts of a fleet
+    def __init__(  # noqa: PLR0913 - each parameter is a part of the fleet
         self,
         clients: Clients,
         things: Iterable[str],
@@ -94,13 +94,13 @@ class SimulatedFleet:
         """Create the cores; the fleet starts with the `with` block.
 
         Args:
-            clients: of the emulator.
+            clients: boto3 clients of the emulator.
             things: names of the core devices.
             release_of: returns the release of a job document.
             draw_of: returns the faults of a job document on a thing.
-            heartbeat_seconds: between two heartbeats.
-            poll_seconds: between two polls for jobs; grows to 0.5 s while no job arrives.
-            is_lite: returns whether a thing runs nucleus lite.
+            heartbeat_seconds: interval between two heartbeats, in seconds.
+            poll_seconds: interval between two polls for jobs; grows to 0.5 s without jobs.
+            is_lite: returns true if a thing runs nucleus lite.
         """
         self.cores = {thing: SimulatedCore(thing, is_lite(thing)) for thing in things}
         self._clients = clients
@@ -150,9 +150,9 @@ class SimulatedFleet:
             self._stop.wait(self._poll_seconds)
 
     def _find_work(self) -> bool:
-        """Start the queued jobs, and return whether there were any.
+        """Start the queued jobs; return true if any job was queued.
 
-        The lists of jobs replace the notifications over MQTT.
+        Polls of the job lists replace the notifications over MQTT.
         """
         includes_others = next(self._polls) % _POLLS_PER_POLL_OF_OTHERS == 0
         has_work = False
@@ -173,7 +173,7 @@ class SimulatedFleet:
         return has_work
 
     def _queued_things(self, job_id: str) -> list[str]:
-        """Return the things that have not started a job; none if the job is for other fleets."""
+        """Return the things that have not started a job, or none if the job is for other fleets."""
         if job_id not in self._own_jobs:
             things = self._things(job_id)
             if not self.cores.keys().isdisjoint(things):
@@ -233,7 +233,7 @@ class SimulatedFleet:
         draw: FaultDraw,
     ) -> None:
         components = _versions(document)
-        # An unchanged set of components is not restarted.
+        # A deployment does not restart components that have not changed.
         if (components, release) != (core.components, core.release) or core.is_broken:
             core.started_at = time.time()
         core.components, core.release = components, release
@@ -243,7 +243,7 @@ class SimulatedFleet:
     def _update(
         self, job_id: str, core: SimulatedCore, status: str, details: dict[str, str] | None = None
     ) -> None:
-        # A cancelled job cannot be updated; the device receives the next one.
+        # A cancelled job cannot be updated, and the device continues with the next one.
         with contextlib.suppress(ClientError):
             self._clients.iot_jobs_data.update_job_execution(
                 jobId=job_id, thingName=core.thing, status=status, statusDetails=details or {}
@@ -257,7 +257,7 @@ class SimulatedFleet:
             "ggcVersion": "2.16.1",
             "platform": "linux",
             "architecture": "amd64",
-            # Nucleus classic does not have this field.
+            # Nucleus classic does not report this field.
             **({"runtime": "aws_nucleus_lite"} if core.is_lite else {}),
             "thing": core.thing,
             "overallDeviceStatus": "UNHEALTHY" if core.is_broken else "HEALTHY",
@@ -341,7 +341,7 @@ def _detailed_status(core: SimulatedCore, *, failed: bool) -> dict[str, str]:
 
 
 def _status_details(core: SimulatedCore, cause: tuple[str, ...]) -> dict[str, str]:
-    """Return the details of a job's last update; nucleus lite sends none."""
+    """Return the details of a job's last update; empty for nucleus lite."""
     if core.is_lite:
         return {}
     details = {

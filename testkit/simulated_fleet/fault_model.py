@@ -1,4 +1,4 @@
-"""Faults of devices, of_release from a seed: equal seeds give equal fleets."""
+"""Random faults of devices, drawn from a seed: equal seeds give equal fleets."""
 
 import hashlib
 import math
@@ -11,7 +11,7 @@ Outcome = Literal["good", "no frames", "fails", "breaks", "never finishes", "los
 
 @dataclass(frozen=True)
 class FaultRates:
-    """Shares of the fleet, from 0 to 1, that have a fault, and durations in seconds."""
+    """Shares of the fleet with each fault, from 0 to 1, and durations in seconds."""
 
     # The deployment fails, and the device rolls back.
     fails: float = 0.0
@@ -21,7 +21,7 @@ class FaultRates:
     breaks: float = 0.0
     # The camera runs the release, and the device's job stays IN_PROGRESS.
     never_finishes: float = 0.0
-    # The download fails: of the release's first deployment, or of each deployment.
+    # The download fails once, in the release's first deployment, or in each deployment.
     loses_network_once: float = 0.0
     loses_network: float = 0.0
     # The device is off during the rollout.
@@ -46,7 +46,7 @@ class FaultDraw:
     loses_power: bool
     away_seconds: float
     clock_skew_seconds: float
-    # The number of deployments of the release whose download fails.
+    # The download fails in this number of deployments of the release.
     lost_attempts: float = 0
 
 
@@ -88,4 +88,4 @@ def draw(fault_rates: FaultRates, seed: int, thing: str, release: str) -> FaultD
 
 def _random(*parts: object) -> random.Random:
     text = "/".join(str(part) for part in parts)
-    return random.Random(hashlib.sha256(text.encode()).digest())  # noqa: S311 - seeded on purpose
+    return random.Random(hashlib.sha256(text.encode()).digest())  # noqa: S311 - equal seeds must give equal fleets

@@ -1,4 +1,4 @@
-"""Sections of a page that were not measured again do not change."""
+"""An update does not change the sections of a page that were not measured again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A run that the machine's host disturbed is repeated."""
+"""A run is repeated if the virtual machine's host disturbed it."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from benchmarks.daily.timing import Run, interleaved
 
 
 def runs_of(*stolen_seconds: float) -> list[Run]:
-    """Measure, after a warm-up, a command whose runs have these stolen times."""
+    """Measure a command after a warm-up; its runs lose these seconds to the host."""
     numbers = itertools.count(1)
     stolen = iter(stolen_seconds)
     return interleaved(

@@ -1,7 +1,7 @@
-"""Run a script in a root folder, in a separate network that has the endpoints of AWS.
+"""Run a script in a root folder, in a separate network with doubles of AWS' endpoints.
 
 Started by `unshare --mount --net`: loopback is the only interface, and every port is free.
-Arguments: the root, the seconds by which the endpoints' clock differs, the script.
+Arguments: the root folder, the offset of the endpoints' clock in seconds, and the script.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ def main() -> int:
     root, clock_seconds, script = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     with socket.socket() as control:
         fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh14s", b"lo", _UP, b""))
-    # Another root may have the same file by a hard link.
+    # Another root may have a hard link to the same file.
     (root / "etc/hosts").unlink(missing_ok=True)
     (root / "etc/hosts").write_text("127.0.0.1 localhost " + " ".join(_HOSTS) + "\n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -48,11 +48,11 @@ def main() -> int:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Print nothing: the script's output is compared."""
+            """Print nothing, because the test compares the script's output."""
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """Print nothing: a client that only connects is expected."""
+            """Print nothing, because some clients only connect."""
 
     for port in (8883, 8443, 443):
         server = Server(("127.0.0.1", port), Handler)

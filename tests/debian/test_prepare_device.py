@@ -1,7 +1,7 @@
-"""The script of `deeplens fleet prepare-device` in a new Debian, as root, several times in a row.
+"""`deeplens fleet prepare-device`: its script runs repeatedly, as root, in a minimal Debian.
 
-Java, the core software and systemd are stand-ins that record how they are called: a machine without
-a network to AWS has neither. Users, groups, sudo, apt, files and the network are Debian's own.
+Java, the core software and systemd are doubles that record their calls, because a machine without a
+network to AWS has none of them. Users, groups, sudo, apt, files and the network are Debian's.
 """
 
 import os
@@ -64,7 +64,7 @@ esac
 
 
 class Device:
-    """A Debian with the files of one device, before the script has run."""
+    """A Debian root with the files of one device, before the script runs."""
 
     def __init__(self, root: Path, core: str) -> None:
         self.root, self.core = root, core
@@ -96,13 +96,16 @@ class Device:
 
     def write(self, path: str, text: str) -> None:
         file = self.root / path[1:]
-        # Another root may have the same file by a hard link.
+        # Another root may have a hard link to the same file.
         file.unlink(missing_ok=True)
         file.write_text(text, encoding="utf-8")
         file.chmod(0o755)
 
     def shell(self, script: str, *, code: int = 0, clock_seconds: int = 0) -> str:
-        """Run a script in the root, with AWS' ports on a separate loopback interface."""
+        """Run a script in the root, with AWS' ports on a separate loopback interface.
+
+        The clock of the endpoints differs by `clock_seconds`. The exit code must be `code`.
+        """
         done = subprocess.run(
             ["unshare", "--mount", "--net", sys.executable, SERVERS, self.root,
              str(clock_seconds), script],
@@ -115,7 +118,7 @@ class Device:
         return self.shell(f"sh {FILES}/prepare-device.sh {' '.join(words)}", code=code)
 
     def check(self, *, code: int = 0, clock_seconds: int = 0) -> dict[str, str]:
-        """Return the results of `--check` by their names."""
+        """Run `prepare-device.sh --check`, and return the results by name."""
         printed = self.shell(
             f"sh {FILES}/prepare-device.sh --check", code=code, clock_seconds=clock_seconds
         )
@@ -140,7 +143,7 @@ class Device:
         self.write("/usr/local/bin/java", JAVA)
 
     def add_python(self) -> None:
-        """Debian 12 has Python 3.11, which stands for 3.12 with the camera's packages."""
+        """Install Debian's Python 3.11 as python3.12, with empty packages of the camera."""
         self.shell("ln -s /usr/bin/python3 /usr/local/bin/python3.12")
         packages = self.root / "usr/lib/python3/dist-packages"
         for name in ("numpy", "PIL", "google/protobuf", "jsonschema", "openvino", "awsiot", "cv2"):
@@ -148,7 +151,7 @@ class Device:
             (packages / name / "__init__.py").touch()
 
     def add_lite_package(self, version: str = "2.6.0") -> str:
-        """Build a Debian package as nucleus lite's: a unit, users, and its own configuration."""
+        """Build a Debian package like that of nucleus lite: a unit, users and a configuration."""
         folder = self.root / "lite"
         for path, text in {
             "DEBIAN/control": f"Package: aws-greengrass-lite\nVersion: {version}\n"
@@ -169,7 +172,7 @@ class Device:
 
 
 def certificates() -> tuple[str, str, str, str]:
-    """Return an authority, a device's certificate and key, and a server's key and certificate."""
+    """Return PEM texts: authority, device certificate, device key, server key with certificate."""
     now = datetime.now(UTC)
 
     def issue(
@@ -185,7 +188,7 @@ def certificates() -> tuple[str, str, str, str]:
             .issuer_name(issuer or subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            # Certificates are valid although the clocks differ by hours.
+            # Tests shift the clocks by hours, so the certificates have been valid for a day.
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -213,7 +216,7 @@ SERVERS = Path(__file__).with_name("endpoints_in_a_root.py")
 
 @pytest.fixture(scope="module")
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A minimal Debian; each test has a copy of it."""
+    """A minimal Debian root that each test copies."""
     root = tmp_path_factory.mktemp("debian") / "root"
     try:
         debian_root.bootstrap(
@@ -235,15 +238,15 @@ def core(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def device(debian: Path, tmp_path: Path, core: str) -> Iterator[Device]:
     root = tmp_path / "root"
-    # Hard links: a copy of every byte takes ten times as long. Programs of Debian replace files by
-    # renaming new ones, and this test unlinks a file before it writes it.
+    # Hard links are ten times faster than copies. Debian's programs replace files by renaming new
+    # files, and this test unlinks a file before writing.
     subprocess.run(["cp", "--archive", "--link", debian, root], check=True)
     yield Device(root, core)
     shutil.rmtree(root)
 
 
 def prepared(device: Device) -> str:
-    """Prepare a device with all options; return the output of the script."""
+    """Prepare a device with all options; return the script's output."""
     device.add_python()
     if device.core == "classic":
         device.add_java()
@@ -264,7 +267,7 @@ def test_a_new_machine_becomes_a_core_device_and_the_second_run_changes_nothing(
     assert device.stat(f"{root}/private.pem.key") == f"400 {owner}"
     assert device.stat(f"{root}/device.pem.crt") == f"444 {owner}"
     assert device.shell(f"id -nG {user}").split() == [group, "video", "render"]
-    # The user that components run as can neither read the key nor change the folder.
+    # The user of the components can neither read the key nor change the folder.
     device.shell(f"runuser -u {user} -- cat {root}/private.pem.key", code=1)
     device.shell(f"runuser -u {user} -- touch {root}/x", code=1)
     calls = device.calls()
@@ -274,20 +277,20 @@ def test_a_new_machine_becomes_a_core_device_and_the_second_run_changes_nothing(
     assert "changed:" not in again
     assert "nothing to change" in again
     assert device.calls() == calls
-    # The copy of the key is no longer needed.
+    # The script has installed the key, so a second run does not need this copy.
     (device.root / FILES[1:] / "private.pem.key").unlink()
     assert "nothing to change" in device.prepare()
 
     results = device.check()
     assert {text.split()[0] for text in results.values()} == {"ok", "warning"}
-    # dev's camera is a folder; all other settings are correct.
+    # Only the camera has a warning, because dev's camera is a folder of images.
     assert [name for name, text in results.items() if text.startswith("warning")] == ["camera"]
     assert {"port 8883", "port 8443", "port 443", "credentials", "clock"} <= results.keys()
 
 
 @pytest.mark.parametrize("core", ["lite"], indirect=True)
 def test_endpoints_of_the_emulator_are_checked_at_their_own_ports(device: Device) -> None:
-    """The credentials provider of the emulator is at another port than that of AWS."""
+    """The check connects to the emulator's credentials provider, whose port differs from AWS'."""
     file = device.root / FILES[1:] / "config.yaml"
     text = file.read_text(encoding="utf-8")
     device.write(f"{FILES}/config.yaml", text.replace(CREDENTIALS, f"{CREDENTIALS}:8443"))
@@ -309,7 +312,7 @@ def test_the_installer_of_the_classic_core_gets_the_documented_arguments(device:
         "--component-default-user", "ggc_user:ggc_group",
         "--setup-system-service", "true", "--start", "true",
     ]  # fmt: skip
-    # The nucleus starts each component by sudo.
+    # The nucleus starts each component with sudo.
     assert (
         device.shell("sudo -n -u ggc_user -g ggc_group id -ng 2> /dev/null").strip() == "ggc_group"
     )
@@ -385,7 +388,7 @@ def test_each_fault_of_a_device_is_found(device: Device) -> None:
     device.shell("rm /usr/local/bin/python3.12; rm /run/systemd/system/*.active")
     user = "ggc_user" if device.core == "classic" else "gg_component"
     device.shell(f"gpasswd --delete {user} video > /dev/null")
-    # The key of another device.
+    # This is the key of another device.
     device.shell(f"openssl ecparam -name prime256v1 -genkey -noout -out {root}/private.pem.key")
     results = device.check(code=4)
     assert "python3.12 is not on the service's PATH" in results["python"]
@@ -405,7 +408,7 @@ def test_a_refused_connection_or_certificate_is_found(device: Device) -> None:
     prepared(device)
     configuration = device.root / "greengrass/v2/config.yaml"
     text = configuration.read_text(encoding="utf-8")
-    # The port has no listener, and the name has no address.
+    # The first name has a port without a listener, and the second name has no address.
     configuration.write_text(
         text.replace(DATA, "127.0.0.2").replace(CREDENTIALS, "nowhere.invalid"), encoding="utf-8"
     )

@@ -1,4 +1,4 @@
-"""Full virtual cores, one in each environment's fleet, with different images."""
+"""Complete virtual cores, each in the fleet of one environment, with different images."""
 
 import json
 import os
@@ -21,21 +21,21 @@ REGION = "eu-central-1"
 
 
 def dark_room(folder: Path) -> Path:
-    """A folder of images without objects: every pixel is black."""
+    """Write a folder of black images, which contain no objects."""
     folder.mkdir()
     Image.new("RGB", (512, 384)).save(folder / "scene-0001.png")
     return folder
 
 
 def bright_room(folder: Path) -> Path:
-    """A folder of images of drawn shapes."""
+    """Write a folder of images with drawn shapes."""
     write_scenes(folder, 2, seed=0)
     return folder
 
 
 @contextmanager
 def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
-    """Run a core in the fleet of each environment in `rooms`, and end each by its process id."""
+    """Run a core in the fleet of each environment in `rooms`; end each core by its process id."""
     running = []
     try:
         for name, pictures in rooms.items():
@@ -72,7 +72,7 @@ def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
 
 
 def heartbeat(site: Site, name: str) -> dict[str, Any]:
-    """Return the last heartbeat of an environment's camera; empty before the first."""
+    """Return the last heartbeat of an environment's camera, or an empty dict without one."""
     client = site.client(name, "iot-data")
     try:
         answer = client.get_thing_shadow(thingName=f"{name}-camera-1", shadowName="deeplens")
@@ -83,7 +83,7 @@ def heartbeat(site: Site, name: str) -> dict[str, Any]:
 
 
 def wait_until_running(site: Site, names: Sequence[str], digest: str, seconds: float = 900) -> None:
-    """Wait until the camera of each environment reports frames with the model."""
+    """Wait until each environment's camera reports frames of the model with this digest."""
     end = time.monotonic() + seconds
     for name in names:
         while True:

@@ -1,4 +1,4 @@
-"""A checkout with its own emulator, in which a pipeline runs."""
+"""A checkout with a separate emulator, in which a pipeline runs."""
 
 import os
 import re
@@ -30,7 +30,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class Site:
-    """The checkout, with the commands of a user."""
+    """A checkout in which tests run a user's commands."""
 
     root: Path
 
@@ -65,7 +65,7 @@ class Site:
         return client(service, self.root / ".local/aws/endpoint.json", account)
 
     def stacks(self, name: str) -> dict[str, str]:
-        """Return the status of each stack of an environment's account, except for the bootstrap."""
+        """Return the status of each stack in an environment's account, except the bootstrap."""
         listed = self.client(name, "cloudformation").describe_stacks()["Stacks"]
         return {
             stack["StackName"]: stack["StackStatus"]
@@ -91,7 +91,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "cdk.json", "package.json"):
         shutil.copy(ROOT / name, root / name)
-    # Nothing is installed here, so `make setup` has no work.
+    # `make setup` must do nothing, because the Python environments are links.
     (root / "Makefile").write_text("setup:\n\t@true\n", encoding="utf-8")
     for file in (root / "environments").glob("*.toml"):
         text = re.sub(r"wait_seconds = \d+", "wait_seconds = 240", file.read_text("utf-8"))

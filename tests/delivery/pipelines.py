@@ -1,4 +1,4 @@
-"""Create assemblies with a pipeline, and their execution."""
+"""Assemblies with a pipeline, and the execution of the pipeline."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def execution(
     approver: str | None = None,
     **commands: str,
 ) -> tuple[Execution, list[str]]:
-    """Write an assembly with a pipeline; return its execution, and the lines that it reports."""
+    """Write an assembly with a pipeline; return the execution and a list of its output lines."""
     projects = {
         name: {
             "Type": "AWS::CodeBuild::Project",

@@ -1,4 +1,4 @@
-"""An approval applies to the reviewed change, once, until it expires; changes are detected."""
+"""An approval applies once, to the reviewed change only, until it expires."""
 
 import json
 import threading
@@ -186,7 +186,7 @@ def test_how_long_an_approval_counts_is_said_by_the_definition(tmp_path: Path) -
     made, _ = execution(tmp_path / "a", ("production", acts))
     assert made.pipeline.stages[0].actions[0].timeout_minutes == 90
     made, _ = execution(tmp_path / "b", ("production", [action("Approve", "Manual")]))
-    assert made.pipeline.stages[0].actions[0].timeout_minutes == 7 * 24 * 60  # CodePipeline's own
+    assert made.pipeline.stages[0].actions[0].timeout_minutes == 7 * 24 * 60  # AWS' default
 
 
 def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(

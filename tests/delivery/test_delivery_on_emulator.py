@@ -1,6 +1,6 @@
-"""Complete deliveries: a version reaches production, a bad one does not, a command rolls back.
+"""Deliver a good version to production, stop a bad version, and roll back by a command.
 
-Real assemblies, the synthesized pipeline, and a full virtual core in every fleet.
+The assemblies are real, the pipeline is synthesized, and each fleet has a complete virtual core.
 """
 
 import json
@@ -38,14 +38,14 @@ def pin(site: Site, name: str, digest: str) -> None:
 
 
 def code_of(output: str) -> str:
-    """Return the code that approves a waiting execution."""
+    """Return the approval code of a waiting execution."""
     match = re.search(r"--approve (production=[0-9a-f]+)`", output)
     assert match, output
     return match[1]
 
 
 def deployments(site: Site, name: str) -> list[str]:
-    """Return the ids of every deployment of an environment's fleet, newest first."""
+    """Return the ids of all deployments of an environment's fleet, newest first."""
     environment = site.environment(name)
     group = environment.fleet.thing_group
     target = f"arn:aws:iot:{environment.region}:{environment.account}:thinggroup/{group}"
@@ -56,7 +56,7 @@ def deployments(site: Site, name: str) -> list[str]:
 
 
 def deploy_everything(site: Site) -> None:
-    """Deploy every environment with the pipeline's actions, without gates and approvals."""
+    """Run only the pipeline's deploy actions for all environments, without gates and approvals."""
     pipeline = read_pipeline(site.root / ".local/deliver/cdk.out")
     deploys = tuple(
         replace(
@@ -76,7 +76,7 @@ def deploy_everything(site: Site) -> None:
 
 
 def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -> str:
-    """Request a rollback while CloudFormation updates the environment's release."""
+    """Request a rollback during CloudFormation's update of the release; return the error."""
     while site.stacks(name).get(f"{name}-Inference") != "UPDATE_IN_PROGRESS":
         assert not delivery.done(), delivery.result()
         time.sleep(0.1)
@@ -87,7 +87,7 @@ def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -
 def first(site: Site) -> str:
     """Deploy the first release without cameras; return its digest."""
     digest: str = site.environment("dev").model.digest
-    # No camera has reported: dev's gate stops the delivery, and staging does not change.
+    # Without a camera's report, dev's gate stops the delivery before staging changes.
     stopped = site.deliver(code=1)
     assert "stopped at dev/Gate" in stopped
     assert "has not been verified by a camera" in stopped
@@ -108,7 +108,7 @@ def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_i
         a_bad_one_stops_in_staging(site, good, bad)
         production_goes_back(site, first, good)
 
-    # The exit code 0 confirms the chain of entries and the pins.
+    # Exit code 0 confirms the hash chain and the pins.
     history = models(site, "history")
     assert history.splitlines()[-1].startswith("5 moves; ")
     assert "because: false detections" in history
@@ -119,7 +119,7 @@ def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_i
 
 
 def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> None:
-    """Promote twice with two gates and one approval, while dev continues with another release."""
+    """Deliver a good release to production, while dev runs a bad release."""
     pin(site, "dev", good)
     assert "production/Approve: waiting for approval" in site.deliver(code=4)
     would = models(site, "promote", "dev", "staging", "--local", "--dry-run")
@@ -128,7 +128,7 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     waits = site.deliver(code=4)
     assert waits.count(": verified: ") == 2
     models(site, "promote", "staging", "production", "--local")
-    # The error appears in light only: dev's room is dark, staging's is not.
+    # The bad release fails only in light, so dev's camera in its dark room runs it.
     pin(site, "dev", bad)
 
     waits = site.deliver(code=4)
@@ -138,7 +138,7 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     assert delivered.count(": verified: ") == 3
     assert "delivered; every execution is in" in delivered
     wait_until_running(site, ["staging", "production"], good)
-    # Each environment has its own account, and both have the same release.
+    # The environments have different accounts, and both run the same release.
     outputs = [site.outputs(name) for name in ("staging", "production")]
     accounts = [site.environment(name).account for name in ("staging", "production")]
     assert accounts == [values["FunctionVersion"].split(":")[4] for values in outputs]
@@ -146,12 +146,12 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
 
 
 def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
-    """Stop in staging: only dev's camera verified the release, and production does not change."""
+    """Promote a bad release to staging: the delivery stops, and production does not change."""
     wait_until_running(site, ["dev"], bad)
     began = time.monotonic()
     models(site, "promote", "dev", "staging", "--local")
-    # A failing camera may recover, so the wait lasts to its end: long enough for a command on a
-    # busy machine.
+    # A failing camera may recover, so the rollout waits until the time limit. The limit must be
+    # longer than a command takes on a busy machine.
     wait_seconds = max(25, min(600, round(6 * (time.monotonic() - began))))
     file = site.root / "environments/staging.toml"
     text = re.sub(r"wait_seconds = \d+", f"wait_seconds = {wait_seconds}", file.read_text("utf-8"))
@@ -173,7 +173,7 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
 
 
 def production_goes_back(site: Site, first: str, good: str) -> None:
-    """Roll production back with one command, although staging cannot be deployed."""
+    """Roll production back with one command, although a deploy of staging would fail."""
     back = site.run("deeplens", "local", "rollback", "production", "--reason", "false detections")
     assert "1 of 1 reachable devices run the release" in back
     wait_until_running(site, ["production"], first)
@@ -181,6 +181,6 @@ def production_goes_back(site: Site, first: str, good: str) -> None:
     (production,) = (row for row in listed if row["environment"] == "production")
     assert production["deployed"] == production["pinned"] == first
     assert production["healthy"]
-    # The command of the documentation recovers the stopped environment.
+    # The documented command recovers staging, where the delivery stopped.
     models(site, "rollback", "staging", "--local", "--reason", "blind in the light")
     assert site.environment("staging").model.digest == good

@@ -1,4 +1,4 @@
-"""The definition of a pipeline is executed; an action that cannot run is one clear error."""
+"""An execution follows the pipeline's definition, and reports an action that cannot run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A loop with scripted parts and a simulated clock."""
+"""A camera loop with scripted parts and a simulated clock."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ TOPIC = f"deeplens/{THING}/infer"
 
 
 def settings(**changes: Any) -> Settings:
-    """Return valid settings with changes."""
+    """Return valid settings with these changes."""
     given: dict[str, Any] = {
         "thing": THING,
         "function_arn": "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7",
@@ -47,13 +47,13 @@ def settings(**changes: Any) -> Settings:
 
 
 def dynamic_settings(**changes: Any) -> DynamicSettings:
-    """Return valid dynamic settings with changes."""
+    """Return valid dynamic settings with these changes."""
     given: dict[str, Any] = {"threshold": 0.5, "frame_interval_seconds": 1.0}
     return DynamicSettings(**(given | changes))
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """Return valid environment variables with changes; None removes a variable."""
+    """Return valid environment variables with these changes; None removes a variable."""
     given = {
         "AWS_IOT_THING_NAME": THING,
         "MY_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7",
@@ -70,7 +70,7 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 
 def frame(source: str = "scene-0001.png") -> Frame:
-    """Return a grey frame."""
+    """Return a grey frame of 6 x 4 pixels."""
     return Frame(np.full((4, 6, 3), 90, np.uint8), datetime(2026, 11, 21, 8, tzinfo=UTC), source)
 
 
@@ -92,7 +92,7 @@ class Clock:
 
 @dataclass
 class Sent:
-    """A publisher that records messages, or raises the given errors."""
+    """A publisher that records messages after it has raised the given errors."""
 
     failures: list[Exception] = field(default_factory=list)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
@@ -119,7 +119,7 @@ class ScriptedCamera:
     clock: Clock
     is_live: bool = False
     is_stream: bool = False
-    # Time until a frame of a stream arrives.
+    # A frame of a stream arrives after this time.
     takes_seconds: float = 0.0
     loop: Stoppable | None = None
     captured_at: list[float] = field(default_factory=list)
@@ -138,7 +138,7 @@ class ScriptedCamera:
 
 
 class ScriptedFrames(NewestFrame):
-    """Frames for the engine, in order; the last one ends the loop."""
+    """A source of scripted frames for the engine, which ends the loop with the last frame."""
 
     def __init__(self, script: Sequence[Frame], clock: Clock) -> None:
         super().__init__(clock)
@@ -156,7 +156,7 @@ class ScriptedFrames(NewestFrame):
 
 @dataclass
 class ScriptedEngine:
-    """An engine that returns the detections of a script in order, then always a circle."""
+    """An engine that returns scripted detections in order, and then one circle per frame."""
 
     clock: Clock
     takes_seconds: float = 0.0
@@ -196,7 +196,7 @@ class ScriptedModels:
 
 
 class Bench:
-    """All parts of a loop around one of its threads; `messages` are those in the spool."""
+    """The parts of a loop, with methods that run one thread; `messages` is the spool's content."""
 
     def __init__(self, **changes: Any) -> None:
         self.clock = Clock()
@@ -220,7 +220,7 @@ class Bench:
         self.messages: list[tuple[str, bytes]] = []
 
     def infer(self, frames: Sequence[Frame], **more: Any) -> None:
-        """Run the thread of the engine on frames, one by one."""
+        """Run the inference thread on these frames, in order."""
         waiting = ScriptedFrames(frames, self.clock)
         loop = InferenceLoop(
             thing=THING,
@@ -239,7 +239,7 @@ class Bench:
             loop.run()
 
     def capture(self, script: Sequence[Frame | Exception], **camera: Any) -> ScriptedCamera:
-        """Run the thread of the camera; return the camera."""
+        """Run the capture thread on a script; return the scripted camera."""
         scripted = ScriptedCamera(list(script), self.clock, **camera)
         loop = CaptureLoop(
             camera=scripted,

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through its DevTools protocol."""
+"""A headless Chromium, controlled by its DevTools protocol."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ from testkit.waiting import HANG_SECONDS, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
-# The texts of a page whose contrast is below 4.5:1.
+# This script returns the texts of a page whose contrast is below 4.5:1.
 LOW_CONTRAST = Path(__file__).with_name("low_contrast.js").read_text(encoding="utf-8")
 
 _FLAGS = (
@@ -29,7 +29,7 @@ _FLAGS = (
 
 
 class Page:
-    """A page; `asked` contains its requests, `errors` the errors of its script."""
+    """A page in a tab; `asked` contains its requests, `errors` the errors of its script."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.asked: list[str] = []
@@ -38,7 +38,7 @@ class Page:
         self._number = 0
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol; record the events before its response."""
+        """Call a method of the protocol; record the events that arrive before its response."""
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
         while True:
@@ -56,7 +56,7 @@ class Page:
                 self.errors.append(event["entry"]["text"])
 
     async def resize(self, width_px: int, height_px: int = 900, *, scale: float = 0) -> None:
-        """Set the size of the window in CSS pixels; `scale` is device pixels per CSS pixel."""
+        """Set the window's size in CSS pixels, and the device pixels per CSS pixel in `scale`."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width_px,
@@ -74,15 +74,15 @@ class Page:
         )
 
     async def value(self, expression: str) -> Any:
-        """Return the value of an expression in the page, as of a user's action."""
+        """Return the value of an expression, which the page evaluates as a user's action."""
         answer = await self._evaluate(expression)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     async def until(self, expression: str, seconds: float = 2 * HANG_SECONDS) -> Any:
-        """Wait until an expression holds; return its value."""
+        """Wait until an expression is true in the page; return its value."""
         give_up_at = time.monotonic() + seconds
-        # The page may not have loaded yet, so an error counts as false.
+        # While the page loads, an error counts as false.
         while not (found := (await self._evaluate(expression))["result"].get("value")):
             assert time.monotonic() < give_up_at, (expression, self.errors[-3:])
             await asyncio.sleep(0.05)
@@ -98,11 +98,11 @@ class Page:
         )
 
     async def screenshot(self, file: Path, *, whole: bool = False) -> None:
-        """Write an image of the window, or of the complete page."""
+        """Write an image of the window or, if `whole` is true, of the complete page."""
         answer = await self.call(
             "Page.captureScreenshot", format="png", captureBeyondViewport=whole
         )
-        file.write_bytes(base64.b64decode(answer["data"]))  # noqa: ASYNC240 - nothing else waits
+        file.write_bytes(base64.b64decode(answer["data"]))  # noqa: ASYNC240 - no other task runs
 
 
 class Browser:
@@ -121,13 +121,13 @@ class Browser:
         height_px: int = 900,
         scheme: str = "light",
     ) -> AsyncIterator[Page]:
-        """Open an address in a new tab, which closes with the block.
+        """Open an address in a new tab, and close the tab at the end of the block.
 
         Args:
-            address: the page.
-            script: runs in the page before its own scripts.
+            address: URL of the page.
+            script: JavaScript that runs before the page's own scripts.
             width_px: width of the window in CSS pixels.
-            height_px: its height.
+            height_px: height of the window in CSS pixels.
             scheme: `light` or `dark`.
         """
         tabs = f"http://127.0.0.1:{self._port}/json"
@@ -154,7 +154,7 @@ class Browser:
 
 @contextmanager
 def running_browser(profile: Path) -> Iterator[Browser]:
-    """Start a browser that ends with the block."""
+    """Start a browser, and end it after the block."""
     process = subprocess.Popen(
         [str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
@@ -172,7 +172,7 @@ def running_browser(profile: Path) -> Iterator[Browser]:
 
 @asynccontextmanager
 async def browsing(address: str, profile: Path) -> AsyncIterator[Page]:
-    """Open an address in a browser that ends with the block."""
+    """Open an address in a new browser, and end the browser after the block."""
     with running_browser(profile) as browser:
         async with browser.open(address) as page:
             yield page

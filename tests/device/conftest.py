@@ -1,4 +1,4 @@
-"""Fixtures: the socket of a core, functions that are ended after a test, and the shapes model."""
+"""Fixtures: the core's socket, functions that end with their test, and the shapes model."""
 
 import zipfile
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    """Return the pinned model."""
+    """The pinned model."""
     archive = pinned_artifact()
     directory = tmp_path_factory.mktemp("unpacked") / "model"
     with zipfile.ZipFile(archive) as packed:
@@ -50,5 +50,5 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
 
 @pytest.fixture(scope="session")
 def artifact(shapes: Unpacked) -> Artifact:
-    """The pinned model, opened."""
+    """The pinned model as an opened artifact."""
     return open_artifact(shapes.archive, shapes.directory, shapes.digest)

@@ -1,4 +1,4 @@
-"""The interpreters with a camera's packages: the checkout's, and those of `make test-shutdown`."""
+"""The Python interpreters with a camera's packages, of the checkout and of `make test-shutdown`."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def device_pythons() -> dict[str, str]:
-    """Return paths of interpreters by version, such as 3.11; default: that of the tests."""
+    """Return interpreters' paths by version, such as 3.11; default: the tests' interpreter."""
     environments = [ROOT / ".venv-device", *sorted(ROOT.glob(".venv-device-3.*"))]
     interpreters = {
         _version(environment): str(environment / "bin" / "python")

@@ -14,7 +14,7 @@ from testkit.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = ROOT / "lambda_src" / "inference"
-# The archive of the function contains the packages of `shared` in addition.
+# On a device, the function's archive also contains the packages of `shared`.
 PYTHON_PATH = f"{FUNCTION}:{FUNCTION.parent}"
 RUNTIME = ROOT / "local_aws" / "core_device" / "lambda_runtime.py"
 
@@ -55,11 +55,11 @@ class Function:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def end(self) -> int:
-        """Send SIGTERM; return the exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(HANG_SECONDS)
 
     def has_given_up(self, thread: str) -> bool:
-        """Return true if the function did not wait for a thread: it waits 3.5 s for all of them."""
+        """Return true if a thread still ran at the function's limit of 3.5 s."""
         (line, *_) = [*re.findall("ends at once, without waiting for (.*)", self.printed()), ""]
         return thread in line

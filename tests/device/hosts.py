@@ -1,4 +1,4 @@
-"""The three hosts of the function, each with its way to start the function."""
+"""The three hosts of the function, each with a separate way to start the function."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ _SOFTWARE = Path(__file__).with_name("deeplens_software")
 
 @dataclass
 class Host:
-    """A running function; `messages` and `reported` are those that its host received."""
+    """A running function on a host, which received `messages` and `reported`."""
 
     messages: Callable[[], list[dict[str, Any]]]
     reported: Callable[[], list[dict[str, Any]]]
@@ -52,7 +52,7 @@ def start(
         program = ["-m", "camera"]
         more, messages, reported = core.environment, core.messages, core.reported
     else:
-        # The name that the DeepLens console requires, imported as its runtime does.
+        # The DeepLens console requires this name, and its runtime imports the module.
         program = ["-c", "import greengrassHelloWorld, time\nwhile True: time.sleep(0.1)"]
         more = {"DEEPLENS_CAMERA": "awscam", "DEEPLENS_PUBLISHER": "greengrasssdk"}
 

@@ -21,7 +21,7 @@ WIDTH_PX, HEIGHT_PX = 64, 48
 
 
 def picture(brightness: int) -> bytes:
-    """Return a JPEG of one red, from 0 to 255."""
+    """Return a JPEG image that is red with this brightness, from 0 to 255."""
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     image[..., 0] = brightness
     content = io.BytesIO()
@@ -31,7 +31,7 @@ def picture(brightness: int) -> bytes:
 
 @dataclass
 class Mjpeg:
-    """The response of the camera: parts, then the end of the stream, or silence if it hangs."""
+    """A camera's response: parts, and then the end of the stream or a stalled connection."""
 
     parts: list[bytes] = field(default_factory=list)
     password: str = ""
@@ -81,7 +81,7 @@ def serving_mjpeg(camera: Mjpeg) -> Iterator[str]:
 
 
 def write_video(file: Path, brightnesses: list[int]) -> None:
-    """Write a video with one red for each frame."""
+    """Write a video of red frames with these brightnesses."""
     writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"MJPG"), 10, (WIDTH_PX, HEIGHT_PX))
     for brightness in brightnesses:
         image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
@@ -92,7 +92,7 @@ def write_video(file: Path, brightnesses: list[int]) -> None:
 
 @contextmanager
 def serving_bytes(begin: bytes, drip: bytes, pause_seconds: float) -> Iterator[str]:
-    """Respond to one request with `begin`, then repeat `drip` until the client disconnects."""
+    """Respond to one request with `begin`, then send `drip` until the client disconnects."""
     ended = threading.Event()
 
     def serve() -> None:

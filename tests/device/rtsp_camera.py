@@ -1,4 +1,4 @@
-"""A network camera with RTSP: JPEG in RTP (RFC 2435), interleaved in the TCP stream.
+"""A double of an RTSP camera: JPEG in RTP (RFC 2435), interleaved in the TCP stream.
 
 Each frame contains its number as twelve black or white blocks.
 """
@@ -29,7 +29,7 @@ _TABLES_IN_BAND = 255
 
 
 def numbered(number: int) -> npt.NDArray[np.uint8]:
-    """Draw the frame of a number, RGB."""
+    """Draw the frame of a number: RGB, uint8."""
     bits = [(number >> bit) & 1 for bit in range(_BITS)]
     blocks = np.array(bits, np.uint8).reshape(HEIGHT_PX // _BLOCK_PX, WIDTH_PX // _BLOCK_PX)
     gray = np.kron(blocks, np.full((_BLOCK_PX, _BLOCK_PX), 255, np.uint8))
@@ -37,20 +37,20 @@ def numbered(number: int) -> npt.NDArray[np.uint8]:
 
 
 def number_of(picture: npt.NDArray[np.uint8]) -> int:
-    """Read the number of a frame."""
+    """Return the number that is drawn in a frame."""
     centres = picture[_BLOCK_PX // 2 :: _BLOCK_PX, _BLOCK_PX // 2 :: _BLOCK_PX, 0] > 127
     return sum(1 << bit for bit, white in enumerate(centres.flatten()) if white)
 
 
 @dataclass
 class Rtsp:
-    """The camera: sends `count` frames on each connection, then closes it or sends nothing."""
+    """A camera that sends `count` frames per connection, then closes or stalls the connection."""
 
     count: int = 1_000_000
     hangs_up: bool = True
     password: str = ""
     frames_per_second: float = 50.0
-    # The number of the last frame on all connections.
+    # All connections share the number of the last frame.
     sent: int = 0
     connections: int = 0
     ending: threading.Event = field(default_factory=threading.Event)
@@ -78,7 +78,7 @@ def serving_rtsp(camera: Rtsp, port: int = 0) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         camera.ending.set()
-        # Wakes the accepting thread; closing the socket does not.
+        # Only a shutdown wakes the thread that accepts connections; closing the socket does not.
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -158,7 +158,7 @@ def _play(connection: socket.socket, camera: Rtsp) -> None:
 
 
 def _packets(number: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield the RTP payloads of a frame, each with true for the last one."""
+    """Yield the RTP payloads of a frame, with true for the last payload."""
     tables, scan = _parts(number)
     for offset in range(0, len(scan), _PACKET_BYTES):
         piece = scan[offset : offset + _PACKET_BYTES]
@@ -180,7 +180,7 @@ def _parts(number: int) -> tuple[bytes, bytes]:
         segment = jpeg[at + 4 : at + 2 + length]
         at += 2 + length
         if marker == 0xFFDB:
-            # Each table is its number and 64 values.
+            # Each table consists of its number and 64 values.
             tables += b"".join(segment[i + 1 : i + 65] for i in range(0, len(segment), 65))
         if marker == 0xFFDA:
             return tables, jpeg[at:-2]

@@ -1,4 +1,4 @@
-"""`awscam.Model` as an engine, with a double of the device library."""
+"""`awscam.Model` as an engine, with a double of the device's library."""
 
 import sys
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def artifact(shapes: Unpacked) -> Artifact:
 
 @pytest.fixture
 def device(shapes: Unpacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install the software of a DeepLens, with the artifact in the folder that it searches."""
+    """Install the software of a DeepLens, and the artifact in its folder of models."""
     monkeypatch.syspath_prepend(SOFTWARE)
     monkeypatch.setenv("DEEPLENS_MODEL_DIRECTORY", str(shapes.directory))
     monkeypatch.chdir(tmp_path)
@@ -79,7 +79,7 @@ def test_the_engine_device_selects_the_processor(
     device_setting: str,
     on_gpu: int,
 ) -> None:
-    import awscam  # noqa: PLC0415 - the device's, see above
+    import awscam  # noqa: PLC0415 - the fixture `device` installs the module
 
     given: list[dict[str, int]] = []
 
@@ -101,11 +101,11 @@ def test_a_classifiers_numbers_are_the_label_maps_ids_less_one(
     class Model:
         def __init__(self, path: str, settings: dict[str, int]) -> None: ...
 
-        def doInference(self, frame: npt.NDArray[Any]) -> dict[str, Any]:  # noqa: N802 - its name
+        def doInference(self, frame: npt.NDArray[Any]) -> dict[str, Any]:  # noqa: N802 - the library's name
             seen.append(frame)
             return {}
 
-        def parseResult(self, kind: str, raw: object) -> dict[str, Any]:  # noqa: N802, ARG002 - its name
+        def parseResult(self, kind: str, raw: object) -> dict[str, Any]:  # noqa: N802, ARG002 - the library's name
             return {kind: [{"label": 1, "prob": 0.2}, {"label": 0.0, "prob": 0.7},
                            {"label": 99, "prob": 0.1}]}  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_a_classifiers_numbers_are_the_label_maps_ids_less_one(
     )
     detections = AwscamEngine(classifier, on_gpu=True).infer(np.full((10, 20, 3), 5, np.uint8))
     assert detections == [Detection("left", 0.7), Detection("right", 0.2), Detection("id 100", 0.1)]
-    # Height, width, channels, prepared by the manifest.
+    # The manifest's preprocessing sets height, width and channels.
     assert seen[-1].shape == (96, 128, 3)
     assert seen[-1].max() == seen[-1].min() == 4.0
 

@@ -1,4 +1,4 @@
-"""The frames of cameras, and the errors of cameras that fail."""
+"""Cameras return their frames, or an error that describes their failure."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ from tests.device.network_cameras import (
 
 
 def red(camera: Any) -> int:
-    """Return the red of the camera's next frame; blue and green must be zero."""
+    """Return the red value of the camera's next frame; blue and green must be zero."""
     image = camera.capture().image
     assert image.shape == (HEIGHT_PX, WIDTH_PX, 3)
     assert image.dtype == np.uint8
@@ -39,7 +39,7 @@ def red(camera: Any) -> int:
     return int(np.median(image[..., 0]))
 
 
-# HTTP MJPEG
+# Cameras with MJPEG over HTTP
 
 
 def test_an_mjpeg_camera_returns_frames_in_order() -> None:
@@ -121,7 +121,7 @@ def test_an_mjpeg_camera_that_stops_sending_times_out(monkeypatch: pytest.Monkey
                 return True
             return False
 
-        # On a busy machine the first frame can take longer than the timeout of this test.
+        # On a busy machine, the first frame can take longer than this test's timeout.
         eventually(captured_one)
         with pytest.raises(CameraError, match="timed out"):
             camera.capture()
@@ -155,7 +155,7 @@ def test_a_camera_that_sends_byte_by_byte_meets_a_deadline(
 def test_the_content_of_a_redirect_is_not_read(status: int) -> None:
     with serving_mjpeg(Mjpeg([picture(50)])) as target:
         begin = f"HTTP/1.1 {status} Found\r\nLocation: {target}\r\n\r\n"
-        # It never ends.
+        # The body of the redirect never ends, so reading it would block the camera.
         with serving_bytes(begin.encode(), b"x" * 1000, pause_seconds=0.01) as address:
             camera = MjpegCamera(address)
             assert red(camera) == pytest.approx(50, abs=4)
@@ -208,7 +208,7 @@ def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> No
     assert without_password(address) == shown
 
 
-# OpenCV
+# Cameras that OpenCV opens
 
 
 def test_a_video_file_is_repeated(tmp_path: Path) -> None:
@@ -255,11 +255,11 @@ def test_without_opencv_the_error_names_the_package(monkeypatch: pytest.MonkeyPa
         camera_from("v4l2:/dev/video0").capture()
 
 
-# AWS DeepLens
+# Cameras of an AWS DeepLens
 
 
 def deeplens(monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, Any]) -> None:
-    """Install a double of awscam: `getLastFrame() -> (ret, frame)`, blue first."""
+    """Install a double of awscam: `getLastFrame() -> (ret, frame)`, in BGR order."""
     awscam = types.ModuleType("awscam")
     awscam.getLastFrame = lambda: answer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "awscam", awscam)
@@ -290,13 +290,13 @@ def test_on_other_machines_awscam_is_one_error() -> None:
 
 
 class Router:
-    """A double of the client of greengrasssdk 1.6.1: keywords only; a full queue raises."""
+    """A double of greengrasssdk 1.6.1's client: keywords only, errors for a full queue."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
         self.failure: Exception | None = None
 
-    def publish(self, *, topic: str, payload: bytes, queueFullPolicy: str) -> None:  # noqa: N803 - its name there
+    def publish(self, *, topic: str, payload: bytes, queueFullPolicy: str) -> None:  # noqa: N803 - the library's name
         assert queueFullPolicy in {"AllOrException", "BestEffort"}
         if self.failure:
             raise self.failure

@@ -77,7 +77,7 @@ def test_a_changed_interval_applies_from_the_next_frame() -> None:
             assert bench.settings.apply_desired({"frame_interval_seconds": changed}) is None
         return wait(seconds)
 
-    # The loop pauses for the second time, then for the fourth time, when the setting changes.
+    # The setting changes during the loop's second pause, and again during its fourth.
     bench.clock.wait = wait_for_a_change  # type: ignore[method-assign]
     camera = bench.capture([frame()] * 7)
     assert camera.captured_at == pytest.approx([100, 101, 102, 105, 108, 108.5, 109])
@@ -105,7 +105,7 @@ def test_a_camera_that_does_not_respond_is_reported_once() -> None:
         clock=bench.clock,
         wait=bench.clock.wait,
     )
-    with bench._spooling():  # noqa: SLF001 - the bench is this test's own
+    with bench._spooling():  # noqa: SLF001 - the test uses its own bench
         loop.run()
     assert bench.reported["status"] == "failing"
     assert bench.reported["last_error"]["message"] == "the camera has not responded for 10 s"
@@ -139,7 +139,7 @@ def test_a_camera_whose_frames_change_is_not_frozen() -> None:
 def test_a_black_frame_is_reported_once_and_used() -> None:
     bench = Bench()
     dark = np.zeros((48, 64, 3), np.uint8)
-    # The timestamp of a camera in the corner is bright.
+    # Some cameras draw a bright timestamp into a corner.
     dark[:2, :6] = 255
     pictures = [replace(frame(), image=dark)] * 3 + [replace(frame(), image=noise(2))]
     bench.capture(pictures, is_live=True)

@@ -23,7 +23,7 @@ BOX = Box(0.25, 0.5, 0.75, 1.0)
 
 
 class Keeping:
-    """A crop writer with a simulated clock; frames have an interval of one second."""
+    """A crop writer with a simulated clock, and one frame per second."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.settings = CurrentSettings(dynamic_settings())
@@ -70,7 +70,7 @@ def test_an_uncertain_detection_is_stored_with_time_label_and_score(tmp_path: Pa
         "0000000002-20261121T081500Z-cat-0.59.jpg",
     ]
     with Image.open(keeping.folder / keeping.names()[0]) as stored:
-        # The box with a margin of a tenth, inside the image.
+        # The crop has a margin of a tenth of the box, and ends at the image's edge.
         assert stored.size == (55, 60)
         assert stored.convert("RGB").getpixel((30, 30))[0] > 150  # type: ignore[index]
     reported = keeping.crops.reported()
@@ -186,11 +186,11 @@ def test_no_label_and_no_box_leaves_the_folder(
     folder = tmp_path_factory.mktemp("state")
     keeping = Keeping(folder)
     keeping.observe(Detection(label, 0.5, Box(0.0, 0.0, side, 1.0)), Detection(label, 0.5, None))
-    while not keeping.crops._waiting.empty():  # noqa: SLF001 - a thread for each example is slow
-        keeping.crops._write(keeping.crops._waiting.get(), keeping.settings.current)  # noqa: SLF001 - as above
+    while not keeping.crops._waiting.empty():  # noqa: SLF001 - a thread for each example would be slow
+        keeping.crops._write(keeping.crops._waiting.get(), keeping.settings.current)  # noqa: SLF001 - a thread for each example would be slow
     assert {file.name for file in folder.iterdir()} == {FOLDER}
     assert len(keeping.names()) >= 1
-    assert keeping.crops._stored(), "they are known as crops again"  # noqa: SLF001 - as above
+    assert keeping.crops._stored(), "they are known as crops again"  # noqa: SLF001 - the class has no public list of crops
 
 
 def test_no_message_contains_a_crop(tmp_path: Path) -> None:

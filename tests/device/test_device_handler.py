@@ -1,4 +1,4 @@
-"""The handler in a separate process, imported as Greengrass' Lambda runtime does."""
+"""The handler in a separate process, imported as by Greengrass' Lambda runtime."""
 
 import os
 import signal
@@ -70,7 +70,7 @@ def test_the_function_is_imported_with_any_model_and_reports_its_error(
     tmp_path: Path, core: Core, functions: list[Function], kind: str
 ) -> None:
     artifact = tmp_path / "model.zip"
-    # Reading a FIFO would wait for a writer.
+    # A reader of a FIFO would block until a writer opens it.
     os.mkfifo(artifact) if kind == "fifo" else artifact.write_bytes(b"no artifact")
     function = Function(tmp_path, environment() | core.environment)
     functions.append(function)
@@ -107,7 +107,7 @@ def test_a_core_that_never_responds_does_not_delay_the_end(
         silent.listen()
         function = Function(tmp_path, environment() | silent_core.environment)
         functions.append(function)
-        # A thread has connected and waits for a response.
+        # The function has a thread that is connected and waits for a response.
         silent.settimeout(HANG_SECONDS)
         connection, _ = silent.accept()
         with connection:

@@ -86,7 +86,7 @@ def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count:
         detection.score for detection in detections[: len(published)]
     ]
     assert len(largest) <= LARGEST_MESSAGE_BYTES
-    # One more detection would exceed the limit.
+    # The message has no room for one more detection.
     room = LARGEST_MESSAGE_BYTES - len(largest)
     assert count == len(published) or room < len(json.dumps(published[-1])) + len(", ")
 

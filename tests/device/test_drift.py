@@ -25,7 +25,7 @@ from testkit.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
 from testkit.pinned import pinned_artifact
 from tests.device.bench import frame
 
-# The limit in docs/camera.md; `make benchmark-drift` measures the values.
+# docs/camera.md states this limit, and `make benchmark-drift` measures the values.
 MOST_FRAMES = 60
 CALM_FRAMES = 120
 
@@ -62,7 +62,7 @@ def test_a_shift_is_reported_within_sixty_frames_with_its_feature(
     shifted = looked_at(engine, 1, shift)
     assert camera.observe(shifted, MOST_FRAMES, until=feature) < MOST_FRAMES
     assert camera.changes >= 1, "the change is reported immediately"
-    # Night and blur move different features.
+    # Night must not move blur's feature, nor blur night's.
     assert {"night": "sharpness", "blur": "brightness"}.get(name) not in camera.moved
 
 
@@ -88,10 +88,10 @@ def test_a_moved_feature_is_reset_after_the_night(
 
 def test_memory_does_not_grow_with_the_frames(baseline: Baseline, calm: list[Looked]) -> None:
     camera = WatchedCamera(baseline)
-    # All features have moved before, too: they are a tuple of names.
+    # All features must have moved before the measurement, because their names need memory.
     camera.observe([(calm[0][0], [])], 2 * MIN_FRAMES)
     before = _size(camera.watch)
-    # A malicious model returns new labels without end.
+    # A malicious model could return an unlimited number of labels.
     for number in range(1000):
         named = [Detection(f"label {number}", 0.9)]
         camera.observe([(calm[0][0], named)], 1)
@@ -193,7 +193,7 @@ def test_a_baseline_of_a_few_images_is_rejected() -> None:
 
 
 def _size(thing: object) -> int:
-    """Return the bytes of the parts of a monitor that can grow."""
+    """Return the size in bytes of the containers of a monitor, which can grow."""
     return sum(_sizes(vars(thing).values()))
 
 

@@ -1,4 +1,4 @@
-"""Settings that change without a restart: shadow → IPC → current settings → heartbeat."""
+"""Settings change without a restart: shadow → IPC → current settings → heartbeat."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"
 
 
 class Camera:
-    """The listener of a camera, and its current settings."""
+    """A camera's shadow listener, and its current settings."""
 
     def __init__(self) -> None:
         self.settings = CurrentSettings(dynamic_settings())
@@ -179,7 +179,7 @@ def test_reported_settings_have_the_form_of_desired_settings() -> None:
 
 
 def test_a_label_of_a_label_map_may_be_a_label_of_interest() -> None:
-    # With the zero-width non-joiner of Persian.
+    # Persian words contain the zero-width non-joiner.
     label = "\u0645\u06cc\u200c\u0631\u0648\u062f"
     settings = CurrentSettings(dynamic_settings())
     assert checked_labels({1: label}) == {1: label}

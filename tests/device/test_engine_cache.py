@@ -1,4 +1,4 @@
-"""The cache of compiled models: used at the next start, and discarded if it is damaged."""
+"""Compiled models are cached for the next start; a damaged cache is discarded."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The comparison of TensorFlow and OpenVINO, with both engines in a separate process."""
+"""The comparison of TensorFlow and OpenVINO, which runs both engines in a separate process."""
 
 import asyncio
 import threading
@@ -39,7 +39,7 @@ def compared() -> Iterator[EngineComparison]:
 
 
 def answer(compared: EngineComparison) -> dict[str, Any]:
-    """Request a comparison until the engines are loaded."""
+    """Request comparisons until the engines are loaded; return the result."""
     return eventually(
         lambda: (result := compared.compare(PICTURE))["state"] != "loading" and result,
         "it is still loading",
@@ -101,7 +101,7 @@ def test_the_process_ends_without_requests(
 ) -> None:
     compared.use(artifact)
     assert compared.compare(PICTURE)["state"] == "loading"
-    process = compared._process  # noqa: SLF001 - what must end
+    process = compared._process  # noqa: SLF001 - the test checks the end of this process
     assert process is not None
     compared.end_if_idle()
     assert process.poll() is None
@@ -126,7 +126,7 @@ def test_a_browser_shows_both_results_of_the_same_frame(artifact: Path, tmp_path
         async with browsing(view.address, tmp_path / "profile") as page:
             await page.until("document.getElementById('source').textContent.includes('scene')")
             assert await page.value("document.getElementById('both').hidden"), "off until asked"
-            assert view.comparison._process is None  # noqa: SLF001 - it costs nothing
+            assert view.comparison._process is None  # noqa: SLF001 - before the request, no process may run
             await page.value("document.getElementById('compare').click()")
             words = "document.getElementById('both-words').textContent"
             await page.until(f"{words}.includes('load') || {words}.includes('differ')")
@@ -154,7 +154,7 @@ def test_a_browser_shows_both_results_of_the_same_frame(artifact: Path, tmp_path
     assert page.errors == []
     with Image.open(tmp_path / "both.png") as opened:
         pixels = np.asarray(opened.convert("RGB")).astype(int)
-    # The grey star is displayed twice.
+    # The page shows the grey star once for each engine.
     columns = (np.abs(pixels - [160, 160, 185]).max(axis=2) < 20).any(axis=0).nonzero()[0]
     gaps = np.diff(columns[columns < 900])
     assert (gaps > 50).sum() == 1

@@ -1,4 +1,7 @@
-"""Each fault with short durations; `make reliability` writes the table into docs/reliability.md."""
+"""No fault with short durations loses a stored message.
+
+`make reliability` writes the table of the faults into docs/reliability.md.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Verdicts = dict[InjectedFault, "Future[FaultResult]"]
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    """Run all faults, several at once, because they mostly wait."""
+    """Run several faults at once, because they mostly wait."""
     with ThreadPoolExecutor(TOGETHER) as pool:
         yield {
             fault: pool.submit(fault.run, tmp_path_factory.mktemp("fault"), Scale())

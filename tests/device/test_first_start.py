@@ -1,4 +1,4 @@
-"""The first start of a generic camera: its environment, its heartbeat, and its end."""
+"""The first start of a generic camera: Python environment, heartbeat and end."""
 
 import json
 import os
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.process
 SOURCES = Path(__file__).parents[2] / "lambda_src/inference"
 TOPIC = "$aws/things/front-door/shadow/name/deeplens/update"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev-inference:7"
-# Replaces the camera's package, in the environment that was created.
+# This program runs in place of the camera, and prints its Python environment.
 CAMERA = "import sys\nprint(sys.prefix)\n"
 
 
@@ -51,7 +51,7 @@ def runtime(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def camera(tmp_path: Path) -> Path:
-    """A function folder whose camera only reports the environment that it runs in."""
+    """A function folder whose camera only prints its Python environment."""
     folder = tmp_path / "function"
     (folder / "camera").mkdir(parents=True)
     (folder / "camera/__init__.py").touch()
@@ -64,7 +64,7 @@ def camera(tmp_path: Path) -> Path:
 
 
 def slow(runtime: Path, seconds: float = HANG_SECONDS) -> Path:
-    """Delay the installer, as on a slow device."""
+    """Delay the installer by `seconds`, as on a slow device."""
     installer = runtime / "install_runtime.py"
     text = installer.read_text()
     guard = 'if __name__ == "__main__":\n'
@@ -110,7 +110,7 @@ def test_an_installation_that_fails_is_reported_with_its_reason(
     output, errors = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, output) == (1, "")
     assert errors.startswith("the runtime is not installed: wheel tiny-1.0-py3-none-any.whl: ")
-    # On a busy machine, reports of progress precede it.
+    # On a busy machine, the camera reports progress before the error.
     assert {(topic, qos) for topic, _, qos in core.published} == {(TOPIC, 1)}
     for _, payload, _ in core.published:
         jsonschema.validate(json.loads(payload), INSTALLATION_HEARTBEAT)
@@ -152,7 +152,7 @@ def test_arguments_that_cannot_work_are_one_line_with_the_usage(camera: Path) ->
 
 
 class Recorded:
-    """Records progress, and ends the installer after the second report."""
+    """A recorder of progress that lets the installer end after the second report."""
 
     def __init__(self, release: Path) -> None:
         self.interval_seconds = 0.01
@@ -236,7 +236,7 @@ def test_a_core_that_does_not_respond_does_not_stop_an_installation(
 def test_the_requests_are_those_of_awss_device_sdk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The requests of both clients are the same, read by botocore's decoder."""
+    """Both clients send the same requests, which botocore decodes."""
     payload = bytes(range(256))
     monkeypatch.setenv("SVCUID", TOKEN)
     received = []
@@ -296,7 +296,7 @@ def test_a_response_that_is_not_a_message_is_one_error(response: bytes) -> None:
 
 
 class RawServer:
-    """Accepts all requests, and records each as botocore reads it."""
+    """A server that accepts all requests, and records the output of botocore's decoder."""
 
     def __init__(self, path: Path) -> None:
         self.requests: list[dict[str, Any]] = []

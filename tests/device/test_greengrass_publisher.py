@@ -81,7 +81,7 @@ def test_a_core_that_fails_once_accepts_the_next_message(
 
 
 def given_up(publisher: GreengrassPublisher) -> str:
-    """Return the error of a publisher."""
+    """Publish a message, and return the publisher's error."""
     with contextlib.closing(publisher), pytest.raises(PublishError) as given_up:
         publisher.publish("topic", b"1")
     return str(given_up.value)
@@ -90,7 +90,7 @@ def given_up(publisher: GreengrassPublisher) -> str:
 def test_a_message_without_a_response_times_out(away: Core, publisher: GreengrassPublisher) -> None:
     away.answers = False
     with serving(away):
-        # On a busy machine the connection can exceed the timeout, which is another error.
+        # On a busy machine, the connection itself can time out, which is another error.
         eventually(lambda: "did not respond within 1 s" in given_up(GreengrassPublisher(1)))
         away.answers = True
         publisher.publish("topic", b"2")

@@ -117,7 +117,7 @@ def test_without_a_change_a_report_is_sent_at_the_interval() -> None:
             beating.stop()
         return holds()
 
-    with patch.object(beating._updated, "wait_for", passes):  # noqa: SLF001 - time passes at once
+    with patch.object(beating._updated, "wait_for", passes):  # noqa: SLF001 - the test simulates the wait
         beating.run()
     assert statuses(sent) == ["starting"] * 3 + ["stopped"]
     assert waits == [7.5] * 3
@@ -131,7 +131,7 @@ def test_frames_alone_are_no_change() -> None:
         eventually(lambda: "running" in statuses(sent))
         for _ in range(50):
             beating.frame_done(0.02)
-        assert not beating._has_update()  # noqa: SLF001 - what its thread waits for
+        assert not beating._has_update()  # noqa: SLF001 - the reporting thread waits for this condition
     assert statuses(sent).count("running") == 1
 
 
@@ -160,7 +160,7 @@ def test_an_unreachable_cloud_does_not_delay_the_end() -> None:
         beating.stop()
         tried = 100 - len(sent.failures)
         thread.join(HANG_SECONDS)
-    # The current attempt, and a last one, without a pause.
+    # After the stop, the current attempt ends, and one more follows without a pause.
     assert 100 - len(sent.failures) <= tried + 2
 
 
@@ -202,7 +202,7 @@ def test_the_first_frame_does_not_result_in_a_high_rate() -> None:
 
 
 def test_a_heartbeat_always_fits_into_a_shadow() -> None:
-    """AWS IoT rejects a larger shadow, and the camera would appear offline."""
+    """A heartbeat fits into a shadow, because AWS IoT rejects larger documents."""
     labels = [f"{number:03d} " + "é" * 196 for number in range(200)]
     sections = {**SECTIONS, "settings": lambda: {"labels": labels}, "crops": lambda: {"files": 7}}
     beating = heartbeat(Sent(), sections=sections)

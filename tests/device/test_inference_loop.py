@@ -76,7 +76,7 @@ def test_a_changed_setting_applies_from_the_next_frame() -> None:
     thresholds = [0.95, 0.5]
 
     class Shadow:
-        """Changes a setting after each of the first frames, in a separate thread."""
+        """A double that changes a setting after each of the first frames, in a separate thread."""
 
         def observe(self, *_: object) -> None:
             if thresholds:

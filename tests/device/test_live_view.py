@@ -1,4 +1,4 @@
-"""The responses of the live view, its access control, and its delay."""
+"""The live view sends the newest frames to clients with its token, on loopback only."""
 
 import base64
 import io
@@ -47,12 +47,12 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
 
 
 class Engine:
-    """The engine of a loaded model."""
+    """An engine that detects a cat in every frame."""
 
     name = "openvino"
     fallback = None
 
-    def infer(self, image: Any) -> list[Detection]:  # noqa: ARG002 - its name in the protocol
+    def infer(self, image: Any) -> list[Detection]:  # noqa: ARG002 - the protocol defines the name
         return [CAT]
 
 
@@ -79,7 +79,7 @@ class OneModel:
 
 
 class Nobody:
-    """A publisher that accepts every message."""
+    """A publisher that ignores every message."""
 
     def publish(self, topic: str, payload: bytes) -> None: ...
 
@@ -91,7 +91,7 @@ def loaded(**properties: Any) -> RunnableModel:
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
-    """Return a frame with a light square on a dark background as the cat."""
+    """Return a frame with a light square, the cat, on a dark background."""
     image = np.full((height_px, width_px, 3), 40, np.uint8)
     image[
         int(0.2 * height_px) : int(0.8 * height_px), int(0.1 * width_px) : int(0.6 * width_px)
@@ -106,7 +106,7 @@ def scene(width_px: int = 640, height_px: int = 480) -> Frame:
 def get(address: str, **headers: str) -> tuple[int, Any, bytes]:
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the server of this test
     try:
-        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - the server of this test
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -142,7 +142,7 @@ def test_a_request_after_the_newest_frame_waits_for_the_next(view: LiveView) -> 
 
     asking = threading.Thread(target=ask)
     asking.start()
-    # Requests wait one after another; the waiting one gets the frame.
+    # One request at a time waits, and receives the frame when it arrives.
     assert answers.get(timeout=HANG_SECONDS)[0] == 204
     view.observe(scene(), [CAT], 5.0)
     while (answer := answers.get(timeout=HANG_SECONDS))[0] == 204:
@@ -267,14 +267,14 @@ def test_a_page_of_another_site_cannot_use_another_host_name(view: LiveView) -> 
 @pytest.mark.process
 def test_it_listens_on_the_loopback_only(view: LiveView) -> None:
     assert view.address.startswith("http://127.0.0.1:")
-    assert view._server.server_address[0] == "127.0.0.1"  # noqa: SLF001 - what it is bound to
+    assert view._server.server_address[0] == "127.0.0.1"  # noqa: SLF001 - the test checks the server's address
 
 
 def test_only_get_requests_are_accepted(view: LiveView) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        request = urllib.request.Request(view.address, method=method, data=b"")  # noqa: S310 - as above
+        request = urllib.request.Request(view.address, method=method, data=b"")  # noqa: S310 - the server of this test
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=HANG_SECONDS)  # noqa: S310 - as above
+            urllib.request.urlopen(request, timeout=HANG_SECONDS)  # noqa: S310 - the server of this test
         assert refused.value.code == 501
         refused.value.close()
 

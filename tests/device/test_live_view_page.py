@@ -1,6 +1,6 @@
 """The live view's page in a real browser: requests, boxes, labels, charts, themes, accessibility.
 
-No test measures time: scripts in the page record its requests and timers.
+No test measures time, because scripts in the page record its requests and timers.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ DOG = Detection("<b>dog</b>", 0.4, Box(0.5, 0.55, 0.9, 0.95))
 LABELS = ("cat", "<b>dog</b>", *(f"class-{number}" for number in range(2, 13)))
 DIGEST, KEY = "8794c057ebc7" + "0" * 52, "1a2b3c4d5e6f" + "f" * 52
 
-# Records requests, and ends every pause of the page immediately.
+# These timers record requests, and end every pause of the page immediately.
 FAKE_TIMERS = """
   window.requests = []; window.pauses = [];
   const request = window.fetch, wait = window.setTimeout;
   window.fetch = (...given) => { requests.push(String(given[0])); return request(...given); };
   window.setTimeout = (go, ms) => { pauses.push(ms); return wait(go, 0); };
 """
-# Records boxes and letters with their sizes in CSS pixels.
+# This script records drawn boxes and letters with their sizes in CSS pixels.
 DRAWN = """
   window.boxes = []; window.letters = [];
   const pen = CanvasRenderingContext2D.prototype, { strokeRect, fillText } = pen;
@@ -58,13 +58,13 @@ DRAWN = """
     letters.push({ text: given[0], px: parseFloat(this.font.match(/([\\d.]+)px/)[1]) * css(this.canvas) });
     return fillText.apply(this, given);
   };
-"""  # noqa: E501 - JavaScript
+"""  # noqa: E501 - the lines are JavaScript
 WORDS = "document.getElementById('words').textContent"
 SOURCE = "document.getElementById('source').textContent"
 
 
 class Engine:
-    """The engine of a loaded model."""
+    """An engine that never runs, for a loaded model."""
 
     name = "openvino"
 
@@ -102,7 +102,7 @@ def model(signed_by: str | None = KEY, fallback_cause: Exception | None = None) 
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
-    """Return a frame with a light square on a dark background as the cat."""
+    """Return a frame with a light square, the cat, on a dark background."""
     image = np.full((height_px, width_px, 3), 40, np.uint8)
     rows = slice(int(0.2 * height_px), int(0.8 * height_px))
     image[rows, int(0.1 * width_px) : int(0.6 * width_px)] = (200, 170, 120)
@@ -115,7 +115,7 @@ def look(
     steps: Callable[[Page], Coroutine[Any, Any, None]],
     **opening: Any,
 ) -> Page:
-    """Open the live view and take the steps; return the page after its end."""
+    """Open the live view, run `steps` in the page, and return the closed page."""
 
     async def looking() -> Page:
         async with browser.open(view.address, **opening) as page:
@@ -128,7 +128,7 @@ def look(
 def counted(
     view: LiveView, monkeypatch: pytest.MonkeyPatch, answers: list[HTTPStatus]
 ) -> list[str]:
-    """Respond to the first requests for a frame with `answers`; return the list of all requests."""
+    """Respond to the first frame requests with `answers`; return the list of all requests."""
     real, asked = view.answer, []
 
     def answer(path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:
@@ -154,7 +154,7 @@ def test_a_browser_shows_the_scene_and_requests_no_other_host(
         await page.until(f"{WORDS} === 'live'")
         listed = "document.getElementById('detections').innerText"
         assert (await page.value(listed)).split() == ["cat", "0.910"]
-        # The threshold applies to the page only.
+        # The page's threshold selects the shown detections, and does not change the camera's.
         await page.value(
             "{const s = document.getElementById('threshold'); s.value = 0.3;"
             "s.dispatchEvent(new Event('input'))}"
@@ -164,7 +164,7 @@ def test_a_browser_shows_the_scene_and_requests_no_other_host(
         number = f"Number({SOURCE}.split(' ').pop())"
         first = await page.value(number)
         await page.until(f"{number} > {first} + 3")
-        # The page shows the newest frame of the camera.
+        # The page must reach the newest frame of the camera.
         newest = view.wait_for_frame(0).number  # type: ignore[union-attr]
         await page.until(f"{number} >= {newest}")
         await page.screenshot(tmp_path / "page.png")
@@ -181,7 +181,7 @@ def test_a_browser_shows_the_scene_and_requests_no_other_host(
     assert all(address.startswith((own, "data:")) for address in page.asked), page.asked
     with Image.open(tmp_path / "page.png") as opened:
         pixels = np.asarray(opened.convert("RGB")).astype(int)
-    # The light square is on the page, and around it the box in the label's colour.
+    # The page must contain the light square inside a coloured box.
     light = np.abs(pixels - [200, 170, 120]).max(axis=2) < 12
     assert light.sum() > 20_000
     colourful = pixels.max(axis=2) - pixels.min(axis=2) > 80
@@ -195,7 +195,7 @@ def test_an_expired_address_is_requested_once_and_the_page_names_the_file(
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
-        # Another start of the camera has another token.
+        # Each start of the camera creates another token.
         monkeypatch.setattr(view, "_token", "another")
         asked = counted(view, monkeypatch, [])
         view.observe(scene(), [CAT], 5.0)
@@ -352,7 +352,7 @@ def test_the_running_model_is_named_with_its_digest_engine_and_key(
         assert await page.value(f"{buttons}.map(one => one.title.split(' ')[0])") == [DIGEST, KEY]
         await page.value(f"{buttons}[0].click()")
         assert await page.until("copied.length && copied") == [DIGEST]
-        # Another release is shown with its first frame.
+        # The page shows a new release with its first frame.
         view.use(model(signed_by=None, fallback_cause=ValueError("9.9.9 cannot be read")))
         view.observe(scene(), [], 5.0)
         await page.until(f"{named}.endsWith('OpenVINO unsigned')")
@@ -441,7 +441,7 @@ def test_a_screen_reader_and_a_keyboard_reach_everything(view: LiveView, browser
         assert all(role not in {"Canvas", "canvas"} for role, _ in named)
         (slider,) = [node for node in tree if node.get("role", {}).get("value") == "slider"]
         assert slider["name"]["value"].startswith("Minimum score")
-        # Chromium's protocol gives a native slider's number only.
+        # Chromium's protocol returns only the number of a native slider, without its unit.
         spoken = await page.value("document.getElementById('threshold').ariaValueText")
         assert spoken == "51 percent"
         roles = {node["role"]["value"] for node in tree if not node.get("ignored")}

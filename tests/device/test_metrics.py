@@ -1,4 +1,4 @@
-"""Free disk space and memory of the device, as the heartbeat reports them."""
+"""The heartbeat contains the device's free disk space and memory."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,11 @@ def test_the_disk_is_that_of_the_folder(tmp_path: Path) -> None:
 def test_blocks_that_are_reserved_for_root_are_not_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Members: block size, fragment size, blocks, free blocks, those for other users, …"""
+    """Reports only the blocks that users other than root may use.
+
+    Members of the result: block size, fragment size, blocks, free blocks, free blocks for other
+    users, …
+    """
     file_system = os.statvfs_result((65536, 4096, 1000, 300, 250, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: file_system)
     assert disk_space(tmp_path) == DiskSpace(250 * 4096, 1000 * 4096)

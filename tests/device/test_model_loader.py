@@ -1,4 +1,4 @@
-"""The selection of the model: the deployed one, or the last working one."""
+"""The camera runs the deployed model, or the last model that worked."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ FRAMES_UNTIL_GOOD = 10
 
 @dataclass
 class Device:
-    """A state folder of a camera to which releases are deployed one after the other."""
+    """A camera's state folder, to which releases are deployed in sequence."""
 
     folder: Path
     opened: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Device:
     on_open: Callable[[], None] = lambda: None
 
     def artifact(self, name: str) -> Path:
-        """Create an artifact with a new digest; return it as Greengrass unpacks it."""
+        """Create an artifact with a new digest; return the folder of its unpacked files."""
         made = self.folder / "artifacts" / name
         made.mkdir(parents=True)
         shutil.copyfile(pinned_artifact(), made / "model.zip")
@@ -49,7 +49,7 @@ class Device:
         )
 
     def run(self, artifact: Path, digest: str | None = None) -> RunnableModel:
-        """Start the camera successfully."""
+        """Start the camera, and process as many frames as a good model requires."""
         model = self.deployed(artifact, digest)
         loaded = model.load()
         for _ in range(FRAMES_UNTIL_GOOD):
@@ -117,7 +117,7 @@ def test_after_a_bad_model_the_last_working_one_runs_and_the_cause_names_both(
     good, bad = device.artifact("good"), device.artifact("bad")
     good_digest, bad_digest = (sha256_of(folder / "model.zip") for folder in (good, bad))
     device.run(good)
-    # Greengrass removes artifacts that are no longer deployed.
+    # Greengrass removes artifacts that no deployment uses.
     shutil.rmtree(good)
     broken(bad)
     loaded = device.run(bad, bad_digest)

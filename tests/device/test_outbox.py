@@ -15,7 +15,7 @@ from tests.device.bench import THING, TOPIC
 
 
 class FullAtTimes(Spool):
-    """A spool in memory that can be set to full."""
+    """A spool in memory that rejects messages while `is_full` is true."""
 
     is_full = False
 

@@ -11,7 +11,7 @@ CAT, DOG = Detection("cat", 0.9), Detection("dog", 0.6)
 
 
 class Published:
-    """The published labels of frames, a second apart."""
+    """A publish filter that receives one frame per second."""
 
     def __init__(self, **settings: Any) -> None:
         self.clock = Clock()

@@ -1,4 +1,4 @@
-"""The Lambda component's handler and the runtime's packages."""
+"""The Lambda component's handler imports the packages of the runtime."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 
 def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
-    """Import the handler as its host does, with a folder of the runtime's packages."""
+    """Run a program that imports the handler, with a folder of the runtime's packages."""
     return subprocess.run(
         [sys.executable, "-c", program],
         env={

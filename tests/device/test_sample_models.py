@@ -1,6 +1,6 @@
-"""Published detectors and images: predicted, packaged, and run by the function on a camera.
+"""Published detectors and images: `predict`, `package`, and inference on a camera.
 
-They are no part of this project. `DEEPLENS_SAMPLE_DATA` names their folder.
+The files are not part of this project; `DEEPLENS_SAMPLE_DATA` is the path of their folder.
 """
 
 import json
@@ -33,7 +33,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Sample:
-    """A detector with the best label and its score for each image."""
+    """A detector with the expected best label and score of each image."""
 
     name: str
     expected: dict[str, tuple[str, float]]
@@ -57,7 +57,7 @@ def model_tools(*arguments: object) -> Any:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both detectors, frozen and packaged with the pre-processing that they were trained with."""
+    """Both detectors, frozen and packaged with the preprocessing of their training."""
     folder = tmp_path_factory.mktemp("samples")
     shutil.unpack_archive(SAMPLES / "ssd_mobilenet_v1_coco.tar.gz", folder)
     (folder / "pets.txt").write_text("person\ncat\ndog\n")
@@ -131,7 +131,7 @@ def test_the_camera_returns_the_detections_of_predict_on_every_host(
         score = pytest.approx(known[1], abs=0.001)
         return detection["label"] == known[0] and detection["score"] == score
 
-    # Frames of a DeepLens do not contain a file name: each image must occur once.
+    # A DeepLens' frames have no file name, so the test waits for one message per image.
     try:
         eventually(
             lambda: all(

@@ -1,4 +1,4 @@
-"""The end of the camera's process: exit code 0, every decided message stored, the spool closed.
+"""The camera's process ends with exit code 0, all messages stored, and a closed spool.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
 on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
@@ -41,22 +41,22 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "crops": ("[]", "[0.0, 1.0]"),
     "drift": ("0", "0.01", "0.5"),
 }
-# The defaults of crops and drift.
+# Without a shadow, crops and drift have their defaults.
 _WITHOUT_SHADOW = ("[]", "0.5")
-# All shapes of the scenes have a higher score, so each frame has a message.
+# All shapes of the scenes have a higher score, so each frame causes a message.
 _THRESHOLD = "0.05"
 _SCENES = 5
 _SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 
 
 def every_combination() -> list[tuple[str, ...]]:
-    """Return all combinations; on a DeepLens no shadow can change crops and drift."""
+    """Return all combinations; a DeepLens has no shadow, so crops and drift are defaults there."""
     combinations = product(*OPTIONS.values())
     return [row for row in combinations if row[0] != "deeplens" or row[-2:] == _WITHOUT_SHADOW]
 
 
 def every_pair() -> list[tuple[str, ...]]:
-    """Return combinations that contain each value of an option with each value of another one."""
+    """Return combinations that contain each pair of values of two options."""
     rows = every_combination()
     pairs = {row: set(combinations(enumerate(row), 2)) for row in rows}
     missing = set().union(*pairs.values())
@@ -70,14 +70,14 @@ def every_pair() -> list[tuple[str, ...]]:
 
 @pytest.fixture(params=device_pythons().items(), ids=lambda version: version[0])
 def python(request: pytest.FixtureRequest) -> str:
-    """The interpreter of the camera."""
+    """The Python interpreter of the camera."""
     path: str = request.param[1]
     return path
 
 
 @pytest.fixture
 def running(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
-    """Running functions, which are ended after the test."""
+    """A list of running functions, which end after the test."""
     del request
     hosts: list[Host] = []
     yield hosts
@@ -88,7 +88,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
 
 @pytest.fixture
 def variables(tmp_path: Path, shapes: Unpacked) -> dict[str, str]:
-    """The settings of a camera with the shapes model; its images are in `tmp_path`."""
+    """The environment variables of a camera with the shapes model and images in `tmp_path`."""
     write_scenes(tmp_path / "camera", _SCENES, seed=3)
     return environment(
         DEEPLENS_MODEL_ARTIFACT=str(shapes.archive),
@@ -112,7 +112,7 @@ def write_video(scenes: Path, file: Path) -> None:
 
 
 def spooled(work: Path) -> list[dict[str, Any]]:
-    """Return the messages in the spool, which must be closed."""
+    """Return the messages in the spool, which must be closed before."""
     file = work / "state" / "spool.sqlite"
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT payload FROM messages ORDER BY sequence").fetchall()
@@ -120,18 +120,18 @@ def spooled(work: Path) -> list[dict[str, Any]]:
 
 
 def assert_orderly(host: Host, work: Path) -> None:
-    """Check the log of the process, its exit code, and that the spool is closed."""
+    """Check the log, the exit code, and that the spool is closed."""
     printed = host.printed()
     assert host.process.returncode == 0, printed
     for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
         assert trouble not in printed, printed
-    # SQLite removes them when the last connection is closed.
+    # SQLite removes these files with the last connection.
     left = {file.name for file in work.glob("state/spool.sqlite-*")}
     assert left == set(), printed
 
 
 def assert_complete(messages: list[dict[str, Any]]) -> int:
-    """Check that no message is missing between the first and the last; return their number."""
+    """Check that the message ids have no gaps; return the number of messages."""
     ids = {message["id"] for message in messages}
     (run,) = {id_.rpartition("-")[0] for id_ in ids}
     assert ids == {f"{run}-{number}" for number in range(1, len(ids) + 1)}
@@ -146,7 +146,7 @@ def handles(host: Host, number: signal.Signals) -> bool:
 
 
 def apply_by_shadow(host: Host, core: Core, settings: dict[str, Any]) -> None:
-    """Answer the camera's request for its shadow, and wait until it reports the settings."""
+    """Respond to the camera's shadow request, and wait for its report of the settings."""
     requested = f"{_SHADOW}/get"
     eventually(lambda: requested in [topic for topic, _, _ in core.published], host.printed)
     core.deliver(f"{_SHADOW}/get/accepted", {"state": {"desired": {"settings": settings}}})
@@ -158,7 +158,7 @@ def detections(host: Host) -> list[dict[str, Any]]:
 
 
 class Page:
-    """A page of the live view; its connection stays open."""
+    """A client of the live view with an open connection."""
 
     def __init__(self, work: Path) -> None:
         address = (work / "state" / "live-view.url").read_text(encoding="utf-8").strip()
@@ -167,7 +167,7 @@ class Page:
         self._connection = HTTPConnection(str(parts.hostname), parts.port, timeout=HANG_SECONDS)
 
     def frame(self, query: str = "") -> dict[str, Any]:
-        """Return the newest frame's document; an empty one if there is no frame."""
+        """Return the newest frame's document, or an empty one without a frame."""
         self._connection.request("GET", f"{self._path}frame?{query}")
         document: dict[str, Any] = json.loads(self._connection.getresponse().read() or "{}")
         return document
@@ -181,7 +181,7 @@ class Page:
     every_combination() if os.environ.get("SHUTDOWN_OPTIONS") == "all" else every_pair(),
     ids=" ".join,
 )
-def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a test takes its fixtures
+def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - each parameter is a fixture
     tmp_path: Path,
     core: Core,
     python: str,
@@ -222,9 +222,9 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a
     assert assert_complete([*host.messages(), *spooled(tmp_path)]) == last["frames"]
 
 
-# A signal during inference is one of each combination of options, above. Before the handlers of
-# the process are installed, SIGINT interrupts Python's own start, and the effect of a second
-# SIGTERM on a Lambda component depends on the host.
+# The test above sends a signal during inference for each combination. Before the handlers of the
+# process are installed, SIGINT interrupts Python's start, and the effect of a second SIGTERM on a
+# Lambda component depends on the host. So these cases are missing here.
 @pytest.mark.parametrize(
     ("host", "number", "moment", "times"),
     [
@@ -241,7 +241,7 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a
         ("classic", signal.SIGTERM, "inference", "repeatedly"),
     ],
 )
-def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917 - as above
+def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917 - each parameter is a fixture or a value
     tmp_path: Path,
     core: Core,
     python: str,
@@ -252,7 +252,7 @@ def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917
     moment: str,
     times: str,
 ) -> None:
-    # TensorFlow loads for seconds; OpenVINO is faster.
+    # TensorFlow needs seconds to load, so the signal arrives in time.
     engine = "tensorflow" if moment == "load" else "openvino"
     started = start(host, tmp_path, variables | {"DEEPLENS_ENGINE": engine}, core, python)
     running.append(started)
@@ -274,7 +274,7 @@ def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917
 
 @pytest.mark.parametrize("host", ["lite", "classic"])
 @pytest.mark.parametrize("outage", ["refuses", "silent"])
-def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0913, PLR0917 - as above
+def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0913, PLR0917 - each parameter is a fixture
     tmp_path: Path,
     python: str,
     variables: dict[str, str],
@@ -289,7 +289,7 @@ def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0
             silent.listen()
         started = start(host, tmp_path, variables, core, python)
         running.append(started)
-        # The file is empty at first.
+        # The camera creates the file before writing the address.
         address = tmp_path / "state" / "live-view.url"
         eventually(lambda: address.exists() and address.stat().st_size, started.printed)
         with contextlib.closing(Page(tmp_path)) as page:
@@ -308,7 +308,7 @@ def test_the_process_that_compares_engines_ends_with_the_camera(
     pid = host.process.pid
     with contextlib.closing(Page(tmp_path)) as page:
         assert page.frame("compare=1")["compared"]["state"] == "loading"
-        # The process is a child of the thread that started it.
+        # Linux lists a process as a child of the thread that started it.
         lists = [file.read_text("ascii") for file in Path(f"/proc/{pid}/task").glob("*/children")]
         (child,) = " ".join(lists).split()
         host.end()

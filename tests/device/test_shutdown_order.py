@@ -1,4 +1,4 @@
-"""The order of the shutdown, with parts that block or fail."""
+"""The camera shuts its parts down in order, even if parts block or fail."""
 
 import json
 import threading
@@ -33,13 +33,13 @@ from tests.device.bench import (
 
 
 class Scene:
-    """A camera that returns one scene, and records that it was closed."""
+    """A camera that returns one scene and records its close."""
 
     is_live = is_stream = False
 
     def __init__(self) -> None:
         self.is_closed = False
-        # Cleared while the driver does not respond.
+        # The event is clear while the driver does not respond.
         self.responds = threading.Event()
         self.responds.set()
         self.is_blocked = threading.Event()
@@ -55,7 +55,7 @@ class Scene:
 
 
 class Connection(Sent):
-    """A publisher that records that it was closed."""
+    """A publisher that records its close."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def test_a_spool_in_use_is_not_closed_and_not_waited_for(tmp_path: Path) -> None
     spool, inside, leave = Spool(tmp_path), threading.Event(), threading.Event()
 
     def use() -> None:
-        with spool._changed:  # noqa: SLF001 - a thread inside a slow write
+        with spool._changed:  # noqa: SLF001 - simulates a thread inside a slow write
             inside.set()
             leave.wait(HANG_SECONDS)
 
@@ -229,7 +229,7 @@ def test_a_subscriber_that_was_closed_before_does_not_connect(
 
 
 class Flood:
-    """A subscriber that delivers settings faster than they are applied."""
+    """A subscriber that delivers settings faster than the camera applies them."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -254,7 +254,7 @@ def test_settings_that_arrive_faster_than_they_apply_do_not_delay_the_stop() -> 
     running = threading.Thread(target=shadow.run)
     running.start()
     using.wait(HANG_SECONDS)
-    eventually(shadow._received.full)  # noqa: SLF001 - the state that this test is about
+    eventually(shadow._received.full)  # noqa: SLF001 - the test checks a full queue
     stopping = threading.Thread(target=shadow.stop)
     stopping.start()
     stopping.join(HANG_SECONDS)
@@ -266,7 +266,7 @@ def test_settings_that_arrive_faster_than_they_apply_do_not_delay_the_stop() -> 
 
 
 class Interrupted(ScriptedModels):
-    """A model whose load ends with an error because of the stop."""
+    """A provider whose load fails because of the stop."""
 
     loop: InferenceLoop
 

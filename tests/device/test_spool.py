@@ -153,12 +153,12 @@ def test_a_damaged_sector_behind_the_head_of_a_page_costs_at_most_the_page(
     tmp_path: Path, page: int
 ) -> None:
     damaged = damaged_spool(tmp_path, at=page * 4096 + 1024, length=512)
-    # A damaged sequence also hides its neighbours from the binary search in the page.
+    # SQLite's binary search in a page also misses the messages next to a damaged sequence.
     assert len(damaged.numbers) >= 288
     assert len(damaged.numbers) + damaged.corrupt == 300
 
 
-# The header of the file, and the page that contains the addresses of all others.
+# Page 0 contains the file's header, and page 1 the addresses of all other pages.
 @pytest.mark.parametrize("page", [0, 1])
 def test_without_the_first_or_the_root_page_the_unknown_number_counts_as_one(
     tmp_path: Path, page: int
@@ -197,7 +197,7 @@ def test_the_write_ahead_log_is_read_without_the_file(tmp_path: Path) -> None:
     spool = Spool(living)
     spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
     damaged.mkdir()
-    # As after a power cut: the log is not copied into the file.
+    # After a power cut, the log contains changes that are not in the file.
     (damaged / "spool.sqlite-wal").write_bytes((living / "spool.sqlite-wal").read_bytes())
     (damaged / "spool.sqlite").write_bytes(os.urandom(8192))
     spool.close()
@@ -250,16 +250,16 @@ def test_any_damage_ends_in_complete_messages(
 
 @dataclass(frozen=True)
 class Damaged:
-    """The numbers of the messages in a damaged spool, and its count of lost messages."""
+    """The sequence numbers of the messages in a damaged spool, and the count of lost messages."""
 
     numbers: list[int]
     corrupt: int
 
 
-def damaged_spool(  # noqa: PLR0913 - the place of the damage, and the content of the spool
+def damaged_spool(  # noqa: PLR0913 - the parameters describe the damage and the content
     folder: Path, *, at: int, length: int, count: int = 300, size: int = 400, removed: int = 0
 ) -> Damaged:
-    """Fill a spool, remove the oldest messages, overwrite bytes of its file, and read it."""
+    """Fill a spool, remove the oldest messages, overwrite bytes of the file, and open the spool."""
     spool = Spool(folder)
     spool.add([entry(f"{number:04}" + "x" * size) for number in range(count)])
     for _ in range(removed):

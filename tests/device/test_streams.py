@@ -1,4 +1,4 @@
-"""RTSP streams of a camera of the tests, and V4L2 without a camera."""
+"""RTSP streams from a test camera, and V4L2 without a camera."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ from tests.device.rtsp_camera import Rtsp, number_of, numbered, serving_rtsp
 
 
 class RecordedErrors:
-    """Records the errors of the loop."""
+    """A recorder of the loop's errors."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -38,7 +38,7 @@ class RecordedErrors:
 
 @contextmanager
 def captured(address: str, interval_seconds: float = 0.001) -> Iterator[tuple[NewestFrame, Any]]:
-    """Run the thread of the camera on an address, with short pauses."""
+    """Run the capture thread on an address, with short pauses."""
     newest, reports = NewestFrame(), RecordedErrors()
     settings = CurrentSettings(dynamic_settings(frame_interval_seconds=interval_seconds))
     ending = threading.Event()
@@ -88,7 +88,7 @@ def test_the_newest_frame_is_used_and_the_others_are_counted() -> None:
         serving_rtsp(served) as port,
         captured(f"rtsp://127.0.0.1:{port}/s") as (newest, _),
     ):
-        # No frame is taken meanwhile.
+        # The test takes no frame, so new frames replace the old frames.
         eventually(lambda: newest.dropped >= 20)
         taken = []
 
@@ -127,7 +127,7 @@ def test_a_camera_that_stops_sending_times_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(opencv, "_TIMEOUT_MS", 3000)
     with serving_rtsp(Rtsp(count=30, hangs_up=False)) as port:
         camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
-        # On a busy machine, opening can take longer than the timeout of this test.
+        # On a busy machine, opening the camera can take longer than this test's timeout.
         eventually(lambda: captured_one(camera))
         with pytest.raises(CameraError, match="returned no frame; it is opened again"):
             take_all(camera)
@@ -148,7 +148,7 @@ def test_a_password_opens_the_stream_and_a_wrong_one_is_one_error(tmp_path: Path
             camera.close()
 
 
-# V4L2: OpenCV's backend opens files that are not cameras.
+# OpenCV's V4L2 backend also opens files that are not cameras.
 
 
 def as_character_device(_: Path) -> Path:
@@ -188,7 +188,7 @@ def test_the_group_is_named_if_the_device_is_not_permitted(
 def test_a_v4l2_camera_buffers_one_frame_and_is_opened_again_after_a_disconnect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OpenCV reads a file in place of the device; the calls are those for V4L2."""
+    """OpenCV reads a file in place of the device, with the calls for V4L2."""
     write_video(tmp_path / "pictures.avi", [40, 200])
     asked: list[tuple[object, ...]] = []
 

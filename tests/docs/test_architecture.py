@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md: its files and its import contracts are those of the repository."""
+"""ARCHITECTURE.md contains the files and the import contracts of the repository."""
 
 import re
 import tomllib
@@ -8,12 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 _PATH = re.compile(r"(?:app\.py|[\w.]+/[\w./{},*]*)")
-# The diagram has other words with a slash.
+# Only these folders start paths, because other words in the diagram also contain a slash.
 _FOLDERS = ("deeplens", "docs", "environments", "lambda_src", "local_aws", "model_tools", "stacks")
 
 
 def paths(text: str) -> list[str]:
-    """Return the paths of a text; braces are alternatives, as in a shell."""
+    """Return the paths in a text; braces are alternatives, as in a shell."""
     return list(chain.from_iterable(map(expanded, _PATH.findall(text))))
 
 

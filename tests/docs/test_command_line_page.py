@@ -1,4 +1,7 @@
-"""docs/command-line.md: help by -h, and completion by the shell, without TensorFlow."""
+"""docs/command-line.md: every command prints its help, and the shell completes commands.
+
+Neither needs TensorFlow.
+"""
 
 import importlib
 import os
@@ -14,7 +17,7 @@ from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
-# Its commands of the emulator start the emulator's own program.
+# Commands of the emulator start the emulator's own program in a process.
 OPERATOR = pytest.param("deeplens.cli.main", marks=pytest.mark.process)
 MODULES = [OPERATOR, "model_tools.cli.main", "local_aws.cli", "deeplens.review.cli",
            "deeplens.review.plan", "deeplens.policy.golden", "deeplens.policy.check_templates",
@@ -22,7 +25,7 @@ MODULES = [OPERATOR, "model_tools.cli.main", "local_aws.cli", "deeplens.review.c
 
 
 def every_command(command: click.Command, context: click.Context) -> list[list[str]]:
-    """Return the words that lead to a command and to each of its subcommands."""
+    """Return the words of a command and of all its subcommands."""
     found: list[list[str]] = [[]]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -101,7 +104,7 @@ def test_make_lists_each_described_target_once_in_a_group() -> None:
     assert [line for line in lines if line and line[0] != " "] == [
         "Try", "Test", "Generate", "Measure", "Install",
     ]  # fmt: skip
-    # Names and texts are in columns.
+    # Names and descriptions must be in two columns.
     assert {re.match(r"  \S+ +", line).end() for line in lines if line.startswith("  ")} == {22}  # type: ignore[union-attr]
 
 
@@ -122,7 +125,7 @@ def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(shell
     assert f"_DEEPLENS_COMPLETE={shell}_source deeplens" in PAGE
     script = answer(_DEEPLENS_COMPLETE=f"{shell}_source")
     assert "deeplens" in script
-    # zsh and fish are not on every machine; what click prints for them is click's own.
+    # zsh and fish are not on every machine, and click itself writes their scripts.
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=script, text=True, check=True)
     else:
@@ -130,7 +133,7 @@ def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(shell
 
 
 def complete(*words: str) -> set[str]:
-    """Return the completions that bash gets for the last word."""
+    """Return the completions that bash receives for the last word."""
     offered = answer(
         _DEEPLENS_COMPLETE="bash_complete",
         COMP_WORDS=" ".join(["deeplens", *words]),

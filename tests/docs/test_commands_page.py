@@ -1,4 +1,4 @@
-"""docs/commands.md is the output of `--help`."""
+"""docs/commands.md contains the output of `--help`."""
 
 import pytest
 

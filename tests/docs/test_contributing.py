@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, SECURITY.md, the licence and GitHub's forms refer to what exists."""
+"""CONTRIBUTING.md, SECURITY.md, LICENSE and GitHub's forms refer to existing targets and files."""
 
 import hashlib
 import re

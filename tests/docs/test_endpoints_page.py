@@ -1,4 +1,4 @@
-"""docs/endpoints.md and docs/training.md: sections are valid, versions are the sources'."""
+"""docs/endpoints.md and docs/training.md contain valid sections and the versions of the code."""
 
 import re
 from pathlib import Path

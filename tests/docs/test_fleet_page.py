@@ -1,4 +1,4 @@
-"""docs/fleet.md: its commands exist with their options, and its plan is a valid one."""
+"""docs/fleet.md contains existing commands and options, and a valid plan."""
 
 import re
 import subprocess

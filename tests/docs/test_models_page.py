@@ -51,7 +51,7 @@ def test_its_commands_take_a_saved_model_to_a_pin(
 
 
 def words_of(command: str) -> list[str]:
-    """Return the words that the shell gives to `deeplens`."""
+    """Return the words that a shell passes to `deeplens`."""
     script = f"deeplens() {{ printf '%s\\0' \"$@\"; }}\n{command}"
     shell = ["bash", "-euo", "pipefail", "-c", script]
     return subprocess.run(shell, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
@@ -61,7 +61,7 @@ def words_of(command: str) -> list[str]:
 def test_each_way_to_save_a_model_has_a_command_that_works(
     tmp_path: Path, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.unit.model_tools import ordinary  # noqa: PLC0415 - imports TensorFlow
+    from tests.unit.model_tools import ordinary  # noqa: PLC0415 - the import loads TensorFlow
 
     monkeypatch.chdir(tmp_path)
     sequential = ordinary.sequential(augmented=True)
@@ -98,7 +98,7 @@ def test_each_way_to_save_a_model_has_a_command_that_works(
 
 
 def _assert_answers(folder: Path, expected: dict[str, Any], pictures: Any) -> None:
-    """Run the frozen graph, and compare it with the framework's own answer."""
+    """Run the frozen graph, and compare its outputs with the framework's."""
     frozen = read_frozen(folder)
     graph = message_class("GraphDef").FromString(frozen.graph.read_bytes())
     run = graph_runner(graph, frozen.details.inputs, frozen.details.outputs)

@@ -1,4 +1,4 @@
-"""notebooks/first-model.ipynb: its cells run in their order; the file has no outputs."""
+"""notebooks/first-model.ipynb: its cells run in order, and the file has no outputs."""
 
 import os
 import subprocess
@@ -22,10 +22,10 @@ def test_the_committed_notebook_has_no_outputs() -> None:
 @pytest.mark.process
 @pytest.mark.slow
 def test_the_notebook_takes_a_keras_model_to_a_pin(tmp_path: Path) -> None:
-    # The files of Jupyter and of the kernel are not the user's.
+    # Jupyter and its kernel must not write to the user's folders.
     folders = ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
     committed = (ROOT / "environments/dev.toml").read_bytes()
-    # A cell that raises an error ends the execution with that error.
+    # If a cell raises an error, the execution fails with that error.
     subprocess.run(
         [ROOT / ".venv/bin/jupyter-execute", "--timeout=600", NOTEBOOK],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""The commands and pages of the README and of the index of pages exist."""
+"""README.md and docs/README.md refer to existing commands and pages."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ INDEX = (ROOT / "docs/README.md").read_text(encoding="utf-8")
 
 
 def targets() -> list[str]:
-    """Return the targets that both pages name, in text and at the start of a line of code."""
+    """Return the make targets on both pages, in text and at the start of code lines."""
     return sorted(set(re.findall(r"(?:`|^)make ([a-z-]+)", README + INDEX, re.MULTILINE)))
 
 
@@ -25,7 +25,7 @@ def links(page: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Return the subcommands of `deeplens` that both pages name."""
+    """Return the subcommands of `deeplens` on both pages."""
     return sorted(
         set(re.findall(r"(?:`|^)deeplens ((?:[a-z-]+ ?)+)", README + INDEX, re.MULTILINE))
     )

@@ -1,4 +1,4 @@
-"""docs/real-device.md: its ports, options, names and error messages are those of the code."""
+"""docs/real-device.md contains the ports, options, names and error messages of the code."""
 
 import fnmatch
 import re

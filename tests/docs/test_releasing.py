@@ -1,4 +1,4 @@
-"""docs/releasing.md: version and changelog agree; the page names existing files."""
+"""docs/releasing.md refers to existing files; CHANGELOG.md has the project's version."""
 
 import re
 import tomllib
@@ -26,7 +26,7 @@ def test_each_version_of_the_changelog_has_a_date_and_the_newest_is_first() -> N
 
 def test_the_newest_version_of_the_changelog_is_that_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    # Before the first release there is no section of a version.
+    # Before the first release, the changelog has no section for a version.
     assert HEADINGS[1:2] in ([], [heading for heading in HEADINGS if project["version"] in heading])
 
 

@@ -1,4 +1,4 @@
-"""`make docs`: the site of the pages, from the same files."""
+"""`make docs` builds the site from the pages of the repository."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from tests.device.browser import CHROMIUM, browsing
 
 ROOT = Path(__file__).parents[2]
 MKDOCS = ROOT / ".venv-docs/bin/mkdocs"
-# Elements that make a browser load a file when the page opens.
+# A browser loads the files of these elements when the page opens.
 _LOADED = re.compile(r'<(?:script|img|iframe)[^>]*\ssrc="?([^"\s>]+)|<link[^>]*\shref="?([^"\s>]+)')
 
 pytestmark = pytest.mark.process
@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=False,
     )
-    # In strict mode, a link to a page, a heading or a file that does not exist is an error.
+    # In strict mode, mkdocs fails for a link to a page, heading or file that does not exist.
     assert built.returncode == 0, built.stderr
     return folder
 
@@ -47,7 +47,7 @@ def test_each_page_loads_only_files_of_the_site(site: Path) -> None:
         addresses = [a or b for a, b in _LOADED.findall(page.read_text(encoding="utf-8"))]
         assert addresses
         assert [address for address in addresses if urlsplit(address).netloc] == [], page
-        if page.name != "404.html":  # its addresses start at the root of the server
+        if page.name != "404.html":  # its links start at the server's root
             assert all((page.parent / address).is_file() for address in addresses), page
 
 

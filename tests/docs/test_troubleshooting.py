@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md: each message that it quotes is one of the code."""
+"""docs/troubleshooting.md quotes only messages that the code contains."""
 
 import ast
 import re
@@ -11,13 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 SOURCES = ("deeplens", "lambda_src", "local_aws", "model_tools", "stacks", "tools")
-# An entry starts with one or more messages, before the dash.
+# An entry starts with one or more messages, before a dash.
 _ENTRIES = re.findall(r"^- (`.+?`) —", PAGE, re.MULTILINE | re.DOTALL)
 MESSAGES = [quoted for entry in _ENTRIES for quoted in re.findall(r"`([^`]+)`", entry)]
 
 
 def texts_of(tree: ast.AST) -> Iterator[str]:
-    """Yield each string of a module, with … for the values in it."""
+    """Yield each string of a module, with … for inserted values."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             value = node.value

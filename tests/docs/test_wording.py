@@ -1,4 +1,4 @@
-"""The words of docstrings, comments, messages and pages (docs/style.md)."""
+"""The wording check rejects the words of docs/style.md in docstrings, comments and pages."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tools import wording
 
-# A line with one of the replaced words, or a summary that starts with a noun clause.
+# Each line contains one of the replaced words, or a summary that starts with a noun clause.
 REJECTED = [
     ('"""What a camera sees."""', "What"),
     ("# The camera says so.", "says"),

@@ -18,7 +18,7 @@ from tests.emulator.running_emulator import REGION, Command, Emulator, publish_f
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Command]:
-    """The command line with a new state folder, whose emulator is stopped afterwards."""
+    """The command line with a new state folder; the fixture stops its emulator."""
     made = Command(tmp_path / ".local" / "aws")
     yield made
     made("down")
@@ -54,7 +54,7 @@ def bucket(aws: Emulator) -> str:
 
 @pytest.fixture
 def function_arn(aws: Emulator) -> str:
-    """A published version of a function that returns its identity and location."""
+    """The ARN of a published function version that returns its account and Region."""
     return publish_function(
         aws,
         "import os, boto3\n"
@@ -66,7 +66,7 @@ def function_arn(aws: Emulator) -> str:
 
 @pytest.fixture
 def create_component(greengrass: Any) -> Callable[..., str]:
-    """Create a component version without artifacts and return its ARN."""
+    """A function that creates a component version without artifacts and returns the ARN."""
 
     def create(name: str, version: str = "1.0.0", **extra: Any) -> str:
         arn: str = greengrass.create_component_version(
@@ -97,14 +97,14 @@ def device(aws: Emulator, iot: Any, unique: str, tmp_path: Path) -> Iterator[Dev
     tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
     tls.load_cert_chain(*files)
     yield Device(aws, unique, group, made["certificateArn"], tls)
-    # A test may have ended its emulator.
+    # The emulator of a test may have ended before.
     with suppress(EndpointConnectionError):
         iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
 
 
 @pytest.fixture
 def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
-    """The files with which `mtls_from_path` creates the connection of the device."""
+    """The arguments of `mtls_from_path` for the device's connection."""
     return {
         "cert_filepath": str(tmp_path / "certificate.pem"),
         "pri_key_filepath": str(tmp_path / "key.pem"),
@@ -117,5 +117,5 @@ def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def mqtt(mqtt_settings: dict[str, Any]) -> Any:
-    """The device's MQTT connection, not connected yet."""
+    """The device's MQTT connection, which tests open."""
     return mqtt_connection_builder.mtls_from_path(**mqtt_settings)

@@ -1,4 +1,4 @@
-"""A device with a certificate: its HTTPS requests, and its messages."""
+"""The HTTPS requests and MQTT messages of a device with a certificate."""
 
 import json
 import queue
@@ -41,7 +41,7 @@ class Device:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, context=self.tls) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, context=self.tls) as answer:  # noqa: S310 - the server of this test
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -69,7 +69,7 @@ class Device:
 
 
 class Mailbox:
-    """JSON messages over a device's open MQTT connection, in the order of their arrival."""
+    """The JSON messages of a device's MQTT connection, in order of arrival."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -80,12 +80,12 @@ class Mailbox:
         subscribed.result(HANG_SECONDS)
 
     def publish(self, topic: str, message: Any) -> None:
-        """Publish a message as JSON, a string as it is."""
+        """Publish a message as JSON, or a string unchanged."""
         text = message if isinstance(message, str) else json.dumps(message)
         self._connection.publish(topic, text, QoS.AT_LEAST_ONCE)[0].result(HANG_SECONDS)
 
     def until(self, topic: str) -> tuple[Any, set[str]]:
-        """Return the next message on a topic, and the topics of the messages before it."""
+        """Return the next message on a topic, and the topics of all messages before it."""
         earlier = set()
         while True:
             name, payload = self._messages.get(timeout=HANG_SECONDS)
@@ -98,7 +98,7 @@ class Mailbox:
 
 
 def own_policy() -> str:
-    """Return the document of the project's policy for certificates from the templates."""
+    """Return the project's AWS IoT policy for certificates, from the golden template."""
     file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
     resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
     (policy,) = (resource for resource in resources if resource["Type"] == "AWS::IoT::Policy")

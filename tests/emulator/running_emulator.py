@@ -1,4 +1,4 @@
-"""Shared helpers of the emulator's tests: the command, clients, a function and a recipe."""
+"""Helpers for tests of the emulator: the command, clients, a function and a recipe."""
 
 import io
 import json
@@ -24,12 +24,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Command:
-    """``deeplens local`` with one state folder."""
+    """The command `deeplens local` with a state folder."""
 
     state: Path
 
     def __call__(self, *arguments: str, limit: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run it, under a limit of the shell (`ulimit`) if one is given."""
+        """Run the command; if `limit` is not empty, apply it as the shell's limit (`ulimit`)."""
         limited = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash"] if limit else []
         return subprocess.run(
             [*limited, *self.words, *arguments], capture_output=True, text=True, cwd=ROOT,
@@ -47,7 +47,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator and clients for it."""
+    """A running emulator, with clients."""
 
     command: Command
     endpoint: dict[str, Any]
@@ -64,11 +64,11 @@ class Emulator:
         return self._clients[key]
 
     def unchecked_client(self, service: str) -> Any:
-        """A client that sends inputs which the SDK would reject."""
+        """Return a client without the SDK's validation of inputs."""
         return self._connect(service, ACCOUNT, REGION, Config(parameter_validation=False))
 
     def _connect(self, service: str, account: str, region: str, config: Config) -> Any:
-        connect: Any = boto3.client  # its stub requires a literal name
+        connect: Any = boto3.client  # boto3's stub requires a literal name
         return connect(
             service,
             endpoint_url=self.endpoint["endpoint_url"],
@@ -80,17 +80,17 @@ class Emulator:
 
 
 def after_a_snapshot(command: Command) -> None:
-    """Wait until the emulator has saved all changes before the call."""
+    """Wait until a snapshot contains all changes that precede the call."""
 
     def taken() -> int:
         times = [0]
         for snapshot in (command.state / "snapshots").glob("[0-9]*"):
-            # The next snapshot replaces it.
+            # The emulator may replace the snapshot at any time.
             with suppress(FileNotFoundError):
                 times.append(snapshot.stat().st_mtime_ns)
         return max(times)
 
-    # The first snapshot may have started before the call.
+    # The first snapshot may have started before the call, so a second one is necessary.
     for _ in range(2):
         before = taken()
         eventually(lambda before=before: taken() > before)
@@ -102,7 +102,7 @@ FUNCTIONS_ROLE = "functions"
 def create_role(
     aws: Emulator, name: str, *statements: dict[str, Any], service: str = "", **options: Any
 ) -> str:
-    """Create a role for a service or, without one, for its account; return its ARN."""
+    """Create a role for a service or, by default, for its account; return the ARN."""
     trusted = {"Service": service} if service else {"AWS": ACCOUNT}
     iam = aws.client("iam")
     role: str = iam.create_role(
@@ -118,7 +118,7 @@ def create_role(
 
 
 def functions_role(aws: Emulator) -> str:
-    """Return the ARN of the role of functions that only write logs."""
+    """Return the ARN of a role for functions that only write logs."""
     with suppress(aws.client("iam").exceptions.EntityAlreadyExistsException):
         create_role(aws, FUNCTIONS_ROLE, service="lambda.amazonaws.com")
         managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
@@ -131,7 +131,10 @@ def policy(*statements: dict[str, Any]) -> str:
 
 
 def publish_function(aws: Emulator, source: str, name: str = "", role: str = "") -> str:
-    """Publish a function with a role, by default the role of functions that only write logs."""
+    """Publish a function; return the version's ARN.
+
+    The default role only allows writing logs.
+    """
     client = aws.client("lambda")
     name = name or f"deeplens-{uuid4().hex[:12]}"
     client.create_function(
@@ -142,7 +145,7 @@ def publish_function(aws: Emulator, source: str, name: str = "", role: str = "")
 
 
 def archive(source: str) -> bytes:
-    """Return the code of a function as a zip with one module."""
+    """Return a zip archive of a function's code with one module."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as files:
         files.writestr("handler.py", source)

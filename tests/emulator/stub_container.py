@@ -1,6 +1,6 @@
-"""A container for tests, which returns its request, or fails as the request requires.
+"""A double of a model container that returns its request, or fails as the request requires.
 
-It takes the options and prints the line of `deeplens model serve-container`.
+It accepts the options of `deeplens model serve-container`, and prints the same line.
 """
 
 import argparse
@@ -54,5 +54,5 @@ for name, _, value in (setting.partition("=") for setting in options.environment
     while name == "START_WHEN_EXISTS" and not Path(value).exists():
         time.sleep(0.05)
 server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
-print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)  # noqa: T201 - the contract
+print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)  # noqa: T201 - the emulator reads this line
 server.serve_forever()

@@ -1,4 +1,4 @@
-"""Only clients with a key reach the services: not a web page, not another user of the machine."""
+"""The services accept only clients with a key, and reject web pages and other users."""
 
 import asyncio
 import base64
@@ -49,7 +49,7 @@ def connect(aws: Emulator, service: str, **more: Any) -> Any:
 
 
 def ask(client: Any) -> Any:
-    """Call an operation that changes nothing."""
+    """Call a read operation of the client's service."""
     operations = {
         "sts": "get_caller_identity", "s3": "list_buckets", "lambda": "list_functions",
         "logs": "describe_log_groups", "greengrassv2": "list_components",
@@ -70,7 +70,7 @@ def errors(aws: Emulator, **more: Any) -> list[str]:
 def exchange(
     aws: Emulator, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
-    """Send a request unchanged, with the `Host` of the emulator unless `headers` contains one."""
+    """Send a request unchanged; without a `Host` in `headers`, add the emulator's."""
     connection = http.client.HTTPConnection(aws.endpoint["endpoint_url"].removeprefix("http://"))
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
@@ -90,7 +90,7 @@ def status(aws: Emulator, url: str, method: str = "GET") -> int:
 
 
 def sign_at(time: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the clock of botocore's Python signer and of its preferred signer in C."""
+    """Set the clocks of botocore's signers in Python and in C."""
     for module in (botocore.auth, botocore.crt.auth):
         monkeypatch.setattr(module, "get_current_datetime", lambda **_: time)
 
@@ -182,7 +182,10 @@ def test_presigned_urls_hold_for_their_time_and_their_object(
 
 
 def test_the_bodies_that_sdks_leave_unsigned_are_stored(aws: Emulator, bucket: str) -> None:
-    """The SDK for JavaScript, which the CDK's command line uses, streams with a trailer."""
+    """Stores bodies that SDKs do not sign.
+
+    The SDK for JavaScript, which the CDK CLI uses, sends a stream with a trailer.
+    """
     path = f"/{bucket}/streamed"
     made = AWSRequest(
         "PUT", aws.endpoint["endpoint_url"] + path,
@@ -378,7 +381,8 @@ def test_a_web_page_reaches_nothing(aws: Emulator, bucket: str, tmp_path: Path) 
                 return dict(await _results(tab))
 
     results = asyncio.run(visit())
-    # "opaque": sent, but the page cannot read the response. The state below shows its effect.
+    # "opaque" means that the request was sent, but the page cannot read the response. The
+    # assertions below check the effect.
     assert results == {
         "function": "opaque", "readable": "blocked", "reset": "opaque", "read": "blocked",
         "object": "opaque", "write": "opaque", "preflight": "blocked", "cookies": "opaque",

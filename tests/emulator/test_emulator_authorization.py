@@ -1,4 +1,4 @@
-"""Authorization by IAM: identity, boundary, session and resource policies, and their trace."""
+"""IAM authorization: identity, boundary, session and resource policies, and their trace."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ OTHER_ACCOUNT = "222222222222"
 
 
 def session_of(aws: Emulator, role: str, **options: Any) -> Any:
-    """Return a function that connects to a service as a session of a role."""
+    """Return a function that creates a service's client with a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test", **options)
     return connector(aws, keys["Credentials"])
 
@@ -43,7 +43,7 @@ def connector(aws: Emulator, credentials: dict[str, Any]) -> Any:
 
 
 def denial(call: Any, **params: Any) -> str:
-    """Return the message of a denied call."""
+    """Return the error message of a denied call."""
     with pytest.raises(ClientError) as caught:
         call(**params)
     response = caught.value.response
@@ -286,7 +286,7 @@ def test_a_session_ends_with_its_role_also_if_the_name_is_used_again(
 
 @pytest.fixture
 def traced(tmp_path: Path) -> Iterator[tuple[Emulator, Path]]:
-    """An emulator that traces its decisions, and the trace file."""
+    """An emulator that traces its decisions, with the path of the trace."""
     command, file = Command(tmp_path / ".local" / "aws"), tmp_path / "trace" / "decisions.jsonl"
     started = command("up", "--trace-authorization", str(file))
     assert started.returncode == 0, started.stdout + started.stderr

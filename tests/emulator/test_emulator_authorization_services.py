@@ -1,6 +1,6 @@
-"""The emulator's added services authorize each operation and its dependent actions.
+"""The emulator's additional services authorize each operation and its dependent actions.
 
-The operations and their inputs are botocore's, so that no list of ours decides what is checked.
+botocore's models define the operations and inputs, so the test covers new operations.
 """
 
 import json
@@ -33,14 +33,14 @@ CONTAINER = {
     "Image": f"763104351884.dkr.ecr.{REGION}.amazonaws.com/tensorflow-inference:2.19.0-cpu",
     "ModelDataUrl": "s3://models/model.tar.gz",
 }
-# Members that the service requires, but not its model.
+# The services require these members, although the models do not.
 MORE: dict[str, dict[str, Any]] = {
     "list_component_versions": {"arn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example"},
     "update_connectivity_info": {"connectivityInfo": []},
     "create_role_alias": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/example"},
     "create_component_version": {"inlineRecipe": json.dumps(recipe("example")).encode()},
 }
-# Values that match the patterns of the required strings in the services' models.
+# Each pattern of a required string in the models matches one of these values.
 EXAMPLES = (
     "example", "1.0.0", "11111111-2222-3333-4444-555555555555",
     f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example:versions:1.0.0",
@@ -52,7 +52,7 @@ EXAMPLES = (
 
 
 def session_of(aws: Emulator, role: str) -> Callable[[str], Any]:
-    """Return a function that returns a service's client with a session of a role."""
+    """Return a function that creates a service's client with a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     unchecked = Config(parameter_validation=False, retries={"total_max_attempts": 1})
     connect: Any = boto3.client  # a new session would load each service model again
@@ -68,7 +68,7 @@ def session_of(aws: Emulator, role: str) -> Callable[[str], Any]:
 
 
 def example(shape: Any) -> Any:
-    """Return a value that a shape of botocore's models allows, with its required members only."""
+    """Return a valid value for a shape of botocore's models, with required members only."""
     if shape.type_name == "structure":
         return {name: example(shape.members[name]) for name in shape.required_members}
     if shape.type_name == "list":
@@ -86,14 +86,14 @@ def _string(limits: dict[str, Any]) -> str:
         return str(limits["enum"][0])
     try:
         pattern = re.compile(limits.get("pattern", ".*"))
-    except re.error:  # of a range that Python writes in another way
+    except re.error:  # Python's syntax for some ranges differs
         return EXAMPLES[0]
     long_enough = (example for example in EXAMPLES if len(example) >= limits.get("min", 0))
     return next((example for example in long_enough if pattern.search(example)), EXAMPLES[0])
 
 
 def operations(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return the operations below a path, as methods of the client, with an input."""
+    """Yield the client's methods for operations below a path, each with a valid input."""
     for method, name in client.meta.method_to_api_mapping.items():
         operation = client.meta.service_model.operation_model(name)
         if operation.http["requestUri"].startswith(prefix):
@@ -102,7 +102,7 @@ def operations(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def outcome(client: Any, method: str, params: dict[str, Any]) -> str:
-    """Return the error's code of a call, or `allowed`."""
+    """Return the error code of a call, or `allowed`."""
     try:
         getattr(client, method)(**params)
     except ClientError as error:
@@ -139,7 +139,7 @@ def test_a_role_without_policies_may_do_nothing(
 
 @dataclass(frozen=True)
 class Fleet:
-    """A core device in a group, both with a deployment, and the ids that IoT chose."""
+    """A core device in a group, and the ids of the group's and the thing's deployment."""
 
     thing: str
     group_deployment: dict[str, str]
@@ -150,7 +150,7 @@ class Fleet:
         return f"arn:aws:iot:{REGION}:{ACCOUNT}:{kind}/{name}"
 
     def params(self, member: str, subject: str) -> dict[str, str]:
-        """Return the input of a call that names a subject: a device, a deployment or an ARN."""
+        """Return a call's input that refers to a device, a deployment or an ARN."""
         given = {
             "name": self.thing,
             "group_deployment": self.group_deployment["deploymentId"],
@@ -178,10 +178,11 @@ def fleet(aws: Emulator) -> Fleet:
 
 
 TO_GROUP = ("iot:DescribeJob job", "iot:DescribeThingGroup thinggroup")
-# A thing's deployment is its shadow: there is no job.
+# A deployment to a thing uses a shadow instead of a job.
 TO_THING = ("iot:DescribeThing thing", "iot:GetThingShadow thing")
 CHANGES_A_THING = ("iot:UpdateThingShadow thing", "iot:DeleteThingShadow thing")
-# The operation, its input (an attribute or kind of the fleet), and its dependent actions.
+# Each item consists of an operation, its input (an attribute or kind of `Fleet`), and its dependent
+# actions.
 DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("create_deployment", "targetArn", "thinggroup", (
         "iot:CancelJob job", "iot:CreateJob thinggroup", "iot:UpdateJob job", *TO_GROUP,

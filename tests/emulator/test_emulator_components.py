@@ -1,4 +1,4 @@
-"""Component versions, through boto3."""
+"""Component versions are created, listed, described and deleted through boto3."""
 
 import base64
 import hashlib
@@ -111,11 +111,11 @@ def test_a_published_function_becomes_a_component_whose_zip_devices_can_read(
     }
     artifact = made["Manifests"][0]["Artifacts"][0]
     url = greengrass.get_component_version_artifact(arn=arn, artifactName="lambda-artifact.zip")
-    with urllib.request.urlopen(url["preSignedUrl"]) as answer:  # noqa: S310 - loopback http
+    with urllib.request.urlopen(url["preSignedUrl"]) as answer:  # noqa: S310 - HTTP on loopback
         content = answer.read()
     assert base64.b64encode(hashlib.sha256(content).digest()).decode() == artifact["Digest"]
     aws.client("lambda").delete_function(FunctionName=function_arn.split(":")[6])
-    with urllib.request.urlopen(url["preSignedUrl"]) as answer:  # noqa: S310 - loopback http
+    with urllib.request.urlopen(url["preSignedUrl"]) as answer:  # noqa: S310 - HTTP on loopback
         assert answer.read() == content
 
 

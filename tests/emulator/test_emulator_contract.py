@@ -1,4 +1,4 @@
-"""The private names of ministack that the hooks use, to review before an upgrade."""
+"""The hooks use private names of ministack, which must be reviewed before an upgrade."""
 
 import importlib.metadata
 import inspect
@@ -237,5 +237,5 @@ def test_the_private_function_takes_what_the_hooks_give(path: str, parameters: l
 
 
 def test_the_broker_still_binds_every_interface_unless_it_is_patched() -> None:
-    source = inspect.getsource(import_module("ministack.services.iot")._mtls_start_locked)  # noqa: SLF001 - what is tested
+    source = inspect.getsource(import_module("ministack.services.iot")._mtls_start_locked)  # noqa: SLF001 - the test checks this function
     assert 'host="0.0.0.0"' in source

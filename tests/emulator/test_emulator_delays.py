@@ -1,4 +1,4 @@
-"""With `up --delays`, operations that are asynchronous on AWS take effect after their response."""
+"""With `up --delays`, operations that are asynchronous on AWS take effect after the response."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator, 
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
-# Longer than a busy machine needs for the next call.
+# A busy machine starts the next call within this time.
 DELAY_SECONDS = 6
 TRUST = {
     "Version": "2012-10-17",
@@ -37,7 +37,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 def succeeds(call: Any, code: str, **params: Any) -> Any:
-    """Repeat a call until it is not rejected with a code any more; return its response."""
+    """Repeat a call while it fails with this error code; return the first response."""
 
     def attempt() -> Any:
         try:

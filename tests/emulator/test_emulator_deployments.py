@@ -1,4 +1,4 @@
-"""Deployments and their IoT jobs, through boto3."""
+"""Deployments create IoT jobs, checked through boto3."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ NUCLEUS = {"aws.greengrass.Nucleus": {"componentVersion": "2.16.1"}}
 
 @pytest.fixture
 def group_arn(iot: Any, unique: str) -> str:
-    """A group with one thing, both named by the test's unique name."""
+    """The ARN of a group with one thing; both have the test's unique name."""
     iot.create_thing(thingName=unique)
     arn: str = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
     iot.add_thing_to_thing_group(thingGroupName=unique, thingName=unique)

@@ -1,4 +1,4 @@
-"""Core devices: their HTTPS endpoint, health and deployment status."""
+"""Core devices: HTTPS endpoint, health and deployment status."""
 
 import json
 import queue
@@ -319,7 +319,7 @@ def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
 
 
 def own_connection(device: Device, folder: Path, kind: str, client: str) -> Any:
-    """An MQTT connection with the project's policy, and a client id of the test's choice."""
+    """Return an MQTT connection with the project's policy and the given client id."""
     iot, policy, certificate = (
         device.aws.client("iot"),
         f"{device.thing}-own",
@@ -362,10 +362,10 @@ def test_a_certificate_connects_as_its_thing_and_with_its_further_connections(
 @pytest.mark.parametrize(
     ("kind", "client"),
     [
-        # Another thing can have a longer name.
+        # The id could be the longer name of another thing.
         ("EXCLUSIVE_THING", "{thing}1"),
         ("EXCLUSIVE_THING", "another"),
-        # Without the exclusive relation, the policy's variable has no value for this client id.
+        # Without an exclusive thing, the policy's variable has no value for this client id.
         ("NON_EXCLUSIVE_THING", "{thing}#2"),
     ],
 )

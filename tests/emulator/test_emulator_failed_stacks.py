@@ -1,4 +1,4 @@
-"""Failed creations and deletions retain the same resources as CloudFormation."""
+"""Failed creations and deletions retain the same resources as on AWS."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.emulator.running_emulator import ACCOUNT, Emulator, functions_role
 
 pytestmark = pytest.mark.emulator
 
-# Appends each event to a file, and responds with the content of another file.
+# The function appends each event to a file, and responds with the content of another file.
 _HANDLER = """\
 import json, os, urllib.request
 def handle(event, context):
@@ -32,7 +32,7 @@ BROKEN = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": "a na
 
 
 class Handler:
-    """The requests to a custom resource's function, and its responses."""
+    """A custom resource's function, with its requests and responses."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class Handler:
 
 
 class Stack:
-    """A stack of the emulator."""
+    """A stack in the emulator."""
 
     def __init__(self, aws: Emulator, template: dict[str, Any]) -> None:
         self.name = f"stack-{uuid4().hex[:12]}"
@@ -64,7 +64,7 @@ class Stack:
         )
 
     def delete(self) -> str:
-        """Delete it; return the status in which it ends."""
+        """Delete the stack; return its final status."""
         self.wait()
         stack_id = self._described()["StackId"]
         self._client.delete_stack(StackName=self.name)
@@ -94,7 +94,7 @@ class Stack:
         ]
 
     def reason(self, status: str) -> str:
-        """The reason of the first resource with a status."""
+        """Return the reason of the first event with a status."""
         return next(reason for _, event_status, reason in self.events if event_status == status)
 
     def _described(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def handler(tmp_path: Path) -> Handler:
 
 
 def custom(aws: Emulator, handler: Handler) -> dict[str, Any]:
-    """A custom resource whose function, log group and role are in the same stack."""
+    """Return the template of a custom resource with its function, log group and role."""
     group = {"LogGroupName": f"custom-{uuid4().hex}"}
     return {
         "Group": {"Type": "AWS::Logs::LogGroup", "Properties": group},
@@ -265,7 +265,8 @@ def test_a_retained_bucket_is_adopted_by_an_import(aws: Emulator) -> None:
         StackName=name, WaiterConfig={"Delay": 1}
     )
     assert aws.client("s3").get_object(Bucket=bucket, Key="a")["Body"].read() == b"kept"
-    # The stack owns it: an update configures it, and a deletion retains it.
+    # The stack owns the imported bucket, so an update changes the bucket and a deletion retains the
+    # bucket.
     template["Bucket"]["Properties"]["Tags"] = [{"Key": "owner", "Value": "stack"}]
     cloudformation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": template}))
     cloudformation.get_waiter("stack_update_complete").wait(

@@ -1,4 +1,4 @@
-"""Health messages of nucleus lite, and the responses of the API after them."""
+"""After health messages of nucleus lite, the API returns their content."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Jobs of Greengrass' namespace: their topics and their separate queue."""
+"""Jobs in Greengrass' namespace have their own topics and queue."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def jobs(device: Device) -> str:
 
 @pytest.fixture
 def mailbox(mqtt: Any, jobs: str) -> Iterator[Mailbox]:
-    """The device's connection, subscribed to everything about its jobs."""
+    """The device's connection with subscriptions to all topics of its jobs."""
     mqtt.connect().result(HANG_SECONDS)
     made = Mailbox(mqtt)
     made.subscribe(f"{jobs}/#")
@@ -33,7 +33,7 @@ def mailbox(mqtt: Any, jobs: str) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def other_job(iot: Any, device: Device, unique: str) -> str:
-    """A job of the account without a namespace."""
+    """The id of a job without a namespace."""
     thing_arn = iot.describe_thing(thingName=device.thing)["thingArn"]
     iot.create_job(jobId=f"own-{unique}", targets=[thing_arn], document='{"own": true}')
     return f"own-{unique}"
@@ -132,7 +132,10 @@ def test_invalid_requests_are_rejected_in_the_namespace(
 def test_a_device_cannot_forge_a_notification(
     device: Device, mqtt_settings: dict[str, Any], suffix: str
 ) -> None:
-    """AWS IoT closes the connection of a client that publishes on the topics of its replies."""
+    """A device cannot publish a notification.
+
+    AWS IoT closes the connection of a client that publishes on reserved reply topics.
+    """
     closed = threading.Event()
     mqtt = mqtt_connection_builder.mtls_from_path(
         **mqtt_settings, on_connection_interrupted=lambda **_: closed.set()

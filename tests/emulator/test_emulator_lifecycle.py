@@ -1,4 +1,4 @@
-"""Start, stop and kill of the emulator, and the state afterwards."""
+"""After a start, a stop or a kill, the emulator has the expected state."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SLEEPS = "import time\ndef handle(event, context):\n    time.sleep(600)\n"
 
 
 def _listeners(pid: int) -> set[tuple[str, int]]:
-    """The (address in hex, port) pairs a process listens on."""
+    """Return the address (hexadecimal) and port of each socket on which a process listens."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         target = str(descriptor.readlink())
@@ -161,7 +161,7 @@ def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command:
 
 
 def test_an_object_that_does_not_fit_on_the_disk_is_refused(command: Command) -> None:
-    # A limit of 8 MiB per file (in units of 1,024 bytes) simulates a full disk.
+    # A limit of 8 MiB per file (8,192 units of 1,024 bytes) simulates a full disk.
     command("up", limit="-f 8192")
     aws = Emulator(command, command.endpoint())
     s3 = aws.client("s3")

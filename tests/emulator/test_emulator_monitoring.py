@@ -1,4 +1,4 @@
-"""IoT rules, metrics of log events, and alarms of the emulator."""
+"""The emulator processes IoT rules, metrics of log events, and alarms."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def log_group(aws: Emulator, unique: str) -> str:
 
 @pytest.fixture
 def rule(aws: Emulator, unique: str, log_group: str) -> tuple[str, str]:
-    """A rule from a topic to a function that counts, with an error action; both names."""
+    """The names of a rule with an error action, and of the counting function in the rule."""
     function = f"counts-{unique}"
     publish_function(aws, COUNTS, function)
     name = f"rule_{unique}"
@@ -51,7 +51,7 @@ def rule(aws: Emulator, unique: str, log_group: str) -> tuple[str, str]:
     aws.client("iot").create_topic_rule(
         ruleName=name,
         topicRulePayload={
-            "sql": f"SELECT count, topic(2) AS rule FROM 'test/{unique}'",  # noqa: S608 - IoT SQL
+            "sql": f"SELECT count, topic(2) AS rule FROM 'test/{unique}'",  # noqa: S608 - the string is IoT SQL, without user input
             "actions": [{"lambda": action}],
             "errorAction": {"cloudwatchLogs": {"roleArn": role, "logGroupName": log_group}},
         },
@@ -126,7 +126,7 @@ def test_an_error_action_needs_the_rights_of_its_role(
         return [event["message"] for event in found]
 
     eventually(written)
-    # Rules process messages in order, so the first message was not written.
+    # Rules process messages in order, so the first message cannot arrive later.
     assert len(written()) == 1
     assert rule[0] in written()[0]
 
@@ -180,11 +180,11 @@ def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
     )  # fmt: skip
 
     def becomes(value: str, thing: str) -> None:
-        """Send heartbeats of a camera until the alarm and its topic have a state."""
+        """Send a camera's heartbeats until the alarm and its topic have a state."""
         eventually(lambda: beat(thing, 0) or state() == value, pause=0.5)
         eventually(lambda: told() == value)
 
     becomes("OK", "one")
-    # Another camera's heartbeat does not count for this one.
+    # The alarm of this camera ignores heartbeats of other cameras.
     becomes("ALARM", "two")
     becomes("OK", "one")

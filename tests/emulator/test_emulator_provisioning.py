@@ -1,4 +1,4 @@
-"""CloudFormation in the emulator is limited to the policies of the stack's role."""
+"""CloudFormation in the emulator has only the permissions of the stack's role."""
 
 import copy
 import json
@@ -40,7 +40,7 @@ def trusting(service: str) -> Document:
 
 
 def resources(**changes: Any) -> Resources:
-    """A role with its policy, a log, and a queue with its policy."""
+    """Return a template's resources: role and queue with their policies, and a log group."""
     document = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}],
@@ -84,7 +84,7 @@ def resources(**changes: Any) -> Resources:
 
 @dataclass
 class Account:
-    """An account with CloudFormation's role, whose policies can be changed."""
+    """An account with CloudFormation's role, whose policies tests can change."""
 
     aws: Emulator
     name: str
@@ -95,7 +95,7 @@ class Account:
         return self.aws.client(service, ACCOUNT)
 
     def give(self, documents: dict[str, Document]) -> None:
-        """Attach managed policies; existing policies get a new version."""
+        """Attach managed policies to the role; update existing policies with a new version."""
         iam = self.client("iam")
         for name, document in documents.items():
             arn = f"arn:aws:iam::{ACCOUNT}:policy/{name}"
@@ -113,7 +113,7 @@ class Account:
         self.given = documents
 
     def without(self, action: str) -> None:
-        """Remove an action from the policies of the role."""
+        """Remove an action from the role's policies."""
         documents = copy.deepcopy(self.given)
         for document in documents.values():
             for statement in document["Statement"]:
@@ -160,7 +160,7 @@ class Account:
 
 @pytest.fixture
 def account(aws: Emulator) -> Account:
-    """The account with the policies of `policies/`, and a name for a stack of an environment."""
+    """An account with the policies of `policies/`, and a unique name for a stack."""
     iam = aws.client("iam", ACCOUNT)
     given = policies(ENVIRONMENT_ACCOUNT, ACCOUNT)
     if BOUNDARY not in [policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]]:
@@ -232,7 +232,7 @@ def test_without_one_action_a_deletion_fails_and_can_be_repeated(account: Accoun
 def test_a_failed_update_rolls_back_with_the_policies(account: Account) -> None:
     assert account.create(resources()) == "CREATE_COMPLETE"
     content = resources(days=30, seconds=7200)
-    # Not a name of this stack, so it is denied after the other changes were made.
+    # The policies deny this name, after the other changes have succeeded.
     content["Other"] = {
         "Type": "AWS::SQS::Queue",
         "Properties": {"QueueName": "billing"},
@@ -281,7 +281,7 @@ def test_no_update_removes_the_boundary(account: Account) -> None:
 def test_the_role_of_a_stack_is_used_until_another_one_is_given(account: Account) -> None:
     assert account.create(resources()) == "CREATE_COMPLETE"
     account.without("sqs:DeleteQueue")
-    # As on AWS: without RoleARN, the role of the last operation.
+    # As on AWS, a deletion without RoleARN uses the role of the last operation.
     assert account.delete() == "DELETE_FAILED"
 
 
@@ -289,7 +289,7 @@ def test_an_accounts_root_needs_no_role(account: Account) -> None:
     content = {
         "Other": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
     }
-    account.client("cloudformation").create_stack(**account._stack(content))  # noqa: SLF001 - a call without the role
+    account.client("cloudformation").create_stack(**account._stack(content))  # noqa: SLF001 - this call passes no role
     assert account.ended() == "CREATE_COMPLETE"
 
 

@@ -1,4 +1,4 @@
-"""Tests that the recorder takes a snapshot after each change, in this process."""
+"""The recorder takes a snapshot after each change."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Services:
-    """A substitute for the state of ministack's services."""
+    """A double of ministack's services with their state."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {"iot": "1"}
@@ -40,7 +40,7 @@ def paths(tmp_path: Path) -> StatePaths:
 
 
 def number(paths: StatePaths) -> int:
-    """The number of the newest snapshot; 0 if there is none."""
+    """Return the number of the newest snapshot, or 0 without a snapshot."""
     newest = snapshots.newest(paths)
     return int(newest.name) if newest else 0
 

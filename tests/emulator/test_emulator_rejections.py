@@ -1,4 +1,4 @@
-"""Calls that AWS rejects are rejected with AWS' error codes."""
+"""The emulator rejects calls with AWS' error codes where AWS rejects them."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ RATE = {
 
 
 def rejection(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-    """The code and message with which a call is rejected."""
+    """Return the error code and message of a rejected call."""
     with pytest.raises(ClientError) as caught:
         call(**params)
     error = caught.value.response["Error"]
@@ -62,7 +62,7 @@ def policy(*actions: str, resource: str = "*", **statement: Any) -> str:
 
 
 def policy_of(size: int) -> str:
-    """An identity policy whose size, as IAM counts it, is a number of characters."""
+    """Return an identity policy with a size of `size` characters, as IAM counts them."""
     empty = json.dumps(json.loads(policy("s3:GetObject", resource="arn:aws:s3:::")))
     counted = len("".join(empty.split()))
     return policy("s3:GetObject", resource="arn:aws:s3:::" + "k" * (size - counted))
@@ -151,7 +151,7 @@ def test_an_eleventh_group_of_a_thing(iot: Any, unique: str) -> None:
     code, message = rejection(iot.add_thing_to_thing_group, **eleventh)
     assert code == "InvalidRequestException"
     assert "more than 10" in message
-    # A repeated membership does not count.
+    # Adding a thing to its group again does not increase the number of groups.
     iot.add_thing_to_thing_group(thingName=unique, thingGroupName=f"{unique}-9")
     iot.remove_thing_from_thing_group(thingName=unique, thingGroupName=f"{unique}-9")
     iot.add_thing_to_thing_group(**eleventh)
@@ -174,7 +174,7 @@ def test_a_shadow_above_eight_kilobytes(aws: Emulator, unique: str) -> None:
     data.update_thing_shadow(**update({"reported": {"k": "x" * room}}))
     code, _ = rejection(data.update_thing_shadow, **update({"reported": {"k": "x" * (room + 1)}}))
     assert code == "RequestEntityTooLargeException"
-    # The limit is of the shadow, not of the request.
+    # The limit applies to the shadow, not to the request.
     code, _ = rejection(data.update_thing_shadow, **update({"desired": {"a": 1}}))
     assert code == "RequestEntityTooLargeException"
     data.update_thing_shadow(**update({"reported": None, "desired": {"a": 1}}))
@@ -280,7 +280,7 @@ def test_inline_policies_count_together(aws: Emulator, role: str) -> None:
     iam = aws.client("iam")
     for name in ("a", "b"):
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=policy_of(5120))
-    # The new version of a policy replaces its size.
+    # The size of a new policy version replaces that of the old one.
     iam.put_role_policy(RoleName=role, PolicyName="b", PolicyDocument=policy_of(5120))
     code, message = rejection(
         iam.put_role_policy, RoleName=role, PolicyName="c", PolicyDocument=policy("s3:GetObject")

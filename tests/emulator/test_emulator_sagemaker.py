@@ -1,6 +1,6 @@
 """SageMaker hosting: creation, update, invocation, rejection and deletion.
 
-The containers are stubs here; tests/local has TensorFlow's own answers.
+The containers are doubles; tests/local runs TensorFlow.
 """
 
 import io
@@ -38,7 +38,7 @@ def create_hosting_role(aws: Emulator) -> None:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An emulator whose containers are the stub."""
+    """An emulator whose containers are doubles."""
     command = Command(tmp_path_factory.mktemp("sagemaker") / ".local" / "aws")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
@@ -93,7 +93,7 @@ class Site:
         return name
 
     def config(self, **models: str) -> str:
-        """Create a configuration with a variant of equal weight for each keyword."""
+        """Create an endpoint configuration with equally weighted variants, one per keyword."""
         name = f"config-{uuid4().hex[:8]}"
         self.api.create_endpoint_config(
             EndpointConfigName=name,
@@ -322,7 +322,7 @@ def test_what_alarms_watch_is_measured(aws: Emulator, site: Site, runtime: Any) 
 
 
 def template(model: dict[str, Any]) -> str:
-    """A stack of one model, its configuration and its endpoint, as CDK writes it."""
+    """Return the template of a model, its configuration and its endpoint, as CDK writes it."""
     return json.dumps(
         {
             "Resources": {
@@ -473,14 +473,17 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
 
 
 def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
-    """SageMaker's limit is one minute; this test uses a runtime with a shorter limit."""
-    import asyncio  # noqa: PLC0415 - for this test only
+    """An invocation ends at the time limit.
 
-    from local_aws.account_region import Scope  # noqa: PLC0415 - as above
-    from local_aws.service_protocol import Request  # noqa: PLC0415 - as above
-    from local_aws.services.sagemaker.containers import Container  # noqa: PLC0415 - as above
-    from local_aws.services.sagemaker.runtime import Runtime  # noqa: PLC0415 - as above
-    from local_aws.services.sagemaker.store import Store  # noqa: PLC0415 - as above
+    SageMaker's limit is one minute; this test sets a shorter one.
+    """
+    import asyncio  # noqa: PLC0415 - only this test needs the module
+
+    from local_aws.account_region import Scope  # noqa: PLC0415 - only this test needs the class
+    from local_aws.service_protocol import Request  # noqa: PLC0415 - only this test needs the class
+    from local_aws.services.sagemaker.containers import Container  # noqa: PLC0415 - only this test needs the class
+    from local_aws.services.sagemaker.runtime import Runtime  # noqa: PLC0415 - only this test needs the class
+    from local_aws.services.sagemaker.store import Store  # noqa: PLC0415 - only this test needs the class
 
     scope, store = Scope(ACCOUNT, REGION), Store()
     variant = {"VariantName": "only", "CurrentWeight": 1.0}
@@ -505,7 +508,7 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
 
 
 class _VariantServer:
-    """Endpoints with one container."""
+    """A double of the endpoints with one container."""
 
     def __init__(self, container: Any) -> None:
         self._container = container
@@ -523,7 +526,7 @@ class _NoCloud:
 
 
 def test_the_default_command_is_the_projects_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from local_aws.services.sagemaker.containers import serve_command  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.containers import serve_command  # noqa: PLC0415 - only this test needs the function
 
     monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
     command = serve_command()

@@ -1,4 +1,4 @@
-"""S3 copies, environments of Lambda functions, and stacks, which the hooks complete."""
+"""The hooks complete S3 copies, environments of Lambda functions, and stacks."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Long polls of stacks for CDK's command line, which polls every five seconds."""
+"""The emulator delays the responses to the CDK CLI, which polls stacks every five seconds."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ def test_the_command_lines_questions_are_held_back_and_nobody_elses(
 ) -> None:
     stack = _created(aws, tmp_path / "go-on")
     with ThreadPoolExecutor(1) as pool:
-        # The stack is still in progress, so the response arrives at the limit.
+        # The stack is still in progress, so the response arrives at the time limit.
         asked = pool.submit(_status, _command_line(aws), stack)
         others = 0
         while not asked.done():
@@ -61,8 +61,8 @@ def _status(cloudformation: Any, stack: str) -> str:
 
 
 def _command_line(aws: Emulator) -> Any:
-    """A client with the user agent of CDK's command line."""
-    connect: Any = boto3.client  # its stub requires a literal name
+    """Return a client with the user agent of the CDK CLI."""
+    connect: Any = boto3.client  # boto3's stub requires a literal name
     return connect(
         "cloudformation",
         endpoint_url=aws.endpoint["endpoint_url"],

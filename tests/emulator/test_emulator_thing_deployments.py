@@ -1,4 +1,4 @@
-"""Deployments to one thing: a shadow that only the classic nucleus reads."""
+"""A deployment to one thing is a shadow that only nucleus classic reads."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def shadow(device: Device) -> str:
 
 @pytest.fixture
 def mailbox(mqtt: Any, shadow: str) -> Iterator[Mailbox]:
-    """The device's connection, subscribed as the classic nucleus is."""
+    """The device's connection with the subscriptions of nucleus classic."""
     mqtt.connect().result(HANG_SECONDS)
     made = Mailbox(mqtt)
     made.subscribe(f"{shadow}/update/accepted")

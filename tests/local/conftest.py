@@ -1,4 +1,4 @@
-"""Checkouts, each with an emulator; most tests begin with the same deployed environment."""
+"""Checkouts, each with an emulator; most of them start with the same deployed environment."""
 
 import fcntl
 import os
@@ -13,9 +13,9 @@ from testkit.checkout import Checkout, fresh_checkout, restored_checkout
 
 
 class DeployedOnce(NamedTuple):
-    """A checkout in which dev was deployed; its emulator has ended.
+    """A checkout with a deployed dev environment, whose emulator has ended.
 
-    `output` is what the deploy printed.
+    `output` contains the output of the deploy.
     """
 
     root: Path
@@ -24,21 +24,21 @@ class DeployedOnce(NamedTuple):
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A checkout in which nothing is deployed at first; several modules share it."""
+    """A checkout that several modules share, without a deployed environment at first."""
     with fresh_checkout(tmp_path_factory.mktemp("checkout")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def own_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """One for tests that need an AWS without anybody else's things."""
+    """A checkout for one module, with an empty emulator."""
     with fresh_checkout(tmp_path_factory.mktemp("own")) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> DeployedOnce:
-    """Deploy dev for the first time; once for all processes of a run."""
+    """Deploy dev once for all processes of the test run."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -46,7 +46,7 @@ def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> DeployedOnce:
     with (shared / "deployed-once.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not output.exists():
-            # Another process may have failed in the middle.
+            # Another process may have failed before the deploy was complete.
             shutil.rmtree(root, ignore_errors=True)
             root.mkdir()
             with fresh_checkout(root) as made:
@@ -59,6 +59,6 @@ def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> DeployedOnce:
 def deployed(
     tmp_path_factory: pytest.TempPathFactory, deployed_once: DeployedOnce
 ) -> Iterator[Checkout]:
-    """A checkout of the module's own in which dev is deployed, without a device."""
+    """A checkout for one module, with a deployed dev environment and no device."""
     with restored_checkout(tmp_path_factory.mktemp("deployed"), deployed_once.root) as made:
         yield made

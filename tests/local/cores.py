@@ -1,4 +1,4 @@
-"""Full virtual cores in the fleet of dev, and the reports of their cameras."""
+"""Complete virtual cores in dev's fleet, and the reports of their cameras."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ACCOUNT, REGION, GROUP = "111111111111", "eu-central-1", "deeplens-dev"
 
 @dataclass(frozen=True)
 class Cores:
-    """A fleet of full virtual cores: each runs the published function on the model."""
+    """A fleet of complete virtual cores, which run the published function with the model."""
 
     checkout: Checkout
     things: list[str]
@@ -31,7 +31,7 @@ class Cores:
         return client(service, self.checkout.root / ".local/aws/endpoint.json", ACCOUNT, REGION)
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
-        """Return the reported state of each camera that has sent one."""
+        """Return the reported state of each camera with a heartbeat, by thing."""
         iot_data = self.client("iot-data")
         found = {}
         for thing in self.things:
@@ -43,7 +43,7 @@ class Cores:
         return found
 
     def wait_until_all_run(self, digest: str, since: float = 0.0) -> None:
-        """Wait until each camera reports, after `since`, frames that it made with the model."""
+        """Wait until each camera reports frames of the model; ignore heartbeats before `since`."""
 
         def all_run() -> bool:
             beats = self.heartbeats()
@@ -66,7 +66,7 @@ def full_cores(
     *options: object,
     environment: dict[str, str] | None = None,
 ) -> Iterator[Cores]:
-    """Provision and run `count` cores, with options of `core run`; each is ended by its own id."""
+    """Provision and run `count` cores with options of `core run`; end each by its process id."""
     cores = Cores(checkout, [f"dev-camera-{number}" for number in range(1, count + 1)])
     core_runtime = load_environment(checkout.root / "environments/dev.toml").fleet.core_runtime
     alias, policy = outputs["RoleAliasName"], outputs["CoreDevicePolicyName"]

@@ -1,11 +1,11 @@
-"""The statements of policies that are deployed on the emulator, and their removal for a while."""
+"""Temporary removal of statements from policies that are deployed on the emulator."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# A policy needs a statement, and this one allows nothing that anybody asks for.
+# A policy requires a statement, so this statement allows an action that does not exist.
 _NOTHING = {"Effect": "Allow", "Action": "deeplens:Nothing", "Resource": "*"}
 
 
@@ -13,7 +13,7 @@ class RoleGrants:
     """The statements of an IAM role, in its customer managed policies and inline policies."""
 
     def __init__(self, iam: Any, role: str) -> None:
-        """Name the role by the beginning of its name: CloudFormation generates the rest."""
+        """Find the role by the start of its name, because CloudFormation generates the rest."""
         self._iam = iam
         pages = iam.get_paginator("list_roles").paginate()
         names = [one["RoleName"] for page in pages for one in page["Roles"]]
@@ -21,7 +21,7 @@ class RoleGrants:
 
     @contextmanager
     def without_action(self, action: str) -> Iterator[None]:
-        """Remove an action from the statement of an inline policy that lists it, for a block."""
+        """Remove an action from an inline policy during the block."""
         [name] = [name for name in self._inline() if _has(self._inline_document(name), action)]
         document = self._inline_document(name)
         statements = [
@@ -33,7 +33,7 @@ class RoleGrants:
 
     @contextmanager
     def without(self, statement: str) -> Iterator[None]:
-        """Remove a statement, for a block; it is named by its Sid, or by an action it lists."""
+        """Remove the statement with a Sid or an action from its policy during the block."""
         for name in self._inline():
             document = self._inline_document(name)
             if _has(document, statement):
@@ -48,7 +48,7 @@ class RoleGrants:
 
     @contextmanager
     def without_policy(self, name: str) -> Iterator[None]:
-        """Detach a policy of AWS, for a block: its statements cannot be changed."""
+        """Detach an AWS managed policy during the block, because AWS owns its statements."""
         arn = f"arn:aws:iam::aws:policy/{name}"
         self._iam.detach_role_policy(RoleName=self.name, PolicyArn=arn)
         try:
@@ -68,7 +68,7 @@ class RoleGrants:
 
     @contextmanager
     def _put(self, name: str, before: dict[str, Any], document: dict[str, Any]) -> Iterator[None]:
-        """Replace the document of an inline policy, for a block."""
+        """Replace the document of an inline policy during the block."""
         for_policy = {"RoleName": self.name, "PolicyName": name}
         self._iam.put_role_policy(**for_policy, PolicyDocument=json.dumps(document))
         try:
@@ -78,7 +78,7 @@ class RoleGrants:
 
     @contextmanager
     def _without_managed(self, arn: str, statement: str) -> Iterator[None]:
-        # Each change is a new version: the emulator cannot make a former one the default.
+        # Each change creates a version, because the emulator cannot make an older one the default.
         document = self._document(arn)
         self._replace(arn, _without(document, statement))
         try:
@@ -91,7 +91,7 @@ class RoleGrants:
         self._iam.create_policy_version(
             PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True
         )
-        # A policy has at most five versions.
+        # IAM allows only five versions of a policy.
         self._iam.delete_policy_version(PolicyArn=arn, VersionId=before)
 
     def _document(self, arn: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class RoleGrants:
 
 @contextmanager
 def device_policy_without(iot: Any, name: str, action: str) -> Iterator[None]:
-    """Remove the one statement of an AWS IoT policy that lists an action, for a block."""
+    """Remove the statement with an action from an AWS IoT policy during the block."""
     policy = iot.get_policy(policyName=name)
     document = json.loads(policy["policyDocument"])
     version = iot.create_policy_version(

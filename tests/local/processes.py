@@ -1,11 +1,11 @@
-"""Processes that a test started, directly or not."""
+"""Processes that a test started, and their child processes."""
 
 import contextlib
 from pathlib import Path
 
 
 def processes_in(folder: Path, *words: str) -> list[str]:
-    """Return the command lines of processes that work below a folder and name a word."""
+    """Return command lines that contain one of `words`, of processes that run below a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Every stack deployed, updated, rolled back and destroyed, and the responses of AWS' APIs.
+"""Every stack is deployed, updated, rolled back and destroyed, and AWS' APIs return the effect.
 
-One environment with everything on one emulator. The tests are steps and run in this order;
-`CREATE_COMPLETE` is not sufficient in any of them.
+One environment on one emulator has all options. The tests are steps and run in this order. The
+status `CREATE_COMPLETE` is never a sufficient check.
 """
 
 import json
@@ -26,7 +26,7 @@ ACCOUNT, REGION = "444444444444", "eu-central-1"
 BUCKET = f"deeplens-full-{ACCOUNT}-{REGION}"
 FUNCTION = "deeplens-full-inference"
 STACKS = ("ModelStore", "Devices", "Inference", "Monitoring", "DeepLensRoles")
-# With it, each function has a code signing configuration, which the emulator only stores.
+# With this section, each function has a code signing configuration, which the emulator only stores.
 SIGNING = f"""
 [signing]
 lambda_profile = "arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/Cameras/abcdef1234"
@@ -35,7 +35,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/DeepLensBoundary"
 
 
 class Site:
-    """The environment's file, `cdk` on it, and clients in its account."""
+    """An environment file, the `cdk` command for the environment, and clients of its account."""
 
     def __init__(self, checkout: Checkout) -> None:
         self._root = checkout.root
@@ -48,7 +48,7 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write the environment file again: every section, with these differences."""
+        """Write the environment file with all sections and these replacements."""
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (
@@ -124,7 +124,7 @@ class Site:
         return str(found["CodeSha256"])
 
     def release(self, text: str) -> None:
-        """Change the function that cameras run."""
+        """Append a comment to the function's source, which changes the release."""
         handler = self._root / "lambda_src/inference/handler.py"
         original = (ROOT / "lambda_src/inference/handler.py").read_text(encoding="utf-8")
         handler.write_text(f"{original}\n# {text}\n", encoding="utf-8")
@@ -146,7 +146,7 @@ def site(own_checkout: Checkout) -> Site:
     return made
 
 
-# Of each release: what runs, how it was made, and of what.
+# A release stores the artifact, its provenance and its bill of materials.
 _KEPT = ["model.zip", "provenance.intoto.json", "sbom.cdx.json"]
 
 
@@ -288,7 +288,7 @@ def test_an_update_changes_what_it_says_and_keeps_the_version_before(site: Site)
 def test_an_update_that_fails_leaves_everything_as_it_was(site: Site) -> None:
     before, deployments = site.code(), _deployed(site)
     site.release("third")
-    # No camera can run it in time: there is none.
+    # The fleet has no camera, so no camera can run the release in time.
     site.change(
         ("[monitoring]\n", "[monitoring]\nlog_retention_days = 90\n"),
         ("object_lock_days = 30", "object_lock_days = 60\nnoncurrent_version_days = 7"),
@@ -307,7 +307,10 @@ def test_an_update_that_fails_leaves_everything_as_it_was(site: Site) -> None:
 
 
 def test_a_deployment_that_fails_on_a_device_raises_its_alarm(site: Site) -> None:
-    """The test sends the report of a core, long after the deploy; the template made the rest."""
+    """A failed deployment on a device raises its alarm, long after the deploy.
+
+    The test sends only the core's report; the template contains everything else.
+    """
     iot, thing = site.client("iot"), "full-camera-1"
     group = iot.describe_thing_group(thingGroupName="deeplens-full")
     iot.add_thing_to_thing_group(thingGroupName="deeplens-full", thingName=thing)
@@ -338,7 +341,7 @@ def test_a_deployment_that_fails_on_a_device_raises_its_alarm(site: Site) -> Non
 
 
 def _deployed(site: Site) -> dict[str, str]:
-    """Components and versions of the fleet's newest deployment."""
+    """Return the component versions of the fleet's newest deployment, by name."""
     greengrass = site.client("greengrassv2")
     (newest,) = greengrass.list_deployments(
         targetArn=f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/deeplens-full",

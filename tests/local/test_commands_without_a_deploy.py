@@ -1,4 +1,4 @@
-"""The demo's commands end with one error if nothing is deployed, or if the emulator fails."""
+"""The demo's commands report one error if nothing is deployed or the emulator fails."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""From the first deploy to nothing, while what is asynchronous on AWS takes time here, too."""
+"""A checkout is deployed and destroyed on an emulator with AWS' asynchronous delays."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ DELAY_SECONDS = 5
 
 @pytest.fixture
 def delayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A checkout whose emulator lets asynchronous operations take effect later."""
+    """A checkout whose emulator delays the effect of asynchronous operations."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_AWS_DELAYS", str(DELAY_SECONDS))
         with fresh_checkout(tmp_path_factory.mktemp("delayed")) as made:
@@ -28,7 +28,7 @@ def delayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 def fleet(checkout: Checkout, *arguments: str) -> str:
-    """Run `fleet …` on the emulator; fail the test with its output when it fails."""
+    """Run `fleet …` on the emulator; fail the test with the output if the command fails."""
     result = subprocess.run(
         [ROOT / ".venv/bin/deeplens", "fleet", *arguments, "--local"],
         cwd=checkout.root,

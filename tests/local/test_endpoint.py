@@ -1,7 +1,7 @@
-"""A classifier of irises behind an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
+"""A classifier of irises on an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
-The model has the guide's shape, four features to three classes. TensorFlow writes it, the emulator
-runs it in a container process, and TensorFlow in this process computes the expected values.
+The model has the shape in the guide, four features to three classes. TensorFlow writes the model,
+the emulator runs the model in a container process, and this process computes the expected values.
 """
 
 import json
@@ -63,7 +63,7 @@ FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [7.7, 3.0, 6.1, 2.3]]
 
 @dataclass
 class Site:
-    """The environment `iris`, `cdk` on it, and clients in its account."""
+    """The environment `iris`, the `cdk` command for the environment, and clients of its account."""
 
     root: Path
     folder: Path
@@ -96,7 +96,7 @@ class Site:
         return output
 
     def client(self, service: str) -> Any:
-        connect: Any = boto3.client  # its stub requires a literal name
+        connect: Any = boto3.client  # boto3's stub requires a literal name
         return connect(
             service,
             endpoint_url=self.url,
@@ -107,8 +107,8 @@ class Site:
 
 
 def write_iris(folder: Path) -> Path:
-    """Write `model.tar.gz` with `export/Servo/1`, as the guide's Estimator exported it."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    """Write `model.tar.gz` with `export/Servo/1`, as the guide's Estimator exports it."""
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     class Iris(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -131,8 +131,8 @@ def write_iris(folder: Path) -> Path:
 
 
 def predicted(folder: Path, flowers: list[list[float]]) -> np.ndarray:
-    """Return the values that TensorFlow computes."""
-    import tensorflow as tf  # noqa: PLC0415 - as above
+    """Return TensorFlow's scores as an array of shape (flowers, classes)."""
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     signature = tf.saved_model.load(str(folder / "export/Servo/1")).signatures["serving_default"]
     found: np.ndarray = signature(x=tf.constant(flowers, tf.float32))["probabilities"].numpy()
@@ -217,7 +217,7 @@ def test_the_deployed_endpoint_says_what_tensorflow_says_and_destroy_leaves_noth
 
 
 def _failure_of_second_endpoint(sagemaker: Any, config: str) -> str:
-    """Create another endpoint, wait until it has failed, and delete it; return the reason."""
+    """Create a second endpoint that fails, delete the endpoint, and return the failure's reason."""
     name = f"{NAME}-second"
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
 
@@ -231,7 +231,7 @@ def _failure_of_second_endpoint(sagemaker: Any, config: str) -> str:
 
 
 def _containers(site: Site) -> list[str]:
-    """The command lines of container processes that this emulator runs."""
+    """Return the command lines of container processes that this emulator runs."""
     lines = [
         file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         for file in Path("/proc").glob("[0-9]*/cmdline")

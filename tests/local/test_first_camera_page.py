@@ -1,7 +1,7 @@
 """docs/first-camera.md: its commands lead from an empty account to a detection, and back.
 
-Each command runs as the person of its section, with that person's policy only: the emulator denies
-every other call. A virtual core device stands for the camera.
+Each command runs with the policy of its section's person, so the emulator denies every other call.
+A virtual core device replaces the camera.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ pytestmark = [
 
 PAGE = (ROOT / "docs/first-camera.md").read_text(encoding="utf-8")
 ACCOUNT, REGION = "555555555555", "eu-central-1"
-# The files of policies/people that each profile of the page has.
+# Each profile of the page has the policies in these files of policies/people.
 PEOPLE = {
     "lab-bootstrap": ["bootstrap"],
     "lab-deploy": ["deploy"],
@@ -55,12 +55,12 @@ def arn_of(profile: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{profile}"
 
 
-# The targets' own environment is that of this test.
+# The Python environment of this test replaces the environment that the targets would create.
 MAKE = 'make() { command make --assume-old=setup --assume-old=.venv/.development "$@"; }\n'
 
 
 class Lab:
-    """A checkout, and the shells of the people."""
+    """A checkout, with a shell for each person."""
 
     def __init__(self, checkout: Checkout) -> None:
         self.root = checkout.root
@@ -92,7 +92,7 @@ class Lab:
         (self.root / "config").write_text(config, encoding="utf-8")
 
     def add_people(self) -> None:
-        """For each person, create a role with the person's policies, and a profile for it."""
+        """Create a role and a profile for each person, with the person's policies."""
         iam, sts = self.client("iam"), self.client("sts")
         for profile, files in PEOPLE.items():
             arn = iam.create_role(
@@ -136,7 +136,7 @@ class Lab:
 
     @contextlib.contextmanager
     def camera(self) -> Iterator[None]:
-        """Run a virtual core device with the name of the page's."""
+        """Run a virtual core device with the device name on the page."""
         process = subprocess.Popen(
             [
                 ROOT / ".venv/bin/python",
@@ -169,7 +169,7 @@ class Lab:
 
 @pytest.fixture
 def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file to which the emulator writes its authorization decisions."""
+    """The file that contains the emulator's authorization decisions."""
     file = tmp_path / "decisions.jsonl"
     monkeypatch.setenv("LOCAL_AWS_TRACE_AUTHORIZATION", str(file))
     return file
@@ -177,7 +177,7 @@ def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def lab(tmp_path: Path, trace: Path) -> Iterator[Lab]:
-    del trace  # Set before the emulator starts.
+    del trace  # The emulator reads this variable at its start.
     if shutil.which("aws") is None:
         pytest.skip("the AWS CLI is not installed; `pip install awscli` installs it")
     with fresh_checkout(tmp_path) as checkout:
@@ -216,14 +216,15 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path
         if one["principal"] in people and one["decision"] != "Allow"
     }
     # `deeplens fleet doctor` reports that this person cannot deploy. The emulator's Lambda has no
-    # IAM action for GetAccountSettings, so it denies that call to everybody but the account's root.
+    # IAM action for GetAccountSettings, so the emulator allows this call only to the account's
+    # root.
     assert denied - {("lab-fleet", "lambda:OperationWithoutAction")} == {
         ("lab-fleet", "sts:AssumeRole")
     }
 
 
 def use_the_pages_settings(lab: Lab) -> None:
-    """Add the device to the environment file; the camera of a virtual device is a folder."""
+    """Add the device to the environment file, with a folder as its camera."""
     file = lab.root / "environments/lab.toml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("[fleet]\n", '[fleet]\nthings = ["cam-1"]\n'), encoding="utf-8")

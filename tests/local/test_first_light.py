@@ -1,4 +1,4 @@
-"""From an environment file to a detection on a camera, on the emulator."""
+"""An environment file leads to detections of a camera on the emulator."""
 
 import json
 import os
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def second_version(checkout: Checkout) -> str:
-    """Package the same graph under a new version; pin it in dev; return its digest."""
+    """Package the same graph as version 2.0.0, and pin the artifact in dev; return its digest."""
     file = checkout.root / "environments/dev.toml"
     old = load_environment(file).model.digest
     with zipfile.ZipFile(checkout.root / f"models/shapes/{old}/model.zip") as archive:

@@ -1,4 +1,4 @@
-"""A model of any format becomes an artifact, and artifacts reach the camera by `cdk deploy`."""
+"""Models of all formats become artifacts, which reach the camera by `cdk deploy`."""
 
 import json
 from pathlib import Path
@@ -20,10 +20,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 
-# One of each row that model_tools reads.
+# Each format that model_tools reads has one model.
 FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",
            "frozen")  # fmt: skip
-# An artifact does not depend on the format of its source: one per framework is deployed.
+# Artifacts do not depend on the source format, so one per framework is enough.
 DEPLOYED = ("saved_model_1", "keras", "frozen")
 POSES = ("left", "right", "up", "down", "ahead")
 

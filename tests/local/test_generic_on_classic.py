@@ -1,4 +1,4 @@
-"""Both kinds of component on the classic nucleus: the same images give the same detections."""
+"""Both component types return the same detections for the same images on nucleus classic."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _SCENES = 6
 
 
 def detections(checkout: Checkout) -> dict[str, Any]:
-    """Return the detections of each image; numbers to four digits."""
+    """Return the detections by image, with numbers rounded to four digits."""
     by_image: dict[str, Any] = {}
     while len(by_image) < _SCENES:
         for message in watch(checkout, 1):
@@ -39,7 +39,7 @@ def detections(checkout: Checkout) -> dict[str, Any]:
 
 
 def installed(checkout: Checkout) -> dict[str, str]:
-    """Return the state of each of the project's components on the device."""
+    """Return the state of each project component on the device."""
     greengrass = client("greengrassv2", checkout.root / ".local/aws/endpoint.json", "111111111111")
     components = greengrass.list_installed_components(coreDeviceThingName="dev-camera-1")
     return {

@@ -1,7 +1,7 @@
-"""One statement of each principal is removed, and the flow that needs it reports the denial.
+"""If a principal lacks one statement, the process that uses the statement reports the denial.
 
-Each flow then runs again with the statement. tests/policy/test_access_table.py removes every
-statement, with an evaluator over the recorded calls.
+Each process then runs again with the statement. tests/policy/test_access_table.py removes every
+statement, and evaluates the recorded calls.
 """
 
 import json
@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
-# The end of the names of the bootstrap's roles and of its bucket.
+# The names of the bootstrap's roles and bucket end with this text.
 BOOTSTRAP = f"{ACCOUNT}-{REGION}"
 THING, GROUP = "dev-camera-1", "deeplens-dev"
 LOCAL_AWS = (ROOT / ".venv-local-aws/bin/python", "-m", "local_aws")
@@ -51,7 +51,7 @@ TRUST = {
 
 
 class Site:
-    """The environment dev on a separate emulator."""
+    """The deployed environment dev on a separate emulator."""
 
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
@@ -100,14 +100,14 @@ class Site:
         return done.returncode, done.stdout + done.stderr
 
     def deploy(self, stack: str) -> tuple[int, str]:
-        """Run `cdk deploy` for one stack of the assembly, even if nothing has changed."""
+        """Run `cdk deploy` for one stack of the assembly, even without changes."""
         return self.run(
             *CDK, "deploy", stack, "--app=cdk.out", "--exclusively", "--force", "--method=direct",
             "--require-approval=never",
         )  # fmt: skip
 
     def gate(self) -> tuple[int, str]:
-        """Check the release of dev as the lookup role of the bootstrap."""
+        """Check dev's release with the bootstrap's lookup role; return the exit code and output."""
         role = f"arn:aws:iam::{ACCOUNT}:role/cdk-deeplens-lookup-role-{BOOTSTRAP}"
         return self.run(
             ROOT / ".venv/bin/deeplens", "release", "check", "dev", "--assume-role", role
@@ -115,7 +115,7 @@ class Site:
 
 
 class Stack:
-    """A deployed stack, updated with the role of its last deploy."""
+    """A deployed stack whose updates use the role of its last deploy."""
 
     def __init__(self, site: Site, name: str) -> None:
         self._client, self._name = site.client("cloudformation"), name
@@ -123,13 +123,15 @@ class Stack:
         self._template: dict[str, Any] = body if isinstance(body, dict) else json.loads(body)
 
     def properties(self, prefix: str) -> dict[str, Any]:
-        """Return the properties of the resource with the shortest logical id that begins so."""
+        """Return the properties of the resource with the shortest logical id that starts with
+        `prefix`.
+        """
         names = [name for name in self._template["Resources"] if name.startswith(prefix)]
         found: dict[str, Any] = self._template["Resources"][min(names, key=len)]["Properties"]
         return found
 
     def update(self) -> tuple[str, str]:
-        """Update the stack; return the status in which it ends, and the reasons of its events."""
+        """Update the stack; return its final status, and the reasons in its events."""
         before = {one["EventId"] for one in self._events()}
         self._client.update_stack(
             StackName=self._name,
@@ -157,7 +159,10 @@ class Stack:
 
 
 def assert_denial(text: str, role: str, action: str, resource: str) -> None:
-    """Find AWS's message about a session of a role; names are given by their beginnings."""
+    """Check that a text contains AWS' denial of an action to a role's session.
+
+    `role` and `resource` are the first parts of their names.
+    """
     message = (
         rf"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}[^/ ]*/\S+ is not authorized to perform:"
         rf' {action} on resource: \\?"?{re.escape(resource)}\S* because no identity-based policy'
@@ -186,7 +191,7 @@ def test_the_role_of_the_components(site: Site) -> None:
 def test_the_role_of_the_publisher(site: Site) -> None:
     stack = Stack(site, "dev-Inference")
     artifact = stack.properties("ArtifactSbom")
-    # The object is absent under another key, so it is copied.
+    # No object has this key, so the publisher must copy one.
     artifact["Key"] = re.sub(r"[^/]+$", uuid4().hex, artifact["Key"])
     role = "dev-ModelStore-ModelsPublisherRole"
     reasons = failing_without(site, stack, role, "ReadAsset")
@@ -210,8 +215,7 @@ def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
     for file in json.loads(next(assets).read_text(encoding="utf-8"))["files"].values():
         for destination in file["destinations"].values():
             site.client("s3").delete_object(Bucket=bucket, Key=destination["objectKey"])
-    # If the complete statement is removed, CDK cannot read the bucket's Region, and hides AWS's
-    # message.
+    # Without the complete statement, CDK cannot read the bucket's Region and hides AWS' message.
     with site.grants(publishing).without_action("s3:PutObject*"):
         code, text = site.deploy("dev/Monitoring")
     assert code == 1, text
@@ -227,7 +231,7 @@ def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
 
 
 class Person:
-    """A role with policies of `policies/people`, and a session of it."""
+    """A role with files of `policies/people`, and a session of the role."""
 
     def __init__(self, site: Site, *files: str) -> None:
         self._site, self.name = site, f"person-{uuid4().hex}"
@@ -246,7 +250,7 @@ class Person:
         }
 
     def run(self, *command: str | Path, without: str = "") -> tuple[int, str]:
-        """Run a command, without a statement if one is named; return exit code and output."""
+        """Run a command, without the statement `without` if set; return exit code and output."""
         with ExitStack() as stack:
             if without:
                 stack.enter_context(self._site.grants(self.name).without(without))
@@ -273,7 +277,7 @@ def test_a_person_with_the_policy_for_deploys(site: Site) -> None:
     command = [*CDK, "diff", "dev/Monitoring", "--app=cdk.out", "--exclusively"]
     code, text = person.run(*command, without="DeployByTheRolesOfTheToolkit")
     assert code == 1, text
-    # CDK continues without the role, and the person has no other rights.
+    # CDK continues without the role, but the person has no other permissions.
     assert "could not be used to assume 'arn:aws:iam::" in text
     stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/dev-Monitoring/"
     assert_denial(text, person.name, "cloudformation:DescribeStacks", stack)
@@ -288,7 +292,7 @@ def test_a_person_with_the_policy_for_models(site: Site) -> None:
     assert_denial(text, person.name, "greengrass:ListDeployments", "*")
     code, text = person.run(*command)
     assert "not authorized" not in text
-    # The other environments have other accounts, for which the person has no credentials.
+    # The other environments are in other accounts, for which the person has no credentials.
     assert (code, text.count("not known: ")) == (1, 2)
 
 
@@ -302,7 +306,7 @@ def test_the_certificate_of_a_device(site: Site) -> None:
     with device_policy_without(iot, policy, "iot:Connect"):
         code, text = site.run(*LOCAL_AWS, "core", "run", "--thing", "unheard")
     assert code == 1, text
-    # AWS IoT closes the connection, and only its log has the reason.
+    # AWS IoT closes the connection without a reason, which only its log contains.
     assert "the certificate's policies do not allow iot:Connect on client/unheard" in text
     log = (site.checkout.root / ".local/aws/server.log").read_text(encoding="utf-8")
     assert "policies do not allow iot:Connect on client/unheard" in log
@@ -310,7 +314,10 @@ def test_the_certificate_of_a_device(site: Site) -> None:
 
 
 def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
-    """One device fails to download a release, then none is deployed to it, and then it runs one."""
+    """A device fails to download a release without a permission, and runs it with the permission.
+
+    Before the second download, another missing permission prevents the deployment.
+    """
     write_scenes(site.checkout.root / ".local/scenes", 2, seed=0)
     devices = site.outputs("dev-Devices")
     token, metrics = "dev-Devices-TokenExchangeRole", "dev-Monitoring-MetricsRole"
@@ -351,7 +358,11 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
 
 
 def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
-    """The last test, because it retires the devices; test_first_camera_page.py tears down all."""
+    """The policy for teardown is sufficient to retire the devices.
+
+    This is the last test, because no later test has devices. test_first_camera_page.py runs a
+    complete teardown.
+    """
     person, fleet = Person(site, "fleet", "teardown"), (ROOT / ".venv/bin/deeplens", "fleet")
     code, text = person.run(
         *fleet, "teardown", "dev", "--yes", without="cloudformation:DeleteStack"
@@ -364,7 +375,10 @@ def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
 
 
 def failing_without(site: Site, stack: Stack, role: str, statement: str) -> str:
-    """Update a stack without a statement of a role, then with it; return the failure's reasons."""
+    """Update a stack without a statement of a role, then with the statement; return the reasons.
+
+    The reasons are those of the failed update.
+    """
     with site.grants(role).without(statement):
         status, reasons = stack.update()
     assert status == "UPDATE_ROLLBACK_COMPLETE", reasons
@@ -374,7 +388,7 @@ def failing_without(site: Site, stack: Stack, role: str, statement: str) -> str:
 
 
 def reason_of_failure(site: Site) -> str:
-    """Return why the device failed its deployment; empty before that."""
+    """Return the reason of the failed deployment on the device, or an empty string."""
     greengrass = site.client("greengrassv2")
     with suppress(greengrass.exceptions.ResourceNotFoundException):
         listed = greengrass.list_effective_deployments(coreDeviceThingName=THING)
@@ -385,7 +399,7 @@ def reason_of_failure(site: Site) -> str:
 
 
 def line_of_failure(site: Site) -> str:
-    """Return the line that the metrics function wrote about a failed deployment, or nothing."""
+    """Return the log line of the metrics function about a failed deployment, or an empty string."""
     group = site.outputs("dev-Monitoring")["LogGroupName"]
     events = site.client("logs").filter_log_events(logGroupName=group)["events"]
     lines = (str(event["message"]) for event in events)

@@ -1,4 +1,4 @@
-"""A camera that stops raises its alarm, through all that the template made, on the emulator."""
+"""A camera that stops raises its alarm on the emulator, with the resources of the template."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CAMERA = "dev-camera-1"
 
 
 class Cloud:
-    """Clients of the emulator in the account of dev."""
+    """Clients of the emulator in dev's account."""
 
     def __init__(self, checkout: Checkout) -> None:
         self._endpoint = checkout.root / ".local/aws/endpoint.json"
@@ -34,7 +34,7 @@ class Cloud:
         return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
 
     def alarm(self, name: str) -> str:
-        """The state of the alarm whose construct has this id."""
+        """Return the state of the alarm with a construct id."""
         paginator = self.client("cloudwatch").get_paginator("describe_alarms")
         (state,) = (
             alarm["StateValue"]
@@ -61,7 +61,7 @@ class Cloud:
 
 @contextmanager
 def watched(checkout: Checkout) -> Iterator[None]:
-    """Dev expects its camera, and alarms after one minute of silence."""
+    """Configure dev to expect its camera, with an alarm after one minute without a heartbeat."""
     file = checkout.root / "environments/dev.toml"
     before = file.read_text(encoding="utf-8")
     text = before.replace("[fleet]\n", f'[fleet]\nthings = ["{CAMERA}"]\n')
@@ -73,7 +73,7 @@ def watched(checkout: Checkout) -> Iterator[None]:
 
 
 def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
-    """Subscribe a queue to the alarm topic; the function gives what newly came."""
+    """Subscribe a queue to the alarm topic; return a function that returns new messages."""
     sqs = cloud.client("sqs")
     queue = sqs.create_queue(QueueName="received")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])

@@ -1,4 +1,4 @@
-"""The first five minutes: the demo on a terminal, then a user's own model and images."""
+"""A new user runs the demo on a terminal, and then a custom model with custom images."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(deployed
             r"live view: (http://127\.0\.0\.1:\d+/[^/]+/) — press Enter to end", lines[-1]
         )
         assert last, shown
-        # The second detection came; later ones are still to come.
+        # The frame number must increase after the second detection.
         first = newest_frame(last[1])
         eventually(lambda: newest_frame(last[1]) > first)
         refused = deployed.refused("camera", "dev")
@@ -66,7 +66,7 @@ def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(deployed
 
 
 def newest_frame(address: str) -> int:
-    with urllib.request.urlopen(f"{address}frame?after=0", timeout=60) as answer:  # noqa: S310 - our own
+    with urllib.request.urlopen(f"{address}frame?after=0", timeout=60) as answer:  # noqa: S310 - a server of this project
         number: int = json.load(answer)["number"]
     return number
 
@@ -116,8 +116,8 @@ def test_a_camera_with_wrong_input_is_refused_before_anything_starts(
 
 
 def two_colors() -> Any:
-    """Train a small classifier on red and blue noise for a few steps."""
-    import keras  # noqa: PLC0415 - takes seconds to import
+    """Train a small Keras classifier on red and blue noise for a few steps."""
+    import keras  # noqa: PLC0415 - the import takes seconds
 
     keras.utils.set_random_seed(0)
     pixels = keras.Input((SIDE_PX, SIDE_PX, 3), name="pixels")
@@ -139,7 +139,7 @@ def noisy(random: np.random.Generator, label: int) -> Any:
 
 
 def write_images(folder: Path, model: Any) -> dict[str, str]:
-    """Write images, and return what Keras itself answers to each."""
+    """Write images; return the label that Keras predicts for each file."""
     folder.mkdir()
     random = np.random.default_rng(1)
     answers = {}
@@ -153,7 +153,7 @@ def write_images(folder: Path, model: Any) -> dict[str, str]:
 
 @contextmanager
 def camera(checkout: Checkout, images: Path) -> Iterator[list[str]]:
-    """Run `deeplens local camera` as a second device; the list gets what it prints."""
+    """Run `deeplens local camera` as a second device; yield the list of its output lines."""
     process = subprocess.Popen(
         [
             PYTHON,

@@ -1,4 +1,4 @@
-"""Releases on a fleet of each nucleus, through `cdk deploy`: on lite, the generic component."""
+"""A fleet of each nucleus receives releases by `cdk deploy`; lite uses the generic component."""
 
 import json
 import time
@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture(params=["lite", "classic"])
 def core_runtime(request: pytest.FixtureRequest, checkout: Checkout) -> Iterator[str]:
-    """The core software of the fleet of dev, until the test ends."""
+    """Change the core software of dev's fleet for one test."""
     file = checkout.root / "environments/dev.toml"
     text = file.read_text(encoding="utf-8")
     runtime = f'[fleet]\ncore_runtime = "{request.param}"'
@@ -54,13 +54,13 @@ def test_a_fleet_takes_a_release_survives_a_restart_and_a_defective_release_and_
         assert reported_runtime(checkout) == f"aws_nucleus_{core_runtime}"
     restarted_at = time.time()
     with virtual_camera(checkout):
-        # A core that starts again needs no deployment.
+        # A restarted core runs its components without a new deployment.
         eventually(lambda: runs_since(checkout, restarted_at), lambda: heartbeat(checkout))
 
         with ends_at_start(checkout, core_runtime):
             failed = checkout.run("deploy", "dev", timeout_seconds=900)
         assert failed.returncode == 1
-        # Lite does not roll back: a separate deployment restores the old components.
+        # Nucleus lite does not roll back, so another deployment restores the old components.
         restored_at = time.time()
         eventually(lambda: runs_since(checkout, restored_at), lambda: heartbeat(checkout))
         assert heartbeat(checkout)["model"]["digest"] == digest
@@ -71,13 +71,16 @@ def test_a_fleet_takes_a_release_survives_a_restart_and_a_defective_release_and_
 
 
 def reported_runtime(checkout: Checkout) -> str:
-    """Return the core software of the camera, as it reports it."""
+    """Return the core software that the camera reports."""
     greengrass = client("greengrassv2", checkout.root / ".local/aws/endpoint.json", "111111111111")
     return str(greengrass.get_core_device(coreDeviceThingName="dev-camera-1")["runtime"])
 
 
 def runs_since(checkout: Checkout, moment: float) -> bool:
-    """Return whether the camera that started after a moment, in seconds since 1970, runs."""
+    """Return true if the camera runs, and its last heartbeat is newer than `moment`.
+
+    `moment` is in seconds since the epoch.
+    """
     beat = heartbeat(checkout)
     started = datetime.fromisoformat(beat["heartbeat_at"]).timestamp()
     return beat["status"] == "running" and beat["frames"] > 0 and started > moment
@@ -85,7 +88,7 @@ def runs_since(checkout: Checkout, moment: float) -> bool:
 
 @contextmanager
 def ends_at_start(checkout: Checkout, core_runtime: str) -> Iterator[None]:
-    """Change the program that cameras run: it ends with an error when it starts."""
+    """Change the camera's program for a block; the program fails at its start."""
     program = "handler.py" if core_runtime == "classic" else "camera/__main__.py"
     file = checkout.root / "lambda_src/inference" / program
     source = file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A fleet of full virtual cores: good releases arrive in waves, bad ones do not stay.
+"""On complete virtual cores, good releases roll out in waves, and bad releases are rolled back.
 
 `FLEET_CORES` sets the number of cores; the default is 3, one per step.
 """
@@ -57,19 +57,19 @@ wait_seconds = 200
 
 @dataclass
 class Fleet:
-    """The deployed environment, its cores, and the release that is good."""
+    """The deployed environment, its cores, and the digest of the good release."""
 
     checkout: Checkout
     cores: Cores
     digest: str
-    # How long the cores took to download the first release, start it and report frames.
+    # The duration of the first release, from the download to the reported frames.
     start_seconds: float
 
     @property
     def first_wave_seconds(self) -> int:
-        """The time in which one camera starts a release and shows how it works, 40 s if idle.
+        """The wait of a wave, in which a camera starts a release and reports frames: 40 to 200 s.
 
-        A busy machine takes longer; a rollout's waits may be 200 s here.
+        A busy machine needs more time than the minimum.
         """
         return max(40, min(200, round(5 * self.start_seconds)))
 
@@ -88,7 +88,7 @@ class Fleet:
         (self.checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
 
     def deploy(self, code: int = 0) -> str:
-        """Run the real `cdk synth` and `cdk deploy`; return the CDK's output."""
+        """Run `cdk synth` and `cdk deploy`; return CDK's output."""
         done = self.checkout.run("deploy", "dev", timeout_seconds=2400)
         log = self.checkout.root / ".local/logs/deploy-dev.log"
         said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
@@ -98,7 +98,7 @@ class Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(deployed: Checkout) -> Iterator[Fleet]:
-    """A fleet whose every camera runs the first release."""
+    """A fleet with the first release on every camera."""
     digest = load_environment(deployed.root / "environments/dev.toml").model.digest
     for other in ("staging", "production"):
         (deployed.root / f"environments/{other}.toml").unlink()
@@ -137,7 +137,7 @@ Bad = Callable[[Fleet, Path], AbstractContextManager[None]]
 
 @contextmanager
 def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """The model processes the black test image, and fails on every real image."""
+    """Pin a model that processes the black test image, and fails on every camera image."""
     digest = blind_model(fleet.models, fleet.digest)
     fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds)
     yield
@@ -145,7 +145,7 @@ def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """The function's process aborts on its first frame, whenever it is started."""
+    """Change the function: its process aborts on the first frame after every start."""
     fleet.pin(good_model(fleet.models, fleet.digest, "5.0.0"))
     with before_each_inference(fleet.checkout, "__import__('os').abort()"):
         yield
@@ -153,7 +153,7 @@ def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """Somebody writes to the bucket between publication and download."""
+    """Overwrite the artifact in the bucket between publication and download."""
     digest = good_model(fleet.models, fleet.digest, "6.0.0")
     fleet.pin(digest)
     done = threading.Event()
@@ -166,7 +166,7 @@ def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """The release's answers are right, and each takes seconds."""
+    """Change the function: each inference returns correct results after seconds."""
     digest = good_model(fleet.models, fleet.digest, "4.0.0")
     fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds, fps=0.6)
     with before_each_inference(fleet.checkout, "time.sleep(4)"):
@@ -175,7 +175,7 @@ def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
-    """Change the function that cameras run: it executes a statement before each inference."""
+    """Change the function to execute a statement before each inference."""
     file = checkout.root / "lambda_src/inference/camera/inference.py"
     source = file.read_text(encoding="utf-8")
     call = "detections = loaded.engine.infer(frame.image)"
@@ -214,13 +214,13 @@ def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
         "Stacks"
     ]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    # Only the first wave got the release, and every camera reports it.
+    # Only the first wave received the bad release, and now every camera reports the good one.
     fleet.cores.wait_until_all_run(fleet.digest, since=began)
     assert {beat["function"] for beat in fleet.cores.heartbeats().values()} == before
 
 
 def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
-    """Overwrite the artifact as soon as Greengrass has the component that names it."""
+    """Overwrite an artifact when Greengrass has a component that refers to it."""
     greengrass, s3 = cores.client("greengrassv2"), cores.client("s3")
     key = f"{digest}/model.zip"
 
@@ -237,7 +237,8 @@ def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
     bucket = "deeplens-dev-111111111111-eu-central-1"
     found: list[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket)["Contents"]
     [name] = [one["Key"] for one in found if one["Key"].endswith(key)]
-    # The bucket's policy denies this to everybody; an administrator can replace the policy.
+    # The bucket's policy denies this call, so the test replaces the policy as an administrator
+    # could.
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.delete_bucket_policy(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key=name, Body=b"not what was published")

@@ -1,4 +1,4 @@
-"""The runtime component, deployed: a device that has nothing but Python runs the loop from it."""
+"""A device with only Python runs the loop from the deployed runtime component."""
 
 import subprocess
 import sys
@@ -22,15 +22,15 @@ pytestmark = [
     pytest.mark.timeout(1500),
 ]
 
-# What runs the loop, as a Lambda component and as a generic one.
+# Command lines of the loop, as a Lambda component and as a generic component.
 _CAMERAS = (b"lambda_runtime.py", b"-m\0camera\0")
-# Nobody listens on the discard port.
+# The discard port has no listener.
 DEAD_INDEX = "http://127.0.0.1:9/simple"
 
 
 @pytest.fixture
 def bare_python(tmp_path: Path) -> Path:
-    """A device's python3.12, without any package."""
+    """A Python 3.12 of a device, without packages."""
     folder = tmp_path / "device-python"
     subprocess.run([python_3_12(), "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
@@ -47,7 +47,7 @@ def nucleus(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture
 def with_runtime(tmp_path: Path, deployed_once: DeployedOnce, nucleus: Kind) -> Iterator[Checkout]:
-    """A checkout whose dev was deployed with the runtime of this machine pinned."""
+    """A checkout in which dev was deployed with a pinned runtime for this machine."""
     root = tmp_path / "checkout"
     root.mkdir()
     with restored_checkout(root, deployed_once.root) as deployed:
@@ -102,7 +102,8 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
     ) as cores:
         cores.wait_until_all_run(digest)
         root = with_runtime.root / ".local/cores/dev-camera-1/greengrass/v2"
-        # A Lambda component needs the environment before it starts; a generic one creates it.
+        # A Lambda component needs the runtime component to install packages. A generic component
+        # installs its packages.
         installer, folder = {
             "classic": ("deeplens.dev.runtime", "work/deeplens.dev.runtime"),
             "lite": ("deeplens.dev.inference", "work/deeplens.dev.inference/runtime"),
@@ -121,7 +122,7 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
 
 
 def _libraries_of_camera(checkout: Path) -> set[Path]:
-    """Return the shared libraries that the camera's own process has mapped."""
+    """Return the shared libraries that the camera's process has mapped."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             below = (process / "cwd").readlink().is_relative_to(checkout)

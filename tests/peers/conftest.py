@@ -1,4 +1,4 @@
-"""The syntheses of the same environments by each peer, once per session."""
+"""Syntheses of the same environments by the project and its peers, once per session."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.synth.synthesis import synthesize
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The committed environments, one with all defaults, and one without any default."""
+    """The committed environments, an environment with all defaults, and one without any."""
     folder = tmp_path_factory.mktemp("environments")
     write_environments(folder)
     return folder
@@ -20,7 +20,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def own_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of app.py."""
+    """The assembly that app.py writes."""
     folder = tmp_path_factory.mktemp("own")
     result = synthesize(folder, environments)
     assert result.returncode == 0, result.stderr
@@ -29,19 +29,19 @@ def own_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def default_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of the project's application with CDK's defaults."""
+    """The assembly of the project's app with CDK's default settings."""
     return _python_assembly("default_app.py", environments, tmp_path_factory.mktemp("default"))
 
 
 @pytest.fixture(scope="session")
 def monitoring_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of the peer's stack, by this project."""
+    """The assembly of the peer's stack, synthesized by this project."""
     return _python_assembly("monitoring_app.py", environments, tmp_path_factory.mktemp("peer"))
 
 
 @pytest.fixture(scope="session")
 def javascript_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of the peer's stack, in JavaScript."""
+    """The assembly of the peer's stack, synthesized in JavaScript."""
     folder = tmp_path_factory.mktemp("javascript")
     result = run(
         [NODE, PEERS / "javascript" / "app.js"],

@@ -1,15 +1,16 @@
-"""A normal form of templates, in which templates of two tools with the same effect are equal.
+"""A normal form of templates: templates of two tools with the same effect are equal in it.
 
 The normal form contains the description, the outputs, and the type, properties, dependencies,
 deletion policy and update policy of every resource. It does not distinguish
 
 - logical ids that differ in the hash that CDK appends;
-- names of assets and digests of content, which depend on the tool's way of hashing: an asset is
-  named by the order in which assets are used, so that shared assets are still compared;
+- names of assets and digests of content, because tools compute hashes differently: the order of use
+  replaces an asset's name, and shared assets are still compared;
 - `Fn::Join` and `Fn::Sub` of the same string, and the layout of JSON in strings;
 - the order of statements, actions, resources, tags and dependencies; a value, and a list with it.
 
-`Metadata` (of scanners and CDK), `Parameters` and `Rules` (CDK's bootstrap version) are ignored.
+The normal form ignores `Metadata` (of scanners and CDK), `Parameters` and `Rules` (CDK's bootstrap
+version).
 """
 
 import json
@@ -27,7 +28,7 @@ _HASH_OF_ID = re.compile(r"([0-9A-F]{8})?([0-9a-f]{32})?$")
 
 
 def normal(templates: Mapping[str, Template]) -> dict[str, dict[str, Any]]:
-    """Return the templates of one tool in normal form, by the same names."""
+    """Return the templates of one tool in normal form, by template name."""
     readable = {name: _without_hashes(templates[name]) for name in sorted(templates)}
     form = _NormalForm()
     return {name: form.template(template) for name, template in readable.items()}
@@ -68,14 +69,14 @@ class _NormalForm:
         return self._plain(value)
 
     def _function(self, value: dict[str, Any]) -> Any:
-        """Return an intrinsic function as the string it evaluates to; None for other values."""
+        """Return the string that an intrinsic function evaluates to, or None for other values."""
         match value:
             case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Join": _} | {"Fn::Sub": _}:
                 return {"text": self._plain(_text(value))}
         return None
 
     def _plain(self, value: Any) -> Any:
-        """Return JSON strings parsed, and floats without a fraction as integers."""
+        """Parse JSON strings, and convert floats without a fraction to integers."""
         if isinstance(value, float) and value.is_integer():
             return int(value)
         if not isinstance(value, str):
@@ -84,12 +85,12 @@ class _NormalForm:
             try:
                 return {"JSON": self._value(json.loads(value))}
             except ValueError:
-                pass  # A brace of another language.
+                pass  # The brace belongs to another language.
         return value
 
 
 def _without_hashes(template: Template) -> Any:
-    """Remove CDK's hashes from logical ids, and content from component versions, everywhere."""
+    """Remove CDK's hashes from logical ids, and numbers of the content from component versions."""
     short = {id_: _HASH_OF_ID.sub("", id_) for id_ in template["Resources"]}
     assert len(set(short.values())) == len(short), "two logical ids differ only in their hash"
     text = without_content_numbers(json.dumps(template), template)
@@ -98,7 +99,7 @@ def _without_hashes(template: Template) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Return the string of an intrinsic function in the notation of `Fn::Sub`."""
+    """Return an intrinsic function's string in the notation of `Fn::Sub`."""
     match value:
         case str():
             return value
@@ -114,7 +115,7 @@ def _text(value: Any) -> str:
 
 
 def _is_a_set(items: list[Any]) -> bool:
-    """Return True for statements of a policy, and for tags."""
+    """Return true for statements of a policy and for tags, whose order has no meaning."""
     return all(
         isinstance(item, dict) and ("Effect" in item or item.keys() == {"Key", "Value"})
         for item in items

@@ -1,4 +1,4 @@
-"""Execution of the peers, and their environments."""
+"""Peers that synthesize the same stacks, and their environments."""
 
 import json
 import os
@@ -13,7 +13,7 @@ PEERS = ROOT / "benchmarks" / "peers"
 NODE = ROOT / ".venv" / "bin" / "node"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 
-# All defaults.
+# An environment with all defaults.
 _SPARSE = """
 account = "444444444444"
 region = "eu-west-1"
@@ -30,7 +30,7 @@ digest = "{digest}"
 topic = "sparse/infer"
 """
 
-# Every setting that the peer has; none of the values is a default.
+# An environment without defaults, with every setting that the peer supports.
 _RICH = """
 account = "555555555555"
 region = "us-east-1"
@@ -87,7 +87,7 @@ free_disk_mib = 1024
 
 
 def write_environments(folder: Path) -> None:
-    """Write the committed environments, one with all defaults, and one without any default."""
+    """Write the committed environments, an environment with all defaults, and one without any."""
     for file in (ROOT / "environments").glob("*.toml"):
         (folder / file.name).write_bytes(file.read_bytes())
     pin = tomllib.loads((ROOT / "environments" / "dev.toml").read_text("utf-8"))["model"]
@@ -98,7 +98,7 @@ def write_environments(folder: Path) -> None:
 def run(
     command: Sequence[str | Path], variables: Mapping[str, str], **context: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a peer with cdk.json's context, extended by `context`, and without validation."""
+    """Run a peer with cdk.json's context and `context`, without validation."""
     flags = json.loads((ROOT / "cdk.json").read_bytes())["context"]
     return subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""The comparison detects every change of a value, and ignores the order of statements."""
+"""The comparison detects every changed value, and ignores the order of statements."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ NORMAL = normal(OWN)
 
 Place = tuple[str | int, ...]
 
-# The digest of content depends on the tool.
+# Digests of content depend on the tool.
 NOT_COMPARED = {"ContentSha256", "Metadata"}
 
 
@@ -42,7 +42,7 @@ LEAVES = [
     for name, template in OWN.items()
     for section in ("Description", "Resources", "Outputs")
     for place in _leaves(template[section])
-    # Another delimiter than the empty one is rejected: no tool writes it.
+    # No tool writes a delimiter other than the empty string, so the normal form rejects others.
     if place[-2:] != ("Fn::Join", 0)
 ]
 PROPERTIES = [

@@ -1,4 +1,4 @@
-"""The peer of synthesis has the same templates, so that a ratio of times compares equal work.
+"""The peers' templates equal the project's, so benchmarks compare the same work.
 
 `equality.py` defines the comparison.
 """

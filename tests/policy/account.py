@@ -1,4 +1,4 @@
-"""An account with the resources of one environment's templates, and its authorization decisions."""
+"""Authorization decisions in an account with the resources of one environment's templates."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def running_evaluator() -> Iterator[Evaluator]:
 
 
 class Account:
-    """Names, roles and policies of an environment, with every reference resolved."""
+    """An account with the names, roles and policies of an environment, without references."""
 
     def __init__(self, stacks: list[Stack], evaluator: Evaluator) -> None:
         self._stacks = {stack.name.rpartition("-")[2]: stack for stack in stacks}
@@ -59,12 +59,12 @@ class Account:
         }
 
     def definitions(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
-        """Yield logical ids and properties without references."""
+        """Yield the logical ids and resolved properties of a type's resources."""
         for logical_id, resource in self._stacks[stack].definitions(type_):
             yield logical_id, self.plain(self._stacks[stack], resource["Properties"])
 
     def only(self, stack: str, type_: str, name: str = "") -> Document:
-        """Return the only resource of a type with a logical id that begins with a name."""
+        """Return the only resource of a type whose logical id starts with `name`."""
         (properties,) = (
             properties
             for logical_id, properties in self.definitions(stack, type_)
@@ -73,7 +73,7 @@ class Account:
         return properties
 
     def roles(self) -> Iterator[tuple[str, str]]:
-        """Return stack and logical id of every role."""
+        """Yield the stack and logical id of every role."""
         for name, stack in self._stacks.items():
             for logical_id, _ in stack.definitions("AWS::IAM::Role"):
                 yield name, logical_id
@@ -82,11 +82,11 @@ class Account:
         return f"arn:aws:iam::{self.id}:role/{stack}-{logical_id}"
 
     def policies(self, stack: str, logical_id: str) -> list[Document]:
-        """Return the documents of all policies of a role, from all stacks."""
+        """Return all policy documents of a role, from all stacks."""
         return [policy["PolicyDocument"] for _, policy in self._policies(stack, logical_id)]
 
     def grants_without_call(self, stack: str, logical_id: str) -> dict[str, str]:
-        """Return the reasons for a role's statements that no code needs, by `Sid`."""
+        """Return the reasons for a role's statements without a call in the code, by `Sid`."""
         return {
             sid: reason
             for metadata, _ in self._policies(stack, logical_id)
@@ -94,7 +94,7 @@ class Account:
         }
 
     def _policies(self, stack: str, logical_id: str) -> Iterator[tuple[Document, Document]]:
-        """Yield metadata and properties of all policies of a role."""
+        """Yield the metadata and properties of all policies of a role."""
         name = self.role_arn(stack, logical_id).rpartition("/")[2]
         attached = json.dumps(self._attached(stack, logical_id))
         for other in self._stacks.values():
@@ -105,7 +105,7 @@ class Account:
                 if name in policy.get("Roles", []) or f"policy/{policy_id}" in attached:
                     yield resource.get("Metadata", {}), policy
 
-    def may(  # noqa: PLR0913 - a request has this many parts
+    def may(  # noqa: PLR0913 - each parameter is part of a request
         self,
         role: tuple[str, str],
         action: str,
@@ -116,7 +116,7 @@ class Account:
         tls: bool = True,
         **context: str | list[str],
     ) -> str:
-        """Decide about a role of this account; resource policies of the environment apply, too."""
+        """Return the decision on a request of a role, with all policies of the environment."""
         return self.decide(
             role,
             action,
@@ -127,7 +127,7 @@ class Account:
             tls=tls,
         )
 
-    def decide(  # noqa: PLR0913 - a request has this many parts
+    def decide(  # noqa: PLR0913 - each parameter is part of a request
         self,
         role: tuple[str, str],
         action: str,
@@ -138,7 +138,7 @@ class Account:
         boundary: Document | None = None,
         tls: bool = True,
     ) -> str:
-        """Decide about a role with these policies."""
+        """Return the decision on a request of a role that has only these policies."""
         return self._evaluate(
             principal=self.role_arn(*role),
             account=self.id,
@@ -156,14 +156,14 @@ class Account:
         )
 
     def generated_name(self, stack: str, logical_id: str) -> str:
-        """Return the name of a resource in this account, by its logical id without CDK's hash."""
+        """Return a resource's generated name, by the logical id without CDK's hash."""
         (full_id,) = (
             id_ for id_, _ in self._stacks[stack].definitions() if without_hash(id_) == logical_id
         )
         return self._reference(self._stacks[stack], full_id).rpartition(":")[2]
 
     def certificate_may(self, thing: str, action: str, resource: str) -> str:
-        """Decide about a device's certificate with a connection as a thing."""
+        """Return the decision on a request of a device's certificate, connected as `thing`."""
         document = self.only("Devices", "AWS::IoT::Policy")["PolicyDocument"]
         text = json.dumps(document).replace("${iot:Connection.Thing.ThingName}", thing)
         return self._evaluate(
@@ -185,7 +185,7 @@ class Account:
     def service_may(
         self, service: str, document: Document, action: str, resource: str, **context: str
     ) -> str:
-        """Decide about a service, by the policy of a resource or the trust policy of a role."""
+        """Return the decision on a service's request, by a resource policy or a trust policy."""
         statements = [
             {"Resource": "*", **statement} if "Resource" not in statement else statement
             for statement in document["Statement"]
@@ -207,7 +207,7 @@ class Account:
         )
 
     def plain(self, stack: Stack, value: Any) -> Any:
-        """Resolve references; a resource without a name gets one from its logical id."""
+        """Return a value with resolved references; the logical id replaces a missing name."""
         if isinstance(value, list):
             return [self.plain(stack, item) for item in value]
         if not isinstance(value, dict):
@@ -270,7 +270,7 @@ class Account:
         return list(plain.get("ManagedPolicyArns", []))
 
     def _policy_of(self, resource: str) -> Document | None:
-        """Return the policy of a bucket or key of this environment."""
+        """Return the policy of this environment's bucket or key, or None for other resources."""
         if resource.startswith("arn:aws:s3:::"):
             bucket = resource.removeprefix("arn:aws:s3:::").split("/")[0]
             for _, policy in self.definitions("ModelStore", "AWS::S3::BucketPolicy"):
@@ -285,5 +285,5 @@ class Account:
 
 
 def _key(name: str) -> str:
-    """Return the condition key of a Python name, for example `kms:ViaService`."""
+    """Return the condition key of a Python keyword, for example `kms:ViaService`."""
     return name.replace("_", ":", 1)

@@ -1,4 +1,4 @@
-"""Stacks for the rules, from the synthesis of tests/synth and from a user's files."""
+"""Stacks for the policy rules, from the committed environments and from a user's files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ PROFILE = "arn:aws:signer:eu-central-1:444444444444:/signing-profiles/Cameras/ab
 
 @dataclass(frozen=True)
 class Site:
-    """A user's files, and the stacks that are synthesized from them."""
+    """A user's files and the stacks synthesized from them."""
 
     folder: Path
     environments: list[EnvironmentConfig]
@@ -28,13 +28,15 @@ class Site:
 
 @pytest.fixture(scope="session")
 def environments(assembly: Path) -> dict[str, list[Stack]]:
-    """Stacks of the committed files, by environment."""
+    """The stacks of the committed files, by environment."""
     return by_environment(read_assembly(assembly))
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """An environment with every setting, the committed environments, and a pipeline."""
+    """The stacks of an environment with every setting, of the committed environments, and of a
+    pipeline.
+    """
     folder = tmp_path_factory.mktemp("site")
     committed = load_environments(ROOT / "environments")
     with_everything(folder / "environments", committed[0].model.digest)

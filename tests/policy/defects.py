@@ -1,4 +1,4 @@
-"""Defects that an environment may have, by the stack and the resource in which they are."""
+"""Possible defects of an environment, each with its stack and resource."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resour
 
 
 def of(template: Template, type_: str, name: str = "") -> Template:
-    """Return the properties of the first resource of a type with `name` in its logical id."""
+    """Return the properties of a type's first resource with `name` in its logical id."""
     return next(
         definition["Properties"]
         for logical_id, definition in template["Resources"].items()
@@ -34,7 +34,7 @@ def of(template: Template, type_: str, name: str = "") -> Template:
 
 
 def statements_of(template: Template, type_: str, name: str = "") -> list[Template]:
-    """Return the statements of a policy."""
+    """Return the statements of a type's first policy with `name` in its logical id."""
     statements: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
     return statements
 
@@ -95,7 +95,7 @@ def without_boundary(template: Template) -> None:
 
 
 def attach(template: Template, action: str) -> None:
-    """Add a policy to every role, as a resource."""
+    """Attach a policy resource with an action to every role."""
     roles = [
         name for name, definition in template["Resources"].items() if definition["Type"] == ROLE
     ]
@@ -135,7 +135,7 @@ def half_tls(template: Template) -> None:
 
 
 DEFECTS: list[tuple[str, str, Defect]] = [
-    # Settings of the environment's file.
+    # Defects in settings of the environment file
     ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockConfiguration")),
     ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockEnabled")),
     ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket")["ObjectLockConfiguration"][
@@ -146,7 +146,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("bounded-roles", MONITORING, lambda t: of(t, ROLE).update(PermissionsBoundary={
         "Fn::Sub": "arn:aws:iam::444444444444:policy/Another"})),
     ("approvals-stay", DELIVERY, lambda t: without(t, "production", "Manual")),
-    # Permissions.
+    # Defects in permissions
     ("no-inverted-allow", INFERENCE, lambda t: statements_of(t, POLICY).append(
         {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::x"})),
     ("no-inverted-allow", STORE, lambda t: statements_of(t, POLICY).append(
@@ -176,7 +176,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "StringEqualsIfExists": {"aws:SourceAccount": "444444444444"}})),
     ("function-callers", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
         SourceArn="*")),
-    # Storage.
+    # Defects in storage
     ("tls-only", STORE, narrow_tls),
     ("tls-only", STORE, half_tls),
     ("tls-only", DELIVERY, lambda t: statements_of(t, BUCKET_POLICY, "Artifacts")[0].update(
@@ -197,7 +197,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("logged-access", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop("LoggingConfiguration")),
     ("artifacts-expire", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop(
         "LifecycleConfiguration")),
-    # Components and functions.
+    # Defects in components and functions
     ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").update(
         ArtifactSha256={})),
     ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").pop(
@@ -216,7 +216,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         EnvironmentVariables=[{"Name": "API_KEY", "Type": "PLAINTEXT", "Value": "0123"}])),
     ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
         "Environment"].update(PrivilegedMode=True)),
-    # Monitoring.
+    # Defects in monitoring
     ("encrypted-topic", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[1].update(
         Action="*")),
     ("encrypted-topic", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[0].update(
@@ -228,11 +228,11 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("undelivered-events", DELIVERY, lambda t: statements_of(t, "AWS::SQS::QueuePolicy")[1].pop(
         "Condition")),
     ("undelivered-events", DELIVERY, lambda t: statements_of(t, "AWS::SQS::QueuePolicy").pop(0)),
-    # Releases.
+    # Defects in releases
     ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
     ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
     ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),
-    # Other forms that IAM accepts.
+    # Defects in other notations that IAM accepts
     ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:Get?bject")),
     ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:*")),
     ("no-resource-star", MONITORING, lambda t: attach(t, "s3:GetObject")),
@@ -244,7 +244,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
 
 
 def violations_with(site: Site, stack: str, defect: Defect) -> list[Violation]:
-    """Return every violation if one stack has the defect."""
+    """Return all violations after one stack receives a defect."""
     changed: dict[str, list[Stack]] = {}
     for environment, stacks in site.stacks.items():
         changed[environment] = [

@@ -18,7 +18,7 @@ from ministack.core.iam_evaluator import (
 
 
 def decide(request: dict[str, Any]) -> str:
-    """Return Allow, Deny (explicit) or ImplicitDeny."""
+    """Return the decision: Allow, Deny (explicit) or ImplicitDeny."""
     context = EvalContext(
         principal_arn=request["principal"],
         principal_type="AssumedRole",
@@ -53,7 +53,7 @@ def decide(request: dict[str, Any]) -> str:
 def main() -> None:
     """Evaluate requests until standard input ends."""
     for line in sys.stdin:
-        print(decide(json.loads(line)), flush=True)  # noqa: T201 - the wire of this helper
+        print(decide(json.loads(line)), flush=True)  # noqa: T201 - the parent process reads the line
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _Loader.add_constructor("!Sub", lambda loader, node: {"Fn::Sub": loader.construc
 
 @dataclass(frozen=True)
 class Policies:
-    """The policies of one template, by name: the boundary and those of CloudFormation's role."""
+    """The policies of one template by name: the boundary, and those of CloudFormation's role."""
 
     boundary: Document
     deploy: dict[str, Document]
@@ -39,8 +39,8 @@ class Policies:
 
 
 def policies(template: Any, account: str) -> Policies:
-    """Read a template for an account."""
-    content = yaml.load(template.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+    """Read the policies of a template for an account."""
+    content = yaml.load(template.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader extends the safe loader
     policies = {
         resource["Properties"]["ManagedPolicyName"]: _plain(
             resource["Properties"]["PolicyDocument"], account
@@ -52,7 +52,7 @@ def policies(template: Any, account: str) -> Policies:
 
 
 def size(document: Document) -> int:
-    """Return the number of characters that IAM counts."""
+    """Return the size in characters, as IAM counts them."""
     return len(json.dumps(document, separators=(",", ":")))
 
 

@@ -10,12 +10,12 @@ from local_aws.authorization.cloudformation.resources import Resource
 from local_aws.authorization.cloudformation.table import Step
 
 Document = dict[str, Any]
-# Types whose Ref is the ARN.
+# For these resource types, Ref returns the ARN.
 _REF_IS_ARN = ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic", "AWS::SageMaker::Model")
 
 
 class Provisioned:
-    """The stacks of one account and Region."""
+    """The provisioned stacks of one account and Region."""
 
     def __init__(self, stacks: list[Stack], region: str) -> None:
         self._stacks, self._region = stacks, region
@@ -27,7 +27,7 @@ class Provisioned:
         }
 
     def changes(self, steps: tuple[Step, ...]) -> Iterator[Change]:
-        """Yield each step of each resource."""
+        """Yield the changes of each resource in these steps."""
         for stack in self._stacks:
             for logical_id in stack.template["Resources"]:
                 resource = self._resource(stack, logical_id)
@@ -116,7 +116,9 @@ class Provisioned:
         return f"{name}.{attribute}"
 
     def _named(self, stack: Stack, logical_id: str) -> Resource:
-        """Return a resource with the properties for its name; other ones can contain its name."""
+        """Return a resource with only the properties of its name, because others may refer to the
+        name.
+        """
         given = stack.template["Resources"][logical_id].get("Properties", {})
         texts = {key: value for key, value in given.items() if isinstance(value, str)}
         return self._bare(stack, logical_id, texts)

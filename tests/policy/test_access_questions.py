@@ -1,4 +1,4 @@
-"""Authorization decisions of an IAM evaluator on all policies of an environment."""
+"""Decisions of an IAM evaluator on requests, with all policies of an environment."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def accounts(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Account]:
-    """The committed environments, and `full` with every optional part."""
+    """The accounts of the committed environments, and of `full` with every optional part."""
     folder = tmp_path_factory.mktemp("everything")
     with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
     result = synthesize(folder / "out", folder)
@@ -222,7 +222,7 @@ def test_a_certificate_acts_as_its_thing(dev: Account, action: str, resource: st
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
-        # Another thing can have a longer name; a client with that id would end its connection.
+        # The id could be the longer name of another thing, whose connection it would end.
         ("iot:Connect", f"client/{CAMERA}1"),
         ("iot:Publish", "topic/anything"),
         ("iot:Publish", f"topic/deeplens/{CAMERA}/other"),
@@ -365,7 +365,7 @@ def test_a_boundary_limits_every_policy_of_a_role(dev: Account, camera: tuple[st
 
 
 def test_an_additional_policy_changes_the_decision(dev: Account, camera: tuple[str, str]) -> None:
-    """The evaluator allows an action if a policy does, so its denials are significant."""
+    """An additional policy changes the decision, so the evaluator does not always deny."""
     assert dev.may(camera, "lambda:UpdateFunctionCode", function(dev), extra=EVERYTHING) == ALLOW
     assert len(dev.policies(*camera)) == 1
 
@@ -394,7 +394,7 @@ def test_the_project_creates_deployments_with_its_own_tags_only(
     keys: list[str] | None,
     decision: str,
 ) -> None:
-    # IAM evaluates this action on "*": it has no resource type.
+    # IAM evaluates this action on "*", because the action has no resource type.
     context = {} if keys is None else {"aws_TagKeys": keys}
     if owner:
         context["aws_RequestTag/deeplens:owner"] = OWNER.format(dev.id, owner)
@@ -402,7 +402,7 @@ def test_the_project_creates_deployments_with_its_own_tags_only(
 
 
 def dependent_actions(account: Account) -> list[tuple[str, str]]:
-    """Return the dependent actions of Greengrass' operations, and their resources."""
+    """Return the dependent actions of Greengrass' operations with their resources."""
     arn = f"arn:aws:iot:{REGION}:{account.id}"
     job, thing, fleet = f"{arn}:job/uuid", f"{arn}:thing/cam-1", f"{arn}:thinggroup/deeplens-dev"
     other = f"{arn}:thinggroup/of-somebody-else"
@@ -435,7 +435,7 @@ def test_the_project_creates_and_deletes_the_groups_of_waves_and_no_others(
     dev: Account, project: tuple[str, str]
 ) -> None:
     groups = f"arn:aws:iot:{REGION}:{dev.id}:thinggroup"
-    # The fleet of an earlier release can have had another name.
+    # In an earlier release, the fleet can have had another name.
     for wave in ("deeplens-dev-wave-1-of-deeplens-dev", "deeplens-dev-wave-2-of-shops"):
         for action in ("CreateThingGroup", "DeleteThingGroup", "ListThingsInThingGroup"):
             assert dev.may(project, f"iot:{action}", f"{groups}/{wave}") == ALLOW

@@ -1,4 +1,4 @@
-"""Grants of the templates against the calls that the emulator recorded (the access table)."""
+"""The templates allow the calls that the emulator recorded (the access table), and no others."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_
 
 pytestmark = pytest.mark.process
 
-# Roles of `cdk bootstrap`: CDK defines their policies, except CloudFormation's in policies/.
+# CDK defines the policies of the bootstrap roles, except CloudFormation's in policies/.
 OF_BOOTSTRAP = "DeepLensToolkit/"
 _REASONS = tomllib.loads(TABLE.with_name("grants-without-a-call.toml").read_text(encoding="utf-8"))
 ALLOW = "Allow"
@@ -25,7 +25,7 @@ ALLOW = "Allow"
 
 @dataclass(frozen=True)
 class Principal:
-    """A role of a template, in the account that its stack creates."""
+    """A role of a template, in the account of its stack."""
 
     account: Account
     role: tuple[str, str]
@@ -37,7 +37,7 @@ class Principal:
 
     @property
     def statements(self) -> list[dict[str, Any]]:
-        # Names of assets contain digests of this synthesis; rows contain none.
+        # Rows of the table contain no digests, so the digests in asset names are replaced.
         text = DIGEST.sub(SAMPLES["digest"], json.dumps(self.account.policies(*self.role)))
         return [
             statement
@@ -46,7 +46,7 @@ class Principal:
         ]
 
     def is_explained(self, statement: dict[str, Any], action: str) -> bool:
-        """Return whether the template, or the file for CDK's own policies, contains a reason."""
+        """Return true if the template, or the file for CDK's policies, contains a reason."""
         return statement.get("Sid") in self.account.grants_without_call(*self.role) or any(
             fnmatchcase(self.name, grant["principal"])
             and any(fnmatchcase(action, pattern) for pattern in grant["actions"])
@@ -54,7 +54,7 @@ class Principal:
         )
 
     def denied(self, rows: list[Row], statements: list[dict[str, Any]]) -> list[Row]:
-        """Return the calls that these statements do not allow."""
+        """Return the recorded calls that these statements do not allow."""
         return [row for row in rows if not self.may(row, statements)]
 
     def may(self, row: Row, statements: list[dict[str, Any]]) -> bool:
@@ -95,7 +95,7 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
-    """The roles of an environment with every part, and of the pipeline, by name."""
+    """The roles of an environment with every part and of the pipeline, by name."""
     principals = {}
     for environment in ("full", ""):
         account = Account(site.stacks[environment], evaluator)
@@ -107,7 +107,7 @@ def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
 
 @pytest.fixture(scope="module")
 def calls() -> dict[str, list[Row]]:
-    """The recorded calls by principal, without those of CDK's own roles."""
+    """The recorded calls by principal, except calls of CDK's own roles."""
     calls: dict[str, list[Row]] = {}
     for row in read_table():
         if not row.principal.startswith(OF_BOOTSTRAP):

@@ -1,4 +1,4 @@
-"""checkov reports checks that are not skipped, and an empty report is an error."""
+"""checkov reports all checks that are not skipped, and an empty report is an error."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.synth.synthesis import ROOT, synthesize, with_everything
 def findings(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The findings in an environment with every part, and in a defective template.
 
-    checkov runs once: it takes longer to start than to read the templates.
+    checkov runs once, because its start takes longer than the check.
     """
     folder = tmp_path_factory.mktemp("checkov")
     with_everything(folder / "all", load_environment(ROOT / "environments/dev.toml").model.digest)

@@ -1,4 +1,4 @@
-"""Rules find each defect of a user's environment, and contain advice."""
+"""Rules detect each defect of a user's environment, and report the correction."""
 
 import pytest
 

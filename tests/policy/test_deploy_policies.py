@@ -1,4 +1,4 @@
-"""The policies of `policies/` allow the actions that the stacks need, and no escape from them.
+"""The policies of `policies/` allow only the stacks' actions, and no privilege escalation.
 
 The required actions are from CloudFormation's resource schemas
 (local_aws/authorization/cloudformation), the decisions from an IAM evaluator, and the existing
@@ -35,8 +35,8 @@ from tests.synth.synthesis import DELIVERY, ROOT, TRAINING, synthesize, with_eve
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-PIPELINE = ""  # The stack of the pipeline belongs to no environment.
-# A name of the maximum length, 13 characters.
+PIPELINE = ""  # The pipeline's stack belongs to no environment.
+# This name has the maximum length of 13 characters.
 LONGEST = "qa-and-more-x"
 NAMES = ["dev", "staging", "production", "full", LONGEST, PIPELINE]
 PROFILE = "arn:aws:signer:eu-central-1:444444444444:/signing-profiles/Cameras/abcdef1234"
@@ -52,7 +52,7 @@ EVERYTHING = {
 }
 TEMPLATES = [ENVIRONMENT_ACCOUNT, PIPELINE_ACCOUNT]
 ACCOUNT = "111111111111"
-# Each statement that allows something, as (template, policy, sid).
+# Each statement with the effect Allow, as (template, policy, sid).
 STATEMENTS = [
     (template, name, statement["Sid"])
     for template in TEMPLATES
@@ -64,7 +64,7 @@ STATEMENTS = [
 
 @dataclass(frozen=True)
 class Judge:
-    """Decisions about CloudFormation's role, and about roles with a boundary."""
+    """An evaluator for requests of CloudFormation's role, and of roles with a boundary."""
 
     evaluate: Evaluator
 
@@ -100,7 +100,7 @@ def judge() -> Iterator[Judge]:
 
 
 def public_key() -> str:
-    """Return a public key as an environment file contains it."""
+    """Return a public key in the form of an environment file."""
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(encoded).decode()
@@ -108,7 +108,7 @@ def public_key() -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
-    """The stacks of every kind: committed environments, `full`, a long name, and a pipeline."""
+    """The stacks of the committed environments, `full`, a long name, and a pipeline."""
     folder = tmp_path_factory.mktemp("policies")
     environments = folder / "environments"
     with_everything(environments, load_environment(ROOT / "environments/dev.toml").model.digest)
@@ -186,7 +186,7 @@ def test_each_statement_is_needed(
 
 
 def read_by(account: str) -> list[Demand]:
-    """Return the reads of CloudFormation for the parameter `BootstrapVersion` of each template."""
+    """Return CloudFormation's read actions for each template's parameter `BootstrapVersion`."""
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     qualifier = settings["context"]["@aws-cdk/core:bootstrapQualifier"]
     parameter = f"arn:aws:ssm:{REGION}:{account}:parameter/cdk-bootstrap/{qualifier}/version"
@@ -204,7 +204,7 @@ def test_each_action_is_demanded_by_a_step(
 
 
 def with_earlier_names(actions: set[str]) -> set[str]:
-    """Return the actions with both names of the connections service in ARNs."""
+    """Add the old names of the connections service's actions, which ARNs can still contain."""
     return actions | {
         action.replace("codeconnections", "codestar-connections") for action in actions
     }
@@ -229,7 +229,7 @@ def test_every_action_is_one_that_iam_has(template: Path) -> None:
         if isinstance(content, dict)
         for name in content["privileges"]
     }
-    # The table of permissions is from a later version of the reference.
+    # The table of permissions is from a newer version of the reference.
     table = json.loads(
         (ROOT / "local_aws/authorization/cloudformation/permissions.json").read_text("utf-8")
     )
@@ -255,7 +255,7 @@ SCALING_ROLE = (
 )
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 
-# Each would give access beyond the stacks.
+# Each of these calls would give access to resources outside the stacks.
 ESCAPES = {
     "a role without boundary": Demand("iam:CreateRole", OWN_ROLE),
     "a role with another boundary": Demand(
@@ -404,13 +404,14 @@ def test_the_boundary_leaves_every_grant_effective(
 
 
 def grants(provisioned: Provisioned) -> Iterator[Demand]:
-    """Yield each action on each resource that a stack's policy allows a role."""
+    """Yield each action on each resource that a stack's policy allows to a role."""
     for document in provisioned.policy_documents():
         for statement in document["Statement"]:
             if statement["Effect"] == "Allow":
                 for action in as_list(statement["Action"]):
                     for resource in as_list(statement["Resource"]):
-                        # CDK grants two services in one statement; each has its own ARNs.
+                        # CDK grants actions of two services in one statement, which contains ARNs
+                        # of both.
                         if resource == "*" or applies(action, resource):
                             yield Demand(action, sample(action, resource), context(statement))
 
@@ -421,15 +422,15 @@ def applies(action: str, resource: str) -> bool:
 
 
 def sample(action: str, resource: str) -> str:
-    """Return an ARN that the pattern of a grant matches."""
+    """Return an ARN that matches the resource pattern of a grant."""
     if action == "sts:AssumeRole":
-        # The condition is on a tag that only the roles of `cdk bootstrap` have.
+        # The condition requires a tag that only the roles of `cdk bootstrap` have.
         return resource.replace("arn:*", "arn:aws").replace(":role/*", ":role/cdk-deeplens-x")
     return resource.replace("*", "x")
 
 
 def context(statement: dict[str, Any]) -> dict[str, str]:
-    """Return the condition keys of a matching request that the boundary compares."""
+    """Return the condition keys of a request that matches the statement, for the boundary."""
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
     return {"iam:PassedToService": as_list(service)[0]} if service else {}

@@ -14,9 +14,9 @@ from tests.synth.synthesis import ROOT
 
 FILES = sorted((ROOT / "policies/people").glob("*.json"))
 MOST_CHARACTERS = 6144
-# Services with different names of IAM's prefix and the client.
+# For these services, IAM's prefix and boto3's client name differ.
 CLIENTS = {"greengrass": "greengrassv2", "servicequotas": "service-quotas"}
-# IAM actions with other names than the operation that they allow.
+# For these IAM actions, the action and the allowed operation have different names.
 OPERATIONS = {
     "iot:GetThingShadow": ("iot-data", "GetThingShadow"),
     "s3:DeleteObjectVersion": ("s3", "DeleteObject"),
@@ -50,7 +50,7 @@ def test_each_policy_fits_into_iam_and_names_single_actions(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_action_allows_an_operation_of_the_service(file: Path) -> None:
     session = botocore.session.get_session()
-    # Actions of CloudFormation's resource types, from the Service Authorization Reference.
+    # CloudFormation's resource types need these actions of the Service Authorization Reference.
     text = (ROOT / "local_aws/authorization/cloudformation/permissions.json").read_text(
         encoding="utf-8"
     )
@@ -70,7 +70,7 @@ def test_the_bootstrap_policy_attaches_only_known_policies() -> None:
         if "iam:AttachRolePolicy" in statement["Action"]
     ]
     allowed = attach["Condition"]["ArnLike"]["iam:PolicyARN"]
-    # The policies that `cdk bootstrap` attaches to its roles.
+    # `cdk bootstrap` attaches these policies to its roles.
     assert allowed == [
         "arn:aws:iam::*:policy/DeepLensDeploy*",
         "arn:aws:iam::aws:policy/AWSCloudFormationReadOnlyAccess",

@@ -1,4 +1,4 @@
-"""Each rule accepts the deployed templates, and reports the mistake that it is for."""
+"""Each rule accepts the deployed templates, and reports the mistake that it targets."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ Mistake = Callable[[Template], None]
 
 
 def resource(template: Template, type_: str, name: str = "") -> dict[str, Any]:
-    """Return the first resource of a type with `name` in its logical id."""
+    """Return a type's first resource with `name` in its logical id."""
     return next(
         definition
         for logical_id, definition in template["Resources"].items()
@@ -39,7 +39,7 @@ def statement(template: Template, type_: str, name: str = "", index: int = 0) ->
 
 
 def swap(template: Template, old: str, new: str) -> None:
-    """Replace text anywhere in a template."""
+    """Replace a text everywhere in a template."""
     content = json.dumps(template)
     assert old in content, old
     changed = json.loads(content.replace(old, new))
@@ -211,7 +211,7 @@ def test_deployed_templates_violate_no_rule(environments: dict[str, list[Stack]]
 
 
 def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack]:
-    """Return the stacks; those with names that end with `name` contain the mistake."""
+    """Return the stacks; the mistake is in every stack whose name ends with `name`."""
     changed = []
     for stack in stacks:
         template = stack.template
@@ -249,6 +249,6 @@ def test_each_rule_has_a_mistake(environments: dict[str, list[Stack]]) -> None:
     silent = [
         rule.__name__ for rule in RULES if not any(list(rule(changed)) for changed in mistaken)
     ]
-    # Only production has the first; the others are in tests/policy/test_defects.py.
+    # `protected_state` applies to production only, and test_defects.py covers the other rules.
     elsewhere = {rule.replace("-", "_") for rule, _, _ in DEFECTS}
     assert [name for name in silent if name not in elsewhere] == ["protected_state"]

@@ -1,7 +1,7 @@
-"""The stacks of training and of the pipeline, deployed to the emulator by CloudFormation's role.
+"""CloudFormation's role deploys the stacks of training and of the pipeline to the emulator.
 
 The emulator stores their pipelines, model package groups and notebooks, and runs none of them.
-The other stacks are deployed by tests/local.
+tests/local deploys the other stacks.
 """
 
 import json
@@ -36,13 +36,13 @@ TRUSTED = {
         }
     ],
 }
-# Neither role may create a queue of this name.
+# Neither role has permission to create a queue with this name.
 FOREIGN = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "billing"}}
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield the file with the address of an emulator."""
+    """The path of `endpoint.json` of an emulator."""
     state = tmp_path_factory.mktemp("stored") / ".local" / "aws"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([*EMULATOR, state, "up"], cwd=ROOT, env=environment, check=True)
@@ -62,7 +62,7 @@ class Deployed:
         return client(service, self.endpoint, self.stack.account, REGION)
 
     def apply(self, operation: str, template: dict[str, Any]) -> str:
-        """Create or update the stack from a template in a bucket; return its last status."""
+        """Create or update the stack from a template in a bucket; return the final status."""
         body = json.dumps(template, separators=(",", ":"))
         self.client("s3").put_object(Bucket=self._bucket, Key="template.json", Body=body)
         getattr(self.client("cloudformation"), f"{operation}_stack")(
@@ -96,7 +96,7 @@ class Deployed:
         ]
 
     def prepare(self) -> None:
-        """Create a bucket for templates, the bootstrap's version, and the imported exports."""
+        """Create the bucket for templates, the bootstrap version, and the imported exports."""
         version = self.stack.template["Parameters"]["BootstrapVersion"]["Default"]
         self.client("ssm").put_parameter(Name=version, Value="30", Type="String")
         self.client("s3").create_bucket(
@@ -129,7 +129,7 @@ class Deployed:
 
 
 def deployed(endpoint: Path, stack: Stack, policies: Path) -> Deployed:
-    """Create CloudFormation's role with only the policies of a file."""
+    """Create CloudFormation's role with the policies of a file only; return the stack."""
     account = stack.account
     attached = create_policies(client("cloudformation", endpoint, account, REGION), policies)
     iam = client("iam", endpoint, account, REGION)
@@ -143,7 +143,7 @@ def deployed(endpoint: Path, stack: Stack, policies: Path) -> Deployed:
 
 
 def lives(site: Deployed, changed: dict[str, Any]) -> None:
-    """Create, fail an update, update and delete the stack, and check the status of each step."""
+    """Create the stack, fail an update, and update it; check the status after each step."""
     template = site.stack.template
     assert site.apply("create", template) == "CREATE_COMPLETE", site.problems()
     failing = {**changed, "Resources": {**changed["Resources"], "Foreign": FOREIGN}}
@@ -156,7 +156,7 @@ def lives(site: Deployed, changed: dict[str, Any]) -> None:
 
 
 def with_property(template: dict[str, Any], type_: str, name: str, value: Any) -> dict[str, Any]:
-    """Copy a template with another property of its resource of a type."""
+    """Copy a template, and set a property of the resource of a type."""
     changed: dict[str, Any] = json.loads(json.dumps(template))
     (resource,) = (
         candidate for candidate in changed["Resources"].values() if candidate["Type"] == type_

@@ -1,4 +1,4 @@
-"""A registry on a real emulator: fleets with deployments, stores with artifacts."""
+"""A release registry on an emulator: fleets with deployments, buckets with artifacts."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ _STACK = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`endpoint.json` of a separate emulator."""
+    """The path of `endpoint.json` of a separate emulator."""
     state = tmp_path_factory.mktemp("promotion") / "aws"
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "--state", str(state)]
     subprocess.run([*command, "up"], cwd=ROOT, check=True, capture_output=True, timeout=300)
@@ -39,7 +39,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @dataclass
 class World:
-    """Environment files, artifacts and accounts that a test may change."""
+    """Environment files, artifacts and accounts that one test may change."""
 
     folder: Path
     endpoint: Path
@@ -70,7 +70,7 @@ class World:
         return client(service, self.endpoint, self.environment(name).account, REGION)
 
     def build(self, version: str, name: str = "shapes", labels: str = "") -> str:
-        """Package a small artifact of that version; return its digest."""
+        """Package a small artifact of a version; return its digest."""
         with zipfile.ZipFile(pinned_artifact()) as archive:
             manifest = json.loads(archive.read("manifest.json"))
         packed = io.BytesIO()
@@ -87,7 +87,7 @@ class World:
         return digest
 
     def pin(self, name: str, digest: str) -> None:
-        """Edit the pin of an environment file."""
+        """Change the pin in an environment file."""
         file = self.environments / f"{name}.toml"
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace(self.environment(name).model.digest, digest), encoding="utf-8")
@@ -127,7 +127,7 @@ class World:
     def heartbeat(
         self, name: str, thing: str, *, digest: str = "", status: str = "running", **fields: Any
     ) -> None:
-        """Report a heartbeat of a member of the fleet."""
+        """Report a heartbeat as a member of the fleet."""
         environment = self.environment(name)
         iot = self.client(name, "iot")
         iot.create_thing(thingName=thing)
@@ -155,7 +155,7 @@ class World:
 
 @pytest.fixture
 def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> World:
-    """Dev, staging and production, all on version 1.0.0; each test has separate accounts."""
+    """Dev, staging and production with version 1.0.0; each test has separate accounts."""
     number = request.session.items.index(request.node) + 1
     shutil.copytree(ROOT / "environments", tmp_path / "environments")
     (tmp_path / "environments" / "promotions.jsonl").unlink(missing_ok=True)
@@ -170,7 +170,7 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
 
 
 def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command where `.local/aws/endpoint.json` leads to the emulator."""
+    """Run `deeplens release …` in a folder with the emulator's endpoint.json."""
     local = world.folder / ".local" / "aws"
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())

@@ -1,4 +1,4 @@
-"""The audit log is a hash chain: a change of a line is found, and the error names the line."""
+"""The audit log is a hash chain: an error names the first line that was changed."""
 
 import json
 import subprocess
@@ -80,7 +80,7 @@ def test_a_line_changed_with_its_hash_breaks_the_one_after_it(trail: Path) -> No
 
 @given(st.permutations(range(4)), st.integers(1, 4))
 def test_every_other_order_and_every_gap_is_found(order: list[int], length: int) -> None:
-    import tempfile  # noqa: PLC0415 - hypothesis shares no fixture of a function
+    import tempfile  # noqa: PLC0415 - hypothesis cannot use the fixture tmp_path
 
     chosen = order[:length]
     with tempfile.TemporaryDirectory() as folder:
@@ -114,14 +114,14 @@ def test_a_trail_that_was_rewritten_whole_is_found_against_git(trail: Path) -> N
     git(folder, "init", "--quiet")
     check_grows_from_is_unknown(trail)
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "before the audit log")
-    check_grows_from(trail, "HEAD")  # without an audit log
+    check_grows_from(trail, "HEAD")  # the commit contains no audit log
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "the trail")
     append(trail, MOVE)
     check_grows_from(trail, "HEAD")
     trail.unlink()
     append(trail, replace(MOVE, who="Somebody"))
-    assert len(read_history(trail)) == 1  # a valid chain
+    assert len(read_history(trail)) == 1  # the new chain itself is valid
     with pytest.raises(RegistryError, match="does not begin with its content at HEAD"):
         check_grows_from(trail, "HEAD")
 

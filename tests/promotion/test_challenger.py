@@ -1,4 +1,4 @@
-"""A challenger has a part of the cameras; the better of two releases is promoted."""
+"""A challenger runs on a part of the cameras, and the better of two releases is promoted."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ RIVAL = "production-b"
 
 @pytest.fixture
 def rivalry(world: World) -> World:
-    """Production runs 1.0.0, its challenger 1.1.0; staging runs 1.1.0, too."""
+    """Production with 1.0.0; its challenger and staging with 1.1.0."""
     text = (world.environments / "production.toml").read_text(encoding="utf-8")
     text = text.replace("deeplens-production", f"deeplens-{RIVAL}")
     text = text.replace('promoted_from = "staging"', _CHALLENGES)

@@ -1,4 +1,4 @@
-"""Approvals of the pipeline, read from CodePipeline's API."""
+"""Approvals of the pipeline are read from CodePipeline's API."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ def approval(status: str, **more: Any) -> dict[str, Any]:
 
 
 def told(*actions: dict[str, Any]) -> Any:
-    """Read responses of CodePipeline, whose form botocore checks."""
+    """Return the approvals in responses of CodePipeline, which botocore validates."""
     connect: Any = boto3.client
     client = connect(
         "codepipeline",

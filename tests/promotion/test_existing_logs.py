@@ -1,4 +1,4 @@
-"""Audit logs of earlier versions stay valid: `data` contains two that version 1 wrote."""
+"""Audit logs of earlier versions are still valid; `data` contains two of version 1."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A gate is open only while the project's own verdict stands, for as long as it bakes."""
+"""A gate passes only if the project's result stays valid during the bake time."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Bake:
-    """A clock that jumps, and does something at its first jump."""
+    """A clock that advances with each sleep, and calls a function at the first one."""
 
     def __init__(self, happens: Callable[[], None] = lambda: None) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""Releases signed by a key that never leaves KMS: the emulator's own, which really signs."""
+"""The emulator signs releases with a KMS key that never leaves KMS."""
 
 import json
 import shutil

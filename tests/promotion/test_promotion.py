@@ -1,4 +1,4 @@
-"""A release moves only where its own cameras proved it; what is in the way is one clear error."""
+"""A release can be promoted after its cameras have verified it; any obstacle causes one error."""
 
 import difflib
 import fcntl
@@ -24,7 +24,7 @@ def promote(world: World, source: str, target: str) -> Any:
 
 @pytest.fixture
 def proven(world: World) -> World:
-    """Dev runs version 1.1.0, which its cameras reported."""
+    """Dev with version 1.1.0, which its cameras report."""
     world.pin("dev", world.build("1.1.0"))
     world.deploy("dev")
     return world
@@ -97,7 +97,7 @@ def test_a_camera_that_runs_something_else_now_outweighs_the_verdict(proven: Wor
     )
     proven.heartbeat("dev", "old-camera", status="failing")
     assert "old-camera: is failing" in refused(proven)
-    # A camera that is not reachable is ignored.
+    # The check ignores cameras that are not reachable.
     proven.heartbeat("dev", "old-camera", status="stopped")
     assert plan_promotion(proven.registry, "dev", "staging")
 
@@ -243,7 +243,7 @@ def test_nothing_moves_while_a_rollout_runs(proven: World, monkeypatch: pytest.M
     proven.stack("staging")
     status = type(proven.registry.accounts).stack_status
     assert status(proven.registry.accounts, proven.environment("staging")) == "CREATE_COMPLETE"
-    # An update that takes long enough to be seen would make this test as slow.
+    # A real update of this length would make the test as slow.
     monkeypatch.setattr(
         type(proven.registry.accounts), "stack_status", lambda *_: "UPDATE_IN_PROGRESS"
     )

@@ -1,4 +1,4 @@
-"""`deeplens release` from a user's side: what it prints, and its exit codes."""
+"""`deeplens release` prints its results, and ends with the documented exit codes."""
 
 import json
 import subprocess

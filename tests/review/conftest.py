@@ -1,4 +1,4 @@
-"""A git checkout with the files of the working tree, to change and to review."""
+"""A git repository with the files of the working tree, for changes and reviews."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 _GIT = {
-    # They make the commit ids equal in every run; pages contain the ids.
+    # Pages contain commit ids, so these values make the ids equal in every run.
     "GIT_AUTHOR_NAME": "author",
     "GIT_AUTHOR_EMAIL": "author@example.com",
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
@@ -66,7 +66,7 @@ class Checkout:
         return json.loads(self.files()["review.json"])
 
     def set(self, environment: str, key: str, value: str) -> None:
-        """Change one string of an environment file."""
+        """Change one string in an environment file."""
         file = self.root / "environments" / f"{environment}.toml"
         text, count = re.subn(
             rf'^{key} = ".*"$',
@@ -79,7 +79,7 @@ class Checkout:
 
 
 def copy_of_the_working_tree(root: Path) -> Checkout:
-    """Create a repository with one commit of all files here, committed or not."""
+    """Create a repository with one commit of all files here, including uncommitted files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -102,5 +102,5 @@ def copy_of_the_working_tree(root: Path) -> Checkout:
 
 @pytest.fixture(scope="session")
 def make_checkout(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Create another checkout in a new folder."""
+    """A function that creates another checkout in a new folder."""
     return lambda name: copy_of_the_working_tree(tmp_path_factory.mktemp(name))

@@ -1,4 +1,4 @@
-"""Wrong input results in one error message and an exit code."""
+"""Invalid input causes one error message and an exit code."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def checkout(make_checkout: Any) -> Checkout:
-    """A repository with a commit without an app, and one with it."""
+    """A repository with one commit without an app, and one with an app."""
     made: Checkout = make_checkout("bad")
     made.git("switch", "--quiet", "--orphan", "empty")
     made.commit("no app")

@@ -1,4 +1,4 @@
-"""A new model, a wider role and a renamed bucket, synthesized and reviewed.
+"""A review shows a new model, a wider role and a renamed bucket.
 
 All three files and the terminal describe each change.
 """
@@ -56,7 +56,7 @@ class _Text(HTMLParser):
 
 @pytest.fixture(scope="module")
 def outputs(make_checkout: Any) -> Outputs:
-    """The review of the three changes."""
+    """The outputs of the review of the three changes."""
     checkout = make_checkout("one")
     digest = three_changes.make(checkout)
     result = checkout.review("main")
@@ -139,7 +139,7 @@ def test_a_release_has_the_number_of_exposed_cameras_per_step(outputs: Outputs) 
     after = outputs.environment("dev")["rollout"]["after"]
     assert [(step["at_seconds"], step["exposed_devices"]) for step in after] == [(0, 5), (180, 100)]
     assert outputs.environment("production")["rollout"] is None
-    # The project's role has its permissions for the groups of waves without waves, too.
+    # The project's role has permissions for groups of waves even if the plan has no waves.
     assert outputs.environment("dev")["access"] == []
 
 
@@ -164,7 +164,7 @@ def test_two_folders_result_in_the_same_bytes(outputs: Outputs, make_checkout: A
 def test_no_output_contains_a_path_of_the_machine(outputs: Outputs) -> None:
     for name, text in outputs.texts().items():
         assert str(outputs.checkout.root) not in text, name
-        assert "/tmp/" not in text, name  # noqa: S108 - searched, not used
+        assert "/tmp/" not in text, name  # noqa: S108 - the test searches for the path
 
 
 def test_the_synthesized_tree_is_deleted(outputs: Outputs) -> None:

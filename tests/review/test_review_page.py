@@ -1,4 +1,4 @@
-"""The review page in a browser: on a phone, on a desktop, in both themes and on paper.
+"""The review page is usable on a phone, on a desktop, in both themes and on paper.
 
 The templates are the golden templates of this project (tests/synth/golden).
 """
@@ -33,11 +33,11 @@ pytestmark = [
 ]
 
 GOLDEN = Path(__file__).parents[1] / "synth" / "golden"
-# Without folded details, a new environment had 23,765 px on a phone.
+# If details were not collapsed, a new environment would have 23,765 px on a phone.
 MAX_PX = 9000
 
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Words that are broken into two lines, except in tokens that may break at any character.
+# The script returns words that are broken into two lines, except in tokens that may break anywhere.
 BROKEN_WORDS = """(() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), broken = [];
   let words = 0;
@@ -68,7 +68,7 @@ def deployed(name: str) -> Environment:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Write the page of a new environment, and of one with another model and permissions."""
+    """The address of a page with a new environment, and one with other models and permissions."""
     before, after = deployed("dev"), replace(deployed("production"), name="dev")
     changed = compare_environment(before, after)
     card = (
@@ -155,7 +155,7 @@ def test_text_and_tables_end_at_the_same_edge(browser: Browser, address: str) ->
         )
         assert len(edges) > 5
         assert max(edges) - min(edges) < 1
-        # The summary is completely visible.
+        # The summary must not need horizontal scrolling.
         assert (
             await page.value(
                 "(() => { const s = document.querySelector('.scroll');"

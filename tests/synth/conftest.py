@@ -1,4 +1,4 @@
-"""One synthesis with cdk.json's flags, shared by the tests of this folder."""
+"""One synthesis with cdk.json's flags, shared by the tests in this folder."""
 
 from pathlib import Path
 from typing import Any
@@ -20,5 +20,5 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def templates(assembly: Path) -> dict[str, dict[str, Any]]:
-    """Every template, by the stack's name, for example `dev-Inference`."""
+    """Every template by stack name, for example `dev-Inference`."""
     return {stack.name: stack.template for stack in read_assembly(assembly)}

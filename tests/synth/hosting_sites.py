@@ -1,4 +1,4 @@
-"""Environments with an endpoint: minimal archives, and sections for every case."""
+"""Environments with an endpoint: minimal archives, and sections for each option."""
 
 import io
 import tarfile
@@ -50,7 +50,7 @@ memory_mib = 3072
 
 
 def archive(file: Path, *names: str) -> Path:
-    """Write a gzipped tar archive with members of these names."""
+    """Write a gzipped tar archive whose members have these names."""
     with tarfile.open(file, "w:gz") as made:
         for name in names:
             member = tarfile.TarInfo(name)
@@ -60,13 +60,13 @@ def archive(file: Path, *names: str) -> Path:
 
 
 def archive_files(folder: Path) -> None:
-    """Write the archives that `WHOLE` and `SERVERLESS` name."""
+    """Write the archives to which `WHOLE` and `SERVERLESS` refer."""
     archive(folder / "tensorflow.tar.gz", *TENSORFLOW_FILES)
     archive(folder / "mxnet.tar.gz", *MXNET_FILES)
 
 
 def with_hosting(folder: Path) -> Path:
-    """Write dev with all options of an endpoint, staging serverless, production without one."""
+    """Write dev with all endpoint options, staging serverless, production without endpoint."""
     environments = folder / "environments"
     environments.mkdir()
     archive_files(folder)

@@ -1,4 +1,4 @@
-"""Execution of app.py as by the CDK command line: with cdk.json's flags, in a process."""
+"""Runs of app.py as by the CDK CLI: in a process, with cdk.json's flags."""
 
 import json
 import os
@@ -32,7 +32,7 @@ minimum_accuracy = 0.95
 subnet = "subnet-0123456789abcdef0"
 security_groups = ["sg-0123456789abcdef0"]
 """
-# All options of an environment, in its own account.
+# An environment with all options, in its own account.
 EVERYTHING = """
 account = "444444444444"
 region = "eu-central-1"
@@ -66,7 +66,10 @@ def synthesize(
     within: Sequence[str] = (),
     **context: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Write the cloud assembly of `environments` into `folder`; `within` starts the command."""
+    """Write the cloud assembly of `environments` to `folder`.
+
+    `within` is a command that starts the synthesis.
+    """
     settings = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))
     _, script = settings["app"].split()
     return subprocess.run(
@@ -83,7 +86,7 @@ def synthesize(
             "CDK_CONTEXT_JSON": json.dumps(
                 {**settings["context"], "environments": str(environments), **context}
             ),
-            # `make check` validates everything.
+            # `make check` validates all templates.
             "CDK_VALIDATION": "false",
         },
     )

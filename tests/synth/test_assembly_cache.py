@@ -1,4 +1,4 @@
-"""Unchanged inputs restore a cached assembly; any other input synthesizes again."""
+"""A synthesis with unchanged inputs restores the cached assembly; other inputs start a new one."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _CHECKOUT = (
 )
 _FILES = ("app.py", "cdk.json", "package.json", "package-lock.json")
 
-# Runs app.py, and logs every file that Python opens.
+# The program runs app.py, and logs every file that Python opens.
 _WATCHED = """
 import runpy, sys
 log = open(sys.argv[1], "w", buffering=1)
@@ -42,7 +42,7 @@ runpy.run_path("app.py", run_name="__main__")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of everything that a synthesis reads."""
+    """A copy of all files that a synthesis reads."""
     copy = tmp_path / "checkout"
     for name in _CHECKOUT:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -148,7 +148,7 @@ def test_every_file_that_a_synthesis_opens_is_an_input(checkout: Path, tmp_path:
         if (path := (checkout / line).resolve()).is_relative_to(checkout) and path.is_file()
     }
     read = {path for path in read if "__pycache__" not in path.parts and path.parts[0] != ".local"}
-    # The context of cdk.json is an input by itself.
+    # The context of cdk.json is a separate input of the cache.
     known = {*_CHECKOUT, *_FILES, ".lambda-layer"}
     assert len(read) > 50
     assert {path.parts[0] for path in read} <= known
@@ -167,7 +167,7 @@ def test_a_cached_assembly_equals_a_new_one_byte_for_byte(checkout: Path, tmp_pa
     assert first == cached == again
 
 
-# The second one is the code of a function.
+# The second file is the code of a function.
 @pytest.mark.parametrize("name", ["stage/a.template.json", "asset.0123.zip"])
 def test_a_cached_assembly_whose_files_changed_is_ignored(tmp_path: Path, name: str) -> None:
     cache = AssemblyCache(tmp_path / "cache")
@@ -183,7 +183,7 @@ def test_a_cached_assembly_whose_files_changed_is_ignored(tmp_path: Path, name: 
 
 
 def run(checkout: Path, output: Path, during: Callable[[], object]) -> None:
-    """Run a synthesis that writes one file, and call `during` before it ends."""
+    """Run a synthesis that writes one file, and call `during` before its end."""
 
     def synthesize_manifest(assembly: Path) -> None:
         assembly.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Python and jsii's Node share one CPU while CDK's constructs are created."""
+"""While CDK creates constructs, Python and jsii's Node share one CPU."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The deployed template of the pipeline of a delivery.toml."""
+"""The template of the pipeline of a delivery.toml."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def template(delivered: Path) -> Template:
 
 @pytest.fixture(scope="module")
 def stages(template: Template) -> Stages:
-    """Return the actions of each stage, in the order of execution."""
+    """Return the actions of each stage in execution order."""
     (pipeline,) = of_type(template, "AWS::CodePipeline::Pipeline")
     return {
         stage["Name"]: sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))
@@ -93,7 +93,7 @@ def test_the_checks_have_a_large_build_with_python_3_12_time_and_a_cache(
     project = template["Resources"][stages["Build"][0]["Configuration"]["ProjectName"]["Ref"]]
     properties = project["Properties"]
     assert properties["Environment"]["ComputeType"] == "BUILD_GENERAL1_LARGE"
-    # The other settings of the pipeline's builds do not change.
+    # The other settings of the pipeline's builds remain.
     assert properties["Environment"]["Image"] == "aws/codebuild/standard:7.0"
     assert properties["TimeoutInMinutes"] == 120
     assert properties["Cache"] == {"Type": "LOCAL", "Modes": ["LOCAL_CUSTOM_CACHE"]}

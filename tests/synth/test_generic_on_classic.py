@@ -1,4 +1,4 @@
-"""A generic component on the classic nucleus, as synthesized."""
+"""The synthesis of a generic component for nucleus classic."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ CAMERA = "deeplens.dev.camera"
 
 
 def synthesized(folder: Path, **changes: str) -> list[Stack]:
-    """Return dev's stacks; `changes` are lines after the header of a section."""
+    """Synthesize dev and return its stacks; `changes` are lines after the headers of sections."""
     environments = folder / "environments"
     environments.mkdir()
     content = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")

@@ -86,7 +86,7 @@ def test_nothing_that_costs_outlives_the_stack(whole: dict[str, Any]) -> None:
     assert "AWS::S3::Bucket" not in {resource["Type"] for resource in whole["Resources"].values()}
     (log,) = of_type(whole, "AWS::Logs::LogGroup")
     (endpoint,) = of_type(whole, "AWS::SageMaker::Endpoint")
-    # SageMaker would create the group itself, without a retention.
+    # SageMaker would create the log group without a retention period.
     assert log["LogGroupName"] == f"/aws/sagemaker/Endpoints/{endpoint['EndpointName']}"
     assert log["RetentionInDays"] == 30
 

@@ -1,4 +1,4 @@
-"""The synthesized generic component for fleets on nucleus lite, and lite's strict rules."""
+"""The synthesized generic component meets the strict rules of nucleus lite."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process
 
-# docs/RECIPE_SUPPORT_CHANGES.md of aws-greengrass-lite.
+# Source: docs/RECIPE_SUPPORT_CHANGES.md of aws-greengrass-lite.
 VARIABLES = {
     "artifacts:path",
     "artifacts:decompressedPath",
@@ -88,7 +88,7 @@ def test_a_fleet_on_lite_breaks_no_rule(stacks: list[Stack]) -> None:
 
 
 def test_the_functions_zip_has_the_same_bytes_each_time(tmp_path: Path) -> None:
-    from stacks.constructs.function_code import inference_archive  # noqa: PLC0415 - imports CDK
+    from stacks.constructs.function_code import inference_archive  # noqa: PLC0415 - the import loads CDK
 
     first = inference_archive()
     inference_archive.cache_clear()

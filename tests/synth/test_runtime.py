@@ -1,4 +1,4 @@
-"""The runtime component, as synthesized for a fleet that pins both architectures."""
+"""The synthesized runtime component of a fleet with pins for both architectures."""
 
 import json
 import re
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with dev on the classic nucleus and qa on lite, with a small runtime."""
+    """The assembly of dev on nucleus classic and qa on lite, with a small runtime."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("cdk.json", "stacks", "lambda_src", "models"):
         (checkout / name).symlink_to(ROOT / name)
@@ -69,7 +69,7 @@ def test_each_architecture_has_its_archive_and_both_have_one_folder(stacks: list
 
     inference = components(stacks)["inference"]
     if "Manifests" in inference:
-        # The install step of nucleus lite has 300 s, so the camera installs the runtime.
+        # Nucleus lite limits the install step to 300 s, so the camera installs the runtime.
         assert all(manifest["Lifecycle"]["install"] == "true" for manifest in recipe["Manifests"])
         [run] = [manifest["Lifecycle"]["run"] for manifest in inference["Manifests"]]
         below = f"packages/artifacts-unarchived/{name}/{recipe['ComponentVersion']}/runtime"

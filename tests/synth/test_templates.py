@@ -1,4 +1,4 @@
-"""The templates of each environment."""
+"""The templates of each environment meet the requirements of the project."""
 
 import hashlib
 import json

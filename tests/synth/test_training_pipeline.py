@@ -110,7 +110,7 @@ def test_the_definition_has_the_schemas_form(definition: dict[str, Any]) -> None
     assert set(definition) == {
         "Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps",
     }  # fmt: skip
-    # Null: the pipeline's role cannot create experiments and trials.
+    # The pipeline's role cannot create experiments and trials, so the value must be null.
     assert definition["PipelineExperimentConfig"] is None
     for parameter in definition["Parameters"]:
         assert set(parameter) == {"Name", "Type", "DefaultValue"}
@@ -239,7 +239,7 @@ def test_a_wrong_training_section_is_refused(tmp_path: Path, text_: str, complai
 
 @pytest.fixture
 def laid_out(tmp_path: Path) -> Callable[[str], Path]:
-    """Folders as below /opt/ml in a SageMaker container."""
+    """A function that creates the folders below /opt/ml in a SageMaker container."""
 
     def make(name: str) -> Path:
         folder = tmp_path / "ml" / name

@@ -1,4 +1,4 @@
-"""Signed releases, and the three places that verify them."""
+"""Signed releases, with the camera and the custom resource that verify them."""
 
 import base64
 import http.server
@@ -36,7 +36,7 @@ BUCKET, ASSETS = "deeplens-test", "cdk-assets"
 
 @dataclass
 class Person:
-    """A person with a key."""
+    """A person with a signing key."""
 
     signer: FileSigner
 
@@ -63,7 +63,7 @@ class Team:
         return self.keys[name]
 
     def artifact(self, name: str, model: str = "shapes") -> Path:
-        """Create an artifact with a unique digest."""
+        """Create an artifact with a unique digest; return its path."""
         made = self.folder / "new.zip"
         with zipfile.ZipFile(SHAPES) as source, zipfile.ZipFile(made, "w") as packed:
             for member in source.infolist():
@@ -85,7 +85,7 @@ class Team:
         count: int | None = None,
         expires: datetime | None = None,
     ) -> Path:
-        """Make an artifact and sign it."""
+        """Create and sign an artifact; return its path."""
         path = self.artifact(name, model)
         sign_release(path, self.person(by).signer, release=count, expires=expires)
         return path
@@ -99,7 +99,7 @@ class Team:
 
 @dataclass
 class Camera:
-    """The disk of a camera, with releases as Greengrass unpacks them."""
+    """A camera's disk with releases that Greengrass has unpacked."""
 
     folder: Path
     trusted: TrustedKeys
@@ -121,7 +121,7 @@ class Camera:
     def start(
         self, arrived: Path, *, model: str = "shapes", digest: str | None = None
     ) -> RunnableModel:
-        """Start the function on what arrived, and see ten frames."""
+        """Load the model of a release folder, and process ten frames."""
         settings = SignatureSettings(
             model=model,
             statement=arrived / "model.zip.sig",
@@ -159,7 +159,7 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @dataclass
 class Store:
-    """A server on loopback that responds like an attacked or slow S3, to boto3 and to URLs."""
+    """A loopback server that responds to boto3 and URLs like an attacked or slow S3."""
 
     address: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -218,7 +218,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Log nothing."""
+            """Suppress the log."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -238,7 +238,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, str]:
-    """Return the properties of a release in the template."""
+    """Return the resource properties of a release as in the template."""
     digest = artifact.parent.name
     statement = artifact.with_name("model.zip.sig")
     return {
@@ -260,7 +260,7 @@ def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, 
 
 
 def deploy(now: dict[str, str], before: dict[str, str] | None = None) -> Any:
-    """Call the custom resource as CloudFormation does."""
+    """Call the custom resource as CloudFormation does; return its result."""
     return handle(
         ResourceRequest(
             type="Update" if before else "Create",

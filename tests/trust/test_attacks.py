@@ -1,4 +1,4 @@
-"""Perform the attacks of TUF; the name of the attack begins the error.
+"""Each attack of TUF's list causes an error that starts with the attack's name.
 
 Source: The Update Framework, "Security": https://theupdateframework.io/docs/security/
 """
@@ -42,7 +42,7 @@ def copied(store: Store) -> bool:
     return bool(store.written)
 
 
-# Arbitrary software installation: bytes that nobody who is trusted signed.
+# Arbitrary software installation: no trusted person signed the bytes.
 
 
 def not_signed(artifact: Path, _: Team) -> None:
@@ -111,7 +111,7 @@ def test_a_key_id_that_is_none_is_refused_and_cannot_write_to_the_log(
     assert str(refused.value).isprintable()
 
 
-# Endless data: more than was signed.
+# Endless data: the server sends more bytes than were signed.
 
 
 def test_endless_data_is_not_read_to_its_end(team: Team, store: Store) -> None:
@@ -167,7 +167,7 @@ def test_a_statement_without_end_is_not_read(team: Team, camera: Camera) -> None
         camera.start(arrived)
 
 
-# Extraneous dependencies: software in addition to the signed release.
+# Extraneous dependencies: a release contains software that was not signed.
 
 
 def test_extraneous_dependencies_next_to_the_model_are_not_loaded(
@@ -211,7 +211,7 @@ def test_extraneous_dependencies_that_nobody_signed_are_refused(team: Team) -> N
         read_statement(artifact, team.trusted())
 
 
-# Fast-forward: a counter so high that nothing can follow.
+# Fast-forward: no later release can exceed the release number.
 
 
 def test_fast_forward_is_refused_by_a_camera_and_at_deploy(
@@ -237,7 +237,7 @@ def test_a_counter_that_a_thief_used_up_comes_back_with_the_next_key(
     assert camera.run(healed).fallback_cause is None
 
 
-# Indefinite freeze: an old release for ever.
+# Indefinite freeze: the server sends an old release for an unlimited time.
 
 
 def test_indefinite_freeze_ends_when_the_statement_expires(
@@ -261,7 +261,7 @@ def test_a_release_that_was_taken_in_time_goes_on(team: Team, camera: Camera) ->
     assert camera.run(artifact).fallback_cause is None
 
 
-# Malicious mirror preventing updates: it does not give what was signed.
+# Malicious mirror preventing updates: the server does not send the signed release.
 
 
 @pytest.mark.parametrize("status", [404, 403, 500])
@@ -284,7 +284,7 @@ def test_a_malicious_mirror_leaves_a_camera_with_its_last_good_release(
     assert f"{Attack.MALICIOUS_MIRROR}: " in str(loaded.fallback_cause)
 
 
-# Mix-and-match: parts of two releases.
+# Mix-and-match: the parts are from two releases.
 
 
 def test_mix_and_match_of_statement_and_artifact_is_refused(
@@ -309,7 +309,7 @@ def test_mix_and_match_of_a_release_and_another_ones_provenance_is_refused(team:
         read_statement(artifact, team.trusted())
 
 
-# Rollback: an older release, signed as it is.
+# Rollback: the server sends an older release with its valid signature.
 
 
 def test_rollback_to_an_older_signed_release_is_refused(
@@ -327,7 +327,7 @@ def test_rollback_to_an_older_signed_release_is_refused(
     assert not copied(store)
 
 
-# Slow retrieval: so slow that no update ever ends.
+# Slow retrieval: the server sends so slowly that no update completes.
 
 
 def test_slow_retrieval_is_given_up(
@@ -352,7 +352,7 @@ def test_slow_retrieval_is_given_up(
     assert not copied(store)
 
 
-# Vulnerability to key compromises: what a stolen key signs.
+# Vulnerability to key compromises: a stolen key signs releases.
 
 
 def test_key_compromise_ends_with_the_revoked_key(team: Team, camera: Camera, store: Store) -> None:
@@ -378,7 +378,7 @@ def test_what_a_stolen_key_signed_before_does_not_run_as_the_last_good_one(
         camera.run(team.release("two", by="ann"))
 
 
-# Wrong software installation: signed and right, and not what was asked for.
+# Wrong software installation: the release is signed and valid, but for another model.
 
 
 def test_wrong_software_that_is_signed_is_refused(team: Team, camera: Camera, store: Store) -> None:

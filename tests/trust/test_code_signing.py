@@ -1,6 +1,6 @@
-"""Lambda code signing: the setting in templates, and the signing of assets.
+"""Lambda code signing: settings in templates, and signatures of assets.
 
-No emulator has AWS Signer; its answers are those of its API model, which botocore checks.
+No emulator has AWS Signer; its responses follow its API model, which botocore validates.
 """
 
 from pathlib import Path

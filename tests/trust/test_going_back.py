@@ -1,4 +1,4 @@
-"""A failed rollout returns to the release before; an old release is not accepted otherwise."""
+"""A failed rollout returns to the previous release; otherwise, devices reject old releases."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_the_loaded_model_names_the_key_that_signed_it(team: Team, camera: Camer
     one = team.release("one")
     loaded = camera.run(one)
     assert (loaded.signed_by, loaded.labels[:2]) == (key, ("circle", "square"))
-    # A release that is refused: the last good one runs instead, and its own key is named.
+    # The camera rejects this release and runs the last good one, so it reports that key.
     assert camera.run(team.release("two", by="eve")).signed_by == key
     camera.required = False
     assert camera.run(team.artifact("three")).signed_by is None

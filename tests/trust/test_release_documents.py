@@ -1,4 +1,4 @@
-"""Provenance and bill of materials: valid, and the same bytes for the same artifact."""
+"""Provenance and bill of materials are valid, with the same bytes for the same artifact."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def test_the_bill_is_valid_cyclonedx_and_lists_what_the_camera_has_locked(manife
     assert model["type"] == "machine-learning-model"
     assert model["hashes"] == [{"alg": "SHA-256", "content": DIGEST}]
     assert model["modelCard"]["modelParameters"]["task"] == manifest["task"]
-    # One name may have a version for each platform.
+    # A library can have a different version for each platform.
     libraries = {f"{one['name']}=={one['version']}" for one in bill["components"] if "purl" in one}
     lock = (ROOT / "requirements/device.txt").read_text(encoding="utf-8")
     assert libraries == {

@@ -1,4 +1,4 @@
-"""`deeplens release keys`, `sign` and `verify`, and their format."""
+"""`deeplens release keys`, `sign` and `verify` use the format of model-signing."""
 
 import base64
 import json
@@ -95,11 +95,14 @@ def test_a_day_that_is_over_is_no_expiry(team: Team) -> None:
 
 
 def test_the_formats_own_implementation_writes_what_is_verified_here() -> None:
-    """The data was created by model-signing 1.1.1 with `sign key` for a folder with a model.zip."""
+    """Verifies a signature that the format's own implementation created.
+
+    Source of the data: model-signing 1.1.1, `sign key` for a folder with a model.zip.
+    """
     (key,) = parse_public_keys((DATA / "model-signing-1.1.1.pem").read_text(encoding="ascii"))
     content = (DATA / "model-signing-1.1.1.sig").read_bytes()
     assert json.loads(content)["verificationMaterial"]["publicKey"]["hint"] == key_id(key)
-    # Its signature is valid, but it has no release number.
+    # The signature is valid, but the statement has no release number.
     with pytest.raises(SignatureRefused, match=r"the signature is valid, but .*'deeplens'"):
         open_bundle(content, TrustedKeys.of([key]))
 
@@ -156,8 +159,8 @@ def signed_once(folder: Path) -> tuple[bytes, TrustedKeys]:
 
 @pytest.fixture(autouse=True, scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Sign once: a hypothesis test cannot use a fixture of a function."""
-    global SIGNED  # noqa: PLW0603 - hypothesis and fixtures do not mix
+    """Sign once, because a hypothesis test cannot use a function-scoped fixture."""
+    global SIGNED  # noqa: PLW0603 - hypothesis tests cannot use function-scoped fixtures
     SIGNED = signed_once(tmp_path_factory.mktemp("signed"))
 
 

@@ -1,4 +1,4 @@
-"""Text files that an editor saved with a byte order mark are read as those without it."""
+"""A byte order mark at the start of a text file has no effect."""
 
 import json
 import shutil

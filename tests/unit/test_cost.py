@@ -1,4 +1,4 @@
-"""The guard of unit tests detects processes and TensorFlow, in a temporary folder of tests."""
+"""The cost guard detects processes and TensorFlow in a temporary folder of tests."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ def test_may_be_imported(): pass
 def _pytest(folder: Path, *arguments: str, **files: str) -> str:
     (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", encoding="utf-8")
-    # Importing TensorFlow takes seconds; the guard checks only the name.
+    # The guard checks only the module's name, so the test needs no real TensorFlow.
     (folder / "tensorflow.py").write_text("", encoding="utf-8")
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
@@ -131,7 +131,7 @@ def test_a_module_of_unit_tests_is_not_imported_for_the_other_tests(tmp_path: Pa
 def test_the_tests_of_one_cost_import_no_module_of_the_other(
     tmp_path: Path, selection: str, selected: str
 ) -> None:
-    """A module that has both is imported for both."""
+    """A selection by cost imports only modules with tests of that cost."""
     files = {
         f"test_{cost}": "import pytest\n\n"
         f"pytestmark = pytest.mark.{cost}\n{'' if cost == selected else 'raise AssertionError'}\n"

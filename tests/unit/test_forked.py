@@ -1,4 +1,4 @@
-"""Forked processes have TensorFlow in every working directory."""
+"""Forked processes have loaded TensorFlow, in every working directory."""
 
 import sys
 from multiprocessing import forkserver
@@ -20,8 +20,8 @@ def loaded(module: str) -> bool:
 def test_a_server_that_starts_in_another_folder_loads_tensorflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other name
-    server._stop()  # noqa: SLF001 - as above
+    server: Any = forkserver._forkserver  # noqa: SLF001 - multiprocessing has no public name for the server
+    server._stop()  # noqa: SLF001 - there is no public method
     monkeypatch.chdir(tmp_path)
     assert isolated(loaded, "tensorflow")
     assert isolated(Path.cwd) == tmp_path

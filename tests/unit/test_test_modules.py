@@ -1,4 +1,4 @@
-"""Modules of tests import shared code from testkit, or from modules without tests."""
+"""Test modules import shared code only from testkit, or from modules without tests."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def imported_modules(file: Path) -> set[str]:
-    """Return the dotted names that a module imports."""
+    """Return the dotted names of all imports in a module."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

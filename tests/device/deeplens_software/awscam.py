@@ -1,7 +1,7 @@
-"""A double of a DeepLens' camera library: `getLastFrame() -> (ret, frame)`, blue first.
+"""A double of a DeepLens' camera library: `getLastFrame() -> (ret, frame)`, in BGR order.
 
 Source: AWS DeepLens Developer Guide, "Device Library". Frames are images of the folder `camera`.
-The model's numbers are computed by OpenVINO, as on the device, in a release that is newer.
+OpenVINO runs the models, as on the device, but in a newer release.
 """
 
 import json
@@ -20,13 +20,13 @@ def _files() -> "cycle[Path]":
     return cycle(sorted(file for file in Path("camera").iterdir() if file.suffix != ".json"))
 
 
-def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - its name there
+def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - the library's name
     with Image.open(next(_files())) as picture:
         return True, np.array(picture.convert("RGB"))[:, :, ::-1]
 
 
 class Model:
-    """Runs the output of `mo`; results are those of the Developer Guide."""
+    """A model that `mo` has optimized; results have the form of the Developer Guide."""
 
     def __init__(self, path: str, settings: dict[str, int]) -> None:
         described = json.loads(Path(path).read_text())
@@ -40,11 +40,11 @@ class Model:
             "openvino", Path(described["graph"]), tuple(self._outputs.values())
         )
 
-    def doInference(self, frame: np.ndarray) -> dict[str, np.ndarray]:  # noqa: N802 - its name
+    def doInference(self, frame: np.ndarray) -> dict[str, np.ndarray]:  # noqa: N802 - the library's name
         assert frame.shape == (self._size[1], self._size[0], 3)
         return self._runtime.run({self._input: frame[np.newaxis]})
 
-    def parseResult(  # noqa: N802 - its name
+    def parseResult(  # noqa: N802 - the library's name
         self, kind: str, raw: dict[str, np.ndarray]
     ) -> dict[str, list[dict[str, float]]]:
         outputs = {role: raw[name] for role, name in self._outputs.items()}

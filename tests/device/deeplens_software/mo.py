@@ -1,7 +1,7 @@
 """A double of the model optimizer of a DeepLens: `optimize(…) -> (status, path)`.
 
-Source: AWS DeepLens Developer Guide, "Model optimization". The artifacts' folder is that of the
-environment variable, where the device has /opt/awscam/artifacts.
+Source: AWS DeepLens Developer Guide, "Model optimization". The artifacts are in the folder
+DEEPLENS_MODEL_DIRECTORY; a device has them in /opt/awscam/artifacts.
 """
 
 import json

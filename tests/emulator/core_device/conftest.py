@@ -1,4 +1,4 @@
-"""A core device in the process of the test, with its own group in the emulator."""
+"""A core device in the test's process, with its own group in the emulator."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ TRUST = {
         }
     ],
 }
-# The limit of the wait for a unit ends tests of components that never start.
+# If a component never starts, the limit for its unit ends the test.
 QUICK = Pauses(restart_seconds=0.01, settle_seconds=0.0, unit_seconds=5.0)
 ENDED = {"SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED"}
 
@@ -71,7 +71,7 @@ class Core:
         def run() -> None:
             try:
                 asyncio.run(work())
-            except BaseException as error:  # noqa: BLE001 - shown by the test that waits
+            except BaseException as error:  # noqa: BLE001 - the waiting test raises the error
                 self.failures.append(error)
                 up.set()
 
@@ -87,11 +87,11 @@ class Core:
         assert not self.failures
 
     def configure(self, **changes: Any) -> None:
-        """Change the configuration file of a device that does not run."""
+        """Change the configuration file of a stopped device."""
         self.layout.write_identity(replace(self.layout.read_identity(), **changes))
 
     def deploy(self, components: dict[str, Any], **more: Any) -> str:
-        """Deploy to the device's group and return the deployment's id."""
+        """Deploy to the device's group or another target; return the deployment id."""
         target = more.pop("target", self.group_arn)
         made = self.aws.client("greengrassv2").create_deployment(
             targetArn=target, components=components, **more
@@ -99,7 +99,7 @@ class Core:
         return str(made["deploymentId"])
 
     def outcome(self, deployment_id: str) -> dict[str, Any]:
-        """Wait for the end of a deployment on this device; return its effective deployment."""
+        """Wait until a deployment ends on this device; return its effective deployment."""
         client = self.aws.client("greengrassv2")
         listed: list[dict[str, Any]] = []
 
@@ -119,7 +119,7 @@ class Core:
         return eventually(ended, listed)[0]
 
     def installed(self) -> dict[str, str]:
-        """Return the states of the reported components, by name."""
+        """Return the reported lifecycle states of the components by name."""
         client = self.aws.client("greengrassv2")
         listed = client.list_installed_components(
             coreDeviceThingName=self.thing, topologyFilter="ALL"
@@ -127,7 +127,7 @@ class Core:
         return {item["componentName"]: item["lifecycleState"] for item in listed}
 
     def work(self, component: str) -> Path:
-        """Return the working directory of a component."""
+        """Return the path of a component's working directory."""
         return self.layout.work(component)
 
     def printed(self, component: str) -> str:
@@ -138,7 +138,7 @@ class Core:
 
 @pytest.fixture
 def core_runtime() -> Kind:
-    """The core software of the device; modules of tests override this fixture."""
+    """The device's core software: classic, unless a test module overrides this fixture."""
     return "classic"
 
 
@@ -167,7 +167,7 @@ def core(
 
 @pytest.fixture
 def component(greengrass: Any, unique: str) -> Callable[..., str]:
-    """Create a version of a generic component with these lifecycle steps; return its name."""
+    """A function that creates a version of a generic component and returns the component's name."""
 
     def create(
         suffix: str, version: str = "1.0.0", *, artifacts: list[Any] | None = None, **steps: Any
@@ -214,5 +214,5 @@ def specification(version: str = "1.0.0", **merge: Any) -> dict[str, Any]:
 
 
 def crashes_with(core: Core, file: str) -> str:
-    """Return a script that runs until a file exists, and crashes as long as it does."""
+    """Return a script that runs until a file exists, and then crashes at each start."""
     return f"while ! test -e {core.layout.root}/{file}; do sleep 0.05; done; echo crash; exit 7"

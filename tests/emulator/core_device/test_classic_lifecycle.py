@@ -1,4 +1,4 @@
-"""The lifecycle of components on a core device with the classic nucleus, against the emulator."""
+"""The classic nucleus follows the lifecycle of components, with the emulator as its cloud."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ WAITS = "while true; do sleep 0.05; done"
 
 
 def deployed(core: Core, components: dict[str, Any], **more: Any) -> str:
-    """Deploy, and return the status on the device."""
+    """Deploy components; return the deployment's status on the device."""
     return str(core.outcome(core.deploy(components, **more))["coreDeviceExecutionStatus"])
 
 
@@ -226,7 +226,7 @@ def test_old_versions_are_removed_from_the_disk_after_a_deployment(
     core: Core, component: Components, artifact: Callable[..., Any]
 ) -> None:
     artifacts = [{"Uri": artifact("x").uri, "Unarchive": "ZIP"}]
-    # Classic splits the names of stored recipes at the at sign, so a hyphen is harmless.
+    # Classic splits the file names of recipes at the at sign, so a hyphen causes no error.
     for version in ("1.0.0-sha256-abc", "2.0.0"):
         name = component("app", version, run=WAITS, artifacts=artifacts)
     deployed(core, {name: specification("1.0.0-sha256-abc")})
@@ -256,7 +256,7 @@ def test_credentials_are_in_the_environment_if_the_service_is_deployed(
 
 @pytest.fixture
 def health(core: Core, aws: Emulator) -> Iterator[list[dict[str, Any]]]:
-    """The health messages of the device, received by a second client of its thing."""
+    """The device's health messages, which a second client of the thing receives."""
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=aws.endpoint["mqtt_host"],
         port=aws.endpoint["mqtt_port"],
@@ -290,7 +290,7 @@ def test_health_messages_are_about_launches_deployments_and_errors(
     (core.layout.root / "fault").unlink()
     core.start()
     eventually(lambda: health[-1]["trigger"] == "NUCLEUS_LAUNCH", health)
-    # The second client may have missed the first launch.
+    # The second client may have connected after the first launch.
     del health[: [message["trigger"] for message in health].index("THING_GROUP_DEPLOYMENT")]
     summaries = [
         (

@@ -1,4 +1,4 @@
-"""Deployments on a core device: updates, failures, rollbacks and removals."""
+"""A core device carries out deployments: updates, failures, rollbacks and removals."""
 
 import json
 from collections.abc import Callable
@@ -259,7 +259,7 @@ def test_a_core_that_loses_power_mid_update_carries_the_update_out_when_it_is_ba
 
 
 def _busy(core: Core, deployment_id: str) -> bool:
-    """Return whether the deployment is IN_PROGRESS on the device."""
+    """Return true if the deployment is not IN_PROGRESS on the device."""
     client = core.aws.client("greengrassv2")
     listed = client.list_effective_deployments(coreDeviceThingName=core.thing)
     return not any(
@@ -270,7 +270,7 @@ def _busy(core: Core, deployment_id: str) -> bool:
 
 
 def for_architectures(greengrass: Any, name: str, **installs: str) -> str:
-    """Create a component with a manifest for each architecture; return its name."""
+    """Create a component with one manifest per architecture; return the component's name."""
     manifests = [
         {
             "Platform": {"os": "linux", "architecture": architecture, "runtime": "*"},

@@ -1,4 +1,4 @@
-"""Cores of both nuclei with damaged records, odd jobs, and steps that do not end."""
+"""Cores of both nuclei continue after damaged records, invalid jobs and steps without an end."""
 
 import json
 from collections.abc import Callable
@@ -66,7 +66,10 @@ def test_a_core_with_a_damaged_record_starts_and_carries_deployments_out(
 def test_a_core_ends_while_a_step_of_its_start_does_not(
     core: Core, component: Callable[..., str]
 ) -> None:
-    """Only the classic nucleus runs install steps again when it starts."""
+    """A core stops while an install step still runs.
+
+    Only the classic nucleus runs install steps again when it starts.
+    """
     once = "test ! -e once && touch once || { touch again; exec sleep 600; }"
     name = component("app", install={"script": once, "timeout": 600}, run="sleep 600")
     assert (

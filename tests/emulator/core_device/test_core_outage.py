@@ -1,4 +1,4 @@
-"""A core that runs while its emulator ends and starts again."""
+"""A core continues to run while its emulator stops and starts again."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.emulator
 
 @pytest.fixture
 def aws(command: Command) -> Emulator:
-    """An emulator of this test alone."""
+    """An emulator for one test."""
     assert command("up").returncode == 0
     return Emulator(command, command.endpoint())
 
 
 @pytest.fixture(params=["classic", "lite"])
 def core_runtime(request: pytest.FixtureRequest) -> Kind:
-    """Both, because they use different versions of MQTT."""
+    """Both nuclei, because they use different versions of MQTT."""
     kind: Kind = request.param
     return kind
 
@@ -47,7 +47,7 @@ def test_a_running_core_reconnects_and_takes_deployments(
         assert "state kept" in aws.command("down").stdout
 
     assert aws.command("up").returncode == 0
-    # Only the test's own clients need what has changed: the core finds the emulator again.
+    # The core reconnects itself; only the test needs clients for the new ports.
     core.aws = Emulator(aws.command, aws.command.endpoint())
 
     ended = core.outcome(core.deploy({name: specification("2.0.0")}))

@@ -1,4 +1,4 @@
-"""The identity of a core device: its certificate, its core software, and its numbering."""
+"""The identity of a core device: certificate, core software and numbering."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Deployments on a core device with nucleus lite, against the emulator."""
+"""A core device with nucleus lite carries out deployments of the emulator."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def core_runtime() -> Kind:
 
 
 def deployed(core: Core, components: dict[str, Any], **more: Any) -> str:
-    """Deploy, and return the status on the device."""
+    """Deploy components; return the deployment's status on the device."""
     return str(core.outcome(core.deploy(components, **more))["coreDeviceExecutionStatus"])
 
 
@@ -117,7 +117,7 @@ def test_a_component_is_broken_with_its_third_failure_and_a_deployment_starts_it
 def test_a_soft_dependency_is_driven_to_an_error_by_a_camera_that_crashes(
     core: Core, component: Components
 ) -> None:
-    # systemd does not start a unit that is active: the camera crashes when the model has ended.
+    # systemd does not start an active unit, so the camera must crash after the model has ended.
     root = core.layout.root
     runs = f"echo $$ > {root}/pid; echo again; echo started >> {root}/models"
     model = component("model", run=runs)
@@ -184,7 +184,7 @@ def test_all_install_steps_end_before_the_first_component_stops(
         assert deployed(core, {name: specification(version) for name in names}) == SUCCEEDED
         eventually(lambda: trace.read_text().count("start") == 2 * int(version[0]))  # noqa: B023
     traced = trace.read_text().splitlines()[4:]
-    # A process prints that it has started at any time after its start.
+    # A process may print its start later, so the test compares only the other lines.
     assert [line for line in traced if not line.startswith("start")] == [
         "install a 2.0.0", "install b 2.0.0", "stop a 1.0.0", "stop b 1.0.0",
     ]  # fmt: skip
@@ -291,7 +291,7 @@ def test_old_versions_are_removed_from_the_disk_when_the_new_ones_work(
 
 @pytest.fixture
 def job_updates(core: Core) -> Iterator[list[dict[str, Any]]]:
-    """The updates of jobs that the device publishes, received by a second client of its thing."""
+    """The device's job updates, which a second client of the thing receives."""
     endpoint = core.aws.endpoint
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=endpoint["mqtt_host"],

@@ -1,4 +1,4 @@
-"""The gate and a core of each nucleus: second attempts, and the devices of a failed wave."""
+"""The gate with a core of each nucleus: second attempts, and devices of a failed wave."""
 
 import threading
 import uuid
@@ -39,13 +39,13 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 
 
 class Release:
-    """A release of components to one core, evaluated by the gate without a heartbeat."""
+    """A release of components to one core, whose gate needs no heartbeat."""
 
     def __init__(self, aws: Emulator, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")
         fleet = FleetQueries(aws.client("iot"), aws.client("iot-data"), self._greengrass)
         self._rollout = Rollout(fleet, core.thing, uuid.uuid4().hex, lambda: HANG_SECONDS)
-        # A device that was never connected is offline, and fails no release.
+        # The gate ignores a device that has never connected, so the test waits for the connection.
         eventually(lambda: core.thing in {joined.thing for joined in fleet.registered()})
         self._wanted = DesiredDeployment(
             core.group_arn,
@@ -60,13 +60,13 @@ class Release:
         return self._rollout.run(self._wanted, plan)
 
     def current(self) -> Deployment:
-        """Wait for the fleet's deployment and return it."""
+        """Wait until the fleet has a deployment; return the deployment."""
         return eventually(lambda: latest(self._greengrass, self._wanted.target_arn))
 
 
 @pytest.fixture
 def role_alias(aws: Emulator, core: Core, iot: Any) -> Callable[..., None]:
-    """Delete the role alias of the device, or create it again."""
+    """A function that deletes or creates the device's role alias."""
     role = iot.describe_role_alias(roleAlias=core.thing)["roleAliasDescription"]["roleArn"]
 
     def change(*, exists: bool) -> None:
@@ -153,7 +153,7 @@ def test_the_device_of_a_failed_wave_gets_the_previous_set_again(
     aws: Emulator, core: Core, component: Components
 ) -> None:
     name = component("app", run="echo v1; sleep 600")
-    # The deployment succeeds, so that classic does not roll back either.
+    # The component fails after the deployment has succeeded, so classic does not roll back either.
     component("app", "2.0.0", run="sleep 1; exit 3")
     assert Release(aws, core, name).run().state == "passed"
     with pytest.raises(GateClosed, match="wave 1 of 1"):

@@ -1,4 +1,4 @@
-"""Deployments to one thing on a virtual core: as a shadow, in addition to those of its group."""
+"""Deployments to one thing arrive as a shadow, in addition to those of its group."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ SHADOW = "AWSManagedGreengrassV2Deployment"
 
 
 def own(core: Core, *names: str) -> dict[str, Any]:
-    """Deploy components to the thing of the core, and wait for the end on the device."""
+    """Deploy components to the core's thing; return the deployment after its end."""
     thing = core.aws.client("iot").describe_thing(thingName=core.thing)["thingArn"]
     components = {name: {"componentVersion": "1.0.0"} for name in names}
     return core.outcome(core.deploy(components, target=thing))

@@ -1,4 +1,4 @@
-"""Devices that run components of the old form move to the new form, on both nuclei."""
+"""Devices with components of the old version format move to the new one, on both nuclei."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 
 
 def release(component: Components, version: str, **model_steps: str) -> dict[str, Any]:
-    """Create a model and a camera of one form; return the components of the deployment."""
+    """Create a model and a camera in one version format; return the deployment's components."""
     model = component("model", version, **model_steps)
     camera: dict[str, Any] = {"run": f"echo camera {version}; sleep 600"}
     if version == OLD:
@@ -74,7 +74,10 @@ def test_a_classic_device_moves_to_three_numbers_and_back_in_a_rollback(
 def test_a_lite_device_that_the_old_form_left_broken_runs_the_new_form_and_keeps_it(
     core: Core, component: Components
 ) -> None:
-    """No release of the old form ends on lite: the model has no service."""
+    """A broken lite device runs the new version format, also after a restart.
+
+    In the old format, no deployment succeeds on lite, because the model has no service.
+    """
     before = release(component, OLD, install="true")
     camera = camera_of(before)
     assert ended(core, before) == "FAILED"

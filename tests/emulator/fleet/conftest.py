@@ -1,4 +1,4 @@
-"""A fleet of simulated cores, and the requests of CloudFormation to the custom resource."""
+"""A fleet of simulated cores, and CloudFormation's requests to the custom resource."""
 
 import hashlib
 import itertools
@@ -35,7 +35,7 @@ def digest(version: int) -> str:
 
 @dataclass
 class Site:
-    """One fleet, its cores, and the faults of each release."""
+    """A fleet, its cores, and the fault rates of each release."""
 
     aws: Emulator
     group: str
@@ -96,7 +96,7 @@ class Site:
         )
 
     def properties(self, version: int, **changes: Any) -> dict[str, Any]:
-        """Return the properties of the resource, as in the template."""
+        """Return the properties of the custom resource as in the template."""
         plan = {
             "rule": {**RULE, **changes.pop("rule", {})},
             "waves": changes.pop("waves", []),
@@ -119,7 +119,7 @@ class Site:
         }
 
     def runs(self) -> dict[str, str | None]:
-        """Return the model digest in the heartbeat of each camera."""
+        """Return the model digest in each camera's heartbeat."""
         digests = {}
         for thing in self.things:
             try:
@@ -142,7 +142,7 @@ class Site:
 
 @pytest.fixture
 def make_site(aws: Emulator, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
-    # Faults are drawn from the names of things, so a test has the same fleet in each run.
+    # The names of things are seeds of the faults, so a test has the same faults in each run.
     test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
     numbers = itertools.count(1)
 
@@ -167,7 +167,7 @@ def make_site(aws: Emulator, iot: Any, request: pytest.FixtureRequest) -> Callab
 
 @dataclass
 class CloudFormation:
-    """Sends requests to the handler as CloudFormation does, and returns its responses."""
+    """A client that sends CloudFormation's requests to the handler, and returns the responses."""
 
     handler: Callable[[dict[str, Any], Any], None]
     url: str
@@ -190,7 +190,7 @@ class CloudFormation:
     def roll_back(
         self, properties: dict[str, Any], old: dict[str, Any], physical_id: str
     ) -> dict[str, Any]:
-        """Request the properties before `old`, while the status of the stack is a rollback."""
+        """Request an update from `old` back to `properties`, with a stack in rollback."""
         with patch("deeplens_project.is_rolling_back", return_value=True):
             return self(
                 "Update", properties, OldResourceProperties=old, PhysicalResourceId=physical_id
@@ -216,7 +216,7 @@ def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret())
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    from deeplens_project import handler  # noqa: PLC0415 - the handler's own path, not installed
+    from deeplens_project import handler  # noqa: PLC0415 - the fixture sets the import path
 
     answers: list[dict[str, Any]] = []
 
@@ -228,7 +228,7 @@ def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Log nothing."""
+            """Suppress the log."""
 
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -241,14 +241,14 @@ def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 @pytest.fixture(scope="session")
 def devices_stack(aws: Emulator) -> None:
-    """The Devices stack of dev, which is not deleted: its IoT policy has certificates."""
+    """The Devices stack of dev, which remains, because certificates use its IoT policy."""
     create_devices_stack(aws)
 
 
 def create_devices_stack(aws: Emulator) -> None:
     """Create the Devices stack of dev in an emulator."""
     template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
-    # The rule that checks the bootstrap version is added by CDK, and not needed here.
+    # CDK adds a rule that checks the bootstrap version, and the emulator has none.
     del template["Parameters"], template["Rules"]
     text = re.sub(
         r'\{"Fn::ImportValue": "dev-ModelStore:[^"]*"\}',

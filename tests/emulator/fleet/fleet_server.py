@@ -1,10 +1,10 @@
 """A process of the project's environment that runs `fleet` commands in forks of itself.
 
-`fleet` takes half a second of processor time to import, and the emulator's tests run over a hundred
-commands. The tests are in the emulator's environment, which does not have what `fleet` imports.
+Importing `fleet` takes half a second of processor time, and the tests run over a hundred commands.
+The tests run in the emulator's environment, which lacks the packages that `fleet` imports.
 
-Reads one request per line from stdin, and writes its exit code. Each command has its own process,
-variables, working directory, output and exit code; only the start of Python is not part of it.
+The process reads one request per line from stdin, and writes the exit code. Each command has its
+own process, variables, working directory, output and exit code; only the start of Python is shared.
 """
 
 import gc
@@ -37,7 +37,7 @@ def serve() -> None:
 
 
 def _run(request: dict[str, Any]) -> int:
-    """Become the command, and return its exit code."""
+    """Run a command in this forked process; return the exit code."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     for number, name in ((1, "stdout"), (2, "stderr")):
@@ -52,7 +52,7 @@ def _run(request: dict[str, Any]) -> int:
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 - as the interpreter does at the end of a process
+    except BaseException:  # noqa: BLE001 - the interpreter also prints every error
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""`fleet` commands in processes that have its modules already (`fleet_server.py`)."""
+"""`fleet` commands in processes with preloaded modules (`fleet_server.py`)."""
 
 import atexit
 import json
@@ -20,7 +20,7 @@ _one_at_a_time = threading.Lock()
 def run_deeplens(
     *words: str, folder: Path, environment: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `fleet …` in a folder, with these variables only, to its end."""
+    """Run `fleet …` in a folder with only these variables; return the completed process."""
     with tempfile.TemporaryDirectory() as scratch, _one_at_a_time:
         files = [Path(scratch, name) for name in ("stdout", "stderr")]
         request = {
@@ -41,7 +41,7 @@ def run_deeplens(
 
 @cache
 def _server() -> "subprocess.Popen[str]":
-    """Start the server; it ends with this process."""
+    """Start the server, which ends with this process."""
     server = subprocess.Popen(
         [ROOT / ".venv/bin/python", Path(__file__).with_name("fleet_server.py")],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def _server() -> "subprocess.Popen[str]":
 
 @dataclass
 class Cli:
-    """The command line in a checkout with dev's environment file."""
+    """The command line in a folder with dev's environment file."""
 
     folder: Path
     environment: dict[str, str]

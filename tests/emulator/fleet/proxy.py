@@ -1,4 +1,4 @@
-"""A proxy for the emulator that throttles, loses responses, or records requests."""
+"""A proxy for the emulator that throttles requests, loses responses or records requests."""
 
 import json
 import re
@@ -27,7 +27,7 @@ class Request:
 
     @property
     def text(self) -> bytes:
-        """The complete request."""
+        """The complete request: method, path, headers and body."""
         return f"{self.method} {self.path}\n{self.headers}\n".encode() + self.body
 
 
@@ -42,13 +42,13 @@ Meddle = Callable[[Request, Callable[[], Answer]], Answer | None]
 
 
 def refusal(status: int, code: str, message: str) -> Answer:
-    """Write an error as AWS' REST services write it."""
+    """Return an error response in the form of AWS' REST services."""
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
     return Answer(status, headers, json.dumps({"message": message}).encode())
 
 
 def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
-    """Sign a request again: the client signed it for the host and port of the proxy."""
+    """Sign a request again, because its signature contains the proxy's host and port."""
     given = {name.lower(): value for name, value in request.headers.items()}
     scope = re.search(r"Credential=(\d+)/\d+/([^/]+)/([^/]+)/", given.pop("authorization"))
     assert scope
@@ -63,7 +63,7 @@ def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
 
 @contextmanager
 def proxy(aws: Emulator, meddle: Meddle) -> Iterator[str]:
-    """Give the URL of a proxy; `meddle` answers, or gives None to lose the answer."""
+    """Run a proxy and yield the URL; `meddle` returns the response, or None to drop it."""
     upstream: str = aws.endpoint["endpoint_url"]
     host, _, port = upstream.rpartition("/")[2].partition(":")
 
@@ -91,11 +91,11 @@ def proxy(aws: Emulator, meddle: Meddle) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        # http.server looks for these names.
+        # http.server calls methods with these names.
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Log nothing."""
+            """Suppress the log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,8 +1,9 @@
-"""The behavior of AWS::GreengrassV2::Deployment, the reason for a custom resource.
+"""AWS::GreengrassV2::Deployment completes before the devices run the release.
 
-The emulator's CloudFormation carries out the stack, its order of replacement and its rollback. The
-handler of the resource makes the same calls as that of AWS (aws-cloudformation-resource-providers-
-greengrassv2: CreateHandler, DeleteHandler), and all properties except Tags are create-only.
+Therefore the project has a custom resource. The emulator's CloudFormation runs the stack, its order
+of replacement and its rollback. The handler of the resource makes the same calls as that of AWS
+(aws-cloudformation-resource-providers-greengrassv2: CreateHandler, DeleteHandler), and all
+properties except Tags are create-only.
 """
 
 import json
@@ -72,7 +73,7 @@ def act(event, physical):
 
 @dataclass
 class Stack:
-    """A stack with the deployment, and a test that may find something once every camera runs it."""
+    """A stack with a deployment, and a test that runs when every camera has the release."""
 
     cloudformation: Any
     site: Site
@@ -107,7 +108,7 @@ class Stack:
         )
 
     def bring(self, operation: str, version: int, finds: str = "nothing") -> str:
-        """Create or update the stack; return the status that it ends in."""
+        """Create or update the stack; return its final status."""
         call = getattr(self.cloudformation, operation)
         call(StackName=self.name, TemplateBody=self.template(version, finds))
 
@@ -139,7 +140,7 @@ def test_its_stack_is_complete_before_any_camera_moved(
     make_site: MakeSite, make_stack: Callable[[Site], Stack]
 ) -> None:
     site = make_site(3)
-    # Nobody is switched on.
+    # No core is switched on.
     assert make_stack(site).bring("create_stack", 1) == "CREATE_COMPLETE"
     assert set(site.runs().values()) == {None}
 
@@ -166,7 +167,7 @@ def test_its_roll_back_leaves_the_bad_model_on_the_whole_fleet(
         wait_for(site, digest(1))
         status = stack.bring("update_stack", 2, finds="dark cameras")
         assert status == "UPDATE_ROLLBACK_COMPLETE"
-        # The stack is rolled back; seconds later, the cameras still run the new release.
+        # After the stack's rollback, the cameras still run the new release.
         time.sleep(5)
         assert set(site.runs().values()) == {digest(2)}
         live = [
@@ -174,5 +175,5 @@ def test_its_roll_back_leaves_the_bad_model_on_the_whole_fleet(
             for deployment in site.deployments()
             if deployment["deploymentStatus"] == "ACTIVE"
         ]
-        # And a camera that joins now gets nothing at all.
+        # No deployment is active, so a camera that joins now receives none.
         assert live == []

@@ -1,4 +1,7 @@
-"""Custom::GreengrassComponent: created once, verified, kept; asked as CloudFormation asks."""
+"""Custom::GreengrassComponent creates each version once, verifies versions and never deletes them.
+
+The tests send CloudFormation's requests.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ pytestmark = pytest.mark.emulator
 
 @pytest.fixture
 def component(cloudformation: CloudFormation) -> CloudFormation:
-    from greengrass_component import handler  # noqa: PLC0415 - the handler's own path
+    from greengrass_component import handler  # noqa: PLC0415 - the fixture sets the import path
 
     return replace(cloudformation, handler=handler)
 
@@ -28,7 +31,7 @@ def artifact(aws: Emulator, bucket: str) -> tuple[str, str]:
 
 
 def properties(name: str, artifact: tuple[str, str], version: str = "1.0.0") -> dict[str, Any]:
-    """Return the properties of the resource, as in the template of an environment."""
+    """Return the properties of the resource as in an environment's template."""
     uri, sha256 = artifact
     manifest = {
         "Platform": {"os": "linux"},
@@ -67,7 +70,7 @@ def test_a_release_goes_back_and_forth_without_a_conflict(
     for new, old in ((second, first), (first, second), (second, first)):
         answer = component("Update", new, OldResourceProperties=old, PhysicalResourceId=physical)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
-        # CloudFormation deletes the replaced resource; the version remains.
+        # CloudFormation deletes the replaced resource, but the component version remains.
         gone = component("Delete", old, PhysicalResourceId=physical)
         assert gone["Status"] == "SUCCESS"
         physical = answer["PhysicalResourceId"]
@@ -87,7 +90,10 @@ def test_a_stack_deleted_and_made_again_finds_its_versions(
 def test_two_environments_of_one_account_have_the_same_model(
     component: CloudFormation, artifact: tuple[str, str], greengrass: Any, unique: str
 ) -> None:
-    """Their components are named by environment: deleting one stack leaves the other's alone."""
+    """Deleting the components of one environment does not delete other environments' components.
+
+    The names of the components contain the environment.
+    """
     dev, staging = (properties(f"{unique}.{name}.model", artifact) for name in ("dev", "staging"))
     for desired in (dev, staging):
         assert component("Create", desired)["Status"] == "SUCCESS"

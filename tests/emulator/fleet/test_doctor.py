@@ -1,4 +1,4 @@
-"""`deeplens fleet doctor` on the emulator: each fault is one line, and nothing is changed."""
+"""`deeplens fleet doctor` reports each fault on one line, and changes nothing."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def cli(aws: Emulator, tmp_path: Path) -> Cli:
 
 
 def environment_of(cli: Cli, unique: str) -> str:
-    """Write an environment file, and return its name."""
+    """Write an environment file; return the environment's name."""
     name = f"d{unique[:8]}"
     text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
     text = text.replace("deeplens-dev", f"deeplens-{name}")
@@ -93,7 +93,7 @@ def test_a_stack_whose_creation_failed_is_reported_with_its_status(
 ) -> None:
     name = environment_of(cli, unique)
     client = aws.client("cloudformation")
-    # The name is taken: the creation fails, and is rolled back.
+    # A group with this name exists, so the creation fails and is rolled back.
     template = {
         "Resources": {
             "Rule": {
@@ -173,7 +173,7 @@ class TestDevice:
         iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")
         assert doctor_findings()[check]["text"] == "is INACTIVE: expected ACTIVE"
 
-        # The command that the findings name repairs it, with another certificate.
+        # The command in the findings creates another certificate.
         cli("provision", "dev", unique)
         findings = doctor_findings()
         assert findings["thing"]["outcome"] == "ok"
@@ -201,7 +201,7 @@ class TestDevice:
                 target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
                 words = re.search(rb"Action=([A-Za-z]+)", request.body)
                 operation = target or (words.group(1).decode() if words else request.path)
-                # IoT's ListAttachedPolicies is the one read that is a POST to a path.
+                # IoT's ListAttachedPolicies is the only read operation that is a POST to a path.
                 reads = r"Get|List|Describe|Simulate|AssumeRole$|/attached-policies/"
                 assert re.match(reads, operation), operation
             else:

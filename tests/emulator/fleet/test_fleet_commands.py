@@ -1,4 +1,4 @@
-"""`fleet`: status, stop, resume and rollback, on a fleet of simulated cores."""
+"""`deeplens fleet`: status, stop, resume and rollback on a fleet of simulated cores."""
 
 import json
 import os
@@ -21,7 +21,7 @@ DEEPLENS = ROOT / ".venv/bin/deeplens"
 
 
 class Fleet:
-    """The command line on one environment file for a site."""
+    """The command line with an environment file for a simulated fleet."""
 
     def __init__(self, folder: Path, site: Site) -> None:
         self.folder = folder
@@ -69,7 +69,7 @@ def test_status_stop_and_roll_back(
         assert [release["model_digest"] for release in releases] == [digest(2), digest(1)]
         assert all(release["proven"] for release in releases)
 
-        # Nothing happens in a dry run.
+        # A dry run changes nothing.
         assert "would deploy" in fleet("rollback", "--now", "--reason", "dark", "--dry-run")
         assert "would stop" in fleet("stop", "--reason", "smoke", "--dry-run")
         assert set(site.runs().values()) == {digest(2)}
@@ -85,7 +85,7 @@ def test_status_stop_and_roll_back(
         assert set(site.runs().values()) == {digest(1)}
         assert "not as planned" in fleet("status")
 
-        # The next deployment reports the manual change.
+        # The next deployment reports that the fleet was changed manually.
         moved = bring(cloudformation, site, 3)
         assert moved["Status"] == "SUCCESS", moved["Reason"]
         assert "changed manually" in moved["Data"]["Status"]
@@ -135,7 +135,7 @@ def test_a_roll_back_is_judged_by_the_whole_rule_of_the_environment(
     with site.on():
         bring(cloudformation, site, 1)
         bring(cloudformation, site, 2)
-        # These cores' heartbeats count no detections.
+        # The heartbeats of these cores count no detections.
         assert "the rule requires 1" in fleet("rollback", "--now", "--reason", "dark", code=1)
         assert "the rule requires 1" in fleet("status", code=4)
 

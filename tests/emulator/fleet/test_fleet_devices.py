@@ -1,4 +1,4 @@
-"""`deeplens fleet provision` and `retire`: against the Devices stack of dev, as it is in review."""
+"""`deeplens fleet provision` and `retire` work with the Devices stack of dev as it is deployed."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ def test_a_device_gets_a_key_of_its_own_that_nobody_else_may_read(
 
 
 def test_the_private_key_never_leaves_the_machine(aws: Emulator, cli: Cli, unique: str) -> None:
-    """Everything that is sent passes a recorder, which is searched for the key."""
+    """No request contains the private key; a proxy records all requests for the check."""
     sent: list[bytes] = []
 
     def keep(request: Request, pass_on: Callable[[], Answer]) -> Answer:
@@ -241,7 +241,10 @@ def test_without_credentials_or_network_it_says_so(cli: Cli) -> None:
 def test_a_certificate_that_cannot_be_attached_is_taken_back(
     cli: Cli, iot: Any, unique: str
 ) -> None:
-    """The thing group is gone, against the stack: nothing may be left behind."""
+    """If a certificate cannot be attached, no certificate remains.
+
+    The thing group of the environment does not exist.
+    """
     before = {
         certificate["certificateId"] for certificate in iot.list_certificates()["certificates"]
     }

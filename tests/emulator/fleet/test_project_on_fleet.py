@@ -1,4 +1,4 @@
-"""Custom::DeepLensProject, asked as CloudFormation asks, on fleets of simulated cores."""
+"""Custom::DeepLensProject on fleets of simulated cores, with CloudFormation's requests."""
 
 import itertools
 import json
@@ -45,7 +45,7 @@ def wave_group(site: Site, number: int) -> str:
 
 
 def waves_of(site: Site) -> set[str]:
-    """Names of the groups of waves that have a deployment."""
+    """Return the names of the wave groups that have a deployment."""
     listed = site.aws.client("greengrassv2").list_deployments(parentTargetArn=site.group_arn)
     return {deployment["targetArn"].rpartition("/")[2] for deployment in listed["deployments"]}
 
@@ -82,7 +82,7 @@ def test_a_fleet_goes_from_v1_to_v2_and_back_and_forth(
     ("fault_rates", "expected", "wait_seconds"),
     [
         (CRASHES, "install step ended with 1", 240),
-        # Only the end of its time shows that there is no frame.
+        # A missing frame becomes a failure only at the end of the wait.
         (BLIND, "without a frame", 15),
         (FaultRates(breaks=1.0), "is BROKEN: simulated: ended with 1; last lines", 240),
     ],
@@ -160,7 +160,7 @@ def test_a_rollback_waits_for_devices_that_come_and_goes_to_all_at_once(
     site = make_site(4, v2=CRASHES)
     wave = {"thing_group": None, "percent": 25, "wait_seconds": 10, "bake_seconds": 0,
             "pause_seconds": 0}  # fmt: skip
-    made = create(cloudformation, site)  # No camera verified it: a release would go in waves.
+    made = create(cloudformation, site)  # Without a verified release, the update has no waves.
     with site.on():
         update(cloudformation, site, 1, 2, made["PhysicalResourceId"])
         back = cloudformation.roll_back(
@@ -200,7 +200,7 @@ def test_a_delete_never_fails_because_of_devices(
         )
         assert gone["Status"] == "SUCCESS", gone["Reason"]
         assert all(core.components for core in fleet.cores.values())
-    # They still have to remove it.
+    # The cores still have the components, which the new deployment removes later.
     newest = site.deployments()[0]["deploymentId"]
     deployment = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
     assert not deployment.get("components")
@@ -244,7 +244,7 @@ def test_a_release_that_its_gate_stopped_is_not_proven_when_it_goes(
     site = make_site(2)
     with site.on():
         made = create(cloudformation, site)
-        # Every camera runs it, and they are too few.
+        # All cameras run the release, but the rule requires a larger number.
         answer = update(
             cloudformation, site, 1, 2, made["PhysicalResourceId"],
             rule={"minimum_devices": 3}, wait_seconds=10,
@@ -294,7 +294,7 @@ def test_waves_end_with_the_whole_fleet(
          "pause_seconds": 0},
     ]  # fmt: skip
     with site.on():
-        # A wave acts on behalf of the fleet's deployment: the first one has none.
+        # Waves precede an existing deployment of the fleet, so the first deployment has none.
         made = create(cloudformation, site, waves=waves)
         assert made["Data"]["Status"] == "6 of 6 reachable devices run the release"
         assert set(site.runs().values()) == {digest(1)}
@@ -307,7 +307,7 @@ def test_waves_end_with_the_whole_fleet(
 
         without = update(cloudformation, site, 2, 3, made["PhysicalResourceId"])
         assert without["Status"] == "SUCCESS", without["Reason"]
-    # A wave that the plan does not contain any more leaves nothing; a named group is not ours.
+    # The rollout deletes its own groups of removed waves, but not a group that a user named.
     assert waves_of(site) == set()
     names = group_names(iot)
     assert canaries in names
@@ -324,7 +324,7 @@ def test_a_fleet_that_was_renamed_leaves_nothing(
         made = create(cloudformation, site)
         update(cloudformation, site, 1, 2, made["PhysicalResourceId"], waves=[wave])
         assert waves_of(site) == {wave_group(site, 1)}
-    # The stack with the group is updated first, and has deleted it.
+    # CloudFormation updates the group's stack first, which deletes the group.
     iot.delete_thing_group(thingGroupName=site.group)
     gone = cloudformation(
         "Delete", site.properties(2, waves=[wave]), PhysicalResourceId=made["PhysicalResourceId"]
@@ -388,7 +388,7 @@ def _created(request: Request) -> bool:
 
 
 def lost_once() -> Meddle:
-    """Create the first deployment, but lose the response."""
+    """Return a proxy function that creates the first deployment and loses the response."""
     lost: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
@@ -402,7 +402,7 @@ def lost_once() -> Meddle:
 
 
 def conflict_once() -> Meddle:
-    """The first deployment is created, and its answer is that it is there already."""
+    """Return a proxy function that creates the first deployment and responds with a conflict."""
     seen: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
@@ -427,7 +427,7 @@ def throttled_every_third() -> Meddle:
 
 
 def denied(path: str) -> Meddle:
-    """AWS refuses every call whose path ends so."""
+    """Return a proxy function that denies all calls whose path matches `path`."""
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
         if re.search(path, request.path):
@@ -451,10 +451,10 @@ def test_a_failing_release_names_its_devices_although_their_details_are_denied(
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         bad = update(cloudformation, site, 1, 2, made["PhysicalResourceId"])
     assert bad["Status"] == "FAILED"
-    # The second attempt of one device may fail before that of the other one ends.
+    # One device's second attempt may fail before the other device's attempt ends.
     assert re.match(r"0 of 2 reachable devices run the release; [12] failed \(", bad["Reason"])
     assert all(f"{site.group}-000{number}" in bad["Reason"] for number in range(2))
-    # One question does not depend on the other.
+    # If one query is denied, the results of the other query remain.
     assert ("install step ended with 1" in bad["Reason"]) == (question == "installedComponents")
     assert "AWS did not answer: An error occurred (AccessDeniedException)" in bad["Reason"]
 
@@ -503,7 +503,7 @@ def test_throttling_while_it_waits_is_no_verdict(
 ) -> None:
     site = make_site(2)
     throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "List")
-    from shared.fleet.queries import FleetQueries  # noqa: PLC0415 - the handler's own path
+    from shared.fleet.queries import FleetQueries  # noqa: PLC0415 - the fixture sets the import path
 
     real, calls = FleetQueries.things, []
 
@@ -542,7 +542,8 @@ def test_a_deleted_project_leaves_the_devices_or_goes_as_it_was_told(
         assert answer["Status"] == "SUCCESS"
         assert all(core.components for core in fleet.cores.values())
 
-        # A new resource adopts the components; OnDelete=remove waits for their removal.
+        # A new resource adopts the components. The deletion waits until the devices remove the
+        # components.
         create(cloudformation, site)
         assert len(site.deployments()) == 1
         gone = cloudformation("Delete", site.properties(1), **named)
@@ -580,7 +581,7 @@ def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
     site = make_site(3, v1=FaultRates(slow=1.0, slow_download_seconds=4.0))
-    # Longer than a test may take.
+    # The limits exceed the time that a test may take.
     cloudformation.seconds = 10_000.0
     with site.on() as fleet:
         create(cloudformation, site, wait_seconds=9_000)
@@ -592,8 +593,8 @@ def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_
 def test_the_stacks_own_status_says_whether_it_is_rolled_back(
     aws: Emulator, cloudformation: CloudFormation
 ) -> None:
-    del cloudformation  # Its fixture sets where the handler's clients connect.
-    from cloudformation import ResourceRequest, is_rolling_back  # noqa: PLC0415 - the handler's own path
+    del cloudformation  # The fixture configures the handler's clients.
+    from cloudformation import ResourceRequest, is_rolling_back  # noqa: PLC0415 - the fixture sets the import path
 
     client = aws.client("cloudformation")
     topic = {"Topic": {"Type": "AWS::SNS::Topic"}}

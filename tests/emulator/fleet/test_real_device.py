@@ -1,7 +1,8 @@
-"""A real device's requests, by clients of other projects: curl, awscrt and botocore.
+"""A real device's requests to the emulator, sent by curl, awscrt and botocore.
 
-The files are those of `deeplens fleet provision`. Only port 443 and, as tests run side by side, the
-fixed ports are mapped to others; names, paths and bodies are those that nucleus lite sends.
+The files are those of `deeplens fleet provision`. Names, paths and bodies are those that nucleus
+lite sends. The port 443 and the fixed ports are mapped to other ports, because tests run in
+parallel.
 """
 
 import base64
@@ -72,7 +73,7 @@ def aws(checkout: Path) -> Iterator[Emulator]:
 
 @dataclass(frozen=True)
 class RealDevice:
-    """A device with the files of `deeplens fleet provision`, and curl on it."""
+    """A device that sends requests by curl, with the files of `deeplens fleet provision`."""
 
     aws: Emulator
     folder: Path
@@ -87,7 +88,7 @@ class RealDevice:
         return self.folder / "AmazonRootCA1.pem"
 
     def curl(self, url: str, *words: str) -> tuple[int, bytes]:
-        """Send a request; ports 8443 and 443 are those of the emulator."""
+        """Send a request; map the ports 8443 and 443 to the emulator's ports."""
         https, s3 = self.aws.endpoint["device_port"], self.aws.endpoint["s3_port"]
         answer = self.folder / "answer"
         answer.unlink(missing_ok=True)
@@ -101,7 +102,7 @@ class RealDevice:
         return int(done.stdout), answer.read_bytes() if answer.exists() else b""
 
     def curl_as_device(self, url: str, *words: str) -> tuple[int, Any]:
-        """Send a request with the device's certificate, and read the JSON of the response."""
+        """Send a request with the device's certificate; return the status and the JSON response."""
         status, body = self.curl(
             url, "--cert", str(self.folder / "device.pem.crt"),
             "--key", str(self.folder / "private.pem.key"), *words,
@@ -114,7 +115,7 @@ class RealDevice:
         return f"https://{self.configuration['iotDataEndpoint']}:{port}"
 
     def credentials(self) -> dict[str, str]:
-        """Exchange the certificate, as the token exchange service does."""
+        """Exchange the certificate for temporary credentials of the role alias."""
         endpoint, alias = (self.configuration[key] for key in ("iotCredEndpoint", "iotRoleAlias"))
         status, answer = self.curl_as_device(
             f"https://{endpoint}/role-aliases/{alias}/credentials",
@@ -127,7 +128,7 @@ class RealDevice:
 
 @pytest.fixture(scope="module")
 def devices_stack(aws: Emulator) -> None:
-    """The Devices stack of dev, in the emulator of this module."""
+    """The Devices stack of dev in this module's emulator."""
     create_devices_stack(aws)
 
 
@@ -146,9 +147,9 @@ def device(aws: Emulator, cli: Cli) -> RealDevice:
     _create_policies(aws)
     cli("provision", "dev", "cam-1", "--local")
     folder = cli.files("cam-1")
-    # Nucleus lite reads every scalar of YAML as text.
+    # Nucleus lite reads every YAML scalar as a string.
     text = (folder / "config.yaml").read_text()
-    document = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - builds no objects but text
+    document = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - creates strings only
     service = document["services"]["aws.greengrass.NucleusLite"]
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -158,7 +159,7 @@ def device(aws: Emulator, cli: Cli) -> RealDevice:
 
 
 def _create_policies(aws: Emulator) -> None:
-    """Create the account's policies, one of which is the boundary of the devices' role."""
+    """Create the account's policies, including the permissions boundary of the devices' role."""
     client = aws.client("cloudformation")
     template = (ROOT / "policies/environment-account.yaml").read_text(encoding="utf-8")
     client.create_stack(
@@ -172,7 +173,7 @@ def _create_policies(aws: Emulator) -> None:
 def signed(
     credentials: dict[str, str], path: str, method: str = "GET", **headers: str
 ) -> dict[str, str]:
-    """Return the headers of a request to the bucket that botocore signed."""
+    """Return the headers of a request to the bucket, signed by botocore."""
     request = AWSRequest(method, f"https://{S3_HOST}{path}", headers={**headers})
     S3SigV4Auth(
         Credentials(
@@ -185,7 +186,7 @@ def signed(
 
 
 class S3Connection(HTTPSConnection):
-    """A connection to the bucket's name at the emulator's address, verified by that name."""
+    """An HTTPS connection to the emulator that verifies the bucket's host name."""
 
     def __init__(self, device: RealDevice, host: str = S3_HOST) -> None:
         context = ssl.create_default_context(cafile=str(device.ca_file))
@@ -232,7 +233,7 @@ def test_curl_carries_out_the_https_part_of_a_deployment(device: RealDevice) -> 
     )
     assert status == 200
     assert [group["thingGroupName"] for group in groups["thingGroups"]] == ["deeplens-dev"]
-    # Classic uses another host name for the data plane.
+    # Nucleus classic uses another host name for the data plane.
     classic = f"https://greengrass-ats.iot.{REGION}.amazonaws.com:8443/greengrass/v2/coreDevices"
     assert device.curl_as_device(f"{classic}/{device.thing}/thingGroups") == (200, groups)
 
@@ -349,7 +350,7 @@ def test_the_certificate_is_for_no_other_services_of_aws(device: RealDevice) -> 
     assert [name for name in aws_names if not re.fullmatch(expected, name)] == []
 
 
-# A CONNECT of MQTT 5 with the client id "a".
+# An MQTT 5 CONNECT packet with the client id "a".
 CONNECT = bytes.fromhex("100e00044d5154540502003c00000161")
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -360,7 +361,7 @@ def test_a_client_without_a_certificate_gets_no_response(
 ) -> None:
     context = ssl.create_default_context(cafile=str(device.ca_file))
     response = b""
-    # In TLS 1.3 the server rejects the client after the client's part of the handshake.
+    # In TLS 1.3, the client completes the handshake before the server rejects the client.
     with (
         suppress(OSError),
         socket.create_connection(("127.0.0.1", device.aws.endpoint[port])) as plain,
@@ -373,7 +374,7 @@ def test_a_client_without_a_certificate_gets_no_response(
 
 
 class Mqtt5Client:
-    """The MQTT 5 client of AWS' C libraries, at the port of MQTT."""
+    """An MQTT 5 client of AWS' C libraries, connected to the emulator's MQTT port."""
 
     def __init__(self, device: RealDevice, client_id: str) -> None:
         tls = io.TlsContextOptions.create_client_with_mtls_from_path(
@@ -409,7 +410,7 @@ class Mqtt5Client:
         assert granted == mqtt5.SubackReasonCode.GRANTED_QOS_1
 
     def next_on(self, topic: str) -> Any:
-        """Return the next message on a topic, and drop those on others before it."""
+        """Return the next message on a topic; drop earlier messages on other topics."""
         while True:
             message_topic, message = self._received.get(timeout=HANG_SECONDS)
             if message_topic == topic:
@@ -452,7 +453,7 @@ def test_mqtt_5_connects_by_host_name_and_the_device_reports_its_health(
 
 @needs_curl
 def test_a_device_takes_a_deployment_as_nucleus_lite_does(device: RealDevice) -> None:
-    """The complete exchange: the job over MQTT 5, the component by HTTPS, and the result."""
+    """A device receives the job by MQTT 5 and the component by HTTPS, and reports the result."""
     greengrass = device.aws.client("greengrassv2")
     with_artifact = recipe("com.example.camera", "1.0.0")
     with_artifact["Manifests"][0]["Artifacts"] = [{"Uri": f"s3://{BUCKET}/{KEY}"}]

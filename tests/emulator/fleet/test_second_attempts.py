@@ -1,4 +1,4 @@
-"""Deployments that fail without a connection are repeated once; on both nuclei."""
+"""A deployment that fails without a connection is repeated once, on both nuclei."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ nuclei = pytest.mark.parametrize("is_lite", [no_lite, all_lite], ids=["classic",
 
 
 def tags(site: Site) -> list[dict[str, str]]:
-    """Tags of the fleet's deployments, newest first."""
+    """Return the tags of the fleet's deployments, newest first."""
     greengrass = site.aws.client("greengrassv2")
     listed = sorted(
         site.deployments(), key=lambda deployment: deployment["creationTimestamp"], reverse=True
@@ -112,7 +112,7 @@ def test_a_wave_and_the_rest_of_the_fleet_each_get_a_second_attempt(
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         attempts = sorted(core.attempts.total() for core in fleet.cores.values())
     assert "2 got a second attempt (" in answer["Data"]["Status"]
-    # The first release is one deployment; the wave and the fleet are two each.
+    # The first release has one deployment; the second has two for the wave and two for the fleet.
     assert attempts == [3, 3, 5, 5]
     assert set(site.runs().values()) == {digest(2)}
 

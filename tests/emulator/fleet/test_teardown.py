@@ -1,4 +1,4 @@
-"""`deeplens fleet teardown` on the emulator: nothing is left but what Object Lock protects."""
+"""`deeplens fleet teardown` deletes everything except objects that Object Lock protects."""
 
 import io
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Lab:
-    """A small environment: a protected model store, a device, a component, a wave group."""
+    """A small environment: a locked model store, a device, a component and a wave group."""
 
     def __init__(self, aws: Emulator, cli: Cli, unique: str) -> None:
         self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"
@@ -142,7 +142,7 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
     logs = lab.aws.client("logs")
     own_logs = {
         f"/aws/lambda/{lab.name}-Inference-Handler-1",
-        # No longer enabled by the environment's file.
+        # The environment's file no longer enables monitoring, but its log group exists.
         f"/aws/lambda/{lab.name}-Monitoring-Metrics-1",
         f"/aws/lambda/deeplens-{lab.name}-inference",
     }
@@ -160,7 +160,7 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.describe_thing(thingName=f"{lab.name}-cam")
-    # Neither names that only look alike, nor those of other environments.
+    # Resources of other environments remain, even if their names are similar.
     left = {group["groupName"] for group in groups(iot) if "-wave-" in group["groupName"]}
     assert {name for name in left if lab.group in name} == other_waves
     pages = greengrass.get_paginator("list_components").paginate(scope="PRIVATE")
@@ -247,7 +247,7 @@ def test_a_stack_that_cannot_be_deleted_is_one_error_and_the_command_continues_l
         TemplateBody=json.dumps({"Description": lab.description, "Resources": {"Fleet": fleet}}),
     )
     eventually(lambda: lab.group in {group["groupName"] for group in groups(iot)})
-    # Somebody created a group inside the fleet's.
+    # A group that a user created inside the fleet's group blocks the deletion.
     iot.create_thing_group(thingGroupName=f"{lab.group}-east", parentGroupName=lab.group)
 
     printed = lab.teardown("--yes", code=1)

@@ -1,4 +1,4 @@
-"""A deployed fleet moves from versions with a digest to three numbers, and back in a rollback."""
+"""A fleet moves from component versions with a digest to three numbers, and back by a rollback."""
 
 import json
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def test_a_fleet_moves_to_three_numbers_and_a_rollback_restores_either_form(
                 "Update", to, OldResourceProperties=before, PhysicalResourceId=physical_id
             )
 
-        # The migration, a rollback of the migration, and the migration again.
+        # The steps are the migration, its rollback, and the migration again.
         for to, before, version in ((new, old, NEW), (old, new, OLD), (new, old, NEW)):
             answer = update(to, before)
             assert answer["Status"] == "SUCCESS", answer["Reason"]

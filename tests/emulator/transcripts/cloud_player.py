@@ -1,7 +1,7 @@
-"""Plays the cloud of a transcript for a core device: a broker, HTTPS for devices, and S3.
+"""A player of a transcript's cloud for a core device: MQTT broker, HTTPS endpoint and S3.
 
-Its servers share no code with the emulator. The device's requests are answered as the transcript
-states; its MQTT packets are expected, in any order between two events of the cloud.
+Its servers share no code with the emulator. They respond to the device as the transcript specifies,
+and expect its MQTT packets in any order between two events of the cloud.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
 
 @dataclass
 class Addresses:
-    """The ports of the played cloud, and its authority."""
+    """The ports of the player's servers, and its certificate authority."""
 
     mqtt_port: int
     device_port: int
@@ -42,13 +42,13 @@ class Addresses:
 
 @dataclass
 class CloudPlayer:
-    """A cloud that expects what a transcript's device sends, and sends what its cloud sends."""
+    """A player of a transcript's cloud, which expects the messages of the device."""
 
     transcript: Transcript
     bindings: dict[str, Any]
     folder: Path
     objects: dict[tuple[str, str], bytes]
-    # Messages of the device after the end that the transcript does not contain.
+    # Messages that the device sends after the last event, and that the transcript lacks.
     unexpected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     addresses: Addresses = field(init=False)
     _received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -67,18 +67,18 @@ class CloudPlayer:
         self.addresses = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
 
     def stop(self) -> None:
-        """End the servers and their thread."""
+        """Stop the servers and their thread."""
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def issue(self, name: str) -> tuple[bytes, bytes]:
-        """Return a certificate of the authority and its key, as PEM."""
+        """Return a certificate of the authority and the private key, as PEM."""
         return self._authority.issue(name)
 
     def play(self) -> Iterator[Event]:
-        """Play the events, and yield those of the operator, which the caller performs."""
+        """Play the events; yield the operator's events, which the caller performs."""
         for index, event in enumerate(self.transcript.events):
             if event["from"] == OPERATOR:
                 yield fill(event, self.bindings)
@@ -100,7 +100,7 @@ class CloudPlayer:
         self._loop.call_soon_threadsafe(self._mqtt.publish, topic, payload)
 
     def _expect(self, event: Event) -> None:
-        """Wait for a packet, and accept its repetitions."""
+        """Wait for a packet; accept repetitions of packets."""
         eventually(lambda: self._consume(event), lambda: self._missing(event))
         for _ in range(event.get("repeat", 1) - 1):
             self._consume(event)
@@ -176,7 +176,7 @@ class CloudPlayer:
         return web.Response(status=answer["s3"], body=self.objects[bucket, key])
 
     def _answer(self, name: str, sent: Event) -> Event | None:
-        """Return the response to a request; one that is repeated has the same response again."""
+        """Return the response to a request; a repeated request has the same response."""
         requests = [
             index
             for index, event in enumerate(self.transcript.events)
@@ -208,7 +208,7 @@ class Authority:
         self.ca_file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str) -> tuple[bytes, bytes]:
-        """Return a certificate for 127.0.0.1 and its key, as PEM."""
+        """Return a certificate for 127.0.0.1 and the private key, as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         made = self._builder(_named(name), key).add_extension(
@@ -220,7 +220,7 @@ class Authority:
         )
 
     def server_context(self) -> ssl.SSLContext:
-        """Return the TLS settings of a server that requires a certificate of this authority."""
+        """Return a server's TLS context that requires client certificates of this authority."""
         certificate, key = self.issue("transcript cloud")
         chain = self._folder / "server.pem"
         chain.write_bytes(certificate + key)

@@ -1,4 +1,4 @@
-"""Fixtures of transcripts."""
+"""Fixtures for tests of transcripts."""
 
 from tests.emulator.transcripts.lite_fleet import player
 

@@ -1,4 +1,4 @@
-"""Plays the device of a transcript against the emulator, with the files of a provisioned device."""
+"""A player of a transcript's device for the emulator, with the files of a provisioned device."""
 
 import http.client
 import json
@@ -27,13 +27,13 @@ from tests.emulator.running_emulator import REGION
 
 @dataclass
 class DevicePlayer:
-    """A device that sends what a transcript's device sends, and expects what its cloud sends."""
+    """A player of a transcript's device, which expects the messages of the cloud."""
 
     transcript: Transcript
     device: Device
     files: Path
     bindings: dict[str, Any]
-    # Messages that the device received and the transcript does not contain.
+    # Received messages that the transcript does not contain.
     unexpected: list[tuple[str, Any]] = field(default_factory=list)
     downloads: list[bytes] = field(default_factory=list)
     _received: "queue.Queue[tuple[str, Any]]" = field(default_factory=queue.Queue)
@@ -41,7 +41,7 @@ class DevicePlayer:
     _response: tuple[int, Any] = (0, None)
 
     def play(self) -> Iterator[Event]:
-        """Play the events, and yield those of the operator, which the caller performs."""
+        """Play the events; yield the operator's events, which the caller performs."""
         try:
             for event in self.transcript.events:
                 if event["from"] == OPERATOR:
@@ -78,7 +78,7 @@ class DevicePlayer:
         self.bindings.update(extended)
 
     def _expect_message(self, event: Event) -> None:
-        """Wait for a message; others that arrive before it may be expected later."""
+        """Wait for a message; store earlier messages for later events."""
         early = []
         give_up_at = time.monotonic() + HANG_SECONDS
         while True:
@@ -136,7 +136,7 @@ class DevicePlayer:
         self._response = self.device.request(event["https"], event["path"], event.get("body"))
 
     def _download(self, event: Event) -> None:
-        """Sign a request to S3 with the credentials that the device has received."""
+        """Send a request to S3, signed with the credentials that the device received."""
         url = f"{self.device.aws.endpoint['endpoint_url']}/{event['bucket']}/{event['key']}"
         signed = AWSRequest(event["s3"], url)
         credentials = Credentials(

@@ -1,4 +1,4 @@
-"""The account and the operator that the transcript of a lite device requires."""
+"""The account and the operator for the transcript of a lite device."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ TRUST = {
 
 @pytest.fixture
 def player(aws: Emulator, device: Device, bucket: str, unique: str, tmp_path: Path) -> DevicePlayer:
-    """A device with a role alias, and the component and artifact that the transcript names."""
+    """A device player, with the role alias, component and artifact of the transcript."""
     iam = aws.client("iam")
     role = iam.create_role(RoleName=unique, AssumeRolePolicyDocument=policy(TRUST))["Role"]["Arn"]
     reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
@@ -52,7 +52,7 @@ def manifest(bucket: str) -> dict[str, Any]:
 
 
 def operate(event: Event, device: Device, greengrass: Any) -> str | None:
-    """Create the deployment of an operator's event, if it is one, and return its id."""
+    """Create the deployment of an operator's event; return its id, or None for other events."""
     if event["do"] != "deploy":
         return None
     components = {

@@ -1,6 +1,7 @@
 """An MQTT server for one device, written from the OASIS standards 3.1.1 and 5.
 
-It shares no code with the emulator's broker. QoS 2, retained messages and sessions are not served.
+The server shares no code with the emulator's broker. It does not support QoS 2, retained messages
+and sessions.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ _VERSION_5 = 5
 
 @dataclass
 class MqttServer:
-    """Reports each packet of the device to `take(kind, members)`, in the loop's thread."""
+    """A server that passes the device's packets to `take(kind, members)` in the loop's thread."""
 
     take: Callable[[str, dict[str, Any]], None]
     filters: list[str] = field(default_factory=list)
@@ -29,13 +30,13 @@ class MqttServer:
     _identifier: int = 0
 
     async def start(self, context: ssl.SSLContext) -> int:
-        """Listen on a free port of loopback, and return it."""
+        """Listen on a free loopback port; return the port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def stop(self) -> None:
-        """End the server and its connection."""
+        """Stop the server and close its connection."""
         if self._writer is not None:
             self._writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -45,7 +46,7 @@ class MqttServer:
             await self._server.wait_closed()
 
     def is_subscribed(self, topic: str) -> bool:
-        """Return whether a filter of the device matches a topic."""
+        """Return true if a topic filter of the device matches a topic."""
         return any(_matches(pattern.split("/"), topic.split("/")) for pattern in self.filters)
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -117,7 +118,7 @@ class MqttServer:
             body.skip(body.variable())
 
     def _empty(self) -> bytes:
-        """Return an empty block of properties, which MQTT 5 has."""
+        """Return an empty properties block, which only MQTT 5 has."""
         return b"\0" if self._version == _VERSION_5 else b""
 
     def _reply(self, packet: int, body: bytes) -> None:
@@ -126,7 +127,7 @@ class MqttServer:
 
 
 class _Body:
-    """Reads the fields of a packet in their order."""
+    """A reader of a packet's fields, in order."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -182,7 +183,7 @@ async def _length(reader: asyncio.StreamReader) -> int:
 
 
 def _matches(levels: list[str], topic: list[str]) -> bool:
-    """Return whether a filter matches a topic, both divided into their levels."""
+    """Return true if a topic filter matches a topic, both split into levels."""
     if not levels or levels[0] == "#":
         return bool(levels) or not topic
     return bool(topic) and levels[0] in {"+", topic[0]} and _matches(levels[1:], topic[1:])

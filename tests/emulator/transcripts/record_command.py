@@ -1,4 +1,4 @@
-"""The command `local_aws record` as a process."""
+"""The command `local_aws record` in a separate process."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 
 
 def recording(aws: Emulator, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
-    """Start the command, and wait until it records."""
+    """Start the command; return its process when the recording has started."""
     options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
     process = subprocess.Popen(
         [*aws.command.words, "record", *options, *more],

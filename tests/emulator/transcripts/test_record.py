@@ -1,4 +1,4 @@
-"""`local_aws record`: the transcript of a device that plays a transcript."""
+"""`local_aws record` writes the transcript of a device that plays a transcript."""
 
 import http.client
 import signal
@@ -47,7 +47,7 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
     assert "BEGIN CERTIFICATE" not in text
 
     def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
-        """Return the events without the order of concurrent messages of device and cloud."""
+        """Return the sorted events, because device and cloud send messages concurrently."""
         outlines = []
         for event in transcript.events:
             if event["from"] == "operator":
@@ -130,7 +130,10 @@ def test_a_device_that_sends_nothing_has_no_transcript(
 def test_only_root_of_the_account_follows_its_devices(
     aws: Emulator, device: Device, player: DevicePlayer
 ) -> None:
-    """A device has a session of a role; the stream would contain other devices' messages."""
+    """Only the account's root may record devices.
+
+    The stream contains messages of all devices, and a device has a session of a role.
+    """
     body = device.request("GET", f"/role-aliases/{player.bindings['alias']}/credentials")[1]
     answer = signed_get(aws, body["credentials"], device.thing)
     assert answer[0] == 403

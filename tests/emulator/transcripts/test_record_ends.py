@@ -1,4 +1,4 @@
-"""`local_aws record` when its emulator ends, or its file cannot be written."""
+"""`local_aws record` ends with an error if its emulator ends or its file cannot be written."""
 
 import signal
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 
 @pytest.fixture
 def aws(command: Command) -> Emulator:
-    """An emulator for this test only."""
+    """An emulator for one test."""
     assert command("up").returncode == 0
     return Emulator(command, command.endpoint())
 
@@ -39,7 +39,10 @@ def test_a_transcript_outlives_its_emulator(
 def test_text_that_is_not_unicode_ends_no_recording(
     aws: Emulator, device: Device, mqtt: Any, tmp_path: Path
 ) -> None:
-    """JSON strings can contain lone surrogates and Unicode line separators."""
+    """Records text that is not valid Unicode.
+
+    JSON strings can contain lone surrogates and Unicode line separators.
+    """
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
     mqtt.connect().result(HANG_SECONDS)

@@ -1,4 +1,7 @@
-"""A real lite device's transcript, played as the cloud against the virtual core in lite mode."""
+"""The virtual core in lite mode sends the messages of a real lite device.
+
+The test plays the cloud of the device's transcript.
+"""
 
 import asyncio
 import base64
@@ -54,7 +57,7 @@ def cloud(tmp_path: Path) -> Iterator[CloudPlayer]:
 
 @pytest.fixture
 def core(cloud: CloudPlayer, tmp_path: Path) -> Iterator[None]:
-    """A virtual core in lite mode, provisioned for the played cloud, that runs."""
+    """A running virtual core in lite mode, provisioned for the cloud player."""
     layout = Layout.of("camera-1", tmp_path / "cores")
     layout.write_identity(
         Identity("camera-1", "dev", ACCOUNT, REGION, "devices", "", core_runtime="lite")
@@ -95,7 +98,7 @@ def test_the_virtual_core_sends_what_the_lite_device_sent(
             (tmp_path / "crash").touch()
         elif not event["components"]:
             (tmp_path / "crash").unlink()
-    # The component restarts after each crash, and lite repeats its messages.
+    # The component restarts after each crash, and nucleus lite repeats its messages.
     for name, packet in cloud.unexpected:
         assert name == "publish", packet
         assert packet["payload"]["trigger"] == "COMPONENT_STATUS_CHANGE", packet

@@ -1,4 +1,7 @@
-"""A real lite device's transcript, played as the device against the emulator."""
+"""The emulator sends the messages that a real lite device's transcript contains.
+
+The test plays the device.
+"""
 
 import base64
 import json

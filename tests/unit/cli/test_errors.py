@@ -1,4 +1,4 @@
-"""An error of any command is one message and a documented exit code, never a traceback."""
+"""Any command reports an error as one message with a documented exit code, without a traceback."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ from deeplens.runtime.errors import RuntimeBuildError
 from model_tools.errors import NoEmulatorError
 
 ABSENT = "absent/file"
-# They reject their input before they need an account, a network or the emulator.
+# These commands reject their input before they use an account, a network or the emulator.
 WRONG_INPUT = [
     "release pin absent/file 0000",
     "release verify absent/file --public-key absent/key",
@@ -71,7 +71,7 @@ def nothing_is_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failed(command: str) -> Result:
-    """Run a command that must fail with one message."""
+    """Run a command that must fail with one error message; return its result."""
     result = CliRunner().invoke(main, command.split())
     assert isinstance(result.exception, SystemExit), result.exception
     assert "Traceback" not in result.output
@@ -169,7 +169,10 @@ def test_a_defect_is_one_line_that_names_the_file_with_the_traceback(
 
 
 def test_a_missing_package_is_one_message_with_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make setup` does not install what only a review needs."""
+    """The error of a missing package contains the set-up command.
+
+    `make setup` does not install packages that only a review needs.
+    """
     monkeypatch.delitem(sys.modules, "cfnlint.schema", raising=False)
     monkeypatch.setitem(sys.modules, "cfnlint", None)
     result = failed("review main")

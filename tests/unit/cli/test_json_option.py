@@ -12,7 +12,7 @@ import local_aws.cli
 from deeplens.cli.main import main
 
 ROOT = Path(__file__).parents[3]
-# Commands without --json, by the reason.
+# Commands without --json, with the reason.
 WITHOUT = {
     "model scenes": "the result is a folder of images",
     "model serve-container": "it prints one JSON document when it is ready",
@@ -22,7 +22,7 @@ WITHOUT = {
     "local core status": "it prints JSON only",
     "local record": "the result is the file of JSON lines",
 }
-# These run in the emulator's own Python environment.
+# These commands run in the emulator's Python environment.
 EMULATOR = {"up", "down", "status", "env", "reset", "core", "record"}
 
 

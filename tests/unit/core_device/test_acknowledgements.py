@@ -1,4 +1,4 @@
-"""Acknowledgements of published messages, which a core may stop to wait for."""
+"""Acknowledgements of published messages arrive unless the core stops waiting."""
 
 from concurrent.futures import Future
 from functools import partial
@@ -7,7 +7,7 @@ from local_aws.core_device.connection import copy_result
 
 
 def copied_to(acknowledged: "Future[int]") -> "Future[int]":
-    """Return a future of the client whose result is copied to the one that the core waits for."""
+    """Return a future for the client that copies its result to the core's future."""
     future: Future[int] = Future()
     future.add_done_callback(partial(copy_result, acknowledged))
     return future

@@ -1,4 +1,4 @@
-"""A core that stops while a step of a component ends: the cancellation is not lost."""
+"""A stopped core is cancelled even if a step of a component ends at the same time."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ from local_aws.core_device.steps import LifecycleStep, Script
 
 
 class EndingScript(Script):
-    """A script whose process ends when a future is done."""
+    """A script whose process ends when a future has a result."""
 
     def __init__(self, folder: Path, ended: "asyncio.Future[int]") -> None:
         super().__init__(LifecycleStep("install", "true", 120.0), folder, folder / "log", {})
@@ -23,7 +23,10 @@ class EndingScript(Script):
 
 
 def test_a_cancellation_that_arrives_when_the_process_ends_is_not_lost(tmp_path: Path) -> None:
-    """Otherwise, the core waits for deployments although it is to stop."""
+    """A cancellation at the end of a process still ends the step.
+
+    If the cancellation were lost, a stopped core would wait for deployments.
+    """
 
     async def cancelled_at_the_end() -> None:
         ended = asyncio.get_running_loop().create_future()

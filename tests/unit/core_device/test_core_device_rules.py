@@ -1,4 +1,4 @@
-"""Rules of a core device: recipe variables, configuration and archives."""
+"""A core device applies the rules for recipe variables, configuration and archives."""
 
 import re
 import zipfile

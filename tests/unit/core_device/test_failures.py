@@ -1,4 +1,4 @@
-"""The failures after which a component is BROKEN, by nucleus."""
+"""Each nucleus sets a component to BROKEN after certain failures."""
 
 from hypothesis import given
 from hypothesis import strategies as st

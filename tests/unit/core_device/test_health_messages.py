@@ -1,4 +1,4 @@
-"""Health messages, by nucleus: content, numbers, and when they are sent."""
+"""Health messages of each nucleus: content, numbers and times."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ DOCUMENT = {"configurationArn": "arn:1", "deploymentId": "d"}
 
 
 class Bench:
-    """A reporter with two components, and the messages that it sent."""
+    """A reporter for two components, with its sent messages."""
 
     def __init__(self, kind: Kind, folder: Path, pause_seconds: float = 0.0) -> None:
         self.nucleus = NUCLEI[kind]

@@ -1,4 +1,4 @@
-"""Topics that the `accessControl` of a component allows, by nucleus.
+"""Each nucleus allows the topics in the `accessControl` of a component.
 
 Sources: aws-greengrass-nucleus, WildcardTrie; aws-greengrass-lite, ipc_authz; MQTT 5.0, 4.7.
 """
@@ -14,7 +14,7 @@ from local_aws.core_device.nucleus import Kind
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])
 
 
-def allowed(  # noqa: PLR0913 - the parts of a question about access
+def allowed(  # noqa: PLR0913 - each parameter is part of a request
     kind: Kind,
     resource: str,
     topic: str,
@@ -70,7 +70,7 @@ def test_both_nuclei_compare_stars_and_escapes(
         ("+/b", "a/b", True),
         ("a/+", "a/x", True),
         ("a/+", "a/x/y", False),
-        # Not a complete level, so a literal.
+        # A wildcard that is not a complete level is a literal.
         ("a+/b", "ax/b", False),
         ("a/#/b", "a/x/b", False),
     ],

@@ -11,13 +11,13 @@ from local_aws.core_device.ipc import IpcServer
 
 
 async def nothing(*_: Any) -> Any:
-    """Carry out any operation."""
+    """Do nothing for any operation."""
 
 
 async def connected(server: IpcServer, ours: socket.socket) -> None:
-    """Pass a connection to the server, as its listening socket does."""
+    """Pass a connection to the server as its listening socket does."""
     reader, writer = await asyncio.open_unix_connection(sock=ours)
-    server._connected(reader, writer)  # noqa: SLF001 - as above
+    server._connected(reader, writer)  # noqa: SLF001 - the test replaces the listening socket
 
 
 async def stopped_before_it_was_read(server: IpcServer, ours: socket.socket) -> None:

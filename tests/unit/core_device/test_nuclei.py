@@ -1,4 +1,4 @@
-"""Pure rules of the two nuclei: effects of a deployment on a component, and reports."""
+"""The effects of a deployment on a component, and the reports, by nucleus."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The processes of lifecycle steps when the core is killed."""
+"""The processes of lifecycle steps end if the core is killed."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ asyncio.run(main())
 
 
 def test_a_script_ends_with_the_core_that_is_killed(tmp_path: Path) -> None:
-    """Otherwise, the camera would keep its device open when the core starts another one."""
+    """A script ends with the killed core, so the next core can open the camera's device."""
     core = subprocess.Popen([sys.executable, "-c", CORE, str(tmp_path)], cwd=ROOT)
     eventually(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip())
     script = int((tmp_path / "pid").read_text())

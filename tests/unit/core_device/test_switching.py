@@ -1,4 +1,4 @@
-"""A deployment restarts components that changed or do not work, by nucleus."""
+"""A deployment restarts the components that changed or do not work, by nucleus."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ STEPS = {"install": "i", "run": "r"}
 
 
 class Fake:
-    """Replaces the steps of a component, and records them."""
+    """A double that replaces and records the steps of a component."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []

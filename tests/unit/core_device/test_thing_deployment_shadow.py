@@ -1,4 +1,4 @@
-"""States of the shadow that are new deployments, and states that are ignored."""
+"""The device starts a deployment for new states of the shadow, and ignores other states."""
 
 import json
 from typing import Any

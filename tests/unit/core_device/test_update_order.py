@@ -1,4 +1,4 @@
-"""The order of an update, by nucleus, as properties of the plan."""
+"""The plan of an update has the order of each nucleus."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ NAMES = "abcdef"
 
 
 def recipe(**kinds: str | None) -> dict[str, Any]:
-    """Return a recipe that depends on components by these types; None: without a type."""
+    """Return a recipe with dependencies of these types; for None, the type is absent."""
     return {
         "ComponentDependencies": {
             name: {} if kind is None else {"DependencyType": kind} for name, kind in kinds.items()
@@ -99,7 +99,7 @@ def test_components_that_depend_on_each_other_are_named(kind: str | None) -> Non
 def updates(
     draw: st.DrawFn,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, ComponentChange]]:
-    """Draw components whose dependencies have no cycle, as before and after an update."""
+    """Draw components before and after an update, whose dependencies have no cycle."""
     types = st.sampled_from(["HARD", "SOFT", None])
 
     def drawn() -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
 def assert_possible(
     action: UpdateAction, up: set[str], installed: set[str], changes: Mapping[str, ComponentChange]
 ) -> None:
-    """Check that components stop only if they run, and start only if they are installed."""
+    """Check that the component runs before a stop, and does not run before a start."""
     if action.verb == "stop":
         assert action.name in up
     elif action.verb == "start":

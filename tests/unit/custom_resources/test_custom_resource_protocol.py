@@ -1,4 +1,4 @@
-"""CloudFormation gets its answer, also when its address fails at first."""
+"""CloudFormation receives the response, even if its URL fails at first."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def test_an_answer_that_is_refused_is_sent_again_and_its_connection_closed(
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     monkeypatch.setattr(time, "sleep", pauses.append)
-    cloudformation._respond(EVENT, "SUCCESS", cloudformation.ResourceResult("a-model"))  # noqa: SLF001 - what every handler ends with
+    cloudformation._respond(EVENT, "SUCCESS", cloudformation.ResourceResult("a-model"))  # noqa: SLF001 - every handler calls this function
     assert [answer["PhysicalResourceId"] for answer in answers] == ["a-model"]
     assert len(pauses) == 2
     assert all(refusal.fp.closed for refusal in refusals)
@@ -61,7 +61,7 @@ def test_a_response_is_never_longer_than_cloudformation_accepts(
     result = cloudformation.ResourceResult("a-model", {"DeploymentId": "d-1", "Status": ""})
     if where == "status":
         result.attributes["Status"] = text
-    cloudformation._respond(EVENT, "SUCCESS", result, text if where == "reason" else "")  # noqa: SLF001 - as above
+    cloudformation._respond(EVENT, "SUCCESS", result, text if where == "reason" else "")  # noqa: SLF001 - every handler calls this function
     (body,) = sent
     assert 3000 < len(body) <= 4096
     answer = json.loads(body)
@@ -85,7 +85,7 @@ def test_any_text_is_cut_at_a_character_to_the_longest_response(
         "PhysicalResourceId": "deeplens-project/cameras",
         "Data": {"DeploymentId": "d-1", "Status": status * times[1]},
     }
-    content = cloudformation._within_limit(body)  # noqa: SLF001 - as above
+    content = cloudformation._within_limit(body)  # noqa: SLF001 - the test checks the size limit
     assert len(content) <= 4096
     cut = json.loads(content)
     whole = len(json.dumps(body).encode()) <= 4096
@@ -93,5 +93,5 @@ def test_any_text_is_cut_at_a_character_to_the_longest_response(
     assert body["Reason"].startswith(cut["Reason"])
     assert body["Data"]["Status"].startswith(cut["Data"]["Status"])
     assert cut["Data"]["DeploymentId"] == "d-1"
-    # No more than one character of twelve bytes is cut too much for each text.
+    # A text loses at most one more character (twelve bytes) than necessary.
     assert whole or len(content) > 4096 - 24

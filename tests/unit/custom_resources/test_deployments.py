@@ -1,4 +1,4 @@
-"""Deployments as the API of Greengrass lists them, by AWS' own client."""
+"""Deployments are read and created with AWS' client, as the API of Greengrass defines."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -93,7 +93,10 @@ def created(stub: Stubber, number: int) -> None:
 
 
 def test_a_second_attempt_is_a_request_of_its_own(greengrass: Any) -> None:
-    """With the client token of the first one, Greengrass would return the first deployment."""
+    """A second attempt has its own client token.
+
+    With the first token, Greengrass would return the first deployment.
+    """
     requests: list[dict[str, Any]] = []
 
     def note(params: dict[str, Any], **_: Any) -> None:
@@ -122,7 +125,7 @@ def test_a_second_attempt_is_a_request_of_its_own(greengrass: Any) -> None:
 
 
 def test_greengrass_passes_no_retry_configuration_to_the_job(greengrass: Any) -> None:
-    """AWS IoT Jobs can repeat an execution; the project does it because Greengrass cannot ask."""
+    """Greengrass cannot configure retries of a job, so the project repeats deployments itself."""
     request = greengrass.meta.service_model.operation_model("CreateDeployment").input_shape
     assert set(request.members["iotJobConfiguration"].members) == {
         "jobExecutionsRolloutConfig",

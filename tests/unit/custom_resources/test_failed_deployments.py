@@ -1,4 +1,4 @@
-"""A deployment that failed on a device: its reason, another attempt, and where its log is."""
+"""A failed deployment on a device has a reason, possibly another attempt, and a log location."""
 
 import random
 from dataclasses import replace
@@ -36,7 +36,7 @@ from testkit.heartbeats import with_changes
 CLASSIC = "aws_nucleus_classic"
 STACK = ("DEPLOYMENT_FAILURE", "ARTIFACT_DOWNLOAD_ERROR")
 TARGET_WITH_RETRY = replace(TARGET, components=frozenset({("app", "2")}), may_retry=True)
-# After half of the wait, and before its end.
+# A time between the middle of the wait and its end.
 LATER = CREATED + 200.0
 
 final_codes = st.sampled_from(
@@ -117,7 +117,10 @@ def test_a_failure_within_the_rule_keeps_no_other_device_from_a_second_attempt()
 
 
 def test_a_failure_is_explained_before_it_counts() -> None:
-    """A job's status can arrive before the reports that have its reason."""
+    """A failure counts only after its reason has arrived, or after a short time.
+
+    A job's status can arrive before the reports with the reason.
+    """
     bare = execution("cam", "FAILED", NOW - 1)
     assert device(bare).outcome == "waiting"
     assert not device(bare).is_retryable
@@ -161,7 +164,7 @@ def test_the_same_failure_on_classic_without_any_detail_is_final() -> None:
 
 
 def streams(thing: str, kind: str) -> list[Observation]:
-    """Return the observations of a device, all of which must arrive."""
+    """Return the observations of a device of this kind, all of which must arrive."""
     match kind:
         case "good":
             done = execution(thing, "SUCCEEDED", CREATED + 9)

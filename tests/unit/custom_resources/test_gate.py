@@ -1,4 +1,4 @@
-"""The gate: the same truth is the same verdict, whatever the way the news took."""
+"""The gate returns the same result for the same fleet, in any order of observations."""
 
 import random
 from dataclasses import fields, replace
@@ -65,7 +65,7 @@ def test_missing_repeated_and_reordered_news_change_no_verdict(
 
 @given(truths, st.randoms(use_true_random=False))
 def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
-    """The state is a maximum, and the maximum of maxima is the same."""
+    """Observations may arrive in two parts, because the state is a maximum."""
     observations = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
     cut = random_.randrange(len(observations) + 1)
     assert latest_by_device(observations, "d-1") == latest_by_device(
@@ -151,7 +151,10 @@ def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> No
 
 
 def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
-    """A release that changes only settings has the same digest and function as before."""
+    """The gate ignores heartbeats of the replaced process.
+
+    A release that changes only settings has the same digest and function as the previous one.
+    """
     before = heartbeat("cam", CREATED + 5, 1, uptime_seconds=500.0)
     assert "sent no heartbeat since" in one(DONE, before, now=CREATED + 10)
     restarted = heartbeat("cam", CREATED + 8, 2, uptime_seconds=3.0)
@@ -174,7 +177,8 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
 @pytest.mark.parametrize(
     "beat",
     [
-        # It started before the deployment or at an unknown time: its digest may be the old one.
+        # If the process started before the deployment or at an unknown time, its digest may be the
+        # old one.
         with_changes(VERIFIED, uptime_seconds=310.0),
         with_changes(VERIFIED, uptime_seconds=0.0),
         with_changes(VERIFIED, model_digest=OLD),
@@ -208,7 +212,7 @@ def test_the_rule_of_an_environment_has_every_field() -> None:
 
 
 def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
-    """Only spans are taken from the camera's clock, never times."""
+    """The gate uses only durations of the camera's clock, never its times."""
     assert heartbeat("cam", NOW, 1, uptime_seconds=30.0).started_at == NOW - 30
 
 

@@ -1,4 +1,4 @@
-"""A generic camera that installs its runtime at its first start is waited for, with the reason."""
+"""The gate waits for a generic camera that installs its runtime, and reports the reason."""
 
 import pytest
 

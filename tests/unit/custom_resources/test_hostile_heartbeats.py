@@ -1,4 +1,4 @@
-"""A device that reports invalid values does not fail the release of the others."""
+"""If a device reports invalid values, the release of the other devices does not fail."""
 
 import io
 import json
@@ -13,13 +13,13 @@ from shared.fleet.queries import FleetQueries
 
 
 class Shadows:
-    """AWS IoT's shadows: one document for every thing."""
+    """A double of AWS IoT's shadows, with the same document for every thing."""
 
     class exceptions:  # noqa: N801 - boto3's name
-        """As boto3 has them."""
+        """The exceptions of a boto3 client."""
 
         class ResourceNotFoundException(Exception):  # noqa: N818 - boto3's name
-            """There is no shadow."""
+            """The error for a thing without a shadow."""
 
     def __init__(self, reported: Any) -> None:
         self._document = {"version": 3, "state": {"reported": reported}}

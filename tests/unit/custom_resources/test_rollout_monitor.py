@@ -1,4 +1,7 @@
-"""The number of queries of a wait, and the effect of a failing one; with a clock of the test."""
+"""A wait sends a limited number of queries, and continues after a failed one.
+
+The tests use a simulated clock.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +44,7 @@ class Clock:
 
 @dataclass
 class Cameras:
-    """A fleet whose devices finish the deployment at a time; `silent` ones never report."""
+    """A fleet that finishes the deployment at a given time; `silent` devices never report."""
 
     clock: Clock
     count: int

@@ -1,4 +1,4 @@
-"""Names of the thing groups that a rollout creates for its waves."""
+"""The names of the thing groups that a rollout creates for its waves."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,5 +16,5 @@ def test_a_group_of_a_wave_is_recognized_by_its_fleet_and_no_other_is(
     assert _is_wave_group(name, fleet)
     assert not _is_wave_group(fleet, fleet)
     assert not _is_wave_group(name, f"x{fleet}")
-    # The rights of the project's role are by this beginning.
+    # The permissions of the project's role apply to names with this prefix.
     assert name.startswith(f"deeplens-{project}-wave-")

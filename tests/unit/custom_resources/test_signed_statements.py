@@ -1,4 +1,4 @@
-"""The signed statement in the bucket: written once, whatever number of deploys."""
+"""A release's signed statement is written to the bucket once, for any number of deploys."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""A wrong answer to an approval is an error before anything is synthesized."""
+"""An invalid approval is an error before the synthesis."""
 
 import time
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Tests of the lock that commands of one checkout take in turn."""
+"""Commands of one checkout wait for its lock."""
 
 import signal
 import subprocess
@@ -16,7 +16,7 @@ SCRIPT = Path(module.__file__)
 
 
 def started(folder: Path, program: str) -> "subprocess.Popen[str]":
-    """Start the script of a checkout in `folder`."""
+    """Copy the lock's script to `folder`, and start the script with a program."""
     copy = folder / "deeplens/local/checkout_lock.py"
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A user's folder of images is checked before a virtual camera shows it."""
+"""A user's folder of images is checked before a virtual camera reads it."""
 
 from pathlib import Path
 

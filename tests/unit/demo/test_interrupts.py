@@ -1,4 +1,4 @@
-"""Tests that an interrupted deploy reports what CloudFormation does."""
+"""An interrupted deploy reports the operations that CloudFormation continues."""
 
 from typing import Any
 
@@ -14,7 +14,10 @@ DEV: Any = type("Environment", (), {"name": "dev"})()
 def interrupt(
     monkeypatch: pytest.MonkeyPatch, *under_way: list[str], emulator_ends: bool
 ) -> str | int | None:
-    """Interrupt a deploy whose stacks are `under_way` at each question; return the exit code."""
+    """Interrupt a deploy; return the exit code.
+
+    `under_way` contains the stacks in progress at each query.
+    """
     answers = iter(under_way)
     last: list[str] = []
 

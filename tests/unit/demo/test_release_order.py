@@ -1,4 +1,4 @@
-"""The demo signs an artifact again if another one of the model was signed later."""
+"""The demo signs an artifact again if a later artifact of the model was signed."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A runtime that the virtual device cannot run is an error before minutes of work."""
+"""A runtime that the virtual device cannot run is an error before the deploy."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The status is one line on a terminal, and few lines in a log."""
+"""On a terminal, the status is one line; in a log, it is a few lines."""
 
 import itertools
 import os

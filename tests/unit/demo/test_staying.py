@@ -1,4 +1,4 @@
-"""The demo's camera keeps running until Enter, and fails if the device or the emulator ends."""
+"""The demo's camera runs until Enter, and fails if the device or the emulator ends."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.terminal import OnTerminal
 
 pytestmark = pytest.mark.process
 
-# What identifies the emulator's process is its command line.
+# The emulator's process is identified by its command line.
 _SLEEPER = [
     sys.executable, "-c", "import time; 'local_aws'; print('runs', flush=True); time.sleep(600)"
 ]  # fmt: skip
@@ -71,7 +71,7 @@ def endpoint() -> Endpoint:
 
 
 def after(count: int, act: Any = None) -> Any:
-    """Return an `ended` that returns true at its `count`-th call, and acts before the first."""
+    """Return a function that calls `act` first, and returns true at its `count`-th call."""
     calls = []
 
     def ended(_seconds: float) -> bool:
@@ -124,7 +124,7 @@ def test_an_emulator_that_ends_is_reported_although_nobody_waited_for_it(
 ) -> None:
     def end() -> None:
         server.kill()
-        # The process stays as a zombie until its parent reads its exit code.
+        # A killed process is a zombie until its parent reads the exit code.
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
 
     with pytest.raises(CommandFailed, match="the emulator has ended"):

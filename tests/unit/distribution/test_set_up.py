@@ -1,4 +1,4 @@
-"""`make setup` installs what the demo and the command lines import; only tests need more."""
+"""`make setup` installs the imports of the demo and the commands; only tests need more."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-# The commands that need only requirements/project.txt.
+# These packages need only requirements/project.txt.
 PACKAGES = ("deeplens", "model_tools", "stacks")
 _IMPORT_ALL = """
 import importlib, pkgutil, sys

@@ -1,4 +1,4 @@
-"""The modules, data files, dependencies and commands that `pip install` of a checkout installs."""
+"""`pip install` of a checkout installs its modules, data files, dependencies and commands."""
 
 import ast
 import os
@@ -25,23 +25,23 @@ from model_tools.artifact.provenance import provenance
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
-# By the folder of the wheel in which they are.
+# Each folder of the wheel contains the package of this folder in the repository.
 PACKAGES = {
     "deeplens": "deeplens",
     "deeplens/vendored/model_tools": "model_tools",
     "deeplens/vendored/shared": "lambda_src/shared",
 }
 OWN = {"deeplens", "model_tools", "shared"}
-# The extra that a part needs in addition to the dependencies; all others need none.
+# Only these parts need an extra in addition to the dependencies.
 EXTRAS = {
     "deeplens/review/replacement_rules.py": "review",
     "deeplens/vendored/model_tools/benchmark/plot.py": "plot",
 }
-# Only devices have these: Greengrass' SDK for Lambda functions, the software of an AWS DeepLens.
+# Only devices have these modules: Greengrass' SDK for Lambda functions, and AWS DeepLens' library.
 OF_DEVICES = {"greengrasssdk", "awscam"}
 # Only type checkers import these.
 STUBS = {"mypy_boto3_cloudformation"}
-# Commands that operate the emulator, and those that read an assembly, run in a checkout.
+# These packages run only in a checkout, because they operate the emulator or read an assembly.
 OF_A_CHECKOUT = {"tools", "local_aws"}
 NOT_INSTALLED_HERE = {name: name for name in ("matplotlib",)}
 LOCKS = ("project", "development", "device", "local-aws")
@@ -49,7 +49,7 @@ LOCKS = ("project", "development", "device", "local-aws")
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of this checkout, and its unpacked files."""
+    """A wheel of this checkout and its unpacked files."""
 
     folder: Path
     metadata: Message
@@ -111,7 +111,7 @@ def requirements(wheel: Wheel) -> list[Requirement]:
 
 
 def declared(wheel: Wheel, *extras: str) -> set[str]:
-    """The names of the distributions that an installation with these extras has."""
+    """Return the names of distributions that an installation with these extras requires."""
     return {
         canonicalize_name(requirement.name)
         for requirement in requirements(wheel)
@@ -121,7 +121,7 @@ def declared(wheel: Wheel, *extras: str) -> set[str]:
 
 
 def imported(source: Path) -> set[str]:
-    """The top-level names of other people's modules that a file imports anywhere."""
+    """Return the top-level names of third-party modules that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -165,7 +165,8 @@ def test_every_range_admits_the_locked_versions(wheel: Wheel) -> None:
             versions.setdefault(canonicalize_name(name), set()).add(version)
     for wanted in requirements(wheel):
         locked = versions.get(canonicalize_name(wanted.name), set())
-        # TensorFlow has another name on each kind of processor; a lock may have one of them only.
+        # TensorFlow's distribution has another name on each architecture, and a lock may contain
+        # only one.
         assert locked or wanted.marker, f"{wanted.name} is not in a lock"
         assert all(wanted.specifier.contains(version) for version in locked), (wanted, locked)
 
@@ -183,7 +184,7 @@ def test_each_processor_has_one_tensorflow(wheel: Wheel, machine: str) -> None:
 
 
 def run(wheel: Wheel, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the unpacked wheel in another folder, by its own modules."""
+    """Run a command with the modules of the unpacked wheel, in another folder."""
     script = (
         f"import sys, deeplens.cli.main as cli, model_tools, shared.artifact; "
         f"files = [cli.__file__, model_tools.__file__, shared.artifact.__file__]; "

@@ -1,4 +1,4 @@
-"""`config.yaml` has what each nucleus requires, as a YAML reader reads it."""
+"""`config.yaml` is valid YAML with the keys that each nucleus requires."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -44,7 +44,10 @@ def read(runtime: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_nucleus_lite_gets_every_key_that_it_requires() -> None:
-    """Measured: without any of these, nucleus lite 2.6.0 does not start, or deploys nothing."""
+    """The configuration has every key that nucleus lite requires.
+
+    Measured: without any of these keys, nucleus lite 2.6.0 does not start, or deploys nothing.
+    """
     document = read("lite")
     assert document["system"].keys() == SYSTEM | {"rootPath"}
     service = document["services"]["aws.greengrass.NucleusLite"]

@@ -1,4 +1,4 @@
-"""Deletions that AWS IoT accepts only some time after a detach."""
+"""The project repeats deletions that AWS IoT rejects for a while after a detach."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`deeplens fleet doctor`: stack states, quotas and errors of AWS become one finding each."""
+"""`deeplens fleet doctor` reports one finding for each stack state, quota or AWS error."""
 
 import json
 from dataclasses import replace
@@ -30,12 +30,12 @@ from deeplens.fleet.stacks import DeployedStack
 
 ROOT = Path(__file__).parents[3]
 SHAPE = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")
-# A deleted stack counts as absent.
+# A deleted stack is the same as a missing one.
 STATUSES = [status for status in SHAPE.enum if status != "DELETE_COMPLETE"]
 
 
 class Session:
-    """A session whose clients have prepared answers; no other call is possible."""
+    """A session whose clients return prepared responses and reject other calls."""
 
     def __init__(self, **services: list[tuple[str, dict[str, Any]]]) -> None:
         self._session = boto3.Session("key", "secret", region_name="eu-central-1")
@@ -83,7 +83,7 @@ def test_each_status_of_a_stack_has_an_outcome_and_a_blocking_one_a_way_out(
         ("UPDATE_COMPLETE", True, Outcome.OK, ""),
         ("UPDATE_ROLLBACK_COMPLETE", True, Outcome.WARNING, "describe-stack-events"),
         ("UPDATE_ROLLBACK_FAILED", True, Outcome.BLOCKED, "continue-update-rollback"),
-        # `cdk deploy` deletes it, unless that is refused.
+        # `cdk deploy` deletes the stack unless termination protection is on.
         ("ROLLBACK_COMPLETE", False, Outcome.WARNING, ""),
         ("ROLLBACK_COMPLETE", True, Outcome.BLOCKED, "--no-enable-termination-protection"),
         ("DELETE_FAILED", False, Outcome.BLOCKED, "delete-stack"),
@@ -100,7 +100,7 @@ def test_the_outcome_and_the_repair_fit_the_status(
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_ways_out_are_commands_of_the_api(status: str) -> None:
-    """Each `aws cloudformation` command is an operation with these parameters."""
+    """Each proposed `aws cloudformation` command is an operation with these parameters."""
     words = stacks.judge(DeployedStack("s", status, protected=True)).repair.split()
     if not words:
         return

@@ -1,4 +1,4 @@
-"""`fleet … --local` connects to the emulator of the checkout."""
+"""`deeplens fleet … --local` connects to the emulator of the checkout."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`deeplens fleet prepare-device`: the script has a device's settings, and is valid POSIX shell."""
+"""`deeplens fleet prepare-device` writes a valid POSIX shell script with a device's settings."""
 
 import os
 import re

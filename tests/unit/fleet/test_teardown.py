@@ -1,4 +1,4 @@
-"""`deeplens fleet teardown` waits for what AWS IoT releases late, and for nothing else."""
+"""`deeplens fleet teardown` waits only for resources that AWS IoT releases late."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ ID = "arn:aws:cloudformation:eu-central-1:111111111111:stack/dev-Devices/1"
 
 
 class CloudFormation:
-    """A stack whose deletion fails some times, each time because of one resource."""
+    """A stack whose deletion fails several times because of one resource."""
 
     def __init__(self, failures: int, type_: str) -> None:
         self.failures, self.type, self.attempts = failures, type_, 0
@@ -96,7 +96,7 @@ def test_the_wait_is_longer_than_aws_needs_and_ends_with_the_last_reason() -> No
     deleting, _, slept = deletion(cloudformation)
     with pytest.raises(FleetError, match=f"Policy: reason {cloudformation.attempts + 7}"):
         deleting.delete(DeployedStack("dev-Devices", "CREATE_COMPLETE", protected=False))
-    # AWS: up to five minutes.
+    # AWS documents a delay of up to five minutes.
     assert sum(slept) > 300
 
 

@@ -1,4 +1,4 @@
-"""Drawn head poses, and data sets in every format, including hostile files."""
+"""Drawn head poses, and data sets in every format, including malicious files."""
 
 import pickle
 from pathlib import Path
@@ -60,7 +60,7 @@ def same(first: HeadPoses, second: HeadPoses) -> bool:
 
 def write_tfrecords(data: HeadPoses, folder: Path) -> None:
     """Write train.tfrecord and test.tfrecord as docs/headpose.md describes them."""
-    import tensorflow as tf  # noqa: PLC0415 - imports TensorFlow
+    import tensorflow as tf  # noqa: PLC0415 - the import loads TensorFlow
 
     def feature(picture: np.ndarray, pose: int) -> Any:
         return tf.train.Example(
@@ -94,7 +94,7 @@ def test_what_is_written_as_npz_or_tfrecord_is_read_again(tmp_path: Path, heads:
 
 
 def guide(heads: HeadPoses) -> tuple[object, ...]:
-    """Return the four arrays of the guide: float images [n, 3, 84, 84], tilt and pan."""
+    """Return the guide's arrays: float images of shape (n, 3, 84, 84), tilt and pan."""
     angles = np.array([[tilt, pan] for pan in (-0.5, 0, 0.5) for tilt in (-0.5, 0, 0.5)])
     return (
         heads.train_pictures.transpose(0, 3, 1, 2) / 255.0,
@@ -107,7 +107,7 @@ def guide(heads: HeadPoses) -> tuple[object, ...]:
 @pytest.mark.process
 def test_the_guides_own_pickle_of_python_2_is_read(tmp_path: Path, heads: HeadPoses) -> None:
     content = pickle.dumps(guide(heads), protocol=2)
-    # The name in NumPy for Python 2.
+    # In NumPy for Python 2, the module has this name.
     content = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     (tmp_path / data.PICKLE_NAME).write_bytes(content)
     work = tmp_path / "work"
@@ -117,7 +117,7 @@ def test_the_guides_own_pickle_of_python_2_is_read(tmp_path: Path, heads: HeadPo
 
 class Attack:
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        import os  # noqa: PLC0415 - the module of the attack
+        import os  # noqa: PLC0415 - the attack uses the module
 
         return os.system, ("touch owned",)
 

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-# Far shorter than an epoch.
+# The interval is much shorter than an epoch.
 _LOOK_SECONDS = 0.01
 
 
@@ -38,9 +38,9 @@ def heads() -> HeadPoses:
 
 
 class Training(NamedTuple):
-    """The folder that training wrote, and the accuracy that it printed.
+    """The folder and the accuracy of a training that was stopped and resumed.
 
-    It was ended after some of its four epochs and started again; `epochs_before` had been recorded.
+    The training was stopped after `epochs_before` of its four epochs.
     """
 
     output: Path
@@ -108,7 +108,7 @@ def test_training_leaves_what_sagemaker_serves_and_what_cameras_need(trained: Tr
 def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
     trained: Training, heads: HeadPoses, tmp_path: Path
 ) -> None:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     frozen = tmp_path / "frozen"
     run("freeze", trained.output / "model.tar.gz", frozen, "--signature", "camera")
@@ -133,7 +133,7 @@ def test_a_training_that_was_ended_goes_on_where_it_was(trained: Training) -> No
         epochs = [int(row["epoch"]) for row in csv.DictReader(file) if row["epoch"].isdigit()]
     assert trained.epochs_before < 4
     assert sorted(set(epochs)) == [0, 1, 2, 3]
-    # The epoch under way may be repeated; those before it are not.
+    # Only the interrupted epoch may run twice.
     assert len(epochs) <= 5
 
 

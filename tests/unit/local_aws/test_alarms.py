@@ -1,4 +1,4 @@
-"""The state of alarms in the emulator's CloudWatch, and the metrics of log events."""
+"""The emulator's CloudWatch computes the states of alarms, and metrics from log events."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
 @pytest.mark.parametrize(
     ("periods", "treatment", "needed", "expected"),
     [
-        # AWS' table for "3 of 3" in the user guide: the effect of each treatment of missing data.
+        # Source: "3 of 3" in the table of AWS' user guide, for each treatment of missing data.
         ([0, None, 0, None, 0], "missing", None, "OK"),
         ([11, 11, 11], "missing", None, "ALARM"),
         ([None, None, None], "missing", None, "INSUFFICIENT_DATA"),
@@ -33,11 +33,11 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
         ([None, 11, 11], "breaching", None, "ALARM"),
         ([None, 0, 11], "breaching", None, "OK"),
         ([None, 11, 11], "notBreaching", None, "OK"),
-        # M of N.
+        # M of N data points must exceed the threshold.
         ([11, 0, 11, 0, 11], "notBreaching", 3, "ALARM"),
         ([11, 0, 11, 0, 0], "notBreaching", 3, "OK"),
         ([11, None, 11, None, 0], "breaching", 3, "ALARM"),
-        # A value equal to the threshold is not greater.
+        # A value equal to the threshold does not exceed it.
         ([10], "missing", None, "OK"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The checks that a call needs, by their rule and the Service Authorization Reference."""
+"""A call's authorization checks follow its rule and the Service Authorization Reference."""
 
 import json
 import os

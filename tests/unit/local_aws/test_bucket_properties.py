@@ -1,4 +1,4 @@
-"""The properties of a bucket in a template, as requests of S3's API."""
+"""The properties of a bucket in a template become requests of S3's API."""
 
 import pytest
 

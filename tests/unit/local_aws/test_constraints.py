@@ -1,4 +1,4 @@
-"""Inputs that violate a service model are rejected, for each operation of the emulator."""
+"""Each operation of the emulator rejects inputs that violate its service model."""
 
 import copy
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ OPERATIONS = [
     if shape_of(service, name) is not None
 ]
 _EXAMPLES = 5
-# Values of many patterns, which hypothesis finds slowly.
+# These values match patterns for which hypothesis needs long to find a value.
 _TEXTS = (
     "a", "name-1", "a" * 36, "1.0.0", "arn:aws:iam::111111111111:role/a",
     "arn:aws:lambda:eu-central-1:111111111111:function:a:1",
@@ -72,7 +72,7 @@ _OTHERS: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def inputs(draw: st.DrawFn, shape: Shape) -> Any:
-    """A value that a shape allows, with its required members and one other of each structure."""
+    """Draw a valid value of a shape, with one optional member per structure."""
     return _drawn(draw, shape)
 
 
@@ -119,7 +119,7 @@ def _strings(rules: Any) -> st.SearchStrategy[str]:
 
 
 def breaks(shape: Shape, value: Any) -> Iterator[Any]:
-    """The values that differ from a valid one in one place, where they violate a constraint."""
+    """Yield values that differ from a valid one in one place, which violates a constraint."""
     yield _WRONG_TYPES[shape.type_name]
     yield from _own_breaks(shape, value)
     for key, member, item in _parts(shape, value):

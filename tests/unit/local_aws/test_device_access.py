@@ -1,4 +1,4 @@
-"""The ports, host name and address of real devices: valid values, and errors of others."""
+"""The ports, host name and address for real devices are valid values or errors."""
 
 import errno
 import ipaddress
@@ -92,7 +92,7 @@ def test_a_text_that_is_not_an_address_is_rejected(address: str) -> None:
         ("127.0.0.1", ("127.0.0.1",), False),
         ("127.0.0.2", ("127.0.0.1", "127.0.0.2"), False),
         ("192.0.2.7", ("127.0.0.1", "192.0.2.7"), True),
-        ("0.0.0.0", ("0.0.0.0",), True),  # noqa: S104 - nothing listens in this test
+        ("0.0.0.0", ("0.0.0.0",), True),  # noqa: S104 - the test opens no socket
         ("::1", ("127.0.0.1", "::1"), False),
         ("::", ("127.0.0.1", "::"), True),
     ],

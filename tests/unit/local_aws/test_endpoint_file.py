@@ -68,14 +68,17 @@ def test_only_its_owner_reads_the_secret_and_no_message_contains_it(paths: State
 
 
 def test_an_account_has_the_secret_that_the_documentation_defines(tmp_path: Path) -> None:
-    """Clients in model_tools derive the secret separately; OpenSSL computes the expected value."""
+    """An account's secret follows the documented derivation.
+
+    model_tools derives the secret with separate code, and OpenSSL computed the expected value.
+    """
     account, root_key = "111111111111", "0f" * 32
     expected = "90f97ce468feaa61295baa93bbeded2a6268b19e085cf49283f1758193c386f5"
     assert secret_access_key(root_key, account) == expected
     file = tmp_path / "endpoint.json"
     file.write_text(json.dumps({"endpoint_url": "http://127.0.0.1:1", "root_key": root_key}))
     dev = SimpleNamespace(name="dev", account=account, region="eu-central-1")
-    credentials = AwsAccounts(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - no public way
+    credentials = AwsAccounts(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - there is no public method
     assert (credentials.access_key, credentials.secret_key) == (account, expected)
     assert secret_access_key(root_key, "222222222222") != expected
 
@@ -102,7 +105,7 @@ def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> 
         assert len(started) == 1
         assert stop(process.pid, 0.2) is False
         process.wait()
-    # The kernel ends the process shortly after the signal.
+    # The kernel ends the process some time after the signal.
     eventually(lambda: not is_alive(started[0]))
 
 

@@ -1,4 +1,4 @@
-"""The output of `local_aws env` is safe for the `eval` of a shell."""
+"""A shell can evaluate the output of `local_aws env` safely."""
 
 import shlex
 from pathlib import Path

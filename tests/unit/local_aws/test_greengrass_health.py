@@ -1,4 +1,4 @@
-"""A core device's record after health messages, in the order of their arrival."""
+"""Health messages change the record of a core device, in the order of arrival."""
 
 import copy
 from typing import Any
@@ -54,7 +54,7 @@ def states(record: Message) -> dict[str, str]:
 
 
 def visible(record: Message) -> Message:
-    """Return the members of a record that the API returns and that do not depend on the order."""
+    """Return the part of a record that the API returns and that is independent of the order."""
     shown = {name: value for name, value in record.items() if name != "order"}
     shown["components"] = {
         name: {key: value for key, value in component.items() if key != "lastStatusChangeTimestamp"}
@@ -79,7 +79,10 @@ def test_a_removed_component_does_not_return_with_an_older_message() -> None:
 
 
 def test_the_classic_nucleus_reports_a_removed_component_once_more_without_deployments() -> None:
-    """Its last state is reported, and a later COMPLETE message does not contain it."""
+    """A removed component disappears from the classic nucleus' record after its last report.
+
+    A later COMPLETE message does not contain the component.
+    """
     removed = component("model", "FINISHED", fleetConfigArns=[], isRoot=False)
     outcome = message(2, removed, trigger="THING_GROUP_DEPLOYMENT")
     del outcome["runtime"]
@@ -107,7 +110,10 @@ def test_a_message_without_a_runtime_is_from_the_classic_nucleus() -> None:
 
 
 def test_chunks_of_one_complete_message_add_up() -> None:
-    """The classic nucleus divides large messages; their number is the same."""
+    """The chunks of a COMPLETE message form one message.
+
+    The classic nucleus divides large messages into chunks with the same message number.
+    """
     parts = [
         launch(5, component(name), chunkInfo={"chunkId": index, "totalChunks": 2})
         for index, name in enumerate(("camera", "model"), 1)
@@ -167,7 +173,7 @@ REPORTS = st.none() | st.tuples(st.sampled_from(ARNS), st.sampled_from(["SUCCEED
 def histories(
     draw: st.DrawFn, first: int = 1, start_ms: int = 1_000, least: int = 1
 ) -> list[Message]:
-    """Messages of a device between two set-ups, in order: consistent, with advancing time."""
+    """Draw a device's messages between two set-ups, in order, with consistent states and times."""
     sent: list[Message] = []
     running: dict[str, str] = {}
     time_ms = start_ms
@@ -205,7 +211,7 @@ def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
-    """Messages of a device that is set up again while earlier messages are in transit."""
+    """Messages from before a set-up do not replace newer messages, even if they arrive late."""
     old = data.draw(histories(least=5))
     new = data.draw(histories(start_ms=old[-1]["timestamp"] + 1))
     on_time = data.draw(st.integers(4, len(old)))
@@ -217,7 +223,7 @@ def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
     ]
     expected = visible(after(*new))
     actual = visible(after(*arrived))
-    # A deployment's outcome is stored by deployment, also one from before.
+    # Results are stored by deployment, so the record also contains the old deployments.
     del expected["reports"], actual["reports"]
     assert actual == expected
 

@@ -1,4 +1,4 @@
-"""The rules of a component recipe."""
+"""A component recipe must follow AWS' rules."""
 
 import json
 from typing import Any

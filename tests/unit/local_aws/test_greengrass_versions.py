@@ -1,4 +1,4 @@
-"""Version ranges decide as npm's do."""
+"""Version ranges match the same versions as npm's."""
 
 import pytest
 from hypothesis import given
@@ -80,4 +80,4 @@ def test_any_text_is_a_version_or_a_clear_refusal(text: str) -> None:
     try:
         assert str(parse_version(text)) == text
     except ValidationError as error:
-        assert repr(text) in error.message  # noqa: PT017 - both outcomes are right
+        assert repr(text) in error.message  # noqa: PT017 - the call may also succeed

@@ -1,4 +1,4 @@
-"""Patterns of service models have Java's meaning."""
+"""Patterns of service models have the meaning of Java's regular expressions."""
 
 import string
 import unicodedata

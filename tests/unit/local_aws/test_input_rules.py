@@ -1,4 +1,4 @@
-"""Rules of AWS that its service models do not contain, at their limits."""
+"""The emulator applies AWS' rules that its service models do not contain, at their limits."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ _json = st.recursive(
 
 
 def levels(value: Any) -> int:
-    """Return the nesting of a value, from its text."""
+    """Return the nesting depth of a value, computed from its JSON text."""
     deepest = current = 0
     text = json.dumps(value)
     is_string = is_escaped = False
@@ -104,7 +104,7 @@ def test_a_document_that_is_not_a_policy_is_malformed(document: str) -> None:
         ("*", False),
     ],
 )
-def test_a_role_trusts_the_services_that_its_policy_names(principal: Any, expected: bool) -> None:  # noqa: FBT001 - the result
+def test_a_role_trusts_the_services_that_its_policy_names(principal: Any, expected: bool) -> None:  # noqa: FBT001 - the parameter is the expected result
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     for statements in (statement, [statement]):
         assert trusts({"Statement": statements}, "lambda.amazonaws.com") == expected

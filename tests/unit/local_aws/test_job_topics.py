@@ -1,4 +1,4 @@
-"""MQTT topics of jobs that belong to a namespace."""
+"""MQTT topics of jobs in a namespace."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 JOBS = "$aws/things/camera-1/jobs"
 NAMESPACE = "namespace-aws-gg-deployment"
-# As botocore's models of iot and iot-jobs-data: ThingName, JobId and NamespaceId.
+# Source: ThingName, JobId and NamespaceId in botocore's models of iot and iot-jobs-data.
 THINGS = st.from_regex(r"[a-zA-Z0-9:_-]{1,128}", fullmatch=True)
 JOB_IDS = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
 NAMESPACES = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)

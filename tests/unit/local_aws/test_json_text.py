@@ -1,4 +1,4 @@
-"""Nested JSON is rejected before Python's parser recurses."""
+"""Deeply nested JSON is rejected before Python's parser recurses."""
 
 import pytest
 

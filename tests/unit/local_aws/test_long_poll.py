@@ -1,4 +1,4 @@
-"""A response is delayed while an operation is in progress, up to a limit."""
+"""While an operation is in progress, the response is delayed up to a limit."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from local_aws.services.cloudformation.long_poll import poll_until_done
 
 
 class Stack:
-    """An operation that takes seconds of a clock that only sleeping advances."""
+    """An operation that takes seconds of a simulated clock, which only sleeps advance."""
 
     def __init__(self, takes_seconds: float) -> None:
         self.takes_seconds = takes_seconds

@@ -1,4 +1,4 @@
-"""The roles that calls pass to services, at any place of the input."""
+"""The emulator finds the roles that a call passes to a service, anywhere in the input."""
 
 import botocore.session
 import pytest

@@ -1,4 +1,4 @@
-"""A server uses the ports of the last server again."""
+"""A server reuses the ports of the last server."""
 
 import socket
 from pathlib import Path

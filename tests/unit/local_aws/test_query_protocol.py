@@ -1,4 +1,4 @@
-"""Forms of the query protocol are parsed as botocore writes them."""
+"""The forms that botocore's query protocol writes are parsed."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _names = st.text("abcXYZ09-", min_size=1, max_size=20)
 
 
 def sent(service: str, operation: str, params: dict[str, Any]) -> tuple[Any, dict[str, str]]:
-    """The input shape of an operation, and the form that botocore sends for an input."""
+    """Return an operation's input shape, and the form that botocore sends for an input."""
     model = botocore.session.Session().get_service_model(service)
     operation_model = model.operation_model(operation)
     request: Any = create_serializer("query").serialize_to_request(params, operation_model)

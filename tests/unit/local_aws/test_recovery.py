@@ -1,4 +1,4 @@
-"""The saved state that a start uses, also after a kill."""
+"""A start restores the saved state, also after a kill."""
 
 import fcntl
 import json
@@ -13,7 +13,7 @@ from local_aws.state.recovery import discard, prepare
 
 @pytest.fixture
 def paths(tmp_path: Path) -> StatePaths:
-    """The files of a state that was saved by a clean stop."""
+    """The paths of a state that a clean stop has saved."""
     made = StatePaths(tmp_path / "aws")
     made.services.mkdir(parents=True)
     (made.services / "iot.json").write_text("{}")
@@ -53,7 +53,7 @@ def test_cleanly_saved_state_is_kept_and_is_what_a_start_after_a_kill_continues_
     saved = _content(paths.services), _content(paths.objects)
     assert prepare(paths) == []
     assert (_content(paths.services), _content(paths.objects)) == saved
-    # The server changes files by replacing them, and is killed.
+    # The server replaces files, and is killed before it saves a snapshot.
     for file in (paths.services / "iot.json", paths.objects / "111111111111/bucket/key"):
         file.unlink()
         file.write_text("later")

@@ -1,4 +1,4 @@
-"""The request filter, with an application that counts its requests."""
+"""The request filter passes only permitted requests to the application."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ HOST = "127.0.0.1:4566"
 
 
 class Services:
-    """Records its requests, and responds with CORS headers, as ministack does."""
+    """An application that records its requests, and responds with CORS headers like ministack."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -40,7 +40,7 @@ class Services:
 
 def call(
     services: Services, headers: dict[str, str], *bodies: bytes, method: str = "POST",
-    path: str = "/", listener: Listener = loopback_listener(4566),  # noqa: B008 - immutable
+    path: str = "/", listener: Listener = loopback_listener(4566),  # noqa: B008 - the default is immutable
 ) -> tuple[int, dict[str, str], bytes]:  # fmt: skip
     directory = Directory(
         lambda key: AccessKey(ACCOUNT, ROOT, "secret") if key == ACCOUNT else None,
@@ -53,7 +53,7 @@ def call(
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return waiting.pop(0)  # a client that waits for its answer sends nothing more
+        return waiting.pop(0)  # a waiting client sends no more messages
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -1,4 +1,4 @@
-"""The rest-json protocol follows the botocore model."""
+"""Requests and responses of the rest-json protocol follow the botocore model."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ names = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_siz
 
 
 def _sent(operation: str, **params: Any) -> Request:
-    """The request that boto3 sends for a call."""
+    """Return the request that boto3 sends for a call."""
     client = boto3.client(
         "greengrassv2",
         region_name="eu-central-1",
@@ -39,7 +39,7 @@ def _sent(operation: str, **params: Any) -> Request:
         raw = type("Raw", (), {"stream": lambda *_, **__: iter([b"{}"])})()
         return AWSResponse(request.url, 200, HTTPHeaders(), raw)
 
-    events: Any = client.meta.events  # its stub forgets that a handler may answer
+    events: Any = client.meta.events  # the stub does not allow handlers with a response
     events.register("before-send", take)
     getattr(client, operation)(**params)
     url = urlsplit(sent[0].url)
@@ -145,7 +145,7 @@ def test_no_json_whatever_breaks_the_server(value: Any) -> None:
     try:
         PROTOCOL.read(request)
     except ServiceError as error:
-        assert PROTOCOL.write_error(error).status == 400  # noqa: PT017 - both outcomes are right
+        assert PROTOCOL.write_error(error).status == 400  # noqa: PT017 - the call may also succeed
 
 
 def test_required_members_are_found_missing_at_every_depth() -> None:

@@ -1,4 +1,4 @@
-"""Signatures of botocore's clients, which sign as AWS defines it, are verified."""
+"""The emulator verifies signatures of botocore's clients."""
 
 import datetime as dt
 from typing import Any
@@ -30,11 +30,11 @@ PATH = "/2015-03-31/functions/a%3Ab/../x%20y?Qualifier=1&A=b%2Bc&empty="
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sign at noon."""
+    """A fixed clock for signatures: noon."""
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: NOW)
 
 
-def signed(  # noqa: PLR0913 - what a signature depends on
+def signed(  # noqa: PLR0913 - each parameter changes the signature
     signer: Any = SigV4Auth, *, service: str = "lambda", method: str = "POST",
     path: str = PATH, body: bytes = b"{}", key: AccessKey = KEY, secret: str = "",
     **more: Any,
@@ -114,7 +114,7 @@ def test_s3_accepts_the_unsigned_bodies_that_sdks_send_and_other_services_do_not
         {"payload_signing_enabled": False},
         {"checksum": {"request_algorithm": {"in": "trailer"}}},
     ):
-        # botocore sends them over HTTPS only, the SDK for JavaScript also over HTTP.
+        # botocore sends such bodies only over HTTPS, but the SDK for JavaScript also over HTTP.
         request = signed(
             _UnsignedPayload if "payload_signing_enabled" in context else S3SigV4Auth,
             service="s3", path="/b/k", context=context,

@@ -1,4 +1,4 @@
-"""A device's requests to S3, and the stream of its traffic."""
+"""The traffic stream contains a device's requests, including those to S3."""
 
 import asyncio
 import json
@@ -37,13 +37,13 @@ def request(path: str, host: str, signed: str, method: str = "GET", query: str =
 
 
 async def served(_scope: Any, _receive: Any, send: Any) -> None:
-    """An application that serves an object."""
+    """Respond to a request with an object."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"object"})
 
 
 def answers(traffic: Traffic, caller: Caller | None, scope: Any, leave: Any = None) -> list[Any]:
-    """Return the messages that the application sends for a request of a caller."""
+    """Return the messages that the application sends in response to a caller's request."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -62,7 +62,7 @@ def answers(traffic: Traffic, caller: Caller | None, scope: Any, leave: Any = No
 
 
 def events_of(scope: Any, prepare: Callable[[Traffic], None] | None = None) -> list[Any]:
-    """Return the events of camera-1 for a request that its session signs."""
+    """Return camera-1's events for a request that its session has signed."""
     traffic = Traffic()
     if prepare is None:
         traffic.remember_session("ASIADEVICE", SCOPE, "camera-1")
@@ -132,12 +132,12 @@ def test_the_stream_ends_when_its_reader_leaves_and_nothing_is_stored() -> None:
             sent.append(message)
             if b"connect" in message.get("body", b""):
                 left.set()
-                # Wakes the stream, which then detects the disconnected reader.
+                # An event wakes the stream, which then detects that the reader has disconnected.
                 traffic.add(SCOPE, "camera-1", {"from": "operator", "do": "end"})
 
         scope = request(PATH, "127.0.0.1:4566", "", query="thing=camera-1&region=eu-central-1")
         stream = asyncio.create_task(TrafficStream(served, traffic)(scope, receive, send))
-        while not traffic.followed(SCOPE):  # noqa: ASYNC110 - the stream signals nothing
+        while not traffic.followed(SCOPE):  # noqa: ASYNC110 - the stream sets no event
             await asyncio.sleep(0)
         event = {"from": "device", "mqtt": "connect", "version": 5, "client_id": "camera-1"}
         traffic.add(SCOPE, "camera-1", event)

@@ -1,4 +1,4 @@
-"""Transcripts: patterns, files, and the recording of events."""
+"""Transcripts: patterns, files and recorded events."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`local_aws up`: invalid options for real devices are errors before the start."""
+"""`local_aws up` rejects invalid options for real devices before the start."""
 
 from pathlib import Path
 

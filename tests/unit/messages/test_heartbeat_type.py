@@ -1,4 +1,4 @@
-"""The heartbeat has one definition: writers, readers, schema and documentation agree."""
+"""The heartbeat has one definition for writers, readers, schema and documentation."""
 
 import json
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Models in every format, written once per run."""
+"""Models in every format, written once per test run."""
 
 from pathlib import Path
 
@@ -25,12 +25,12 @@ FORMATS = (
 
 @pytest.fixture(scope="session")
 def trained_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return paths by format; `checkpoint` is the prefix of the weights of `pbtxt`."""
-    import warnings  # noqa: PLC0415 - TensorFlow warns while it is imported
+    """Paths of models by format; `checkpoint` is the prefix of the weights for `pbtxt`."""
+    import warnings  # noqa: PLC0415 - the filter must exist before TensorFlow's import
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from tests.unit.model_tools import trained  # noqa: PLC0415 - imports TensorFlow
+        from tests.unit.model_tools import trained  # noqa: PLC0415 - the import loads TensorFlow
 
         folder = tmp_path_factory.mktemp("trained")
         prefix = trained.checkpoint(folder / "checkpoint")
@@ -53,7 +53,7 @@ def trained_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def run(*arguments: object) -> Result:
-    """Run `deeplens model` in this process; fail on an unexpected exception."""
+    """Run `deeplens model` in this process; fail the test on an unexpected exception."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

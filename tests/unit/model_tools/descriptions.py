@@ -1,4 +1,4 @@
-"""A description of a model for packages."""
+"""A model description for tests of `package`."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,7 @@
-"""Models as they are usually saved: compiled, trained for a few steps, saved with one call.
+"""Models as users usually save them: compiled, trained for a few steps, saved with one call.
 
-Each function writes one and returns it with what its framework answers to `pictures()`. A network
-is trained once per process: no test changes it.
+Each function writes a model, and returns its path with the framework's outputs for `pictures()`. A
+network is trained once per process, because no test changes it.
 """
 
 import json
@@ -28,7 +28,7 @@ layers = keras.layers
 
 @dataclass(frozen=True)
 class Ordinary:
-    """A saved model, and the outputs that its framework returns, by name."""
+    """A saved model, and its framework's outputs by name."""
 
     path: Path
     answers: dict[str, npt.NDArray[Any]]
@@ -40,7 +40,7 @@ def pictures() -> npt.NDArray[np.float32]:
 
 
 def trained(model: Any) -> Any:
-    """Compile and train for two steps, as is usual before saving."""
+    """Compile a model and train it for two epochs, as is usual before saving."""
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(pictures(), np.arange(4) % CLASSES, epochs=2, verbose=0)
     return model
@@ -81,7 +81,7 @@ def functional() -> Any:
 
 @cache
 def nested() -> Any:
-    """Return a compiled network in a network, as in transfer learning."""
+    """Return a compiled network that contains a network, as in transfer learning."""
     base = keras.Sequential([keras.Input((SIDE_PX, SIDE_PX, 3)), layers.Conv2D(4, 3)])
     base.compile("adam", "mse")
     return trained(
@@ -93,7 +93,7 @@ def nested() -> Any:
 
 @cache
 def arithmetic() -> Any:
-    """Return a network with arithmetic on tensors, between its layers."""
+    """Return a network with arithmetic operations between its layers."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
     value = layers.Conv2D(4, 3)(start / 127.5 - 1.0)
     value = value * keras.ops.sigmoid(value) + value[:, :, :, ::-1]
@@ -114,7 +114,7 @@ def grouped() -> Any:
 
 @cache
 def two_outputs() -> Any:
-    """Return a network with two outputs, by name."""
+    """Return a network with two named outputs."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
     value = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(start))
     scores = layers.Dense(CLASSES, activation="softmax", name="scores")(value)
@@ -145,9 +145,9 @@ def answers(model: Any) -> dict[str, npt.NDArray[Any]]:
 
 @cache
 def teachable() -> Any:
-    """Return the form of a Teachable Machine: networks in a network in a network."""
+    """Return a network like those of Teachable Machine, with three levels of nested networks."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="input_1")
-    # In the file of Keras 2 these two are functions of TensorFlow.
+    # In a file of Keras 2, these two layers are TensorFlow functions.
     value = layers.Rescaling(1 / 127.5, 0.0, name="tf.math.truediv")(start)
     value = layers.Rescaling(1.0, -1.0, name="tf.math.subtract")(value)
     value = layers.Conv2D(4, 3, strides=2, padding="same", name="conv_1")(value)
@@ -210,7 +210,7 @@ def _old_form(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
-    """Write the source of the inputs of a layer as Keras 2 does."""
+    """Write the inputs of a layer in Keras 2's format."""
     sources = [
         [*argument["config"]["keras_history"], {}]
         for node in layer["inbound_nodes"]
@@ -233,9 +233,9 @@ def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
 
 
 def exported(model: Any, folder: Path) -> Ordinary:
-    """Export as Keras 3 does; the outputs are those of the exported function."""
+    """Export a model as Keras 3 does; return the outputs of the exported function."""
     model.export(folder, verbose=False)
-    # The module keeps its variables alive.
+    # TensorFlow would delete the variables without a reference to this module.
     loaded = tf.saved_model.load(str(folder))
     answer = loaded.serve(pictures())
     flat = answer if isinstance(answer, dict) else {"": answer}
@@ -256,7 +256,7 @@ class _WithSlots(tf.Module):
 
 
 def with_slots(folder: Path) -> Ordinary:
-    """Write a SavedModel with an optimizer's slot, as Keras 2 wrote them."""
+    """Write a SavedModel with an optimizer slot, as Keras 2 wrote it."""
     module = _WithSlots()
     tf.saved_model.save(module, str(folder), signatures=module.answer)
     file = folder / "saved_model.pb"
@@ -292,7 +292,7 @@ class _WithState(tf.Module):
 
 
 def with_state(folder: Path, *, used: bool = False) -> Ordinary:
-    """Write a SavedModel that counts its calls; if `used`, the output depends on the counter."""
+    """Write a SavedModel that counts its calls; if `used` is true, outputs depend on the count."""
     module = _WithState()
     function = module.used if used else module.unused
     tf.saved_model.save(module, str(folder), signatures=function)
@@ -312,7 +312,7 @@ class _Bytes(tf.Module):
 
 
 def with_bytes(folder: Path) -> Path:
-    """Write a SavedModel for a server, whose default signature takes encoded images."""
+    """Write a SavedModel for a server, whose default signature accepts encoded images."""
     module = _Bytes()
     signatures = {"serving_default": module.encoded, "camera": module.camera}
     tf.saved_model.save(module, str(folder), signatures=signatures)
@@ -328,7 +328,7 @@ def without_signature(folder: Path) -> Path:
 
 
 def training_checkpoint(folder: Path) -> Ordinary:
-    """Train with TensorFlow 1's Adam, and save with an empty prefix."""
+    """Train with TensorFlow 1's Adam, and save a checkpoint with an empty prefix."""
     folder.mkdir()
     with tf.Graph().as_default(), v1.Session() as session:
         image = v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, 3], name="image")
@@ -348,7 +348,7 @@ def training_checkpoint(folder: Path) -> Ordinary:
 
 
 def with_thresholds(file: Path) -> Ordinary:
-    """Write a frozen graph with inputs that are not images: a vector, and a scalar in a list."""
+    """Write a frozen graph with an image, a vector and an array of one number as inputs."""
     with tf.Graph().as_default() as graph, v1.Session() as session:
         image = v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, 3], name="image")
         thresholds = v1.placeholder(tf.float32, [3], name="thresholds")
@@ -360,7 +360,7 @@ def with_thresholds(file: Path) -> Ordinary:
 
 
 def in_bfloat16(file: Path) -> Ordinary:
-    """Save a Keras model whose weights and arithmetic are bfloat16."""
+    """Save a Keras model with weights and arithmetic of type bfloat16."""
     keras.config.set_dtype_policy("bfloat16")
     try:
         start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")

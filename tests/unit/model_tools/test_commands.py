@@ -1,4 +1,4 @@
-"""The command line, from a trained model to a verified artifact."""
+"""The commands convert a trained model into a verified artifact."""
 
 import json
 import shutil
@@ -104,8 +104,8 @@ def test_predictions_are_printed_and_drawn(artifact: Path, pictures: Path, tmp_p
 
 
 def brightness(folder: Path) -> Path:
-    """Write a graph that classifies bright and dark images, for values from -1 to 1."""
-    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
+    """Write a graph that classifies bright and dark images with input values from -1 to 1."""
+    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - the import loads TensorFlow
 
     with v1.Graph().as_default(), v1.Session() as session:
         image = v1.placeholder(v1.float32, [1, 8, 8, 3], name="image")
@@ -168,7 +168,7 @@ def test_the_baseline_of_normal_images_is_stored_in_the_artifact(
     with zipfile.ZipFile(packaged["path"]) as packed:
         baseline = json.loads(packed.read("manifest.json"))["baseline"]
     assert baseline["frames"] == 50
-    # Between 96 and 128 of 255.
+    # The brightness of all images is between 96 and 128 of 255.
     assert baseline["brightness"]["shares"] == [0, 0, 0, 1, 0, 0, 0, 0]
     assert sum(baseline["labels"]["shares"]) == pytest.approx(1, abs=1e-3)
     assert json.loads(package().stdout)["sha256"] == packaged["sha256"], "the same bytes again"

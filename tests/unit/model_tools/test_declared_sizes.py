@@ -1,4 +1,4 @@
-"""The sizes that a small file declares are checked before memory is allocated."""
+"""Sizes that a small file declares are checked before memory is allocated."""
 
 from math import prod
 from pathlib import Path
@@ -20,7 +20,7 @@ LARGE = 1 << 14
 
 
 def graph_of(op: str, *inputs: Any, **attributes: int) -> Any:
-    """Return a graph with one node of `op`; an input is a list of integers, or a float."""
+    """Return a graph with one node of type `op`; each input is a list of integers or a float."""
     graph = message_class("GraphDef")()
     node = graph.node.add(name="large", op=op)
     node.attr["T"].type = FLOAT
@@ -96,7 +96,7 @@ def test_constants_are_read_in_each_form() -> None:
     tensor = graph.node[1].attr["value"].tensor
     tensor.dtype = INT64
     tensor.ClearField("int_val")
-    # One value is repeated.
+    # TensorFlow repeats a single value for the complete tensor.
     tensor.int64_val.append(LARGE)
     with pytest.raises(RefusedError, match="1073741824 bytes"):
         check_outputs([graph.node])
@@ -106,7 +106,7 @@ def test_constants_are_read_in_each_form() -> None:
         check_outputs([graph.node])
 
 
-# Bytes of messages
+# Messages as bytes
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_valid_messages_are_scanned_and_broken_ones_are_one_error(
         return
     try:
         graph = GRAPH.FromString(content)
-    except Exception:  # noqa: BLE001 - the parser may reject what the scan accepts
+    except Exception:  # noqa: BLE001 - the parser may reject messages that the scan accepts
         return
     assert ("node" in fields) >= bool(len(graph.node))
 

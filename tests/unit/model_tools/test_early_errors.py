@@ -1,4 +1,4 @@
-"""A wrong argument is one error before anything slow begins."""
+"""An invalid argument is an error before slow work starts."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""Each format is frozen into a plain graph with the outputs of its source."""
+"""Each format can be frozen to a plain graph with the outputs of its source."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def test_a_frozen_graph_is_small_and_has_the_outputs_of_its_source(
     frozen = freeze(load(trained_models, name, tmp_path))
     ops = Counter(node.op for node in graph_of(frozen).node)
     ops.pop("Identity", None)
-    # Normalization was folded into the convolutions.
+    # The graph has no normalization nodes, because the convolutions contain the normalization.
     assert ops == {
         "Placeholder": 1, "Const": 6, "Conv2D": 2, "AddV2": 2, "Relu": 2, "Mean": 1, "MatMul": 1,
         "Softmax": 1,
@@ -133,8 +133,11 @@ def test_normalization_by_batch_statistics_is_rejected(
 
 
 def test_a_convolution_with_a_second_consumer_keeps_its_values(tmp_path: Path) -> None:
-    """TensorFlow's fold_batch_norms returns wrong values here, without a warning."""
-    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
+    """A convolution with a second consumer returns the same values after freezing.
+
+    TensorFlow's fold_batch_norms returns wrong values in this case, without a warning.
+    """
+    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - the import loads TensorFlow
 
     with v1.Graph().as_default(), v1.Session() as session:
         image = v1.placeholder(v1.float32, [1, 8, 8, 3], name="image")
@@ -153,7 +156,7 @@ def test_a_convolution_with_a_second_consumer_keeps_its_values(tmp_path: Path) -
 
 
 def test_nodes_before_a_named_input_are_dropped(tmp_path: Path) -> None:
-    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
+    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - the import loads TensorFlow
 
     with v1.Graph().as_default(), v1.Session() as session:
         serialized = v1.placeholder(v1.string, [None], name="tf_example")
@@ -171,7 +174,7 @@ def test_nodes_before_a_named_input_are_dropped(tmp_path: Path) -> None:
 
 
 def test_loops_remain_without_functions(tmp_path: Path) -> None:
-    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - imports TensorFlow
+    from tests.unit.model_tools.trained import v1  # noqa: PLC0415 - the import loads TensorFlow
 
     class Doubler(v1.Module):
         @v1.function(input_signature=[v1.TensorSpec([1, 4], v1.float32, name="x")])
@@ -179,7 +182,7 @@ def test_loops_remain_without_functions(tmp_path: Path) -> None:
             _, result = v1.while_loop(lambda i, _: i < 5, lambda i, y: (i + 1, y * 2), (0, x))
             return {"doubled": result}
 
-    import tensorflow as tf  # noqa: PLC0415 - imports TensorFlow
+    import tensorflow as tf  # noqa: PLC0415 - the import loads TensorFlow
 
     module = Doubler()
     tf.saved_model.save(module, str(tmp_path / "loop"), signatures=module.double)

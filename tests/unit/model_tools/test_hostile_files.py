@@ -1,4 +1,4 @@
-"""Hostile files are rejected by the name of a rule, and nothing is written."""
+"""Malicious files are rejected with the name of a rule, and nothing is written."""
 
 import gzip
 import io
@@ -317,7 +317,7 @@ def test_weights_without_a_model_name_the_call_that_saves_both(tmp_path: Path) -
 
 
 def crash() -> None:
-    import ctypes  # noqa: PLC0415 - runs in the process that is to crash
+    import ctypes  # noqa: PLC0415 - only the crashing process needs the module
 
     ctypes.string_at(0)
 
@@ -336,31 +336,31 @@ def compute_on() -> None:
 
 
 def use_memory_and_crash() -> None:
-    import time  # noqa: PLC0415 - runs in the process that is to crash
+    import time  # noqa: PLC0415 - only the crashing process needs the module
 
     held = bytearray(900 << 20)
-    # The parent process measures five times per second.
+    # The parent process measures memory five times per second.
     time.sleep(2)
     crash()
     held.clear()
 
 
 def print_bad_alloc_and_abort() -> None:
-    import os  # noqa: PLC0415 - runs in the process that is to crash
+    import os  # noqa: PLC0415 - only the crashing process needs the module
 
     os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
     os.abort()
 
 
 def print_the_cause_and_a_brace_and_exit() -> None:
-    import os  # noqa: PLC0415 - runs in the process that is to end
+    import os  # noqa: PLC0415 - only the ending process needs the module
 
     os.write(2, b"node {\nfunctions differ\n}\n")
     os._exit(3)
 
 
 def sleep_on() -> None:
-    import time  # noqa: PLC0415 - runs in the process that is to be ended
+    import time  # noqa: PLC0415 - only the killed process needs the module
 
     time.sleep(600)
 
@@ -400,7 +400,10 @@ def test_a_process_that_fails_is_one_error(
 
 
 def test_the_memory_limit_is_added_to_the_memory_at_the_start() -> None:
-    """The fork server has loaded TensorFlow, which uses over 400 MiB."""
+    """The memory limit applies in addition to the memory at the start.
+
+    The fork server has loaded TensorFlow, which uses over 400 MiB.
+    """
     assert isolated(allocate_a_part, limits=Limits(memory_mib=384)) == 256 << 20
 
 
@@ -417,7 +420,7 @@ def test_a_graph_of_deeply_nested_messages_is_one_error(tmp_path: Path) -> None:
     assert message_class("GraphDef") is type(graph)
 
 
-# Runs between test and command, because a child inherits the peak memory of its parent.
+# This process is between test and command, because a child inherits its parent's peak memory.
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
@@ -427,7 +430,7 @@ sys.exit(code)
 
 
 def zeros_in_a_tar(folder: Path) -> Path:
-    """Write a GiB in five MiB."""
+    """Write an archive of 5 MiB that contains 1 GiB of zeros."""
     header = member("zeros")
     header.size = 1 << 30
     file = folder / "bomb.tar.gz"

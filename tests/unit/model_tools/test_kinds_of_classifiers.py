@@ -1,4 +1,4 @@
-"""Usual kinds of classifiers are packaged correctly, or rejected with advice.
+"""Usual types of classifiers are packaged correctly, or rejected with advice.
 
 Every network was trained for a few steps, and is compared with Keras' outputs.
 """
@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 
 
 def pixels() -> Any:
-    """Return uint8 images, dark ones first."""
+    """Return images of type uint8, with the dark ones first."""
     random = np.random.default_rng(5)
     shape = (SIDE_PX, SIDE_PX, 3)
     levels = (20, 60, 100, 160, 200, 250)
@@ -50,11 +50,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _head(keras: Any, kind: str, x: Any) -> tuple[Any, Any]:
-    """Return a network's last layers, and its loss."""
+    """Return a network's last layers and its loss."""
     layers, losses = keras.layers, keras.losses
     if kind == "fully_convolutional":
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
-        # TF-slim's form: [n, 1, 1, classes].
+        # TF-slim has outputs of shape (n, 1, 1, classes).
         x = layers.Conv2D(3, 1)(x)
         return layers.Softmax()(x), losses.SparseCategoricalCrossentropy()
     x = layers.GlobalAveragePooling2D()(x)
@@ -68,7 +68,7 @@ def _head(keras: Any, kind: str, x: Any) -> tuple[Any, Any]:
 
 
 def _trained(kind: str, folder: Path) -> Trained:
-    import keras  # noqa: PLC0415 - takes seconds
+    import keras  # noqa: PLC0415 - the import takes seconds
 
     keras.utils.set_random_seed(1)
     image = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
@@ -93,7 +93,7 @@ def _trained(kind: str, folder: Path) -> Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
-    """Train a kind of network once."""
+    """A function that trains each kind of network once."""
     by_kind: dict[str, Trained] = {}
 
     def of(kind: str) -> Trained:
@@ -105,7 +105,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
 
 
 def package(frozen: Path, folder: Path, labels: str, *options: str) -> Result:
-    """Package into `folder`."""
+    """Package a frozen graph into `folder`; return the command's result."""
     file = folder / "labels.txt"
     file.write_text(labels)
     return run(
@@ -115,7 +115,7 @@ def package(frozen: Path, folder: Path, labels: str, *options: str) -> Result:
 
 
 def scores(artifact: Path, images: Path, engine: str) -> list[dict[str, float]]:
-    """Return each image's scores by label, as a camera's engine returns them."""
+    """Return each image's scores by label, with a camera's engine."""
     result = run("predict", artifact, images, "--engine", engine, "--threshold", 0, "--json")
     assert result.exit_code == 0, result.output
     return [
@@ -176,7 +176,7 @@ def test_verification_of_one_label_looks_at_its_score(
     trained: Callable[[str], Trained], images: Path, tmp_path: Path
 ) -> None:
     assert package(trained("sigmoid").frozen, tmp_path, "bright\n").exit_code == 0
-    # The dark image is far from bright.
+    # The score of the dark image is far below the threshold.
     expected = tmp_path / "expected.json"
     for name, exit_code in (("5.png", 0), ("0.png", 1)):
         expected.write_text(json.dumps({name: "bright"}))
@@ -264,7 +264,7 @@ def test_a_package_ends_with_the_next_steps(
 
 
 def test_a_graph_that_openvino_cannot_load_names_the_op_and_the_engine(tmp_path: Path) -> None:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph:
@@ -293,8 +293,11 @@ def test_a_graph_that_openvino_cannot_load_names_the_op_and_the_engine(tmp_path:
 def test_a_graph_for_other_than_three_channels_is_refused_where_it_runs(
     channels: int, tmp_path: Path
 ) -> None:
-    """As in an artifact of an older version: a mean takes any number of channels."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    """The engine rejects a graph without three channels, as in an artifact of an older version.
+
+    The graph computes a mean, which accepts any number of channels.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     graph = tf.Graph()
     with graph.as_default():
@@ -313,8 +316,8 @@ def test_a_graph_for_other_than_three_channels_is_refused_where_it_runs(
 def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     images: Path, tmp_path: Path
 ) -> None:
-    import keras  # noqa: PLC0415 - takes seconds
-    import tensorflow as tf  # noqa: PLC0415 - as above
+    import keras  # noqa: PLC0415 - the import takes seconds
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     keras.utils.set_random_seed(2)
     grey = keras.Input((SIDE_PX, SIDE_PX, 1), name="image")
@@ -331,7 +334,7 @@ def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     assert "is not valid for a camera: expected an image with 3 channels" in result.output
     assert not (tmp_path / "models").exists()
 
-    # The wrapper of docs/models.md.
+    # docs/models.md contains this wrapper.
     class Camera(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             self.model = model

@@ -1,4 +1,4 @@
-"""Labels from usual formats of files."""
+"""Labels are read from usual file formats."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from shared.artifact.errors import LabelMapError
 from shared.artifact.labels import write_label_map
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, OBJECT_DETECTION
 
-# Valid labels in lines of text: no control characters, no surrounding space.
+# Valid labels in a text file have no control characters and no surrounding space.
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=30).filter(
         lambda name: name == name.strip()
@@ -153,7 +153,7 @@ def test_names_survive_every_format(names: list[str]) -> None:
 
 @given(NAMES)
 def test_names_survive_lines(names: list[str]) -> None:
-    # Numbers before names, and other formats, are not names.
+    # These lines would be read as numbered labels or as another format.
     assume(not names[0][0].isdecimal() and names[0][0] not in "{[")
     first = 0 if names[0].lower() in {"background", "???"} else 1
     labels = dict(enumerate(names, start=first))

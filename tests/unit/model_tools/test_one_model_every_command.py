@@ -1,4 +1,4 @@
-"""Each command reads a model, or rejects it with the next step."""
+"""Each command reads a model, or rejects the model and prints the next step."""
 
 import json
 import re
@@ -21,13 +21,13 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings(
 
 @dataclass(frozen=True)
 class Kind:
-    """A usual form of saved models."""
+    """A usual form of a saved model, with the results of each command."""
 
-    # The file, or the folder of the SavedModel.
+    # Path of the file, or of the SavedModel's folder.
     place: str
-    # Options of `freeze` with which a camera can run the artifact.
+    # With these options of `freeze`, a camera can run the artifact.
     choice: str = ""
-    # Exit code and output of each command without these options.
+    # Without these options, each command has this exit code and output.
     inspect: tuple[int, str] = (0, "openvino: can read it")
     plain: tuple[int, str] = (0, "differs from its source")
     unchosen: tuple[int, str] | None = None
@@ -52,7 +52,7 @@ KINDS = {
 
 
 def assert_result(result: Result, expected: tuple[int, str]) -> None:
-    """Check the exit code and the text; an error is one line."""
+    """Check the exit code and the output; an error must be one line."""
     code, text = expected
     assert result.exit_code == code, result.output
     assert re.search(text, result.output), result.output
@@ -62,19 +62,19 @@ def assert_result(result: Result, expected: tuple[int, str]) -> None:
 
 @pytest.fixture(scope="module")
 def ordinary() -> Iterator[Any]:
-    """The module that builds models: it imports Keras."""
-    import warnings  # noqa: PLC0415 - TensorFlow warns while it is imported
+    """The module that builds models, which imports Keras."""
+    import warnings  # noqa: PLC0415 - the filter must exist before TensorFlow's import
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from tests.unit.model_tools import ordinary  # noqa: PLC0415 - imports TensorFlow
+        from tests.unit.model_tools import ordinary  # noqa: PLC0415 - the import loads TensorFlow
 
         yield ordinary
 
 
 @pytest.fixture(scope="module")
 def models(ordinary: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a model of each kind, and labels."""
+    """The path of a folder with a model of each kind, and labels."""
     folder = tmp_path_factory.mktemp("models")
     ordinary.saved(ordinary.sequential(augmented=True), folder / "sequential.keras")
     ordinary.saved(ordinary.teachable(), folder / "keras_2.h5")
@@ -105,7 +105,7 @@ def test_every_command_takes_it_or_names_the_way_to_go_on(
         assert run("freeze", source, frozen, *choice).exit_code == 0
     packaged = run("package", frozen, *packaging, "--models", tmp_path / "models", "--json")
     if kind == "strings":
-        # Its output is one number, which cameras do not publish.
+        # Cameras do not publish the model's single number.
         assert_result(packaged, (2, "mean"))
         return
     assert packaged.exit_code == 0, packaged.output
@@ -122,7 +122,7 @@ def test_servers_take_the_saved_models(models: Path, name: str, tmp_path: Path) 
     command = ("serve", "--model-name", name, "--model-base-path", models / name)
     with ForkedCommand("model_tools", *command, "--port", 0, "--json") as server:
         url = json.loads(server.stdout.readline())["url"]
-        with urllib.request.urlopen(f"{url}/v1/models/{name}/metadata") as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{url}/v1/models/{name}/metadata") as answer:  # noqa: S310 - HTTP on loopback
             metadata = json.load(answer)["metadata"]["signature_def"]["signature_def"]
     assert "serving_default" in metadata
 
@@ -142,10 +142,10 @@ def test_servers_name_the_way_from_a_keras_file(models: Path, name: str, tmp_pat
 def test_the_statements_that_servers_name_export_what_they_take(
     models: Path, ordinary: Any, tmp_path: Path
 ) -> None:
-    """Run them as they are printed; the export answers as the Keras file does."""
-    from model_tools.formats.keras_file import keras_export  # noqa: PLC0415 - as above
-    from model_tools.serving.engines import load_engine  # noqa: PLC0415 - imports TensorFlow
-    from model_tools.serving.signatures import read_servable  # noqa: PLC0415 - as above
+    """The printed export statements create a model with the outputs of the Keras file."""
+    from model_tools.formats.keras_file import keras_export  # noqa: PLC0415 - the import loads TensorFlow
+    from model_tools.serving.engines import load_engine  # noqa: PLC0415 - the import loads TensorFlow
+    from model_tools.serving.signatures import read_servable  # noqa: PLC0415 - the import loads TensorFlow
 
     file = models / "sequential.keras"
     exec(keras_export(file, str(tmp_path / "1")), {"keras": ordinary.keras})  # noqa: S102 - the project's own statements

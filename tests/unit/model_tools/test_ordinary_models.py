@@ -1,4 +1,4 @@
-"""Models as users save them are frozen, and return the outputs of their framework."""
+"""Models that are saved in usual ways can be frozen, and return their framework's outputs."""
 
 import zipfile
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def ordinary() -> Iterator[Any]:
-    """The module that builds models: it imports Keras."""
-    import warnings  # noqa: PLC0415 - TensorFlow warns while it is imported
+    """The module that builds models, which imports Keras."""
+    import warnings  # noqa: PLC0415 - the filter must exist before TensorFlow's import
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from tests.unit.model_tools import ordinary  # noqa: PLC0415 - imports TensorFlow
+        from tests.unit.model_tools import ordinary  # noqa: PLC0415 - the import loads TensorFlow
 
         yield ordinary
 
@@ -38,8 +38,8 @@ def ordinary() -> Iterator[Any]:
 def frozen_answers(
     path: Path, choice: Choice | None = None, consumer: TargetRuntime = TargetRuntime.TENSORFLOW
 ) -> dict[str, Any]:
-    """Freeze in this process, and run the frozen graph on the images."""
-    from tests.unit.model_tools.ordinary import pictures  # noqa: PLC0415 - imports TensorFlow
+    """Freeze a model in this process; return the graph's outputs for the images."""
+    from tests.unit.model_tools.ordinary import pictures  # noqa: PLC0415 - the import loads TensorFlow
 
     model = find_model(path, path.parent).load(choice or Choice())
     frozen = freeze(model, FreezeOptions(target=consumer))
@@ -128,7 +128,7 @@ def test_layers_that_declare_more_weights_than_the_file_has_are_never_built(
         with zipfile.ZipFile(file, "w") as packed:
             for name, content in (members | {"config.json": config}).items():
                 packed.writestr(name, content)
-    # A kernel of 6,400 x 25,600 and its bias, of four bytes each.
+    # A kernel of 6,400 x 25,600 values and its bias have four bytes per value.
     with pytest.raises(RefusedError, match=r"keras-weights: .* declare 655462400 bytes"):
         find_model(file, tmp_path).load(Choice())
 
@@ -250,7 +250,10 @@ def test_an_assignment_that_the_answer_needs_is_not(ordinary: Any, tmp_path: Pat
 def test_an_export_that_augments_at_random_is_rejected_with_the_statements(
     ordinary: Any, tmp_path: Path
 ) -> None:
-    """Keras 3 exports augmentation layers as they are in training."""
+    """An export that augments at random is rejected with the correct statements.
+
+    Keras 3 exports augmentation layers in training mode.
+    """
     model = ordinary.sequential(augmented=True)
     model.export(tmp_path / "random", verbose=False)
     with pytest.raises(RefusedError, match=r"keras\.Model\(i, model\(i, training=False\)\)"):

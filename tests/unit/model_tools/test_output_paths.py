@@ -1,4 +1,4 @@
-"""Tests that commands check where they write before their work."""
+"""Commands check their output path before they start work."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""`package` rejects a model that no camera can run, in one sentence with an alternative."""
+"""`package` rejects a model that no camera can run, and proposes an alternative."""
 
 import pytest
 

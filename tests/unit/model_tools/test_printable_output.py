@@ -1,4 +1,4 @@
-"""Names from a file cannot control the terminal of the person who reads the output."""
+"""Names in a file cannot control the terminal of the person who reads the output."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ HOSTILE = "\x1b]0;pwned\x07\u202eOp\u2028"
 
 
 def run(error: Exception) -> tuple[int, str]:
-    """Run a command that fails."""
+    """Run a command that raises `error`; return its exit code and output."""
 
     @click.group(cls=ReportingGroup)
     def main() -> None: ...

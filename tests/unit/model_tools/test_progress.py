@@ -1,4 +1,4 @@
-"""Progress names the phase and the remaining time, on a terminal and in a log."""
+"""Progress contains the phase and the remaining time, on a terminal and in a log."""
 
 import os
 import pty
@@ -22,7 +22,7 @@ with reporting() as progress:
 
 
 class Recorded:
-    """Keeps the lines that a display is given."""
+    """A recorder of the lines that a display receives."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -41,7 +41,7 @@ def test_the_remaining_time_follows_from_the_steps_after_the_first() -> None:
     assert recorded.lines == [
         "* training: 41 steps",
         "training: step 1 of 41",
-        # One second measures nothing yet.
+        # One second is too short for an estimate.
         "training: step 2 of 41",
         "training: step 11 of 41, about 30 s left",
         "training: step 41 of 41",
@@ -118,7 +118,7 @@ def _everything(terminal: int) -> str:
         try:
             chunk = os.read(terminal, 65536)
         except OSError:
-            # Linux' answer when the last writer has closed the terminal.
+            # Linux returns this error when the last writer has closed the terminal.
             chunk = b""
         if not chunk:
             os.close(terminal)

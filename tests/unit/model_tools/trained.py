@@ -1,4 +1,4 @@
-"""Small models in every format that model_tools reads, written by TensorFlow itself."""
+"""Small models in every format that model_tools reads, written by TensorFlow."""
 
 import tarfile
 from collections.abc import Callable
@@ -15,9 +15,10 @@ CLASSES = 5
 
 
 def classifier_graph(*, resource: bool = False, phase: str | None = None) -> tuple[Any, Any]:
-    """Build convolutions with batch normalisation as TensorFlow 1 did; return input and output.
+    """Build convolutions with batch normalization as in TensorFlow 1; return input and output.
 
-    `phase`: normalisation below a `tf.cond` on `is_training`, "v1" or "v2" control flow.
+    `phase` places the normalization below a `tf.cond` on `is_training`, with control flow "v1" or
+    "v2".
     """
     image = v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, 3], name="image")
     x = image
@@ -65,7 +66,7 @@ def _normalised(x: Any, channels: int, number: int, phase: str | None) -> Any:
 
 
 def in_session(build: Callable[[], tuple[Any, Any]], then: Callable[[Any, Any, Any], None]) -> None:
-    """Build a graph, initialise its variables, and hand over session, input and output."""
+    """Build a graph, initialize its variables, and call `then` with session, input and output."""
     with tf.Graph().as_default(), v1.Session() as session:
         image, output = build()
         session.run(v1.global_variables_initializer())
@@ -104,7 +105,7 @@ def sagemaker_tar(folder: Path) -> Path:
 
 
 def checkpoint(folder: Path) -> Path:
-    """Write .meta, .index and .data-*; return the prefix."""
+    """Write a checkpoint (.meta, .index, .data-*); return its prefix."""
     folder.mkdir(parents=True)
 
     def save(session: Any, _image: Any, _output: Any) -> None:
@@ -116,7 +117,7 @@ def checkpoint(folder: Path) -> Path:
 
 
 def keras_model(seed: int = 0) -> Any:
-    """Return a Keras 3 classifier with batch normalisation of a life's statistics."""
+    """Return a Keras 3 classifier with realistic statistics of batch normalization."""
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
     x = pixels
@@ -154,7 +155,7 @@ def keras_file(folder: Path, suffix: str) -> Path:
 
 
 def frozen_graph(folder: Path) -> Path:
-    """Write a graph that is frozen already."""
+    """Write a frozen graph."""
     folder.mkdir(parents=True)
     file = folder / "frozen_inference_graph.pb"
 

@@ -1,4 +1,4 @@
-"""Messages of a camera become metrics that CloudWatch accepts, whatever they contain."""
+"""Messages of a camera with any content become metrics that CloudWatch accepts."""
 
 import json
 from collections.abc import Iterator
@@ -108,7 +108,7 @@ def test_the_alarms_about_cameras_watch_metrics_of_their_heartbeats() -> None:
     (line,) = rendered({"heartbeat": HEARTBEAT, "thing": "camera-1"})
     [directive] = line["_aws"]["CloudWatchMetrics"]
     written = {metric["Name"] for metric in directive["Metrics"]}
-    # Of deployments, by the same function, and of rollbacks, by the project's handler.
+    # The function also writes FailedDeployments; the project's handler writes UnverifiedRollbacks.
     assert watched - written == {"FailedDeployments", "UnverifiedRollbacks"}
     assert "DiskFree" in watched
 
@@ -175,7 +175,7 @@ FAILED = {
 
 @pytest.fixture
 def greengrass(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    """AWS' own client; the stub validates requests and responses with the service's model."""
+    """AWS' client with a stub that validates requests and responses with the service model."""
     client = boto3.client("greengrassv2", region_name="eu-central-1")
     monkeypatch.setattr(deployments, "_greengrass", lambda: client)
     with Stubber(client) as stub:

@@ -1,4 +1,4 @@
-"""The actions that CloudFormation demands of its caller for a step of a resource's life cycle."""
+"""CloudFormation requires these actions of its caller for each step of a resource's life cycle."""
 
 import re
 from typing import Any
@@ -124,7 +124,7 @@ def test_a_type_without_a_row_is_an_error() -> None:
         Change("create", resource("AWS::EC2::Instance")).demands()
 
 
-# Their ARNs contain two names.
+# The ARNs of these types contain two names.
 TWO_NAMES = {
     "codepipeline:stage", "lambda:function version", "lambda:layer version", "s3:object",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The table of permissions, and the command that updates it."""
+"""The table of permissions, and the command that updates the table."""
 
 import json
 import zipfile
@@ -57,7 +57,7 @@ def test_each_limit_is_about_an_action_of_its_type() -> None:
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the table that the command may write."""
+    """The path of a table copy that the command may overwrite."""
     file = tmp_path / "permissions.json"
     file.write_text(json.dumps(TABLE), encoding="utf-8")
     monkeypatch.setattr(provisioning_permissions, "TABLE", file)

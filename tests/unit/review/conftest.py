@@ -1,4 +1,4 @@
-"""Environments from plain templates, as the review reads them from a cloud assembly."""
+"""Environments from plain templates, in the form that the review reads from a cloud assembly."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ MakeEnvironment = Callable[..., Environment]
 
 @pytest.fixture
 def environment() -> MakeEnvironment:
-    """Make an environment of stacks, each from its resources by logical id."""
+    """A function that creates an environment from resources by stack and logical id."""
     return make_environment
 
 

@@ -149,7 +149,7 @@ def test_a_function_that_everyone_may_call_is_wider(environment: Any) -> None:
     assert "lets everyone lambda:InvokeFunction on f" in sentence
 
 
-# Few actions, resources and values, so that every possible request can be evaluated.
+# With few actions, resources and values, every possible request can be evaluated.
 _ACTIONS = ("s3:get", "s3:put", "kms:use")
 _RESOURCES = ("a", "a/b", "ab")
 _VALUES = ("1", "2")
@@ -204,7 +204,7 @@ def applies(grant: Grant, request: tuple[str, str, str | None, str | None]) -> b
 
 
 def allowed(policy: frozenset[Grant], request: Any) -> bool:
-    """Evaluate as IAM does: a Deny takes precedence, otherwise an Allow is required."""
+    """Return IAM's decision: a Deny takes precedence, and otherwise an Allow is required."""
     effects = [grant.effect for grant in policy if applies(grant, request)]
     return "Deny" not in effects and "Allow" in effects
 

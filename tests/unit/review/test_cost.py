@@ -27,7 +27,7 @@ def camera(frame_seconds: float, heartbeat_seconds: float) -> dict[str, Any]:
 
 
 def in_virginia(environment: Environment) -> Environment:
-    """Return the environment in a Region with round prices."""
+    """Return the environment in another Region, whose prices are round numbers."""
     return replace(environment, region="us-east-1")
 
 
@@ -73,8 +73,8 @@ def test_a_key_costs_the_same_for_every_fleet(environment: Any) -> None:
 def test_a_camera_costs_as_much_as_its_messages_in_a_month(environment: Any) -> None:
     fleet = in_virginia(environment(Inference=camera(frame_seconds=1, heartbeat_seconds=10)))
     lines = {line.name: line.after for line in compare_cost(fleet, fleet, 0).lines}
-    # 2,628,000 s per month: one message per second at 1 USD per million, and a heartbeat every 10 s
-    # at 1.25 USD per million.
+    # One message per second for 2,628,000 s per month at 1 USD per million, and a heartbeat every
+    # 10 s at 1.25 USD per million.
     assert lines["cameras: detections, maximum"][0] == Decimal("2.63")
     assert lines["cameras: heartbeats"][0] == Decimal("0.33")
     assert lines["cameras: detections, maximum"][-1] == Decimal("2628.00")
@@ -101,7 +101,7 @@ def test_a_rule_costs_for_each_message_and_each_action(environment: Any) -> None
     before = environment(Inference=camera(1, 10))
     after = in_virginia(environment(Inference=camera(1, 10), Monitoring={"Rule": rule}))
     lines = {line.name: line for line in compare_cost(before, after, 0).lines}
-    # 2.628 million messages: 0.15 USD per million for each of rule and action, and 0.01 USD per
+    # 2.628 million messages at 0.15 USD per million, each for rule and action, and 0.01 USD per
     # thousand metrics.
     assert lines["rules on messages, maximum"].after[0] == Decimal("27.07")
     assert lines["rules on messages, maximum"].before[0] == Decimal("0.00")

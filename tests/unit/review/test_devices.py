@@ -1,4 +1,4 @@
-"""The effect of a deployment on cameras, by component."""
+"""A deployment's effect on cameras is described by component."""
 
 import json
 from typing import Any

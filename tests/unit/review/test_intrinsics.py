@@ -1,4 +1,4 @@
-"""References have the same text on both sides, and differences have exact paths."""
+"""A reference has the same text before and after a change, and differences have exact paths."""
 
 from typing import Any
 

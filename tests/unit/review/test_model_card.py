@@ -1,4 +1,4 @@
-"""The model card compares models, and contains the lines that change."""
+"""The model card compares two models, and contains the changed lines."""
 
 import json
 import zipfile

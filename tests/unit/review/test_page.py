@@ -1,4 +1,4 @@
-"""The formats have the same content, escape every text and load nothing."""
+"""All formats of a review have the same content, escape every text, and load nothing."""
 
 import io
 import json
@@ -61,7 +61,7 @@ def test_no_text_becomes_a_tag_of_the_page(text: str) -> None:
     empty, reader = Reader(), Reader()
     empty.feed(as_html(page("")))
     reader.feed(as_html(page(text)))
-    # A token that may break at any character is in a span.
+    # A token that may break at any character is in a span element.
     assert [tag for tag in reader.tags if tag != "span"] == [
         tag for tag in empty.tags if tag != "span"
     ]
@@ -133,7 +133,9 @@ def test_the_json_has_a_version_and_money_as_text(review: Review) -> None:
 
 @pytest.fixture
 def two_environments(environment: Any) -> Review:
-    """A new environment, and one with a changed bucket and a new queue."""
+    """Return a review of a new environment, and of an environment with a changed bucket and a new
+    queue.
+    """
 
     def bucket(name: str) -> Any:
         return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}

@@ -1,4 +1,4 @@
-"""A plan describes a deployment; every difference from it is reported."""
+"""A plan describes a deployment, and every difference from the plan is reported."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ _DIGEST = "d" * 64
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """An assembly with one environment of one stack, and its file."""
+    """The folder of an assembly with one environment of one stack, and its environment file."""
     nested = tmp_path / "cdk.out" / "assembly-dev"
     nested.mkdir(parents=True)
     (nested / "asset.zip").write_bytes(b"bytes")
@@ -95,7 +95,7 @@ def test_a_copied_assembly_is_equal_to_its_plan(site: Path, plan: Path) -> None:
         ("cdk.out/assembly-dev/manifest.json", "111111111111", "2" * 12, "account: planned 1"),
     ],
 )
-def test_every_difference_from_the_plan_is_reported(  # noqa: PLR0913, PLR0917 - a table of changes
+def test_every_difference_from_the_plan_is_reported(  # noqa: PLR0913, PLR0917 - each parameter is part of a change
     site: Path, plan: Path, file: str, old: str, new: str, line: str
 ) -> None:
     text = (site / file).read_text()

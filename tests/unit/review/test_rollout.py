@@ -1,4 +1,4 @@
-"""If a release or the plan changes, the review contains the steps of the rollout."""
+"""If a release or its plan changes, the review contains the steps of the rollout."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The install step on a device: complete or absent, from the locked wheels, without a network."""
+"""The install step creates a complete environment or none, from locked wheels and offline."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:
-    """An unpacked archive with one package."""
+    """The folder of an unpacked runtime archive with one package."""
     tiny = wheel(tmp_path / "wheels", "tiny", code="ANSWER = 42\n")
     return unpacked(archive(tmp_path / "built", tiny), tmp_path / "runtime")
 
@@ -56,7 +56,7 @@ def test_it_is_made_once_and_half_of_it_is_made_again(runtime: Path, tmp_path: P
     assert again.stdout == f"the runtime is there already: {environment}\n"
     assert (environment / "bin").stat().st_ino == inode
 
-    # An update of the operating system has removed the interpreter.
+    # An update of the operating system can remove the interpreter.
     (environment / "bin/python").unlink()
     (environment / "bin/python").symlink_to("/nowhere/python3.12")
     assert "is installed" in install(runtime, environment).stdout
@@ -66,7 +66,10 @@ def test_it_is_made_once_and_half_of_it_is_made_again(runtime: Path, tmp_path: P
 def test_an_installation_that_begins_during_another_one_waits_for_it(
     runtime: Path, tmp_path: Path
 ) -> None:
-    """A core that kills the camera may leave its installer, and starts the camera again."""
+    """A second installation waits for the first one.
+
+    A core that kills the camera may leave the installer running, and starts the camera again.
+    """
     environment = tmp_path / "work" / "abc"
     command = [python_3_12(), runtime / "install_runtime.py", environment]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -152,7 +155,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_why(runtime: Path, tmp_pat
         capture_output=True,
         text=True,
         check=False,
-        # Like a full disk, this limit makes writes of more bytes fail.
+        # Like a full disk, this limit (in bytes) makes larger writes fail.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
     )
     assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""The archive of a runtime: reproducible bytes, and only the packages of the lock."""
+"""A runtime's archive is reproducible, and contains only packages of the lock."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Small wheels, and the archive of a runtime made of them."""
+"""Small wheels, and a runtime archive that contains these wheels."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ from tests.python_3_12 import find_python_3_12, python_3_12
 
 
 def wheel(folder: Path, name: str, version: str = "1.0", code: str = "") -> Path:
-    """Write a wheel with one module of that name, as small as pip accepts it."""
+    """Write a minimal wheel with one module; pip can install the wheel."""
     info = f"{name}-{version}.dist-info"
     members = {
         f"{name}.py": code,
@@ -50,7 +50,7 @@ def locked(file: Path) -> Locked:
 
 
 def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
-    """Build a runtime with the pip that the devices' Python itself has, else this one."""
+    """Build a runtime with the pip of the devices' Python, or else of this Python."""
     pip = _pip_of(find_python_3_12() or Path(sys.executable))
     pins = [locked(file) for file in (*wheels, pip)]
     by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
@@ -59,7 +59,7 @@ def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
 
 @cache
 def _pip_of(python: Path) -> Path:
-    """Return the wheel from which `python -m venv` installs pip; a distribution may move it."""
+    """Return the wheel of pip that `python -m venv` installs; distributions may move it."""
     where = (
         "import ensurepip, sysconfig; "
         "print(sysconfig.get_config_var('WHEEL_PKG_DIR') or ensurepip.__path__[0] + '/_bundled')"
@@ -70,7 +70,7 @@ def _pip_of(python: Path) -> Path:
 
 
 def unpacked(built: Built, folder: Path) -> Path:
-    """Unpack as Greengrass does."""
+    """Unpack a runtime as Greengrass does; return the folder."""
     with zipfile.ZipFile(built.path) as packed:
         packed.extractall(folder)
     return folder
@@ -79,7 +79,7 @@ def unpacked(built: Built, folder: Path) -> Path:
 def install(
     runtime: Path, into: Path, python: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the install step with an index address without a server."""
+    """Run the install step with an index URL that has no server."""
     return subprocess.run(
         [python or python_3_12(), runtime / "install_runtime.py", into],
         env={"PATH": os.environ["PATH"], "PIP_INDEX_URL": "http://127.0.0.1:9/simple"},
@@ -90,6 +90,6 @@ def install(
 
 
 def pinned_pair(folder: Path) -> dict[str, str]:
-    """Build a small runtime for each architecture; return their digests."""
+    """Build a small runtime for each architecture; return the digests by architecture."""
     file = wheel(folder / "wheels", "tiny")
     return {target.architecture: archive(folder, file, target=target).digest for target in TARGETS}

@@ -1,4 +1,4 @@
-"""MXNet's files, written without MXNet, by its documentation and ndarray.cc."""
+"""MXNet's files, written without MXNet, as in its documentation and ndarray.cc."""
 
 import json
 import struct
@@ -36,7 +36,7 @@ def _array(array: npt.NDArray[Any], version: int) -> bytes:
 
 
 def symbol() -> dict[str, Any]:
-    """Return a small classifier of images: convolution, norm, dense, softmax with a label."""
+    """Return a small image classifier's graph: convolution, norm, dense, softmax with label."""
 
     def variable(name: str) -> dict[str, Any]:
         return {"op": "null", "name": name, "inputs": []}
@@ -89,7 +89,7 @@ def write(
     arrays: Arrays | None = None,
     shapes: object = SHAPES,
 ) -> Path:
-    """Write the three files."""
+    """Write the three files of a model; return their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model-symbol.json").write_text(json.dumps(graph or symbol()))
     (folder / "model-0000.params").write_bytes(parameters(arrays or weights()))

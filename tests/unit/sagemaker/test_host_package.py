@@ -1,4 +1,4 @@
-"""`deeplens model host-package`: archives that SageMaker's containers load, or the next step."""
+"""`deeplens model host-package` writes archives for SageMaker's containers, or an error."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def test_a_model_is_read_within_the_limits(
     large = shutil.copytree(saved_model, tmp_path / "large")
     content = 64 << 20
     with (large / "saved_model.pb").open("ab") as file:
-        # A field that the message does not define (number 1000) is kept in memory.
+        # The decoder stores a field that the message does not define (number 1000).
         file.write(b"\xc2\x3e" + bytes([128, 128, 128, 32]) + bytes(content))
     archive = tmp_path / "model.tar.gz"
     result = pack(large, archive)
@@ -123,7 +123,7 @@ def test_code_that_cannot_run_is_rejected(
 def test_the_error_of_another_format_contains_how_to_export_a_saved_model(
     saved_model: Path, tmp_path: Path
 ) -> None:
-    from model_tools.graph.messages import message_class  # noqa: PLC0415 - only this test needs it
+    from model_tools.graph.messages import message_class  # noqa: PLC0415 - only this test needs the module
 
     archive = tmp_path / "model.tar.gz"
     graph = message_class("GraphDef")()

@@ -1,4 +1,4 @@
-"""`deeplens model invoke` against servers that respond, return errors, or do not exist."""
+"""`deeplens model invoke` calls servers that respond, return errors, or do not exist."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ from model_tools.sagemaker.json_diff import largest_difference
 
 
 class Server:
-    """Sends the given response, and records the requests."""
+    """A server that sends the given response, and records requests."""
 
     def __init__(self) -> None:
         self.response: tuple[int, dict[str, str], bytes] = (200, {}, b"{}")
@@ -233,7 +233,7 @@ def test_nan_equals_only_nan_and_infinity_only_itself() -> None:
     for first, second in ((nan, 1.0), (infinity, -infinity), (infinity, 1.0)):
         assert largest_difference(first, second) == infinity
     with pytest.raises(VerifyError):
-        largest_difference(1, True)  # noqa: FBT003 - JSON has both
+        largest_difference(1, True)  # noqa: FBT003 - JSON contains numbers and booleans
 
 
 def test_classes_are_printed_with_the_names_of_a_file(server: Server, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_response_that_is_not_a_classifiers_has_no_names(answer: Any) -> None:
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """Yield a socket whose port refuses connections until it listens."""
+    """A socket whose port refuses connections until the test listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound

@@ -1,4 +1,4 @@
-"""MXNet's files are read as MXNet wrote them, and errors are reported before an upload."""
+"""MXNet's files are read as MXNet writes them, and errors are reported before an upload."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -29,12 +29,12 @@ Start = Callable[..., Server]
 
 @pytest.fixture(scope="session")
 def example_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Base paths, by name, of models with one version 123 each."""
-    import warnings  # noqa: PLC0415 - TensorFlow warns while it is imported
+    """The base paths of models by name, each with the version 123."""
+    import warnings  # noqa: PLC0415 - the filter must exist before TensorFlow's import
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from tests.unit.serving import models  # noqa: PLC0415 - imports TensorFlow
+        from tests.unit.serving import models  # noqa: PLC0415 - the import loads TensorFlow
 
         folder = tmp_path_factory.mktemp("models")
         models.half_plus(2, folder / "half_plus_two" / "123")
@@ -45,7 +45,7 @@ def example_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Start `model_tools` with a server's arguments; it ends with the test module."""
+    """A function that starts a `model_tools` server, which ends with the test module."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: object) -> Server:
@@ -56,6 +56,6 @@ def start() -> Iterator[Start]:
 
 
 def json_of(response: requests.Response) -> object:
-    """Return the JSON of a response that succeeded."""
+    """Return the JSON of a response, which must have the status 200."""
     assert response.status_code == 200, response.text
     return response.json()

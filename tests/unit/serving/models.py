@@ -1,4 +1,4 @@
-"""TensorFlow Serving's public example models, written by TensorFlow itself."""
+"""TensorFlow Serving's public example models, written by TensorFlow."""
 
 import tarfile
 from pathlib import Path
@@ -58,14 +58,14 @@ class _Sensors(tf.Module):  # type: ignore[misc]
 
 
 def sensors(folder: Path) -> Path:
-    """Write the model of several named inputs in TensorFlow Serving's documentation."""
+    """Write the model with several named inputs of TensorFlow Serving's documentation."""
     module = _Sensors()
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.measure})
     return folder
 
 
 def archive(models: dict[str, Path], destination: Path, code: str | None = None) -> Path:
-    """Pack SavedModels by their paths in the archive, in SageMaker's layout."""
+    """Pack SavedModels by archive path, in SageMaker's layout; return the archive."""
     with tarfile.open(destination, "w:gz") as tar:
         for place, folder in models.items():
             tar.add(folder, place)

@@ -1,4 +1,4 @@
-"""Simultaneous requests run as one batch, and each gets the outputs of its rows."""
+"""Simultaneous requests run as one batch, and each request receives the outputs of its rows."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from model_tools.serving.http_types import RequestError
 
 pytestmark = pytest.mark.process
 
-# A busy machine fills every batch of these tests within this time.
+# Within this time, even a busy machine fills every batch of these tests.
 PATIENT = BatchingOptions(max_batch_size=4, timeout_seconds=60)
 AT_ONCE = BatchingOptions(max_batch_size=4, timeout_seconds=0)
 

@@ -1,4 +1,4 @@
-"""Clients that a server on loopback does not trust, or that disconnect early."""
+"""A server on loopback rejects untrusted clients, and ignores clients that disconnect early."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ GZIP = (
     "Content-Length: 2\r\n\r\nab"
 )
 OTHER_LOOPBACK = Listener(lambda *_: json_response({"predictions": [1]}), 0, host="::1")
-EVERYWHERE = Listener(lambda *_: json_response({"predictions": [1]}), 0, host="0.0.0.0")  # noqa: S104 - not listened on
+EVERYWHERE = Listener(lambda *_: json_response({"predictions": [1]}), 0, host="0.0.0.0")  # noqa: S104 - the test does not listen
 
 
 async def listening(listener: Listener) -> tuple[web.AppRunner, int]:
@@ -28,7 +28,7 @@ async def listening(listener: Listener) -> tuple[web.AppRunner, int]:
 
 
 def status(listener: Listener, headers: Mapping[str, str]) -> int:
-    """Return the status of a request; PORT in a header's value is the server's port."""
+    """Return the status of a request; the server's port replaces PORT in header values."""
 
     async def ask() -> int:
         runner, port = await listening(listener)
@@ -90,12 +90,12 @@ def test_a_client_that_disconnects_or_sends_nonsense_adds_at_most_one_log_line(
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(text.replace("PORT", str(port)).encode())
         await writer.drain()
-        # An unfinished request gets no response: the client disconnects, like one that is killed.
+        # An unfinished request has no response, because the client disconnects like a killed one.
         with_response = "Content-Length: 100" not in text and not text.endswith("HT")
         if with_response:
             await reader.read()
         writer.transport.abort()
-        async with ClientSession() as session:  # the server continues
+        async with ClientSession() as session:  # the server must still respond
             assert (await session.get(f"http://127.0.0.1:{port}/")).status == 200
         await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""SageMaker's container, started as the emulator starts it."""
+"""SageMaker's container responds after a start by the emulator's command."""
 
 import socket
 import subprocess
@@ -51,7 +51,7 @@ def handler(data, context):
 def archives(
     example_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    from tests.unit.serving.models import archive  # noqa: PLC0415 - imports TensorFlow
+    from tests.unit.serving.models import archive  # noqa: PLC0415 - the import loads TensorFlow
 
     folder = tmp_path_factory.mktemp("archives")
     two, three = (example_models[name] / "123" for name in ("half_plus_two", "half_plus_three"))

@@ -1,4 +1,4 @@
-"""The size of images in requests is checked before the model decodes them."""
+"""The size of images in a request is checked before the model decodes them."""
 
 import base64
 

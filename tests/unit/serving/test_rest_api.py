@@ -1,4 +1,4 @@
-"""TensorFlow Serving's public REST examples, and the messages of its errors."""
+"""The server returns the responses of TensorFlow Serving's public REST examples, and its errors."""
 
 import json
 from pathlib import Path
@@ -258,7 +258,7 @@ def test_any_body_gets_a_response(api: RestApi, body: bytes) -> None:
 
 @given(st.lists(st.floats(width=32, allow_infinity=False, allow_nan=False), min_size=1))
 def test_predictions_of_float32_numbers_are_exact(api: RestApi, numbers: list[float]) -> None:
-    import numpy as np  # noqa: PLC0415 - only this test needs it
+    import numpy as np  # noqa: PLC0415 - only this test needs the module
 
     answer = ask(api, "half_plus_two:predict", {"instances": numbers})["predictions"]
     expected = np.float32(0.5) * np.array(numbers, np.float32) + np.float32(2)

@@ -1,4 +1,4 @@
-"""`deeplens model serve`: its start, a new version, and its end."""
+"""`deeplens model serve` starts, loads a new version, and ends."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +85,7 @@ def test_an_error_before_serving_is_printed_once(
     result = CliRunner().invoke(main, command)
     assert result.exit_code in {1, 2}
     assert result.output.count(expected) == 1
-    # The error of a version is not also a line of the log.
+    # The log does not repeat the error of a version.
     assert "is not served" not in result.output
     assert "Traceback" not in result.output
 

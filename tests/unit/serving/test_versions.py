@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 
 class Loader:
-    """Loads a folder unless it contains a file `broken` or `crashing`."""
+    """A loader that fails for a folder with the file `broken` or `crashing`."""
 
     def __init__(self) -> None:
         self.loaded: list[int] = []

@@ -1,7 +1,7 @@
-"""Valid environment files, and values that are rejected."""
+"""Valid environment files, and invalid values."""
 
 DIGEST = "ab" * 32
-# A digit to Unicode, and to `\d`.
+# Unicode and the pattern `\d` treat this character as a digit.
 ARABIC_ONE = "\N{ARABIC-INDIC DIGIT ONE}"
 VALID = f"""
 account = "111111111111"
@@ -18,7 +18,7 @@ bucket_name = "deeplens-dev-models"
 thing_group = "deeplens-dev"
 """
 
-# What is replaced in VALID, by what, and a part of the error.
+# Each item replaces a text of VALID, and contains a part of the error.
 WRONG_VALUES = [
     ('"deeplens-dev-models"', '"models-of-dev"', "'deeplens-models-of-dev'"),
     ('"deeplens-dev-models"', '"deeplens-Models"', "'deeplens-models'"),
@@ -68,7 +68,7 @@ WRONG_VALUES = [
     ("[fleet]", "[inference]\nframe_interval_seconds = 0.001\n[fleet]", "given 0.001"),
 ]
 
-# As above; a schema does not describe them.
+# The items have the same form, but a schema does not describe these errors.
 HOSTILE_VALUES = [
     (
         '= "deeplens-dev"',

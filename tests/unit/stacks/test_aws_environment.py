@@ -1,4 +1,4 @@
-"""ARNs, compared with those of botocore and CDK for the same account and Region."""
+"""ARNs equal those of botocore and CDK for the same account and Region."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ FLAGS = json.loads((Path(__file__).parents[3] / "cdk.json").read_text(encoding="
 
 @pytest.fixture(scope="module")
 def app() -> "App":
-    from aws_cdk import App  # noqa: PLC0415 - starts Node
+    from aws_cdk import App  # noqa: PLC0415 - the import starts Node
 
     return App(context=FLAGS)
 
@@ -33,7 +33,7 @@ def test_the_partition_is_the_one_that_botocore_knows() -> None:
 
 @pytest.mark.parametrize("region", GREENGRASS_REGIONS)
 def test_an_arn_is_the_one_that_cdk_would_write(app: "App", region: str) -> None:
-    from aws_cdk import Environment, Stack  # noqa: PLC0415 - starts Node
+    from aws_cdk import Environment, Stack  # noqa: PLC0415 - the import starts Node
 
     aws_environment = AwsEnvironment(ACCOUNT, region)
     stack = Stack(app, region, env=Environment(account=ACCOUNT, region=region))

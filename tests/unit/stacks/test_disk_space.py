@@ -1,4 +1,4 @@
-"""The free disk for the next release, computed from the pinned files."""
+"""The free disk space that the next release needs is computed from the pinned files."""
 
 import zipfile
 from pathlib import Path
@@ -22,7 +22,7 @@ def artifact(
 def runtime(folder: Path, architecture: str, size_mib: int) -> RuntimeArchive:
     path = folder / f"{architecture}.zip"
     with path.open("wb") as file:
-        # A sparse file: only its size counts.
+        # Only the size matters, so the file is sparse.
         file.truncate(size_mib * MIB)
     return RuntimeArchive(architecture, "0" * 64, path)
 
@@ -32,10 +32,10 @@ def test_a_small_model_has_the_least_threshold(tmp_path: Path) -> None:
 
 
 def test_a_model_counts_packed_and_unpacked_twice(tmp_path: Path) -> None:
-    assert least_free_disk_mib(artifact(tmp_path, 100), ()) == 448  # 400 MiB and the zip's headers
+    assert least_free_disk_mib(artifact(tmp_path, 100), ()) == 448  # 400 MiB plus the zip's headers
     packed = artifact(tmp_path, 200, zipfile.ZIP_DEFLATED)
     assert packed.path.stat().st_size < MIB
-    assert least_free_disk_mib(packed, ()) == 448  # 400 MiB of graph, and a small archive
+    assert least_free_disk_mib(packed, ()) == 448  # 400 MiB of graph plus a small archive
 
 
 @pytest.mark.parametrize(("size_mib", "expected"), [(144, 768), (145, 768), (300, 1536)])

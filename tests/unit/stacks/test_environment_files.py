@@ -1,4 +1,4 @@
-"""Environment files: all keys, and one clear error for each invalid value."""
+"""An environment file can contain all keys, and each invalid value causes one error."""
 
 import hashlib
 import json
@@ -95,7 +95,7 @@ def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
 
 @given(st.text(max_size=80))
 def test_the_suggested_bucket_name_would_work(name: str) -> None:
-    from deeplens.config import ModelStoreConfig  # noqa: PLC0415 - next to its only use
+    from deeplens.config import ModelStoreConfig  # noqa: PLC0415 - only this test needs the class
 
     try:
         ModelStoreConfig(bucket_name=name)

@@ -1,4 +1,4 @@
-"""The JSON Schemas of environment files and of delivery.toml."""
+"""The JSON Schemas accept the same environment files and delivery.toml as the code."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ def errors(text: str, schema: jsonschema.Draft7Validator = ENVIRONMENT) -> list[
 
 
 def schema_of(file: Path) -> Path:
-    """Return the schema in the first line of a file."""
+    """Return the path of the schema in a file's first line."""
     first = file.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith(DIRECTIVE)
     return (file.parent / first.removeprefix(DIRECTIVE)).resolve()
@@ -139,7 +139,7 @@ def test_a_wrong_pipeline_is_refused(old: str, new: str) -> None:
 
 
 def documented() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return the parts of environment files in the documentation, without placeholders."""
+    """Yield the parts of environment files in the documentation, without placeholders."""
     sections = ENVIRONMENT.schema["properties"].keys()
     for page in sorted((ROOT / "docs").glob("*.md")):
         for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

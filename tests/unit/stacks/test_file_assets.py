@@ -1,4 +1,4 @@
-"""Files of a stack: staged once, next to the templates, with keys that describe them."""
+"""A stack's files are staged once, next to the templates, with descriptive keys."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`[hosting]` of an environment file, the archives that it names, and AWS' containers."""
+"""`[hosting]` of an environment file: valid values, archives and AWS' containers."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Statements as plain data, and the document of a policy with them."""
+"""Statements as plain data become the document of a policy."""
 
 from typing import Any
 
@@ -62,5 +62,5 @@ def document(app: App, statements: list[Statement]) -> list[dict[str, Any]]:
 
 
 def listed(value: Any) -> list[str]:
-    """Return a list: IAM abbreviates a list with one element."""
+    """Return a list, because IAM abbreviates a list with one element."""
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The job document of a deployment to nucleus lite, which reads at most 4,096 bytes."""
+"""The job document of a deployment to nucleus lite has at most 4,096 bytes."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ GREENGRASS = "arn:aws:greengrass:ap-southeast-2:111111111111:configuration:thing
 
 
 def components(environment: str, model: str, topic: str) -> dict[str, Any]:
-    """Write the components of a lite fleet as DeepLensProject does."""
+    """Return the components of a lite fleet in DeepLensProject's form."""
     inference = f"deeplens.{environment}.inference"
     names = (f"deeplens.{environment}.model.{model}", f"deeplens.{environment}.runtime")
     return {
@@ -64,7 +64,10 @@ def test_a_document_that_is_too_long_is_rejected_with_its_size_and_largest_compo
 
 
 def test_the_emulators_document_of_the_same_deployment_is_not_longer() -> None:
-    """Compare documents of two writers, to find a field that one of them lacks."""
+    """The emulator's job document is not longer than the computed one.
+
+    The comparison detects fields that one of the two writers lacks.
+    """
     specifications = components("dev", "shapes", "deeplens/{thing}/infer")
     record = {
         "deploymentId": "0" * 36,

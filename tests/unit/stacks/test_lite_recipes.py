@@ -1,4 +1,4 @@
-"""Every recipe of this project with the limits of nucleus lite."""
+"""Every recipe of this project is within the limits of nucleus lite."""
 
 import base64
 import json
@@ -17,11 +17,11 @@ from stacks.recipes import broken_rules, component_version
 pytestmark = pytest.mark.process
 
 Recipe = dict[str, Any]
-# Measured: nucleus lite reads a response of at most this many bytes, with the recipe in Base64.
+# Measured: nucleus lite reads responses up to this size, which contain the recipe in Base64.
 LARGEST_RESPONSE_BYTES = 16_384
 DIGEST = "ab" * 32
 ACCOUNT = "arn:aws:lambda:ap-southeast-2:111111111111:function"
-# As deeplens.config accepts them; the longest of each are tried, too.
+# deeplens.config accepts these names, which always include the longest possible names.
 environments = st.from_regex(r"\A[a-z][a-z0-9-]{0,12}\Z") | st.just("p" * 13)
 models = st.from_regex(r"\A[a-z][a-z0-9-]{0,62}\Z") | st.just("m" * 63)
 buckets = st.just(f"deeplens-{'b' * 54}")

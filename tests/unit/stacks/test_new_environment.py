@@ -1,4 +1,4 @@
-"""The generated table, and a new environment from it."""
+"""The generated table of settings, and a new environment from it."""
 
 import re
 import subprocess

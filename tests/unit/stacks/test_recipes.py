@@ -51,7 +51,7 @@ def runtime(*architectures: str, installs: bool = False) -> Recipe:
     return {**runtime_recipe(folder, uris, installs=installs), "ComponentVersion": VERSION}
 
 
-# Recipes of this project, for all values of environments.
+# All recipes of this project, for all values in environments.
 recipes = st.one_of(
     st.builds(
         inference,
@@ -76,7 +76,7 @@ def script(recipe: Recipe, text: str) -> None:
 
 
 def many_artifacts(count: int) -> list[Recipe]:
-    """Return artifacts that exceed the limit only with the digests that Greengrass adds."""
+    """Return artifacts that exceed the limit only after Greengrass adds their digests."""
     return [{"Uri": f"s3://{'b' * 20}/{number}"} for number in range(count)]
 
 
@@ -151,7 +151,10 @@ BREAKS: list[tuple[str, Callable[[Recipe], object]]] = [
 
 
 def test_the_install_step_that_creates_the_runtime_is_for_the_classic_nucleus() -> None:
-    """A small device needs more than the 300 s of nucleus lite."""
+    """An install step that creates the runtime is valid for the classic nucleus only.
+
+    A small device needs more than the 300 s of nucleus lite.
+    """
     recipe = runtime("amd64", installs=True)
     assert {name for name, _ in broken_rules(recipe)} == {"lite-install-timeout"}
     check_recipe(recipe, for_lite=False)
@@ -162,7 +165,7 @@ def test_what_this_project_writes_breaks_no_rule(recipe: Recipe) -> None:
     assert list(broken_rules(recipe)) == []
 
 
-# Each break is tried on each kind of recipe; more of the same find nothing new.
+# Each rule needs one example per recipe type, because more examples have the same result.
 @pytest.mark.parametrize(("rule", "break_"), BREAKS)
 @settings(max_examples=8)
 @given(recipe=recipes)
@@ -191,7 +194,7 @@ json_values = st.recursive(
 def test_anything_anywhere_is_refused_in_words_or_taken(
     recipe: Recipe, data: st.DataObject
 ) -> None:
-    """A value of the wrong kind is never a traceback."""
+    """A recipe with any value in any place is accepted, or rejected with a message."""
     changed = copy.deepcopy(recipe)
     key = data.draw(st.sampled_from(sorted(changed)))
     changed[key] = data.draw(json_values)

@@ -50,7 +50,10 @@ def test_a_share_bounds_its_wave(
 
 
 def test_the_job_may_tell_those_first_that_do_not_have_it_yet() -> None:
-    """500 have it from the wave; the first minute may reach 300 others."""
+    """The job may first notify devices outside the wave.
+
+    The wave reaches 300 devices in its minute, and the job's first minute may reach 300 others.
+    """
     rate = RateConfig(maximum_per_minute=300)
     moments = timeline(plan([50], rate), 1000, {})
     whole = [one.exposed_devices for one in moments if one.what == "all devices of the fleet"]

@@ -1,4 +1,4 @@
-"""Rows of the access table, from recorded decisions."""
+"""Recorded decisions become rows of the access table."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""If a root of another Debian cannot be created, the error contains the reason."""
+"""If the root of another Debian cannot be created, the error contains the reason."""
 
 import os
 import shutil
@@ -33,6 +33,6 @@ def test_the_configuration_of_installers_is_passed_on_and_nothing_else(
     monkeypatch.setenv("PIP_INDEX_URL", "kept")
     monkeypatch.setenv("https_proxy", "kept")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "dropped")
-    command = debian_root._as_user(Path("/root-folder"), "true")  # noqa: SLF001 - what runs inside
+    command = debian_root._as_user(Path("/root-folder"), "true")  # noqa: SLF001 - the test checks the command inside the root
     assert {"PIP_INDEX_URL=kept", "https_proxy=kept"} <= set(command)
     assert not any("dropped" in word for word in command)

@@ -1,4 +1,4 @@
-"""The interpreter that environments are made with: the first that works, or an override."""
+"""Environments use the first interpreter that works, or an override."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def find(path: Path, variable: str, **environment: str) -> subprocess.CompletedP
 
 
 def usable(folder: Path, name: str) -> Path:
-    """Put a launcher of this interpreter there under another name."""
+    """Write a launcher of this interpreter with another name to `folder`."""
     launcher = folder / name
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     launcher.chmod(0o755)
@@ -37,7 +37,7 @@ def usable(folder: Path, name: str) -> Path:
 
 
 def broken(folder: Path, name: str) -> None:
-    """Put a program there that fails, as the shim of a version manager does."""
+    """Write a failing program to `folder`, like the shim of a version manager."""
     (folder / name).write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
     (folder / name).chmod(0o755)
 
@@ -57,7 +57,7 @@ def test_a_name_that_does_not_run_is_skipped(path: Path) -> None:
 
 
 def test_an_interpreter_without_venv_is_skipped(path: Path) -> None:
-    # Debian's python3 without python3-venv: `import venv` works, `import ensurepip` does not.
+    # Debian's python3 without python3-venv can import venv, but not ensurepip.
     launcher = path / "python3.11"
     blocked = "import sys; sys.modules['ensurepip'] = None; exec(sys.argv.pop(1))"
     launcher.write_text(

@@ -1,4 +1,4 @@
-"""Tests read the artifact that is pinned in git, regardless of other files in the working tree."""
+"""Tests read the artifact that git pins, regardless of files in the working tree."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 
 def production(root: Path, digest: str) -> None:
-    """Pin a digest, and add an artifact of it."""
+    """Pin a digest, and add an artifact with this digest."""
     (root / "environments").mkdir(exist_ok=True)
     text = f'[model]\nname = "shapes"\ndigest = "{digest}"\n'
     (root / "environments/production.toml").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Two makes of one checkout at once: each step of the set-up runs once."""
+"""If two make processes run in one checkout, each set-up step runs once."""
 
 import os
 import re
@@ -18,7 +18,7 @@ STAMP = re.compile(r"^\S+/\.(?:ready|uv|development): .*\n\t(.*)$", re.MULTILINE
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The Makefile, with recipes that only write what they do into `steps`."""
+    """A copy of the Makefile whose recipes only write their names into `steps`."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = (
         f"@mkdir -p $(@D) .venv/bin && ln -sf {sys.executable} .venv/bin/python\n"
@@ -37,7 +37,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_each_step_runs_once_and_alone(checkout: Path) -> None:
-    # As in a terminal, also if make runs this test.
+    # The variables of make must be absent, as in a terminal.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     words = ["make", "setup-development"]
     makes = [

@@ -1,4 +1,4 @@
-"""A step of the set-up prints its title; its output is shown only when it fails."""
+"""A set-up step prints its title, and its output only if it fails."""
 
 import os
 import signal

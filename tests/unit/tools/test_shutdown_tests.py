@@ -1,4 +1,4 @@
-"""The interpreters on which the tests of the camera's end run."""
+"""`make test-shutdown` finds all supported interpreters of a machine."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without interpreters; its folders are `bin`, on PATH, and pyenv's."""
+    """A machine without interpreters; its folders are `bin`, on PATH, and that of pyenv."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Encoded images: small ones, and headers of images above the limit of pixels."""
+"""Encoded images: small ones, and headers of images above the pixel limit."""
 
 import io
 import struct
@@ -22,13 +22,13 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(width_px: int, height_px: int, *chunks: bytes) -> bytes:
-    """A PNG's beginning: the header, then the given chunks."""
+    """Return the start of a PNG: its header and the given chunks."""
     header = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks)
 
 
 def webp_canvas(width_px: int, height_px: int) -> bytes:
-    """A WebP of 34 bytes that declares its canvas only."""
+    """Return a WebP of 34 bytes that only declares its canvas."""
     sides = b"".join((side - 1).to_bytes(3, "little") for side in (width_px, height_px))
     chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + sides + b"\0\0\0\0"
     return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
@@ -40,7 +40,7 @@ def bmp(width_px: int, height_px: int) -> bytes:
 
 
 def jpeg_of(width_px: int, height_px: int) -> bytes:
-    """A JPEG whose header declares another size than its content has."""
+    """Return a JPEG whose header and content have different sizes."""
     content = bytearray(encoded("JPEG"))
     place = content.index(b"\xff\xc0") + 5
     content[place : place + 4] = struct.pack(">HH", height_px, width_px)

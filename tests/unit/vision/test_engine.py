@@ -1,4 +1,4 @@
-"""The committed model and small graphs, run by the engines that cameras have."""
+"""The engines of cameras run the committed model and small graphs."""
 
 import subprocess
 import sys
@@ -197,7 +197,7 @@ def test_a_picture_is_prepared_as_the_manifest_says(
 
 
 def test_tf1_bilinear_is_tensorflows() -> None:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     random = np.random.default_rng(0)
     for height, width, to_height, to_width in (

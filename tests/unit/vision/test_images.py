@@ -1,4 +1,4 @@
-"""Images are recognized by content and measured before they are decoded."""
+"""Images are recognized by content, and their size is checked before they are decoded."""
 
 import contextlib
 import os
@@ -64,7 +64,7 @@ def test_webp_sizes_are_those_that_pillow_reads(
     content = encoded("WEBP", (width_px, height_px), lossless=bool(lossless), exif=exif)
     limit = ImageLimit(1)
     assert open_image(content, limit).size == (width_px, height_px)
-    # The same bytes with a header of 16,383 pixels a side, the most of both codecs.
+    # The header declares 16,383 pixels per side, the maximum of both codecs.
     large = bytearray(content)
     if content[12:16] == b"VP8 ":
         large[26:30] = b"\xff\x3f\xff\x3f"

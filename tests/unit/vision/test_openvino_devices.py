@@ -1,4 +1,4 @@
-"""The selection of OpenVINO's device: the CPU, or an Intel GPU whose results are correct."""
+"""OpenVINO runs on the CPU, or on an Intel GPU with correct results."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from shared.artifact.errors import EngineError
 from shared.vision.engine import open_engine
 from shared.vision.graph_loader import open_runtime
 
-# As the camera imports it: `import openvino` alone starts a process that sends usage data.
+# The camera imports this module, because `import openvino` starts a process that sends usage data.
 from shared.vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -58,12 +58,12 @@ def test_threads_are_not_pinned_to_processors(shapes: Artifact) -> None:
     outputs = tuple(output.name for output in shapes.manifest.outputs.values())
     runtime = open_runtime("openvino", shapes.graph_file, outputs)
     assert isinstance(runtime, OpenVinoRuntime)
-    compiled = runtime._compiled  # noqa: SLF001 - reads OpenVINO's property
+    compiled = runtime._compiled  # noqa: SLF001 - OpenVINO's property is not public
     assert compiled.get_property("ENABLE_CPU_PINNING") is False
 
 
 class MachineWithGpu(openvino.Core):
-    """An OpenVINO that reports a GPU, and compiles its models for the CPU or rejects them."""
+    """A double of OpenVINO whose GPU's models are compiled for the CPU, or rejected."""
 
     refuses = False
     compiled_for: list[tuple[str, dict[str, Any]]]
@@ -94,9 +94,9 @@ def test_a_gpu_is_used_and_named(
     assert engine.name == "openvino-gpu"
     (used, settings), *others = machine.compiled_for
     assert used == "GPU.0"
-    # `auto` compares it with the CPU.
+    # The device `auto` compares the GPU's results with the CPU's.
     assert [other for other, _ in others] == (["CPU"] if device == "auto" else [])
-    # The GPU's plugin rejects settings of CPU threads.
+    # The GPU plugin rejects settings for CPU threads.
     assert "INFERENCE_NUM_THREADS" not in settings
     assert engine.infer(np.zeros((96, 128, 3), np.uint8)) is not None
 
@@ -135,7 +135,7 @@ class Wrong:
 
 
 class MachineWithWrongGpu(MachineWithGpu):
-    """An OpenVINO whose GPU compiles every model and returns wrong results."""
+    """A double of OpenVINO whose GPU compiles every model and returns wrong results."""
 
     wrong: Callable[[Any], Any]
 

@@ -1,4 +1,4 @@
-"""Text from outside cannot control a terminal, a log, or the order in which a person reads."""
+"""External text cannot control a terminal, a log or the reading order."""
 
 import sys
 import unicodedata
@@ -11,7 +11,8 @@ from deeplens.config.toml_files import one_line
 from shared.printable import printable
 from shared.printable import printable as in_the_cloud
 
-# Line and paragraph ends, controls, formats, surrogates, private and unassigned characters.
+# Categories: line and paragraph separators, control and format characters, surrogates, private and
+# unassigned characters.
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 
@@ -47,7 +48,7 @@ def test_examples(text: str, shown: str) -> None:
 
 
 @given(st.text(max_size=300), st.integers(1, 100), st.booleans())
-def test_the_result_is_bounded_and_can_be_printed(text: str, longest: int, lines: bool) -> None:  # noqa: FBT001 - hypothesis passes it
+def test_the_result_is_bounded_and_can_be_printed(text: str, longest: int, lines: bool) -> None:  # noqa: FBT001 - hypothesis passes the value
     shown = printable(text, longest=longest, lines=lines)
     assert len(shown) <= 10 * longest + 1
     assert not any(is_harmful(one) for one in shown if not (lines and one in "\n\t"))

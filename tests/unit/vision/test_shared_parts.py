@@ -4,13 +4,13 @@ import ast
 
 import pytest
 
-# The archives import CDK.
+# The construction of archives imports CDK.
 pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("name", ["inference", "custom_resources", "fleet_metrics", "layer"])
 def test_an_archive_contains_each_shared_module_that_it_imports(name: str) -> None:
-    from stacks.constructs import function_code, signature_verification  # noqa: PLC0415 - imports CDK
+    from stacks.constructs import function_code, signature_verification  # noqa: PLC0415 - the import loads CDK
 
     members = {
         "inference": function_code.inference_members,

@@ -1,4 +1,4 @@
-"""Postprocessing of a single-shot detector, compared with TensorFlow's operations."""
+"""The postprocessing of a single-shot detector equals TensorFlow's operations."""
 
 from typing import Any
 
@@ -71,8 +71,8 @@ def test_scores_are_converted_without_overflow(converter: str) -> None:
 @pytest.mark.process
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.integers(1, 30))
 def test_suppression_is_tensorflows(seed: int, count: int, classes: int, most: int) -> None:
-    """Compare with TensorFlow's non-maximum suppression per class, merged as in its graphs."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+    """Suppression equals TensorFlow's per class, with results merged as in TensorFlow's graphs."""
+    import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     random = np.random.default_rng(seed)
     centers = random.uniform(0.2, 0.8, (count, 2))

@@ -1,4 +1,4 @@
-"""JSON from outside is parsed as RFC 8259 defines it."""
+"""External JSON is parsed as RFC 8259 defines."""
 
 import json
 
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans())
-def test_a_document_is_what_pythons_own_parser_reads(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis passes it
+def test_a_document_is_what_pythons_own_parser_reads(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis passes the value
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert parse_json(text) == parse_json(text.encode()) == json.loads(text) == value
 

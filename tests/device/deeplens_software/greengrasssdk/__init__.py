@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class _IotData:
-    def publish(self, *, topic: str, payload: bytes, queueFullPolicy: str) -> None:  # noqa: N803 - its name there
+    def publish(self, *, topic: str, payload: bytes, queueFullPolicy: str) -> None:  # noqa: N803 - the library's name
         assert queueFullPolicy == "AllOrException"
         line = json.dumps([topic, base64.b64encode(payload).decode()])
         with Path("published").open("a", encoding="utf-8") as file:
