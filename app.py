@@ -1,4 +1,4 @@
-"""Build one stage for each environment file and, if delivery.toml exists, its pipeline.
+"""Build one stage for each environment file and, if delivery.toml exists, the pipeline.
 
 `cdk synth -c environments=FOLDER` reads the files of another folder, and `-c delivery=FILE` reads
 another delivery file. `-c environment=NAME` builds only that environment. `--validation` runs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def compose(app: "App", request: SynthesisRequest, environments: "list[EnvironmentConfig]") -> None:
-    """Add the stages of `environments`, and the pipeline that deploys them."""
+    """Add a stage for each environment and, if a delivery file exists, their pipeline."""
     from deeplens.config import load_delivery
     from stacks.application import DeepLensApplication
     from stacks.delivery_stack import DeliveryStack

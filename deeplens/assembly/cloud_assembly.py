@@ -58,7 +58,7 @@ class AssemblyArtifact:
 
     @property
     def aws_environment(self) -> tuple[str, str]:
-        """Account and Region of a stack."""
+        """The account and Region of a stack."""
         account, region = str(self.content["environment"]).removeprefix("aws://").split("/")
         return account, region
 
@@ -115,7 +115,7 @@ class Stack:
     construct_names: Mapping[str, str] = field(default_factory=dict)
 
     def definitions(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield logical id and definition of the resources of `types`; without types, of all."""
+        """Yield the logical id and definition of each resource of `types`, or of every resource."""
         for logical_id, definition in self.template.get("Resources", {}).items():
             if not types or definition["Type"] in types:
                 yield logical_id, definition
@@ -136,7 +136,7 @@ class Stack:
 
     @cached_property
     def exports(self) -> dict[str, Value]:
-        """The value of each export, by the export's name."""
+        """The value of each export with a literal name, by that name."""
         return {
             output["Export"]["Name"]: output["Value"]
             for output in self._without_hashes.get("Outputs", {}).values()
@@ -165,7 +165,7 @@ class Environment:
     assets: Mapping[str, Path]
 
     def resolve(self, stack: Stack, value: Value) -> Value:
-        """Return `value` of `stack` with references as text; see `intrinsics`."""
+        """Return `value`, a part of `stack`'s template, with references as text."""
 
         def exported(name: str) -> str | None:
             for other in self.stacks.values():
@@ -191,14 +191,16 @@ class Environment:
         return resolver.resolve(value)
 
     def every_resource(self) -> Iterator[tuple[Stack, Resource]]:
-        """Yield every resource of every stack, in the order of their names."""
+        """Yield each stack with each of its resources, sorted by stack title and logical id."""
         for _, stack in sorted(self.stacks.items()):
             for _, resource in sorted(stack.resources.items()):
                 yield stack, resource
 
 
 def artifacts(folder: Path, environment: str = "") -> Iterator[AssemblyArtifact]:
-    """Yield the artifacts in the assembly's manifests; other files of the folder are stale.
+    """Yield the artifacts in the manifests of an assembly and of its stages.
+
+    Files that no manifest lists can remain from an earlier synthesis, and are ignored.
 
     Raises:
         FileNotFoundError: `folder` contains no assembly.
@@ -213,7 +215,7 @@ def artifacts(folder: Path, environment: str = "") -> Iterator[AssemblyArtifact]
 
 
 def read_assembly(folder: Path = ROOT / "cdk.out") -> list[Stack]:
-    """Read every stack of the assembly, in the order of the stacks' names.
+    """Return every stack of the assembly, sorted by name.
 
     Raises:
         FileNotFoundError: `folder` contains no assembly.
@@ -223,7 +225,7 @@ def read_assembly(folder: Path = ROOT / "cdk.out") -> list[Stack]:
 
 
 def by_environment(stacks: Iterable[Stack]) -> dict[str, list[Stack]]:
-    """Group stacks by the name of their environment; the name is empty outside of all stages."""
+    """Return stacks by the name of their environment; the name is empty outside of all stages."""
     environments: dict[str, list[Stack]] = {}
     for stack in stacks:
         environments.setdefault(stack.environment, []).append(stack)

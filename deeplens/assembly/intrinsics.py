@@ -37,7 +37,7 @@ class Resolver:
     pseudo: Mapping[str, str]
 
     def resolve(self, value: Value) -> Value:
-        """Return `value`, any part of a template, with its intrinsic functions as text."""
+        """Return a template value with its references, imports, joins and substitutions as text."""
         if isinstance(value, list):
             return [self.resolve(item) for item in value]
         if not isinstance(value, dict):
@@ -85,7 +85,10 @@ class Resolver:
 
 
 def text(value: Value) -> str:
-    """Return a value as text, with its outermost intrinsic function as `${…}`."""
+    """Return a value as text: a reference as `${…}`, a join as its joined parts, others as JSON.
+
+    A string is returned unchanged.
+    """
     if isinstance(value, dict) and len(value) == 1:
         ((function, argument),) = value.items()
         if function == "Fn::Join":
@@ -101,7 +104,7 @@ def text(value: Value) -> str:
 
 
 def references(value: Value) -> Iterator[str]:
-    """Yield the logical id of every resource of the same stack that `value` refers to."""
+    """Yield each logical id and pseudo parameter that `value` refers to."""
     match value:
         case {"Ref": str(target), **rest} if not rest:
             yield target
@@ -136,7 +139,7 @@ def imports(value: Value) -> Iterator[str]:
 
 
 def parse_embedded_json(value: Value) -> Value:
-    """Return `value` with every string that contains a JSON object or array parsed."""
+    """Return `value` with JSON objects and arrays in strings parsed, at any depth."""
     if isinstance(value, str) and value[:1] in ("{", "[") and value[:2] != "${":
         try:
             return parse_embedded_json(json.loads(value))

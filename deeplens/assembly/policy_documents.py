@@ -22,7 +22,7 @@ def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield every action and resource that a policy document allows, and the statement."""
+    """Yield each pair of action and resource that a policy document allows, with its statement."""
     for statement in statements(document):
         if statement["Effect"] == "Allow":
             for action in as_list(statement.get("Action", [])):
@@ -31,7 +31,7 @@ def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield logical id and document of each managed and inline policy of roles."""
+    """Yield each IAM policy document of a stack, with the logical id of its policy or role."""
     for logical_id, policy in stack.definitions(*POLICY_TYPES):
         yield logical_id, policy["Properties"]["PolicyDocument"]
     for logical_id, role in stack.definitions("AWS::IAM::Role"):
@@ -40,7 +40,7 @@ def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield logical id and document of each identity, resource and trust policy of a stack."""
+    """Yield each policy document in a stack's resources, with the resource's logical id."""
     for logical_id, definition in stack.definitions():
         for document in documents_in(definition.get("Properties", {})):
             yield logical_id, document
@@ -62,7 +62,7 @@ def documents_in(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def is_in_account(arn: str, account: str) -> bool:
-    """Return whether an ARN pattern is limited to one service and this account."""
+    """Return whether an ARN pattern is a reference, or limited to one service and this account."""
     if arn.startswith("${"):
         return True
     parts = arn.split(":", 5)
@@ -70,7 +70,7 @@ def is_in_account(arn: str, account: str) -> bool:
 
 
 def is_everybody(principal: Any) -> bool:
-    """Return whether a statement's principal includes everybody."""
+    """Return whether a statement's principal includes all principals (`*`)."""
     if not isinstance(principal, dict):
         return text(principal) == "*"
     return any("*" in [text(name) for name in as_list(value)] for value in principal.values())
@@ -84,7 +84,7 @@ def denies_without_tls(statement: dict[str, Any], actions: set[str], resources: 
 
 
 def denies_everybody(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
-    """Return whether a statement denies `actions` on `resources` to all, condition ignored."""
+    """Return whether a statement denies `actions` on `resources` to all; ignore its condition."""
     return (
         statement["Effect"] == "Deny"
         and is_everybody(statement.get("Principal"))

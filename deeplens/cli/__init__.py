@@ -1,1 +1,1 @@
-"""The commands of an operator, one package for each subject. They contain no logic."""
+"""The options and output of the operator's commands, one package for each command group."""

@@ -37,7 +37,7 @@ class OperatorGroup(ReportingGroup):
 
 
 def reported(error: Exception) -> click.ClickException | None:
-    """Return the message for an error caused by a user, a file or a service; else None."""
+    """Return the click exception for an error of a user, a file or a service; None for others."""
     # Imported only after an error, so that `--help` and completion are fast.
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -68,7 +68,7 @@ def reported(error: Exception) -> click.ClickException | None:
 
 
 def _unexpected(error: Exception) -> click.ClickException:
-    """Return the message of a defect; a file contains the traceback."""
+    """Write an unexpected error's traceback to a file; return a message with the file's path."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="deeplens-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:

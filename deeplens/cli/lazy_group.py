@@ -8,7 +8,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it runs, so that `--help` and completion are fast.
+    """A group that imports a command on demand, so that its own `--help` and completion are fast.
 
     Args:
         lazy: the help line of each command, by the command's name.

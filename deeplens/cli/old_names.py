@@ -11,7 +11,8 @@ import click
 
 from deeplens.cli.main import main
 
-# New words by old words, the longest first; the empty key applies to all other commands.
+# New words by the leading words of an old command, the longest first; the empty key applies to all
+# other commands.
 _MODEL_TOOLS = {
     ("models", "crown"): ("release", "promote"),
     ("models", "gate"): ("release", "check"),
@@ -31,12 +32,12 @@ _FLEET = {
 
 
 def model_tools() -> None:
-    """Run `model-tools`."""
+    """Run the replacement of the deprecated command `model-tools`."""
     _run("model-tools", _MODEL_TOOLS)
 
 
 def fleet() -> None:
-    """Run `fleet`."""
+    """Run the replacement of the deprecated command `fleet`."""
     _run("fleet", _FLEET)
 
 

@@ -47,10 +47,11 @@ class ModelArtifact:
 def load_artifact(
     models: Path, pin: ModelPin, signing: SigningConfig | None = None
 ) -> ModelArtifact:
-    """Find the pinned artifact below `models` and check its bytes.
+    """Return the pinned artifact below `models`, after a check of its SHA-256 and its name.
 
-    If `signing` requires a signature, the statement must exist. The release commands, the deploy
-    and each camera verify the signature itself. A checkout cannot disable the check on cameras.
+    If `signing` requires a signature, the statement must exist. The signature is verified by the
+    release commands, by the deploy and by each camera. A checkout cannot disable the check on
+    cameras.
 
     Raises:
         ConfigError: the artifact is absent, or its bytes, manifest or statement are not valid.
@@ -87,7 +88,7 @@ def load_artifact(
 def hash_in_background(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
     """Hash the pinned artifacts, which may be large, in a thread while the context runs.
 
-    `load_artifact` then uses these digests, and reports errors in artifacts.
+    `load_artifact` uses the cached digests later, and reports errors that the thread ignores.
     """
     with ThreadPoolExecutor(max_workers=1) as background:
         for environment in environments:

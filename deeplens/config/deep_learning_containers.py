@@ -114,12 +114,12 @@ def has_gpu(instance_type: str) -> bool:
 
 
 def runs_images(instance_type: str) -> bool:
-    """Return whether the images run on the type: not on Graviton, Inferentia and Trainium."""
+    """Return whether the images run on an instance type (not Graviton, Inferentia or Trainium)."""
     return not _OTHER_PROCESSOR_FAMILY.fullmatch(_family(instance_type))
 
 
 def has_local_storage(instance_type: str) -> bool:
-    """Return whether an instance type has local storage; its hardware encrypts it, without KMS."""
+    """Return whether an instance type has local storage, which the hardware encrypts (not KMS)."""
     return bool(_LOCAL_STORAGE_FAMILY.fullmatch(_family(instance_type)))
 
 

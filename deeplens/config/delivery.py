@@ -99,7 +99,7 @@ class DeliveryConfig(ConfigSection):
 def load_delivery(
     file: Path, environments: Sequence[EnvironmentConfig]
 ) -> tuple[DeliveryConfig, list[EnvironmentConfig]] | None:
-    """Read delivery.toml; return it with its environments in order, or None if it is absent.
+    """Return delivery.toml and its environments in order of delivery; None if the file is absent.
 
     Raises:
         ConfigError: the file is not valid, or its order differs from `promoted_from`.

@@ -8,7 +8,8 @@ from deeplens.config.artifact import ModelArtifact
 from deeplens.config.runtime import RuntimeArchive
 
 _MIB = 1 << 20
-# The next release, estimated as large as this one, and the files of a failed deployment.
+# Space for the next release, estimated as large as the current one, and for the files of a failed
+# deployment.
 _RELEASES = 2
 # Disk space relative to the archive's size: the archive, its unpacked wheels, and the installed
 # environment. Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.

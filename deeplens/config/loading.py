@@ -1,4 +1,4 @@
-"""Reader of environment files; each problem is a line with the file and the key."""
+"""Reader of environment files; an error has one line, with file and key, for each problem."""
 
 import difflib
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ _EXPECTED = {
 
 
 def load_environments(folder: Path) -> list[EnvironmentConfig]:
-    """Read every `*.toml` in `folder`, dev first, then by name.
+    """Return the environments of all `*.toml` files in `folder`: dev first, the others by name.
 
     Raises:
-        ConfigError: a file is not valid, or two environments conflict.
+        ConfigError: no file exists, a file is not valid, or two environments conflict.
     """
     files = sorted(folder.glob("*.toml"), key=lambda file: (file.stem != "dev", file.stem))
     if not files:
@@ -76,7 +76,7 @@ def find_challenger(environments: Sequence[EnvironmentConfig], champion: str) ->
 
 
 def load_environment(file: Path) -> EnvironmentConfig:
-    """Read an environment file; raise `ConfigError` with all its problems."""
+    """Read an environment file; raise `ConfigError` with all problems if it is not valid."""
     try:
         values = read_toml(file)
     except FileNotFoundError:

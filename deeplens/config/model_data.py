@@ -1,4 +1,4 @@
-"""Check the `model.tar.gz` of a variant of an endpoint."""
+"""Checks of the `model.tar.gz` of an endpoint's variant."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ class ModelData:
 
 
 def load_model_data(models: Path, variant: VariantConfig) -> ModelData:
-    """Find the archive of a variant below `models`, and check that its container can load it.
+    """Return the archive of a variant below `models`, after a check of its digest and file names.
 
     Raises:
         ConfigError: the archive is absent, has another digest, or lacks files of the framework.
@@ -58,7 +58,7 @@ def _sha256(path: Path, _modified_ns: int) -> str:
 
 @cache
 def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
-    """Return the reason why the container cannot load the archive; read only its file names."""
+    """Return the reason why the container cannot load the archive, by its file names, or None."""
     names = []
     try:
         with tarfile.open(path, "r:gz") as archive:

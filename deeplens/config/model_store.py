@@ -76,7 +76,7 @@ class ModelStoreConfig(ConfigSection):
 
 
 def suggest_bucket_name(given: str) -> str:
-    """Return the valid bucket name that is most similar to `given`."""
+    """Return a valid bucket name that is similar to `given`."""
     words = re.sub(r"[^a-z0-9-]+", "-", given.lower().removeprefix("deeplens")).strip("-")
     name = f"deeplens-{words or 'models'}"[:_LONGEST_BUCKET_NAME].rstrip("-")
     while re.search(_RESERVED_SUFFIX, name):

@@ -1,8 +1,8 @@
 """Pinned versions of AWS-provided Greengrass components, and the oldest supported nucleus lite.
 
-Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". If a deployment has no
-versions, it installs the newest patch of each component. This may restart the nucleus during a
-release.
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". If a deployment specifies
+no versions, Greengrass installs the newest patch of each component. This may restart the nucleus
+during a release.
 """
 
 from deeplens.config import ComponentKind

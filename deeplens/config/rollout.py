@@ -1,6 +1,6 @@
 """`[rollout]`: waves, the rule of the gate, and the rate of the job.
 
-Before a deploy, `timeline` returns the number of devices over time that may run a bad release.
+`timeline` returns, for each step of a rollout, the number of devices that may run a bad release.
 """
 
 import math
@@ -123,7 +123,7 @@ class RateConfig(ConfigSection):
         return self
 
     def to_job(self) -> dict[str, Any]:
-        """Return the `jobExecutionsRolloutConfig` of IoT."""
+        """Return the rate as `jobExecutionsRolloutConfig` of the IoT job."""
         config: dict[str, Any] = {}
         if self.maximum_per_minute is not None:
             config["maximumPerMinute"] = self.maximum_per_minute
@@ -154,7 +154,7 @@ class AbortConfig(ConfigSection):
     ] = 1
 
     def to_job(self) -> dict[str, Any]:
-        """Return the `abortConfig` of IoT."""
+        """Return the rule as `abortConfig` of the IoT job."""
         return {
             "criteriaList": [
                 {
@@ -253,7 +253,7 @@ class RolloutConfig(ConfigSection):
         return waves + self.wait_seconds + self.bake_seconds
 
     def to_job(self) -> dict[str, Any]:
-        """Return the configuration of the IoT job for Greengrass."""
+        """Return the configuration of the IoT job that Greengrass creates for a deployment."""
         job = {}
         if self.rate:
             job["jobExecutionsRolloutConfig"] = self.rate.to_job()
@@ -262,7 +262,7 @@ class RolloutConfig(ConfigSection):
         return job
 
     def to_plan(self) -> dict[str, Any]:
-        """Return the plan for the custom resource."""
+        """Return the rollout plan as the custom resource reads it."""
         return {
             "rule": {
                 "success_percent": self.success_percent,

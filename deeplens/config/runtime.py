@@ -53,7 +53,7 @@ class RuntimeArchive:
 
 
 def load_runtime(folder: Path, pins: RuntimeConfig) -> tuple[RuntimeArchive, ...]:
-    """Find and check the pinned archives below `folder`; raise `ConfigError` if one is invalid."""
+    """Return the pinned archives below `folder`; raise `ConfigError` if one is not valid."""
     return tuple(
         _archive(folder, architecture, digest) for architecture, digest in pins.to_pins().items()
     )

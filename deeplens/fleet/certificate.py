@@ -1,4 +1,4 @@
-"""The certificate of a device; its private key remains on this machine."""
+"""The certificate of a device; its private key is created locally and never sent to AWS."""
 
 import contextlib
 from collections.abc import Callable
@@ -35,10 +35,11 @@ def certificate_id_of(arn: str) -> str:
 
 
 def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, policy: str) -> str:
-    """Create a key pair and a certificate, attach the certificate, and return its id.
+    """Create a key pair and a certificate for a thing, and return the certificate's id.
 
-    The certificate is attached to the thing and the policy. If this fails, the certificate is
-    revoked and its key is deleted.
+    The thing is created if it does not exist, and joins the thing group. The certificate is
+    attached to the thing and the policy. If this fails, the certificate is revoked and its key is
+    deleted.
 
     Raises:
         FleetError: the fleet's policy or thing group does not exist.

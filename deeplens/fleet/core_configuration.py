@@ -54,9 +54,9 @@ class CoreConfiguration:
             )
 
     def text(self) -> str:
-        """Return the file's text."""
+        """Return the content of `config.yaml`."""
         classic = self.runtime == "classic"
-        # JSON strings are valid YAML, in which quotation marks of a name are escaped.
+        # JSON strings are valid YAML, and they escape quotation marks in names.
         system = {
             "certificateFilePath": str(self.root / "device.pem.crt"),
             "privateKeyPath": str(self.root / "private.pem.key"),

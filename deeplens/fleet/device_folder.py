@@ -37,7 +37,11 @@ class DeviceFolder:
         return self.path / "config.yaml"
 
     def certificate_id(self) -> str | None:
-        """Return AWS IoT's id of the certificate, its SHA-256; None without certificate or key."""
+        """Return the SHA-256 of the certificate, which is its id in AWS IoT.
+
+        The result is None if the certificate or the key is absent, or if the certificate is not
+        valid.
+        """
         if not (self.certificate.is_file() and self.private_key.is_file()):
             return None
         try:
@@ -57,7 +61,7 @@ class DeviceFolder:
             self.path.chmod(_OWNER_ONLY)
 
     def write_private(self, file: Path, content: bytes) -> None:
-        """Write a file that only its owner can read, also while it is written."""
+        """Write a file atomically; its mode is 0600 from the beginning."""
         temporary = file.with_name(f".{file.name}.new")
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -68,7 +72,7 @@ class DeviceFolder:
         temporary.replace(file)
 
     def remove(self) -> None:
-        """Remove the files, the key first."""
+        """Remove the files, the private key first, and the folder if it is empty."""
         for file in (self.private_key, self.certificate, self.root_ca, self.configuration):
             file.unlink(missing_ok=True)
         if self.path.is_dir() and not any(self.path.iterdir()):

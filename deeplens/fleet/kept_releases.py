@@ -48,16 +48,16 @@ def kept_releases(session: FleetSession) -> list[KeptRelease]:
 
 
 def choose_release(session: FleetSession, current: Deployment, name: str | None) -> Deployment:
-    """Return a stored release.
+    """Return the stored release that `name` selects.
 
     Args:
         session: the session of the fleet.
         current: the current deployment.
         name: the id of a deployment, or the first characters of a model's digest; None: the last
-            verified release before the current one.
+            other verified release.
 
     Raises:
-        FleetError: the release does not exist; the message contains the verified releases.
+        FleetError: no stored release matches, or the releases that match have several digests.
     """
     # A deleted project leaves a deployment without components.
     stored = [

@@ -37,14 +37,15 @@ class Provisioned:
     # Other active certificates of the thing, for example from a lost folder.
     other_certificates: int
     core_root: str
-    # The version of the classic core software; None for lite, which deployments do not contain.
+    # The version of the classic core software; None for lite, whose core software no deployment
+    # contains.
     nucleus_version: str | None
 
 
 def provision_device(
     session: FleetSession, thing: str, folder: DeviceFolder, given: Overrides
 ) -> Provisioned:
-    """Create a certificate for the thing and write its files; keep a valid certificate.
+    """Provision a device: issue a certificate if the folder has no valid one, and write its files.
 
     Raises:
         FleetError: the name or a file is not valid, the stack is not deployed, or the folder has
@@ -102,7 +103,7 @@ def _core_root(text: str) -> PurePosixPath:
 def _identity(
     session: FleetSession, policy: str, thing: str, folder: DeviceFolder
 ) -> tuple[str, bool]:
-    """Return the certificate's id, and true if the certificate is new."""
+    """Return the id of the existing or newly issued certificate, and true if it is new."""
     iot, there = session.iot, folder.certificate_id()
     if there is None or not is_active(iot, there):
         return issue(iot, thing, folder, thing_group=session.thing_group, policy=policy), True

@@ -24,10 +24,11 @@ class Retirement:
 
 
 def plan_retirement(session: FleetSession, thing: str, folder: DeviceFolder) -> Retirement:
-    """Find the resources of a device, without changes.
+    """Return the existing resources of a device; change nothing.
 
     Raises:
-        FleetError: the thing is absent or of another fleet, or the folder is of another thing.
+        FleetError: the thing is absent or belongs to another fleet, or the folder contains the
+            certificate of another thing.
     """
     iot = session.iot
     try:
@@ -67,7 +68,7 @@ def retire_device(
     *,
     report: Callable[[str], None],
 ) -> None:
-    """Delete the resources of a device, the certificates first.
+    """Delete the resources and the files of a device, the certificates first.
 
     `report` receives one line before each wait for AWS IoT.
 

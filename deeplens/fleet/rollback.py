@@ -21,12 +21,13 @@ from shared.fleet.rollout import GateClosed, Rollout
 def deploy_release(
     session: FleetSession, current: Deployment, release: Deployment, reason: str
 ) -> GateResult:
-    """Deploy a stored release to all devices at once, and wait until they run it.
+    """Deploy a stored release to all devices at once, wait for the gate, and return its result.
 
     The gate of the environment's rollout applies, as for a deploy.
 
     Raises:
-        FleetError: the devices do not run the release within the environment's `wait_seconds`.
+        FleetError: the deployment fails, or the devices do not run the release within the
+            environment's `wait_seconds`.
     """
     desired = DesiredDeployment(
         target_arn=session.target_arn,

@@ -16,7 +16,11 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\
 
 
 def amazon_root_ca() -> bytes:
-    """Return the PEM certificate with the pinned digest from Mozilla's list of authorities."""
+    """Return Amazon Root CA 1 as PEM, which its pinned SHA-256 selects in certifi's bundle.
+
+    Raises:
+        FleetError: the bundle does not contain the certificate.
+    """
     for block in _PEM.findall(Path(certifi.where()).read_text(encoding="ascii", errors="replace")):
         if sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() == _AMAZON_ROOT_CA_1_SHA256:
             return str(block).encode()

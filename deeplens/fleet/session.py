@@ -1,4 +1,4 @@
-"""The fleet of an environment: its file, its deployed stack, and clients of AWS."""
+"""A session with an environment's fleet: the environment, outputs of its stack, AWS clients."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,7 +114,7 @@ class FleetSession:
         return current
 
     def device_names(self) -> DeviceNames:
-        """Return the outputs of the Devices stack; raise `FleetError` if it is absent or old."""
+        """Return outputs of the Devices stack; raise `FleetError` if it or an output is absent."""
         stack = f"{self.environment.name}-Devices"
         client: Any = self.boto_session.client("cloudformation")
         try:
@@ -145,11 +145,12 @@ class FleetSession:
 
 
 def open_session(environments: Path, name: str, *, local: bool = False) -> FleetSession:
-    """Connect to an environment's account, on AWS or on the emulator of this checkout.
+    """Open a session in an environment's account, on AWS or on the emulator of this checkout.
 
     Raises:
         ConfigError: the environment file is absent or invalid.
-        FleetError: credentials are missing, or belong to another account.
+        FleetError: credentials are missing or belong to another account, or the emulator is not
+            running.
     """
     environment = load_environment(environments / f"{name}.toml")
     session = (

@@ -19,7 +19,7 @@ class DeviceStatus:
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
         wave: the number of the first wave that contains the device.
-        drift: the deviations from the plan, or an empty value.
+        drift: the deviations from the plan; an empty string if there are none.
         disk_free_bytes: free space of the file system with the device's artifacts.
         memory_available_bytes: available memory of the device.
     """
@@ -40,7 +40,10 @@ class DeviceStatus:
 
 
 def fleet_status(session: FleetSession, current: Deployment, now: float) -> list[DeviceStatus]:
-    """Query each device, and compare it with the fleet's current deployment."""
+    """Return each device's status and its deviations from the deployment `current`.
+
+    The current time, `now`, is in seconds since the epoch.
+    """
     things = session.things()
     rule, target = session.plan.rule, target_of(current, now)
     observations = query_devices(session.fleet, things, current)
@@ -86,7 +89,10 @@ def _device_status(
 
 
 def _waves(session: FleetSession) -> dict[str, str]:
-    """Return the number of the first wave of each device that belongs to a wave."""
+    """Return the number of each device's first wave, by thing name.
+
+    Devices that belong to no wave are absent.
+    """
     numbers: dict[str, str] = {}
     for number, wave in enumerate(session.waves, start=1):
         for thing in session.things_of(wave):

@@ -10,7 +10,7 @@ LEAST_VERSION = 6
 
 
 def role_arn(place: AwsEnvironment, purpose: str) -> str:
-    """Return the ARN of a bootstrap role; `purpose` is `deploy`, `cfn-exec`, `lookup`, …."""
+    """Return the ARN of a bootstrap role, for example for the purpose `deploy` or `cfn-exec`."""
     name = f"cdk-{QUALIFIER}-{purpose}-role-{place.account}-{place.region}"
     return f"arn:{place.partition}:iam::{place.account}:role/{name}"
 

@@ -14,7 +14,7 @@ ANNOTATED = ROOT / "build" / "demo"
 
 
 def show_detections(payloads: Iterable[bytes], images: Path) -> None:
-    """Print detections as they arrive; save each detection with its image."""
+    """Print each detection message as it arrives, and save its image with the detections drawn."""
     from local_aws.devices.mqtt_subscription import describe  # noqa: PLC0415 - imports an MQTT client
     from model_tools.images import draw_detections  # noqa: PLC0415 - only the demo draws images
 

@@ -16,11 +16,11 @@ RECORD = LOCAL / "deliver" / "executions.jsonl"
 
 
 def check_answers(answers: tuple[str, ...], executions: Path) -> None:
-    """Check that each STAGE=CODE answers a request for that stage in the audit log.
+    """Check that each STAGE=CODE contains a valid code for the stage, by the log of executions.
 
     Raises:
         click.BadParameter: an answer has another form, or its code is for another stage.
-        CommandFailed: the code is unknown, used or expired.
+        CommandFailed: the code is unknown, used or expired, or the log of executions is not valid.
     """
     for answer in answers:
         try:

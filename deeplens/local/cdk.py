@@ -28,7 +28,7 @@ _TOOLKIT = "DeepLensToolkit"
 
 
 def assembly_lock() -> AbstractContextManager[int]:
-    """Return the lock of cdk.out, held from a synthesis until the end of its deploy."""
+    """Return a context manager that locks cdk.out, from a synthesis to the end of its deploy."""
     return checkout_lock(ASSEMBLY.name, click.echo)
 
 
@@ -55,9 +55,9 @@ def bootstrap(
     assembly: Path = ASSEMBLY,
     pipeline_account: str | None = None,
 ) -> bool:
-    """Create the policies and run `cdk bootstrap` with them; return False if both exist.
+    """Create the policies, and bootstrap the account with them; return True if `cdk bootstrap` ran.
 
-    If `pipeline_account` is given, the account is trusted for deploys and lookups.
+    If `pipeline_account` is given, the bootstrap roles trust that account for deploys and lookups.
     """
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     expected = {"CloudFormationExecutionPolicies": ",".join(create_policies(client))}
@@ -109,7 +109,7 @@ def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
 
 
 def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
-    """Return the environment's stacks with an operation in progress, and their status.
+    """Return the name and status of each of the environment's stacks with an operation in progress.
 
     The result is empty if the emulator does not respond.
     """
@@ -168,5 +168,5 @@ def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
 
 
 def changed_nothing(output: str) -> bool:
-    """Return true if the deployment changed no stack."""
+    """Return true if the output of `cdk deploy` reports no change in any stack."""
     return output.count("(no changes)") == output.count("Stack ARN:")

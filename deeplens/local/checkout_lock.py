@@ -54,7 +54,7 @@ def checkout_lock(
 
 
 def main() -> int:
-    """Acquire the lock and replace this process with the command; return 1 if the lock fails."""
+    """Acquire the lock and run the command in this process; return an exit code if that fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -48,16 +48,16 @@ class RunningCore:
     live_view_file: Path
 
     def lines(self) -> list[str]:
-        """Return the lines of the device since its start, without time and name."""
+        """Return the log lines of the device since its start, without time and name."""
         printed = _lines(self.log, self.began_at)
         return [_PREFIX.sub("", line) for line in printed if line.strip()]
 
     def function_lines(self) -> list[str]:
-        """Return the lines of the function since the start of the device."""
+        """Return the log lines of the function since the start of the device."""
         return _lines(self.function_log, self.function_began_at)
 
     def last_line(self) -> str:
-        """Return the newest of `lines`."""
+        """Return the last of `lines`; `(none)` if there are none."""
         return next(reversed(self.lines()), "(none)")
 
     def check_running(self) -> None:
@@ -222,7 +222,7 @@ def stay(
 
 
 def _pass_on_outages(log: Path, position: int, outage: Callable[[str], None] | None) -> int:
-    """Call `outage` with each line about the connection after `position`; return the new end."""
+    """Call `outage` with each line about the connection after `position`; return the new position."""
     if outage is None or _size(log) == position:
         return position
     with log.open("rb") as file:

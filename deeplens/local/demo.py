@@ -95,7 +95,7 @@ def keep_running(demo: RunningDemo) -> None:
 
 
 def _check_writable() -> None:
-    """Raise `CommandFailed` if an output folder of the demo is not writable."""
+    """Raise `CommandFailed` if an output folder is not writable or has less than 100 MiB free."""
     for folder in (LOCAL, ROOT / "build", ROOT / "models", ROOT / "environments"):
         if problem := why_unwritable(folder, free_mib=100):
             raise CommandFailed(problem)

@@ -40,7 +40,7 @@ class DeployedEnvironment:
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """The current reports of a fleet's cameras.
+    """The status of a fleet on the emulator.
 
     Attributes:
         deployed_at: the creation time of the current deployment, ISO 8601 in UTC.
@@ -84,8 +84,8 @@ def bootstrap_and_deploy(
             if not cdk.bootstrap(environment, endpoint):
                 click.echo("  the account is already bootstrapped")
         with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
-            # An interrupted deploy may still be in progress; CloudFormation rejects a second one
-            # until it ends.
+            # An interrupted deploy may still be in progress; until it ends, CloudFormation rejects
+            # a second deploy.
             cdk.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
             output = cdk.deploy(environment, endpoint)
     status = str(emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"])
@@ -115,7 +115,7 @@ def compare_with_deployment(steps: Steps, name: str) -> str:
 
 
 def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
-    """Query the fleet's cameras on the emulator.
+    """Return the status of the fleet's cameras on the emulator.
 
     Raises:
         CommandFailed: the fleet has no deployment, or the emulator does not respond.

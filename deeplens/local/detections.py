@@ -59,7 +59,7 @@ def subscribed(
 def arriving_messages(
     messages: "queue.Queue[Message]", name: str, endpoint: Endpoint
 ) -> Iterator[bytes]:
-    """Yield the messages of the environment `name` without end.
+    """Yield the payload of each message of the environment `name`, without end.
 
     Raises:
         CommandFailed: the emulator has ended, or runs on other ports.
@@ -85,7 +85,7 @@ def detections_of(
     core: RunningCore,
     count: int,
 ) -> Iterator[bytes]:
-    """Yield `count` detections that this device makes with the deployed model.
+    """Yield the payloads of `count` detections that the device makes with the deployed model.
 
     Raises:
         CommandFailed: the device ends, rejects the release, or detects nothing for two minutes.

@@ -31,7 +31,7 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The process and addresses of the running emulator, and its CA certificate."""
+    """The process and addresses of the running emulator, its CA certificate and its root key."""
 
     pid: int
     url: str
@@ -42,12 +42,12 @@ class Endpoint:
 
     @property
     def address(self) -> tuple[str, str, int]:
-        """The URL, host and port to which clients connect."""
+        """The URL, MQTT host and MQTT port to which clients connect."""
         return self.url, self.mqtt_host, self.mqtt_port
 
 
 def read_endpoint() -> Endpoint | None:
-    """Return the addresses of the emulator, or None if it is not running."""
+    """Return the endpoint of the emulator, or None if the emulator is not running."""
     endpoint = local_aws.process.endpoint.running(StatePaths(LOCAL / "aws"))
     if endpoint is None:
         return None
@@ -62,7 +62,7 @@ def read_endpoint() -> Endpoint | None:
 
 
 def running_emulator() -> Endpoint:
-    """Return the addresses of the running emulator.
+    """Return the endpoint of the running emulator.
 
     Raises:
         CommandFailed: the emulator is not running; the exit code is 3.
@@ -77,7 +77,7 @@ def running_emulator() -> Endpoint:
 
 @contextmanager
 def started_emulator() -> Iterator[Endpoint]:
-    """Yield the running emulator, or start an emulator that ends with the block."""
+    """Yield the endpoint of the running emulator; if none is running, run one during the block."""
     endpoint = read_endpoint()
     if endpoint:
         yield endpoint

@@ -10,7 +10,8 @@ from deeplens.local.status import status_line
 from shared.artifact.errors import ImageError
 from shared.vision.images import open_image
 
-# Same values as in the camera's folder source (lambda_src/inference/camera/cameras/folder.py).
+# The values equal those of lambda_src/inference/camera/cameras/folder.py, which this package does
+# not import.
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
@@ -51,7 +52,8 @@ def check_images(folder: Path) -> int:
     """Decode every image of a folder; return the number of images.
 
     Raises:
-        WrongImages: as for `image_files`, or an image cannot be read; the text names the image.
+        WrongImages: the folder does not exist or contains no images, or an image cannot be read;
+            the message contains its name.
     """
     files = image_files(folder)
     with status_line() as status:
@@ -62,7 +64,7 @@ def check_images(folder: Path) -> int:
 
 
 def sample_images(model: str) -> Path:
-    """Return a folder with images for `model`; draw scenes with shapes if the folder is empty.
+    """Return a folder with sample images for `model`; draw scenes with shapes if none exist.
 
     Raises:
         CommandFailed: the scenes cannot be drawn.

@@ -24,7 +24,7 @@ class Interrupted(Exception):  # noqa: N818 - names an event
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Convert signals to `Interrupted`, report them, and add the logs to errors of the emulator."""
+    """Exit with code 130 after SIGTERM or Ctrl-C; convert errors of AWS APIs to `CommandFailed`."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:

@@ -94,7 +94,7 @@ def host_classifier(steps: Steps, *, keep: bool, only_destroy: bool) -> dict[str
 
 
 def _train() -> str:
-    """Train the classifier and pack it for SageMaker; return its accuracy.
+    """Train the classifier and pack it for SageMaker; return a phrase with its accuracy.
 
     Raises:
         CommandFailed: a step failed.
@@ -119,7 +119,11 @@ def _environment() -> EnvironmentConfig:
 
 
 def _deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
-    """Deploy the endpoint and the Monitoring stack of its alarms; may raise CommandFailed."""
+    """Deploy the endpoint, and the Monitoring stack for its alarms.
+
+    Raises:
+        CommandFailed: a step failed.
+    """
     _cdk(iris, endpoint, "synth", "--quiet", "--no-validation", f"--output={_SITE / 'cdk.out'}",
          f"--context=environments={_SITE / 'environments'}")  # fmt: skip
     bootstrap(iris, endpoint, _assembly())
@@ -128,7 +132,7 @@ def _deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
 
 
 def _invoke(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
-    """Request predictions for the test set, and compare them with those of the training.
+    """Request predictions for the test set; return their comparison with those of the training.
 
     Raises:
         CommandFailed: a prediction differs by more than 1e-6.

@@ -78,7 +78,7 @@ def _failure(command: Sequence[str | Path], code: int, text: str, log: Path) -> 
 def running(
     command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process during a `with` block."""
+    """Run a process during the block, and append its output to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as output:
         child = _start(command, output.fileno(), env)
@@ -89,7 +89,7 @@ def running(
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Terminate a child process; kill it after a time limit."""
+    """Terminate a child process; kill it if it has not ended after 12 s."""
     if child.poll() is None:
         child.terminate()
         try:

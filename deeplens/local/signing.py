@@ -23,9 +23,10 @@ _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 
 
 def sign(environment: EnvironmentConfig) -> Path:
-    """Sign the pinned artifact with the key of this checkout; return a folder that trusts the key.
+    """Sign the pinned artifact with the key of this checkout; return a folder of environment files.
 
-    If the environment already trusts keys, nothing is signed and the unchanged folder is returned.
+    In these files, the environment trusts the key. If the environment already trusts keys, nothing
+    is signed, and the original folder is returned.
 
     Raises:
         CommandFailed: a step failed.
@@ -64,7 +65,7 @@ def sign(environment: EnvironmentConfig) -> Path:
 def show_verification(
     environment: EnvironmentConfig, core: RunningCore, *, patience_seconds: float
 ) -> None:
-    """Print the camera's log line about the verification of the newest signed release."""
+    """Print the camera's log line about the verification of the pinned release, if it is signed."""
     if not _statement(environment).is_file():
         return
     verified = f"verified: release {_release(_statement(environment))} of "

@@ -27,7 +27,7 @@ class StatusLine:
         self._is_shown = False
 
     def update(self, text: str) -> None:
-        """Show the text if the work takes longer than the limit."""
+        """Show the text if the work has taken at least 2 s."""
         now = time.monotonic()
         if now - self._began_at < _QUIET_SECONDS:
             return

@@ -32,9 +32,9 @@ def project_findings(
     """Return a line for each violation of the project's own rules.
 
     Args:
-        stacks: the stacks of the assembly, of any environments.
+        stacks: the stacks of the assembly, of one or more environments.
         environment_files: the folder of the environment files of the synthesis.
-        delivery_file: the pipeline's description, or None if there is no pipeline.
+        delivery_file: the delivery file, or None if there is no pipeline.
 
     Raises:
         ConfigError: an environment file or delivery.toml is not valid.
@@ -50,10 +50,10 @@ def project_findings(
 
 
 def _inputs() -> tuple[Path, Path | None]:
-    """Return the folder of environment files and the delivery.toml of the synthesis.
+    """Return the folder of environment files and the delivery file of the synthesis.
 
-    Both are in the app's context. The CDK CLI passes the context in a variable; without the
-    variable, cdk.json contains it.
+    The delivery file is None if only one environment is synthesized. Both are in the app's context.
+    The CDK CLI passes the context in a variable; without the variable, cdk.json contains it.
     """
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     context = json.loads(os.environ.get("CDK_CONTEXT_JSON", "null")) or settings["context"]

@@ -16,7 +16,7 @@ _SHORTEST_REASON = 20
 
 
 class CheckovError(Exception):
-    """Raised if checkov wrote no report, or did not read every template."""
+    """Raised if checkov is not installed, wrote no report, or did not read every template."""
 
 
 def checkov_findings(files: Sequence[Path]) -> list[str]:

@@ -15,7 +15,7 @@ _Rule = Callable[[EnvironmentConfig, list[Stack]], Iterator[Violation]]
 
 
 def object_lock(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator[Violation]:
-    """Require a lock of at least `object_lock_days` on each new object of the model bucket."""
+    """Require a default retention of at least `object_lock_days` in the model bucket."""
     required = environment.model_store.object_lock_days
     for stack in stacks if required else ():
         for logical_id, bucket in stack.definitions("AWS::S3::Bucket"):
@@ -64,7 +64,7 @@ def signed_code(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator
 
 
 def bounded_roles(environment: EnvironmentConfig, stacks: list[Stack]) -> Iterator[Violation]:
-    """Require the boundary of `permissions_boundary` on every role."""
+    """Require the boundary of `permissions_boundary` on every role and user."""
     required = environment.permissions_boundary
     for stack in stacks if required else ():
         for logical_id, role in stack.definitions("AWS::IAM::Role", "AWS::IAM::User"):
@@ -102,7 +102,7 @@ def violations(
     delivery: DeliveryConfig | None,
     stacks: Mapping[str, list[Stack]],
 ) -> list[Violation]:
-    """Return the violations of the files' settings; `stacks` are grouped by environment."""
+    """Return the violations of the files' settings; `stacks` has environments as keys."""
     violations_of_environments = [
         violation_
         for environment in environments

@@ -12,7 +12,7 @@ _Actions = list[dict[str, Any]]
 
 
 def no_privileged_builds(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject privileged builds: they run as root, and no build creates a container image."""
+    """Reject builds in privileged mode, because no build creates a container image."""
     for stack in stacks:
         for logical_id, project in stack.definitions("AWS::CodeBuild::Project"):
             if project["Properties"].get("Environment", {}).get("PrivilegedMode"):
@@ -25,7 +25,7 @@ def no_privileged_builds(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require the gate for the cameras' digest after every deploy of an environment's stage."""
+    """Require a gate (`release check`) after every deploy in the stage of an environment."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
             gates = [_order(action) for action in actions if _is_gate(stack, action, environment)]
@@ -76,7 +76,7 @@ def artifacts_expire(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def environment_stages(stack: Stack) -> Iterator[tuple[str, str, _Actions]]:
-    """Yield logical id, stage name and actions of each stage that deploys stacks."""
+    """Yield the pipeline's logical id, stage name and actions of each stage that deploys stacks."""
     for logical_id, pipeline in stack.definitions(_PIPELINE):
         for stage in pipeline["Properties"]["Stages"]:
             actions: _Actions = stage["Actions"]

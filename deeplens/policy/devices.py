@@ -74,7 +74,7 @@ def own_name_only(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def data_plane_only(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject the resource `*` for actions with resource types."""
+    """Reject `*` as resource in certificate policies, except for actions without resource types."""
     for stack in stacks:
         for logical_id, policy in stack.definitions("AWS::IoT::Policy"):
             for action, resource, _ in allowed(policy["Properties"]["PolicyDocument"]):
@@ -180,7 +180,7 @@ def _is_secret(name: str, value: Any) -> bool:
 
 
 def _camera_policies(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
-    """Yield the policies of roles that devices assume with their certificates."""
+    """Yield stack, logical id and document of each policy of a role that devices assume."""
     for stack in stacks:
         roles = {
             logical_id: role

@@ -28,12 +28,12 @@ _WITHOUT_RESOURCE_TYPES = {
     "greengrass:ListCoreDevices",
     "greengrass:ListDeployments",
 }
-# Actions without resource types that conditions limit.
+# The condition key that must limit each of these actions, which have no resource types.
 _NARROWED_BY = {
     "cloudwatch:PutMetricData": "cloudwatch:namespace",
     "greengrass:CreateDeployment": "aws:RequestTag/",
 }
-# AWS accounts own the registries of AWS Deep Learning Containers.
+# Accounts of AWS own the registries of AWS Deep Learning Containers, so stacks may refer to them.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
 # Condition operators that require the key. Operators with IfExists or a set prefix accept requests
 # without the key.
@@ -87,7 +87,7 @@ def no_resource_star(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def trust_condition(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that roles with a service as principal are limited to resources of their account."""
+    """Require conditions that limit trusted services to sources in the role's own account."""
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role"):
             for statement in statements(role["Properties"]["AssumeRolePolicyDocument"]):
@@ -109,7 +109,7 @@ def trust_condition(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def _values(statement: dict[str, Any], operators: set[str], key: str) -> list[str]:
-    """Return the values of a key in a condition that every request must satisfy."""
+    """Return the values of a condition key under the given operators of a statement."""
     conditions = statement.get("Condition", {})
     return [
         text(value)
@@ -179,7 +179,7 @@ def no_users(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_physical_role_names(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject fixed role names, which prevent replacement and a second environment."""
+    """Reject fixed role and policy names, which prevent replacement and a second environment."""
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
             name = role["Properties"].get("RoleName") or role["Properties"].get("ManagedPolicyName")
@@ -193,7 +193,7 @@ def no_physical_role_names(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def only_own_account(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject references to other accounts, except in pipelines and for images of AWS."""
+    """Reject references to other accounts, except in pipelines and for AWS' container images."""
     for stack in stacks:
         if any(stack.definitions("AWS::CodePipeline::Pipeline")):
             continue
@@ -208,7 +208,7 @@ def only_own_account(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def _principals(resource: dict[str, Any]) -> Iterator[str]:
-    """Yield the principals of a resource's policies that are account ids."""
+    """Yield each account id that is a principal in one of a resource's policies."""
     for document in documents_in(resource.get("Properties", {})):
         for statement in statements(document):
             principal = statement.get("Principal", {})

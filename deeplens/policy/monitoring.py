@@ -9,7 +9,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 
 
 def alarms_notify(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that each alarm notifies the alarm topic when it starts and when it ends."""
+    """Require that each alarm notifies the alarm topic of the states ALARM and OK."""
     exported = {name for stack in stacks for name in _exported_topics(stack)}
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
         topics = exported | _topics(stack)
@@ -90,7 +90,7 @@ def encrypted_topic(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def topic_rules(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that IoT rules log failed actions, and select only messages of their environment."""
+    """Require that IoT rules have an error action, and select only their environment's messages."""
     for stack, logical_id, rule in _resources(stacks, "AWS::IoT::TopicRule"):
         payload = rule["TopicRulePayload"]
         if payload.get("RuleDisabled"):
@@ -112,7 +112,7 @@ def function_callers(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def undelivered_events(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require an encrypted queue for undelivered events, which accepts them only from their rule.
+    """Require an encrypted queue for a rule's undelivered events, to which only that rule can send.
 
     Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
     """

@@ -48,7 +48,7 @@ def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def function_properties(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require a camera's function to have DeepLens' name prefix, and a runtime of the cameras."""
+    """Require `deeplens-` as prefix of a camera's function, and Python 3.12 for every function."""
     for stack in stacks:
         versions = _published(stack)
         for logical_id, function in stack.definitions("AWS::Lambda::Function"):
@@ -128,7 +128,7 @@ def exact_artifacts(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def artifact_digests(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that the custom resource receives and compares the digest in each artifact's URI."""
+    """Require that the custom resource receives the digest in each artifact's URI."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             expected_digests = resource["Properties"].get("ArtifactSha256") or {}
@@ -223,7 +223,7 @@ def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require every component, in an exact version, in a deployment: devices remove the others."""
+    """Require each component in an exact version in deployments: devices remove all others."""
     for stack in stacks:
         own = {
             (_recipe(resource) or {}).get("ComponentName")
@@ -252,7 +252,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact topic names in access controls; of reserved topics, only the own shadow."""
+    """Require exact topics in access controls; reject reserved topics except the device's shadow."""
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))

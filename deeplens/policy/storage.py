@@ -108,7 +108,7 @@ def rotated_key(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that buckets reject requests without TLS 1.2 to the bucket and to its objects."""
+    """Require that buckets reject requests to bucket and objects without TLS 1.2 or later."""
     for stack, logical_id, _ in _buckets(stacks):
         of_bucket = list(_policy_statements(stack, logical_id))
         resources = {f"${{{logical_id}.Arn}}", f"${{{logical_id}.Arn}}/*"}
@@ -149,7 +149,7 @@ def written_once(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def logged_access(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require access logs of each bucket, except of the buckets that contain those logs."""
+    """Require access logs of each bucket, except for the buckets that contain these logs."""
     for stack, logical_id, bucket in _buckets(stacks):
         logs = {
             text(other["Properties"].get("LoggingConfiguration", {}).get("DestinationBucketName"))

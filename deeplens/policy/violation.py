@@ -25,5 +25,5 @@ Rule = Callable[[list[Stack]], Iterator[Violation]]
 
 
 def violation(stack: Stack, rule: str, resource: str, advice: str) -> Violation:
-    """Return a violation in a stack."""
+    """Return a violation of `rule` by a resource of `stack`."""
     return Violation(rule, stack.name, resource, advice)

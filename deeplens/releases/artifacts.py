@@ -34,8 +34,8 @@ def find_release(models: Path, digest: str) -> Release:
     """Return the only artifact whose digest starts with `digest`.
 
     Raises:
-        SourceError: no artifact, or more than one, has a digest that starts with `digest`.
-        RegistryError: the artifact's bytes do not match its digest.
+        SourceError: `digest` has fewer than 6 characters, or not exactly one artifact matches.
+        RegistryError: the artifact is not valid, or its bytes do not match its digest.
     """
     built = {file.parent.name: file for file in sorted(models.glob("*/*/model.zip"))}
     long_enough = len(digest) >= _SHORTEST_DIGEST
@@ -52,7 +52,7 @@ def document_of(models: Path, digest: str, name: str) -> str:
 
     Raises:
         SourceError: the release or its document is absent.
-        RegistryError: the artifact's bytes do not match its digest.
+        RegistryError: the artifact is not valid, or its bytes do not match its digest.
     """
     file = find_release(models, digest).path.with_name(name)
     if not file.is_file():

@@ -1,9 +1,9 @@
 """Hash-chained audit logs: promotions, which are in git, and executions of the pipeline.
 
 Each line is a JSON object with the SHA-256 of the previous line (`previous`) and its own SHA-256
-(`hash`). A changed, removed or inserted line is an error with the number of the line. The chain
-does not detect a file that was rewritten up to its end, so `check_grows_from` compares the file
-with a commit.
+(`hash`). A changed, removed or inserted line is an error with the number of the line. If all lines
+after a change are rewritten, the chain is valid, so `check_grows_from` compares the file with a
+commit.
 """
 
 import hashlib
@@ -148,6 +148,8 @@ def is_recorded_in_git(file: Path, move: Move) -> bool:
 
 def check_grows_from(file: Path, ref: str) -> None:
     """Check that the audit log begins with its content at commit `ref`.
+
+    If the commit does not contain the file, the check passes.
 
     Raises:
         RegistryError: the beginning differs, or git does not have the commit.

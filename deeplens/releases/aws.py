@@ -196,7 +196,7 @@ class AwsAccounts:
         return connect(service)
 
     def _session(self, place: AccountAndRegion) -> boto3.Session:
-        """Return the session of an account; without a role, it is created once."""
+        """Return the session of an account; a session without a role is cached."""
         if self.role:
             # Role sessions are not cached: their credentials expire after an hour, and a gate can
             # wait longer.
@@ -206,7 +206,11 @@ class AwsAccounts:
         return self._sessions[place.name]
 
     def _connect(self, place: AccountAndRegion) -> boto3.Session:
-        """Use the profile `deeplens-<name>` if it exists, otherwise the default credentials."""
+        """Return a session with the profile `deeplens-<name>`, or with the default credentials.
+
+        Raises:
+            RegistryError: the credentials belong to another account.
+        """
         profile = f"deeplens-{place.name}"
         profiles = boto3.Session().available_profiles
         session = boto3.Session(
@@ -234,7 +238,10 @@ class AwsAccounts:
 
 @contextmanager
 def aws_errors(name: str) -> Iterator[None]:
-    """Convert AWS and connection errors to one line with the environment's name."""
+    """Convert AWS and connection errors to `RegistryError`.
+
+    The message has one line, which begins with the environment's name.
+    """
     try:
         yield
     except ClientError as error:

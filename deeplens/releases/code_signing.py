@@ -1,6 +1,6 @@
-"""Sign the code of an environment's Lambda functions and layers with AWS Signer, in its bucket.
+"""Sign the code of Lambda functions and layers with AWS Signer, in the bucket of `cdk bootstrap`.
 
-Signed objects are skipped. The bucket of `cdk bootstrap` keeps the unsigned version of each object.
+Signed objects are skipped. The bucket keeps the unsigned version of each object.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def profile_of(stacks: list[Stack]) -> str:
     """Return the version ARN of the signing profile that the templates allow.
 
     Raises:
-        SigningFailed: the templates allow no profile, because the environment file has none.
+        SigningFailed: the templates allow no profile, or more than one.
     """
     allowed = set(_allowed(stacks))
     if len(allowed) != 1:
@@ -59,7 +59,8 @@ def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
     """Sign one object in place; return False if this profile has already signed it.
 
     Raises:
-        SigningFailed: the object is not published, or AWS Signer rejects it.
+        SigningFailed: the object is not published, its bucket has no versions, or AWS Signer rejects
+            the object.
     """
     where = f"s3://{code.bucket}/{code.key}"
     try:

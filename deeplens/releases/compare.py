@@ -65,7 +65,7 @@ _METRICS = (
 def compare_fleets(
     accounts: AwsAccounts, champion: EnvironmentConfig, challenger: EnvironmentConfig
 ) -> list[ComparedMetric]:
-    """Compare two fleets by the last heartbeats of their reachable cameras.
+    """Return the metrics of two fleets by the last heartbeats of their reachable cameras.
 
     Raises:
         RegistryError: a camera is in both fleets, so its metrics cannot be assigned to one release.

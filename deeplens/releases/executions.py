@@ -48,7 +48,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class _Account:
-    """The account and the Region of the pipeline, and the name in its profile."""
+    """The account and the Region of the pipeline, and the name in the AWS profile."""
 
     name: str
     account: str
@@ -85,11 +85,11 @@ def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list
 
     Args:
         cloud: the accounts; the profile `deeplens-delivery` is used if it exists.
-        delivery: the file of the pipeline.
+        delivery: the delivery file.
         environments: the folder of environment files.
 
     Raises:
-        ConfigError: the file of the pipeline, or an environment file, is not valid.
+        ConfigError: the delivery file, or an environment file, is not valid.
         RegistryError: the pipeline or its stack does not exist, or AWS rejects the call.
     """
     place = _account(delivery, environments)
@@ -110,7 +110,7 @@ def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list
 
 
 def executions_of(codepipeline: Any, pipeline: str) -> list[Execution]:
-    """Return the last executions of a pipeline, oldest first."""
+    """Return the last executions of a pipeline (at most 50), oldest first."""
     summaries = codepipeline.list_pipeline_executions(
         pipelineName=pipeline, maxResults=_MOST_EXECUTIONS
     )["pipelineExecutionSummaries"]

@@ -13,7 +13,7 @@ _POLL_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock of a gate; tests replace it."""
+    """The clock of a gate, in seconds; tests replace it."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

@@ -62,7 +62,7 @@ def pinned(text: str, name: str, digest: str) -> str:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Replace the complete file atomically."""
+    """Replace the content of a file atomically; keep the file's mode."""
     handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     with os.fdopen(handle, "wb") as output:
         output.write(text.encode())

@@ -63,7 +63,7 @@ class PromotionPlan:
 def plan_promotion(
     registry: Registry, source_name: str, target_name: str, *, again: str = ""
 ) -> PromotionPlan | None:
-    """Plan to pin in `target` the release that `source` verified; None if it is already pinned.
+    """Plan the promotion of a release from `source_name`; None if `target_name` already pins it.
 
     Args:
         registry: the environments, artifacts and accounts.
@@ -158,7 +158,7 @@ def check_pins(audit_log: Path, environments: Sequence[EnvironmentConfig]) -> No
     """Check that each pin matches the environment's last entry in the audit log.
 
     Raises:
-        RegistryError: a pin differs, or the audit log is not complete.
+        RegistryError: a pin differs, or the audit log is not valid.
     """
     last = {move.environment: move for move in read_history(audit_log)}
     for environment in environments:
@@ -173,7 +173,7 @@ def check_pins(audit_log: Path, environments: Sequence[EnvironmentConfig]) -> No
 
 
 def _reconcile(file: Path, audit_log: Path, move: Move) -> str:
-    """Return the commands that restore the pin of the last entry."""
+    """Return a sentence with the commands that remove the difference between pin and last entry."""
     pin = f"`deeplens release pin {file} {move.after}` pins the recorded release"
     if is_recorded_in_git(audit_log, move):
         return f"the file was edited manually: {pin}, and so does `git restore {file}`"
@@ -245,7 +245,7 @@ def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentCo
 
 
 def _check_not_rolled_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
-    """Check that the target's last entry for the release is not a rollback."""
+    """Check that the target's last entry about the release is not a rollback from the release."""
     for move in reversed(read_history(registry.audit_log)):
         if move.environment != target.name:
             continue
@@ -259,7 +259,11 @@ def _check_not_rolled_back(registry: Registry, release: Release, target: Environ
 
 
 def _verification(accounts: AwsAccounts, source: EnvironmentConfig) -> str:
-    """Return the verification of the release that the source pins."""
+    """Return the verification of the release that the source pins.
+
+    Raises:
+        RegistryError: the release is not verified; the message contains the next command.
+    """
     try:
         return accounts.verification(source, source.model.digest)
     except RegistryError as error:
@@ -325,7 +329,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - one parameter for each part of an entry
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second promotion on this machine; git detects other machines."""
+    """Lock the folder against a second promotion on this machine; git detects those of others."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

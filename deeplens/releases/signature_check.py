@@ -15,7 +15,8 @@ def check_signed(
 ) -> Statement | None:
     """Check that the environment's keys signed the release, and that no newer release is pinned.
 
-    The result is None if the environment does not require signatures.
+    The result is None if the environment trusts no keys, or accepts the release without a
+    signature.
 
     Args:
         environment: the environment with its keys and its current pin.
@@ -37,7 +38,12 @@ def check_signed(
 
 
 def check_signed_pin(environment: EnvironmentConfig, models: Path) -> Statement | None:
-    """Check the release that the environment pins; raise as `check_signed` does."""
+    """Check the signature of the pinned release; return None if the environment trusts no keys.
+
+    Raises:
+        SourceError: the artifact is absent.
+        RegistryError: the deploy would reject the release; the message contains the attack.
+    """
     if not environment.signing.is_on:
         return None
     return check_signed(environment, find_release(models, environment.model.digest), models=models)

@@ -66,7 +66,7 @@ def environment_statuses(registry: Registry, *, offline: bool = False) -> list[E
 
 
 def release_card(registry: Registry, digest: str) -> dict[str, str]:
-    """Return the values of a release's manifest, and the environments that pin the release."""
+    """Return digest, size and manifest of a release, and the environments that pin the release."""
     release = find_release(registry.models, digest)
     pinned_by = [
         environment.name
@@ -94,7 +94,7 @@ def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, l
 
 
 def digest_of(registry: Registry, name: str) -> str:
-    """Return the digest that the environment `name` pins; if there is none, return `name`."""
+    """Return the digest that the environment `name` pins, or `name` if there is no such environment."""
     for environment in load_environments(registry.folder):
         if environment.name == name:
             return environment.model.digest
@@ -157,7 +157,7 @@ def _status(
 def _verification(
     registry: Registry, environment: EnvironmentConfig, deployed: Deployment
 ) -> tuple[bool, str]:
-    """Return true if the deployed release is verified now, and the reason."""
+    """Return whether the deployed release is verified now, and a phrase with the reason."""
     try:
         return (
             True,

@@ -9,7 +9,7 @@ files. It needs no CDK, AWS account or network.
 
 
 class ReviewError(Exception):
-    """Raised if a review cannot be created; the message has the given value and valid values."""
+    """Raised if a review cannot be created; the message contains the valid values."""
 
 
 class WrongBaseError(ReviewError):

@@ -28,7 +28,7 @@ class AccessChange:
 def compare_access(
     before: Mapping[str, Holding], after: Mapping[str, Holding]
 ) -> list[AccessChange]:
-    """Compare the policies of two sides; sort wider permissions first, then by holder."""
+    """Return the differences of two sides' policies: wider permissions first, then by holder."""
     changes: set[AccessChange] = set()
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
@@ -51,7 +51,7 @@ def compare_access(
 
 
 def covers(wide: Grant, narrow: Grant) -> bool:
-    """Return whether `wide` applies to every request to which `narrow` applies."""
+    """Return whether `wide` certainly applies to every request to which `narrow` applies."""
     return (
         wide.effect == narrow.effect
         and _pattern_covers(wide.action.casefold(), narrow.action.casefold())
@@ -119,7 +119,7 @@ def _sentences(
 
 
 def _attached(holder: Holder, old: Holding, new: Holding) -> Iterator[tuple[Direction, str]]:
-    """Yield differences of AWS managed policies and of the permissions boundary."""
+    """Yield sentences about changed AWS managed policies and permissions boundaries."""
     who = holder.called
     for arn in sorted(new.managed - old.managed):
         yield "wider", f"{who} now also has all permissions of the managed policy {arn}."
@@ -148,9 +148,9 @@ def _groups(grants: Iterable[Grant], others: Iterable[Grant]) -> list[tuple[_Gro
     """Group grants that differ only by their action, in a stable order.
 
     Returns:
-        Each group, and the resource that the group replaces. This is the resource of the only group
-        of `others` with the same actions, principal and conditions. It is empty if `grants` has a
-        second such group.
+        Each group, and the resource that the group replaces: that of the only group in `others` with
+        the same actions, principal and conditions. The resource is empty if no such group exists, or
+        if several groups of `grants` or `others` have these actions, principal and conditions.
     """
     groups, other_groups = _grouped(grants), _grouped(others)
     alike = Counter(_without_resource(group) for group in groups)
@@ -200,7 +200,7 @@ def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, 
 
 
 def _loosened(group: _Group, were: list[Grant]) -> str:
-    """Return the removed conditions, if every action of the group had additional conditions."""
+    """Return a phrase with the conditions removed from the group's earlier grants; empty if none."""
     first = group[0]
     olds = [
         [
@@ -261,7 +261,10 @@ def _only_if(grant: Grant) -> str:
 
 
 def _as_it_was(grant: Grant) -> str:
-    """Return the condition of a removed grant, because its action may remain with another one."""
+    """Return a phrase with the conditions of a removed grant; empty without conditions.
+
+    The action can remain allowed under other conditions.
+    """
     return f" (it was allowed only if {_conditions(grant.conditions)})" if grant.conditions else ""
 
 

@@ -13,7 +13,7 @@ def blocked_updates(before: Environment, after: Environment, replaced: Replaced)
 
 
 def _exports_in_use(before: Environment, after: Environment, replaced: Replaced) -> Iterator[str]:
-    """Yield exports that are changed or removed although another deployed stack imports them."""
+    """Yield a sentence for each changed or removed export that another deployed stack imports."""
     for title, old in sorted(before.stacks.items()):
         new = after.stacks.get(title)
         if new is None:

@@ -1,4 +1,4 @@
-"""Compare two cloud assemblies, and return a `Review`."""
+"""Comparison of two cloud assemblies, with a `Review` as the result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,7 +96,7 @@ class Review:
 
 
 def compare(before: Source, after: Source) -> Review:
-    """Compare two cloud assemblies.
+    """Return the review of two cloud assemblies.
 
     Raises:
         AssemblyError: a folder cannot be read as a cloud assembly.
@@ -124,7 +124,7 @@ def compare_environment(
     settings_before: dict[str, Any] | None = None,
     settings_after: dict[str, Any] | None = None,
 ) -> EnvironmentReview:
-    """Compare one environment, which may be missing on one of the two sides."""
+    """Return the review of one environment, which may be missing on one of the two sides."""
     environment = after or before
     if environment is None:
         raise ValueError("the environment is missing on both sides")
@@ -201,7 +201,7 @@ def _aws_environment(environment: Environment) -> str:
 
 
 def _stacks(before: Environment, after: Environment) -> list[tuple[str, bool]]:
-    """Return sentences about added, removed and differently protected stacks; true for an alarm."""
+    """Return sentences about stacks and their protection, each with true if it is an alarm."""
     sentences = []
     for title in sorted(before.stacks.keys() | after.stacks.keys()):
         old, new = before.stacks.get(title), after.stacks.get(title)

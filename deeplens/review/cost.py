@@ -114,7 +114,7 @@ def read_prices(region: str) -> Prices:
 
 
 def compare_cost(before: Environment, after: Environment, download_bytes: int) -> Cost:
-    """Estimate the cost of both sides.
+    """Return the cost estimate of both sides.
 
     Args:
         before: the previous side.
@@ -204,7 +204,7 @@ def _intervals(value: Any) -> Iterator[tuple[str, Decimal]]:
 def _rules(
     environment: Environment, prices: Prices, heartbeats: Decimal, frames: Decimal
 ) -> Decimal:
-    """Return the monthly cost of the topic rules for one camera."""
+    """Return the monthly cost of the topic rules for one camera, in the currency of the prices."""
     unit, total = prices.units, Decimal(0)
     for stack, resource in environment.every_resource():
         if resource.type != "AWS::IoT::TopicRule":

@@ -90,7 +90,7 @@ class DeviceChange:
 
 
 def compare_devices(before: Environment, after: Environment) -> DeviceChange:
-    """Compare the components that the projects of both sides deploy to cameras."""
+    """Return the differences between the components that both sides deploy to cameras."""
     old, new = read_components(before), read_components(after)
     changes = tuple(
         change
@@ -183,7 +183,10 @@ def _runs_function_as(definition: Mapping[str, Any]) -> Literal["Lambda", "gener
 def _component_kind_alarms(
     old: Mapping[str, DeployedComponent], new: Mapping[str, DeployedComponent]
 ) -> Iterator[str]:
-    """Yield an alarm if the function changes between a Lambda and a generic component."""
+    """Yield an alarm if the component that runs the function changes its type.
+
+    The types are Lambda component and generic component.
+    """
     before, after = (
         {
             component.runs_function_as: component.name
@@ -263,7 +266,7 @@ def _of_type(environment: Environment, type_: str) -> Iterator[tuple[Stack, dict
 
 
 def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], int]]:
-    """Return definition and artifact size of the project's components, by name."""
+    """Return the definition and the artifact bytes of each of the project's components, by name."""
     definitions = {}
     for _, properties in _of_type(environment, "Custom::GreengrassComponent"):
         recipe = properties.get("Recipe") or {}
@@ -277,7 +280,7 @@ def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], in
 
 
 def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
-    """Return the size of the largest manifest, because a device downloads one for its platform."""
+    """Return the largest artifact size of a manifest in bytes; a device downloads one manifest."""
     sizes = [
         sum(
             _asset_bytes(environment.assets.get(digest))
@@ -290,7 +293,7 @@ def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
 
 
 def _function_bytes(environment: Environment, version: str) -> int:
-    """Return the size of the code of a published version, `${Stack/Name/CurrentVersion}`."""
+    """Return the code size of a published version, `${Stack/Name/CurrentVersion}`, in bytes."""
     for stack, resource in environment.every_resource():
         if version != f"${{{stack.title}/{resource.name}}}":
             continue
@@ -305,7 +308,7 @@ def _function_bytes(environment: Environment, version: str) -> int:
 
 
 def _asset_bytes(asset: Path | None) -> int:
-    """Return the size of an asset as uploaded, which is the size of the ZIP file for a folder."""
+    """Return the size of an asset in bytes; a folder is uploaded as a ZIP file."""
     if asset is None or not asset.exists():
         return 0
     if asset.is_file():

@@ -75,7 +75,7 @@ def _nag(report: Path) -> set[ToolFinding]:
 
 
 def _project(assembly: Path) -> set[ToolFinding]:
-    """Return the violations of the project's own rules; both sides use those of this checkout."""
+    """Return the violations of this checkout's rules, which apply to both sides."""
     return {
         ToolFinding(
             "project", violation.rule, f"{violation.stack}/{violation.resource}", violation.advice

@@ -33,7 +33,7 @@ class Difference:
 
 
 def differences(before: Value | Absent, after: Value | Absent, at: Path = ()) -> list[Difference]:
-    """Return the differences, each at the deepest path below which the values differ in shape."""
+    """Return the differences; dicts are compared by key, and lists of equal length by index."""
     return list(_walk(before, after, at))
 
 

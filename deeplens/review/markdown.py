@@ -1,4 +1,4 @@
-"""Format a page as GitHub-flavoured Markdown."""
+"""Format a page as GitHub Flavored Markdown."""
 
 import re
 from collections.abc import Iterator

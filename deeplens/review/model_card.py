@@ -16,7 +16,7 @@ _ARTIFACT_NAME = "model.zip"
 
 @dataclass(frozen=True)
 class CardLine:
-    """One line of the model card on both sides; the value is empty on a side without a model."""
+    """One line of the model card on both sides; the value is empty on a side without the line."""
 
     name: str
     before: str

@@ -75,7 +75,7 @@ def _write(folder: Path, name: str, account: str | None, region: str | None) -> 
 
 
 def schema_directive(folder: Path) -> str:
-    """Return the first line of an environment file in `folder`, which names the schema for editors.
+    """Return the first line of the environment files in `folder`: editors find the schema by it.
 
     See https://taplo.tamasfe.dev/configuration/directives.html.
     """
@@ -83,7 +83,7 @@ def schema_directive(folder: Path) -> str:
 
 
 def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
-    """Return the text of a new environment file that runs the model of `like`."""
+    """Return the content of a new environment file with the model of `like`."""
     values = {
         "account": account,
         "region": region,
@@ -114,7 +114,7 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
 
 
 def _header(section: str) -> str:
-    """Return a section's header; the header of an optional section is a comment, like its keys."""
+    """Return a section's header; that of a nested section or an array of tables is a comment."""
     if section.endswith("[]"):
         return f"# [[{section.removesuffix('[]')}]]"
     return f"# [{section}]" if "." in section else f"[{section}]"

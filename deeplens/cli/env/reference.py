@@ -1,4 +1,4 @@
-"""`deeplens env reference`: generate the table of docs/environments.md and the JSON Schemas."""
+"""`deeplens env reference`: generate the tables of docs/environments.md and the JSON Schemas."""
 
 import re
 import sys
@@ -47,7 +47,7 @@ def keys(
 
 
 def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """Return the section in an annotation, and true if the annotation is a tuple of sections."""
+    """Return the section class in an annotation (or None), and true if it is in a tuple."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     for argument in get_args(annotation):
@@ -78,7 +78,7 @@ def allowed(field: FieldInfo) -> str:
 
 
 def default(key: str, field: FieldInfo) -> str:
-    """Return a key's default in the syntax of TOML."""
+    """Return a key's default as Markdown: a TOML value, `required`, `none` or a description."""
     if key in DERIVED_DEFAULTS:
         return f"`{DERIVED_DEFAULTS[key]}`"
     if field.is_required():
@@ -98,7 +98,7 @@ def toml(value: Any) -> str:
 
 
 def tables() -> str:
-    """Return a Markdown table of the keys of each topic, with its heading."""
+    """Return a Markdown table of keys for each topic, below the topic's heading."""
     topics: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.values()}
     for key, field in keys():
         heading = _HEADINGS.get(key.partition(".")[0], _HEADINGS[""])

@@ -41,7 +41,11 @@ def echo(line: str) -> None:
 
 
 def ago(then: float | None, now: float) -> str:
-    """Return the time since `then` in the largest unit that fits; `-` for None."""
+    """Return the time between `then` and `now`, for example `3 min ago`; `-` for None.
+
+    Both times are seconds since the epoch. If `then` is over 5 s later than `now`, the result ends
+    with `ahead`.
+    """
     if then is None:
         return "-"
     seconds = now - then

@@ -62,7 +62,7 @@ def releases(
 def report(
     thing_group: str, releases: list["KeptRelease"], now: float, *, wide: bool
 ) -> Iterator[str]:
-    """Yield a heading, and two lines for each release: its data and its verification.
+    """Yield headings, and two lines for each release: its data, and its verification or notes.
 
     If `wide` is true, each release has one line.
     """

@@ -1,4 +1,4 @@
-"""`deeplens local iris`: host the iris classifier, call it, destroy it."""
+"""`deeplens local iris`: host the iris classifier, compare its predictions, destroy it."""
 
 import click
 

@@ -41,7 +41,7 @@ def watch(name: str, count: int | None, *, as_json: bool) -> None:
 
 
 def _as_json(payload: bytes) -> str:
-    """Return a message as one line of ASCII."""
+    """Return a message as one line of JSON in ASCII."""
     try:
         return json.dumps(json.loads(payload))
     except (ValueError, RecursionError):

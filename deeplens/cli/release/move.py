@@ -138,7 +138,7 @@ def rollback(
 def _deploy_stored(
     registry: "Registry", environment: str, release: str | None, reason: str, *, dry_run: bool
 ) -> dict[str, Any]:
-    """Deploy a stored release to the fleet, wait until cameras run it, and return the result."""
+    """Deploy a stored release and wait for the cameras, unless `dry_run`; return the result."""
     from deeplens.fleet.kept_releases import choose_release
     from deeplens.fleet.rollback import deploy_release
     from deeplens.fleet.session import open_session
@@ -194,7 +194,7 @@ def _carry_out(
 
 
 def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
-    """Return the differences from the previous release, if this checkout contains both."""
+    """Return lines with the differences from the previous release, or a notice if one is absent."""
     from deeplens.releases.status import differences_between, release_card
     from model_tools.errors import SourceError
 
@@ -210,7 +210,10 @@ def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool)
 
 
 def differences(found: Mapping[str, Sequence[str | None]], *, verbose: bool) -> list[str]:
-    """Return a line for each important value that differs, or with `verbose` for every value."""
+    """Return a line for each important value that differs, and the number of other differences.
+
+    If `verbose` is true, or no important value differs, return a line for each value that differs.
+    """
     first = [name for name in _FIRST if name in found]
     others = [name for name in found if name not in first]
     lines = [

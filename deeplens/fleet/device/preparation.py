@@ -19,7 +19,7 @@ _MODULES_WITHOUT = ("numpy", "PIL", "google.protobuf", "jsonschema", "openvino",
 
 
 def device_script(environment: EnvironmentConfig, thing: str) -> str:
-    """Return the POSIX shell script that prepares, or with `--check` checks, a device."""
+    """Return the POSIX shell script that prepares a device or, with `--check`, checks it."""
     pinned = [name for name in ("amd64", "aarch64") if getattr(environment.runtime, name)]
     settings = {
         "THING": thing,

@@ -14,7 +14,7 @@ _ADMINISTRATOR = "AdministratorAccess"
 
 
 def identity(patient: Patient) -> Iterator[Finding]:
-    """Report the caller; the session has already verified the caller's account."""
+    """Report the ARN of the caller; the session has already verified the caller's account."""
     client: Any = patient.session.boto_session.client("sts")
     place = patient.session.environment.aws_environment
     text = f"{client.get_caller_identity()['Arn']} in account {place.account}"
@@ -82,7 +82,7 @@ def deploy_role(patient: Patient) -> Iterator[Finding]:
 
 
 def execution_role(patient: Patient) -> Iterator[Finding]:
-    """Check that CloudFormation's role exists, and does not have AdministratorAccess."""
+    """Check that CloudFormation's role exists and has policies, but not AdministratorAccess."""
     client: Any = patient.session.boto_session.client("iam")
     arn = toolkit.role_arn(patient.session.environment.aws_environment, "cfn-exec")
     name = arn.rpartition("/")[2]
@@ -115,7 +115,7 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
 
 
 def boundary(patient: Patient) -> Iterator[Finding]:
-    """Check that the permissions boundary of the environment file exists."""
+    """Check that the environment file sets a permissions boundary, and that the policy exists."""
     policy, place = (
         patient.session.environment.permissions_boundary,
         patient.session.environment.aws_environment,

@@ -1,4 +1,7 @@
-"""Checks of one device's resources in AWS. `prepare-device.sh --check` checks the device itself."""
+"""Checks of one device's resources in AWS.
+
+`prepare-device.sh --check` checks the device itself.
+"""
 
 import re
 import time
@@ -40,7 +43,7 @@ def thing(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def certificates(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check status, expiry and policy of each certificate, and that one certificate works."""
+    """Check each certificate's status, expiry and policy; one valid certificate is sufficient."""
     iot = patient.session.iot
     repair = patient.fleet(f"provision {patient.name} {name}")
     try:
@@ -61,7 +64,7 @@ def certificates(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def attachment(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check that no certificate of the thing is also attached to another thing."""
+    """Check that the thing's certificates are attached to no other thing, and exclusively."""
     iot = patient.session.iot
     try:
         principals = iot.list_thing_principals(thingName=name)["principals"]
@@ -83,7 +86,7 @@ def attachment(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def _exclusive(patient: Patient, name: str) -> Finding:
-    """Check that attachments are exclusive, if the version of AWS IoT reports their type."""
+    """Check that the attachments are exclusive; skip the check if AWS IoT rejects the query."""
     text = "each certificate is attached to this thing only"
     try:
         listed = patient.session.iot.list_thing_principals_v2(thingName=name)
@@ -102,7 +105,7 @@ def _exclusive(patient: Patient, name: str) -> Finding:
 
 
 def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check that the role alias exists, and that its role trusts the credentials provider."""
+    """Check that the role alias and its role exist."""
     del name  # The alias belongs to the environment.
     iot, alias = patient.session.iot, f"deeplens-{patient.name}-token-exchange"
     repair = patient.deploy("Devices")
@@ -123,7 +126,7 @@ def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def core_device(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check the status that the core software reported, and its version."""
+    """Check the status and the version that the core software reported."""
     client, environment = patient.session.greengrass, patient.session.environment
     try:
         core = client.get_core_device(coreDeviceThingName=name)

@@ -14,7 +14,7 @@ class Outcome(StrEnum):
     WARNING = "warning"
     # The deploy or the device cannot work in this state.
     BLOCKED = "blocked"
-    # The check could not be carried out; the text has the reason.
+    # The check could not be carried out; the finding's text contains the reason.
     NOT_CHECKED = "not checked"
 
 

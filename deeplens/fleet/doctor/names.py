@@ -20,7 +20,7 @@ class FixedName:
     Attributes:
         kind: the kind of resource, for messages.
         name: the name.
-        stack: the part of the stack's name that follows the environment's.
+        stack: the stack's name without the environment, for example `Devices`.
         look: returns the physical ids that the resource can have in a stack; raises a `ClientError`
             of "not found" if the name is free.
         repair: the command that frees the name.
@@ -34,7 +34,7 @@ class FixedName:
 
 
 def in_use(patient: Patient) -> Iterator[Finding]:
-    """Yield a finding for each name in use outside of the stacks, or one if all are available."""
+    """Yield a finding for each name that a resource outside of the stacks uses, or one OK."""
     names = _fixed_names(patient)
     taken = list(_taken(patient, names))
     yield from taken

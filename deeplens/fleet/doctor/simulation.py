@@ -1,4 +1,4 @@
-"""Simulation of actions by CloudFormation's role that the stacks of every environment need."""
+"""Simulation of the actions that CloudFormation's role needs for the stacks of an environment."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ _CHECK = "CloudFormation's rights"
 
 
 def rights(patient: Patient) -> Iterator[Finding]:
-    """Simulate the creation, update and deletion of resources by CloudFormation's role."""
+    """Check by simulation that CloudFormation's role may create, update and delete resources."""
     client: Any = patient.session.boto_session.client("iam")
     environment = patient.session.environment
     role = toolkit.role_arn(environment.aws_environment, "cfn-exec")
@@ -44,7 +44,7 @@ def rights(patient: Patient) -> Iterator[Finding]:
 
 
 def needed(environment: EnvironmentConfig) -> Iterator[tuple[str, list[str]]]:
-    """Yield ARNs of the stacks' resources, with actions on them that need no condition key.
+    """Yield the ARN of each simulated resource, and the actions on it that need no condition key.
 
     The actions are those whose denial is noticed late: the stack cannot be deleted or rolled back.
     """

@@ -1,4 +1,4 @@
-"""Check of the stacks' status: stacks that reject the next deploy, and the commands to repair them.
+"""Check that each stack accepts the next deploy; findings contain the command for a repair.
 
 Sources: AWS CloudFormation User Guide, "Stack status codes"; AWS CDK CLI, which deletes a stack
 whose creation failed before it creates the stack again.
@@ -11,7 +11,7 @@ from deeplens.fleet.stacks import DeployedStack, find_stack, stack_names
 
 _HEALTHY = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "REVIEW_IN_PROGRESS"}
 _ROLLED_BACK = {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
-# The command that ends each status, with `{}` for the stack's name.
+# The next command for each failed status; `{}` is replaced with the stack's name.
 _WAYS_OUT = {
     "CREATE_FAILED": "aws cloudformation rollback-stack --stack-name {}",
     "UPDATE_FAILED": "aws cloudformation rollback-stack --stack-name {}",
@@ -38,7 +38,7 @@ def states(patient: Patient) -> Iterator[Finding]:
 
 
 def judge(stack: DeployedStack) -> Finding:
-    """Return the finding for a stack: its status allows or blocks the next deploy."""
+    """Return the finding for a stack's status, which allows or blocks the next deploy."""
     check, status = f"stack {stack.name}", stack.status
     if status in _HEALTHY:
         return Finding(check, Outcome.OK, status)

@@ -136,7 +136,7 @@ def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
 
 
 def _keys(session: FleetSession, bucket: str) -> Iterator[str]:
-    """Yield the customer managed key of a bucket, unless the key is scheduled for deletion."""
+    """Yield the id of each enabled customer managed key in a bucket's default encryption."""
     s3: Any = session.boto_session.client("s3")
     kms: Any = session.boto_session.client("kms")
     try:

@@ -21,14 +21,15 @@ from deeplens.fleet.teardown.storage import (
     schedule_key_deletion,
 )
 
-# Deployments and jobs refer to resources of these stacks, so they are deleted before the stacks.
+# Deployments and jobs refer to resources of these stacks, so deployments and jobs are deleted
+# first.
 _IDENTITY = ("Devices", "ModelStore")
 _LIVE_DEPLOYMENTS = {"ACTIVE", "COMPLETED"}
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """The remaining resources after a teardown, with one sentence for each.
+    """Descriptions of the resources that remain after a teardown.
 
     Attributes:
         protected: objects that S3's Object Lock protects, with their buckets and keys.
@@ -115,7 +116,7 @@ def _delete_deployments(
 def _delete_storage(
     session: FleetSession, inventory: Inventory, report: Callable[[str], None]
 ) -> Iterator[str]:
-    """Delete buckets and their key; yield the resources that Object Lock protects."""
+    """Delete buckets and their keys; yield the resources that Object Lock protects."""
     locked = False
     for bucket in (name for name in inventory.buckets if exists(session, name)):
         emptied = empty_bucket(session, bucket)

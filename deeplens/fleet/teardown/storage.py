@@ -32,8 +32,8 @@ class Emptied:
 def empty_bucket(session: FleetSession, bucket: str) -> Emptied:
     """Delete every version, delete marker and unfinished upload of a bucket.
 
-    The bucket's policy is deleted first, because it denies the deletion of components. The
-    permission to bypass retention is not used.
+    The bucket's policy is deleted first, because it denies the deletion of components. Access
+    logging is disabled. The permission to bypass retention is not used.
     """
     client: Any = session.boto_session.client("s3")
     client.delete_bucket_policy(Bucket=bucket)

@@ -8,4 +8,4 @@ commands in the checkout, and waits for approvals (`approval`).
 
 
 class PipelineError(Exception):
-    """Raised if the pipeline stops; the text has the stage, the reason and the next command."""
+    """Raised if the pipeline stops; the message contains stage, reason and next command."""

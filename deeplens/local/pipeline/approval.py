@@ -89,7 +89,7 @@ def request_approval(  # noqa: PLR0913 - one parameter for each part of the requ
 def check_answer(
     code: str, asked: ApprovalRequest, executions: Sequence[dict[str, Any]], now: float
 ) -> ApprovalRequest:
-    """Return the request of a code, if its content is that of the current request.
+    """Return the earlier request of a code, if its content equals that of the current request.
 
     Args:
         code: the code of the answer.

@@ -16,7 +16,11 @@ _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 def prepare(pipeline: Pipeline, action: Action, client: Any) -> str:
-    """Create the change set of an action; an existing one of the same name is replaced."""
+    """Create or replace the change set of an action; return a description of its changes.
+
+    Raises:
+        PipelineError: CloudFormation could not create the change set.
+    """
     stack, name = action.configuration["StackName"], action.configuration["ChangeSetName"]
     status = _status(client, stack)
     created = status is not None and status != "REVIEW_IN_PROGRESS"
@@ -51,10 +55,10 @@ def is_deployed(pipeline: Pipeline, action: Action, client: Any) -> bool:
 
 
 def execute(action: Action, client: Any) -> str:
-    """Execute the change set, and wait until the stack operation has ended.
+    """Execute the change set, and wait for the stack; return its status, or `no changes`.
 
     Raises:
-        PipelineError: the stack failed; the message contains the reason of the first resource.
+        PipelineError: the stack failed; the message contains the first failure's reason.
     """
     stack, name = action.configuration["StackName"], action.configuration["ChangeSetName"]
     if _described(client, stack, name)["Status"] == "FAILED":

@@ -52,7 +52,7 @@ class Pipeline:
     stages: tuple[Stage, ...]
 
     def template(self, action: Action) -> Path:
-        """Return the template of a deploy action."""
+        """Return the path of a deploy action's template."""
         return self.assembly / str(action.configuration["TemplatePath"]).partition("::")[2]
 
 
@@ -115,7 +115,7 @@ def _action(assembly: Path, resources: dict[str, Any], action: dict[str, Any]) -
 
 
 def _commands(assembly: Path, buildspec: str) -> tuple[str, ...]:
-    """Return the build commands of a buildspec, which is a text or a file of the assembly."""
+    """Return the build commands of a buildspec, which is JSON or a file name in the assembly."""
     text = buildspec
     if not buildspec.startswith("{"):
         text = (assembly / buildspec).read_text(encoding="utf-8")

@@ -143,7 +143,12 @@ class Execution:
                 raise PipelineError(f"the provider {action.provider} is not supported")
 
     def _request_approval(self, stage: Stage, action: Action) -> str:
-        """Request an approval; return a description of it."""
+        """Request an approval; return a description of the approval.
+
+        Raises:
+            ApprovalMissingError: nobody has answered the request.
+            PipelineError: the request expired, or the assembly or the review page changed.
+        """
         text = str(action.configuration.get("CustomData", ""))
         assembly = fingerprint(self.pipeline.assembly)
         self._check_review_page()
@@ -226,7 +231,7 @@ class Execution:
                 yield self._command(command)
 
     def _command(self, command: str) -> str:
-        """Run a build command in the checkout, as the pipeline's account."""
+        """Run a command in the checkout with the pipeline's credentials; return its last line."""
         result = subprocess.run(  # noqa: S603 - a command of the synthesized pipeline
             ["/bin/bash", "-eu", "-o", "pipefail", "-c", command],
             cwd=self.root,

@@ -79,7 +79,7 @@ class FileSigner:
         return cls(private, public)
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign with the key in memory."""
+        """Return the ECDSA signature (DER) of a SHA-256 by the key in memory."""
         from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - imported late: --help is fast
         from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - imported late: --help is fast
 
@@ -97,7 +97,7 @@ class KmsSigner:
 
     @classmethod
     def of(cls, key: str, client: Any = None) -> "KmsSigner":
-        """Get the public key from KMS; raise `SigningError` if the key is absent or cannot sign."""
+        """Read the public key in AWS KMS; raise `SigningError` if the key cannot be used."""
         import boto3  # noqa: PLC0415 - imported late: --help is fast
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
 
@@ -115,7 +115,11 @@ class KmsSigner:
         return cls(client, answer["KeyId"], answer["PublicKey"])
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign with AWS KMS; CloudTrail records the caller."""
+        """Return the ECDSA signature (DER) of a SHA-256 by AWS KMS; CloudTrail records the caller.
+
+        Raises:
+            SigningError: AWS KMS rejects the call.
+        """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
 
         try:

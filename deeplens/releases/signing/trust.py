@@ -25,13 +25,13 @@ from shared.signatures import (
 def check_release(
     signing: SigningConfig, artifact: Path, expected: Expected, before: Path | None = None
 ) -> Statement | None:
-    """Check an artifact as a deploy does; return None if the environment requires no signature.
+    """Check an artifact as a deploy does; return its statement, or None if none is required.
 
     Args:
         signing: the section `[signing]` of the environment.
         artifact: the artifact to pin.
         expected: the model and digest of the artifact.
-        before: the currently pinned artifact; an older release is rejected.
+        before: the currently pinned artifact, whose release must not be newer.
 
     Raises:
         SignatureRefused: a deploy would reject the artifact; the text begins with the attack.
@@ -48,7 +48,7 @@ def check_release(
 
 
 def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> TrustedKeys:
-    """Read public keys from PEM files, or in the format of environment files.
+    """Return the keys in PEM files, or in the format of environment files; `revoked` has key ids.
 
     Raises:
         WrongKeyError: a value is not a usable public key.
