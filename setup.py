@@ -1,4 +1,4 @@
-"""Adds to the wheel what the commands of `deeplens` import from the rest of the checkout."""
+"""Adds to the wheel the packages outside of `deeplens` that the commands of `deeplens` import."""
 
 import shutil
 from pathlib import Path
@@ -7,15 +7,15 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-# By the folder in which deeplens/__init__.py finds them.
+# The packages by their folder in `deeplens/vendored`, from which deeplens/__init__.py imports them.
 VENDORED = {"model_tools": ROOT / "model_tools", "shared": ROOT / "lambda_src" / "shared"}
 
 
 class BuildWithVendored(build_py):
-    """Copies the packages into `deeplens/vendored`, so that the wheel has one import name."""
+    """A build that copies packages to `deeplens/vendored`: the wheel has one top-level package."""
 
     def run(self) -> None:
-        """Build, and copy; an editable installation imports from the checkout."""
+        """Build, and copy the packages; an editable installation imports them from the checkout."""
         super().run()
         if not self.editable_mode:
             for name, folder in VENDORED.items():

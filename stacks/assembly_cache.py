@@ -13,7 +13,8 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# Larger archives are named by their digests, and linked instead of read and copied.
+# The names of archives contain their digests, so large archives are linked instead of read and
+# copied.
 _ARCHIVES = "asset.*.zip"
 _MAX_COPIED_BYTES = 4 << 20
 _BYTECODE = "__pycache__"
@@ -26,14 +27,14 @@ class AssemblyCache:
         self._folder = folder
 
     def is_writable(self) -> bool:
-        """Return True if the folder can be written, which is False in a read-only checkout."""
+        """Return whether the folder exists, or can be created, and can be written."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
         return os.access(self._folder, os.W_OK)
 
     @contextlib.contextmanager
     def new(self) -> Iterator[Path]:
-        """Provide the path for a new assembly, which is removed unless `store` moves it."""
+        """Yield the path for a new assembly, which is removed unless `store` moves it."""
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as folder:
             yield Path(folder, _ASSEMBLY)
 

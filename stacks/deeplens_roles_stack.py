@@ -1,4 +1,4 @@
-"""The roles with DeepLens' fixed names, in one environment of each account that enables them."""
+"""The roles with DeepLens' fixed names, for at most one environment of an account."""
 
 from aws_cdk import Stack
 from constructs import Construct

@@ -22,7 +22,7 @@ from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
-# The image contains several versions; functions and devices use this version.
+# The image contains several Python versions; functions and devices use this version.
 _WITH_PYTHON = {
     "version": "0.2",
     "phases": {"install": {"runtime-versions": {"python": "3.12"}}},
@@ -44,7 +44,7 @@ _ACCESS_LOG_DAYS = 90
 
 
 class DeliveryStack(Stack):
-    """A pipeline that synthesizes once and deploys this assembly to each environment."""
+    """A pipeline that synthesizes one assembly and deploys it to each environment."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class DeliveryStack(Stack):
         *,
         stages: Sequence[DeepLensApplication],
     ) -> None:
-        """Build the pipeline; `stages` are its environments, in the order of deployment."""
+        """Build the pipeline; `stages` contains the environments in the order of deployment."""
         super().__init__(
             scope,
             "Delivery",
@@ -238,7 +238,7 @@ def _reader(environment: EnvironmentConfig, prefix: str) -> str:
 
 
 def _cli_version() -> str:
-    """Return the version of the CDK command line in the checkout."""
+    """Return the version of the CDK CLI in the checkout's package.json."""
     package = json.loads((_ROOT / "package.json").read_text(encoding="utf-8"))
     return str(package["devDependencies"]["aws-cdk"])
 

@@ -47,7 +47,7 @@ class HostingStack(Stack):
                 "inference",
                 variant.framework_version,
                 region=environment.region,
-                # Serverless endpoints have no GPU.
+                # In serverless mode, this is the default type, whose image is for CPUs.
                 instance_type=variant.instance_type,
             )
             for variant in hosting.variants

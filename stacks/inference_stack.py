@@ -91,7 +91,7 @@ def _runtime(
     *,
     installs: bool,
 ) -> CameraRuntime | None:
-    """Add the pinned Python environment as a component; None if no archive is pinned."""
+    """Add the pinned Python environment as a component; return None if no archive is pinned."""
     if not archives:
         return None
     published = {

@@ -252,7 +252,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact topics in access controls; reject reserved topics except the device's shadow."""
+    """Require exact topics in access controls; reject reserved topics except the own shadow's."""
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))

@@ -59,8 +59,8 @@ def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
     """Sign one object in place; return False if this profile has already signed it.
 
     Raises:
-        SigningFailed: the object is not published, its bucket has no versions, or AWS Signer rejects
-            the object.
+        SigningFailed: the object is not published, its bucket has no versions, or AWS Signer
+            rejects the object.
     """
     where = f"s3://{code.bucket}/{code.key}"
     try:

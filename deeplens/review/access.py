@@ -148,9 +148,9 @@ def _groups(grants: Iterable[Grant], others: Iterable[Grant]) -> list[tuple[_Gro
     """Group grants that differ only by their action, in a stable order.
 
     Returns:
-        Each group, and the resource that the group replaces: that of the only group in `others` with
-        the same actions, principal and conditions. The resource is empty if no such group exists, or
-        if several groups of `grants` or `others` have these actions, principal and conditions.
+        Each group, and the resource that the group replaces: that of the only group in `others`
+        with the same actions, principal and conditions. The resource is empty if no such group
+        exists, or if several groups of `grants` or `others` have the same values.
     """
     groups, other_groups = _grouped(grants), _grouped(others)
     alike = Counter(_without_resource(group) for group in groups)
@@ -200,7 +200,7 @@ def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, 
 
 
 def _loosened(group: _Group, were: list[Grant]) -> str:
-    """Return a phrase with the conditions removed from the group's earlier grants; empty if none."""
+    """Return a phrase with the conditions removed from the group's earlier grants, if any."""
     first = group[0]
     olds = [
         [

@@ -131,7 +131,7 @@ def differences_from_plan(planned: dict[str, Any], now: dict[str, Any]) -> list[
 
 
 def _components(environment: Environment) -> dict[str, dict[str, str]]:
-    """Return version and hash of the deployed configuration of each component."""
+    """Return the version of each component, and the hash of its deployed configuration."""
     return {
         name: {
             "version": component.version,
@@ -247,7 +247,7 @@ def main(  # noqa: PLR0913 - one parameter for each option
 
 
 def _check_environment(environments: Path, name: str, *, is_content_checked: bool) -> None:
-    """Check that the environment's file exists; on request, also check its content.
+    """Check that the environment's file exists and, if `is_content_checked`, that it is valid.
 
     Raises:
         ConfigError: the file does not exist or is not valid.

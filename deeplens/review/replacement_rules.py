@@ -47,12 +47,12 @@ def check_schemas() -> None:
 
 
 def state_of(type_: str) -> str | None:
-    """Return the state that a replacement of a resource of this type loses, or None."""
+    """Return a phrase for the state that a replacement of this type of resource loses, or None."""
     return _STATE.get(type_)
 
 
 def effect_of(type_: str, region: str, difference: Difference) -> Effect:
-    """Return the effect of a difference in the properties on a resource of `type_`.
+    """Return the effect on a resource of `type_` if its properties change by `difference`.
 
     The path of `difference` starts below `Properties`. The result is "perhaps replaced" for a type
     without schema, and "in place" for a custom resource, because its handler decides.

@@ -18,7 +18,7 @@ _KIND: dict[Effect, Kind] = {
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """A changed property by path; `because` is the cause if the text does not show the change."""
+    """A changed property by path; `because` is the cause if `before` and `after` are equal."""
 
     path: str
     before: str
@@ -97,7 +97,7 @@ def _in_place(resource: Resource, properties: Sequence[PropertyChange]) -> str:
 
 
 def _no_longer_retained(old: Resource, new: Resource) -> str:
-    """Return an alarm if the state of a resource is no longer retained."""
+    """Return an alarm if a resource's state is no longer retained, otherwise an empty string."""
     state = state_of(old.type)
     removed_policies = [
         policy

@@ -42,13 +42,13 @@ class ResourceChange:
 
 @dataclass(frozen=True)
 class Replaced:
-    """The replacements so far: resources by stack and logical id, and exports by name."""
+    """The known replacements: resources by stack and logical id, and exports by name."""
 
     resources: Mapping[tuple[str, str], Effect] = field(default_factory=dict)
     exports: Mapping[str, Effect] = field(default_factory=dict)
 
     def effect(self, stack: str, value: object) -> tuple[Effect, str]:
-        """Return the strongest effect on the targets of references in `value`, and its target."""
+        """Return the strongest effect on a target of the references in `value`, and that target."""
         effects: list[tuple[Effect, str]] = [
             (self.resources[stack, target], target)
             for target in references(value)
@@ -61,10 +61,11 @@ class Replaced:
 def compare_resources(
     before: Environment, after: Environment
 ) -> tuple[list[ResourceChange], Replaced]:
-    """Compare the stacks of both sides, and the stacks that only `after` has.
+    """Return the changes of the resources, and the replacements among them.
 
-    Replacements are followed through references: if an immutable property refers to a replaced
-    resource, its own resource is also replaced.
+    Stacks that only `before` contains are ignored. Replacements are followed through references: if
+    an immutable property refers to a replaced resource, the resource with this property is also
+    replaced.
     """
     replaced = Replaced()
     while True:
@@ -114,7 +115,7 @@ class _Side:
     resource: Resource | None
 
     def definition(self) -> dict[str, object]:
-        """Return properties and policies, with references as text."""
+        """Return properties, policies and condition of the resource, with references as text."""
         if self.stack is None or self.resource is None:
             return {}
         compared = {

@@ -35,7 +35,7 @@ class RolloutComparison:
 def compare_rollouts(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, *, releases: bool
 ) -> RolloutComparison | None:
-    """Calculate the rollout from the content of an environment file.
+    """Calculate the steps of a rollout from both contents of an environment file.
 
     Args:
         before: the file in BASE, or None if it does not exist there.
@@ -43,7 +43,8 @@ def compare_rollouts(
         releases: true if the change deploys components to the cameras.
 
     Returns:
-        None if nothing is deployed and the plan is the same, or if the file cannot be read.
+        The steps of both sides; None if nothing is deployed and the plan is the same, or if the
+        file in the working tree cannot be read.
     """
     old, new = _plan(before), _plan(after)
     if new is None or (old == new and not releases):

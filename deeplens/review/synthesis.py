@@ -102,7 +102,7 @@ def _environment(output: Path, context: dict[str, object]) -> dict[str, str]:
         **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
         "CDK_OUTDIR": str(output),
-        # nag: the review contains the findings of cdk-nag.
+        # The review contains the findings of cdk-nag, so the app must run it.
         "CDK_CONTEXT_JSON": json.dumps({**context, "nag": True}),
         # Validation takes most of the time of a synthesis; `make check` validates every template.
         "CDK_VALIDATION": "false",

@@ -26,7 +26,7 @@ _GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 # The archive contains pip to install the other wheels, so that a device needs only Python.
 _INSTALLER_PACKAGE = "pip"
-# The module of each package whose import must succeed before an environment is complete.
+# Modules that must be importable in a complete environment, by package.
 _IMPORTS = {
     "awsiotsdk": "awsiot.greengrasscoreipc.clientv2",
     "jsonschema": "jsonschema",

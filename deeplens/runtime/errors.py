@@ -2,4 +2,4 @@
 
 
 class RuntimeBuildError(Exception):
-    """Raised if a runtime cannot be built; the message has the problem and a solution."""
+    """Raised if a runtime cannot be built; the message contains the problem and a solution."""

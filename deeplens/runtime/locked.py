@@ -1,4 +1,4 @@
-"""Read the locked packages of one kind of device."""
+"""Read the locked packages for one device architecture."""
 
 import re
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ class Target:
 
     @property
     def platforms(self) -> list[str]:
-        """The compatible platform tags of wheels, newest C library first."""
+        """The compatible platform tags of wheels: newest glibc first, then the legacy names."""
         minors = range(self.newest_glibc_minor, _OLDEST_GLIBC_MINOR - 1, -1)
         legacy = ("manylinux2014", "manylinux2010", "manylinux1")
         return [
@@ -27,7 +27,7 @@ class Target:
 
     @property
     def markers(self) -> dict[str, str]:
-        """The environment in which requirement markers are evaluated."""
+        """The values with which requirement markers are evaluated, by the marker's variable."""
         return {
             "implementation_name": "cpython",
             "implementation_version": f"{PYTHON}.0",

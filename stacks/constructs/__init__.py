@@ -1,1 +1,1 @@
-"""The constructs of the domain, with one module for each."""
+"""The project's constructs, with one module for each."""

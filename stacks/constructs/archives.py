@@ -27,7 +27,7 @@ _MODE = 0o755
 
 
 def sources(folder: Path, *parts: str) -> dict[str, bytes]:
-    """Return the files below `folder` by their relative paths, without Python's caches.
+    """Return the content of the files below `folder` by relative path, without Python's caches.
 
     Args:
         folder: the root of imports.
@@ -43,12 +43,12 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
 
 
 def shared(*packages: str) -> dict[str, bytes]:
-    """Return packages of lambda_src/shared, with the paths by which functions import them."""
+    """Return the files of packages of lambda_src/shared by their paths in a function's archive."""
     return sources(LAMBDA_SOURCES, *(f"shared/{package}" for package in packages))
 
 
 def zip_archive(name: str, members: Members) -> StagedFile:
-    """Write a zip with the file name `name`."""
+    """Write an uncompressed zip to a temporary file named `name`; return it with its SHA-256."""
     file = temporary_file(name)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for member, content in sorted(members.items()):
@@ -59,7 +59,7 @@ def zip_archive(name: str, members: Members) -> StagedFile:
 
 
 def tar_archive(name: str, members: Members) -> StagedFile:
-    """Write a tar with the file name `name`, compressed with gzip."""
+    """Write a tar.gz to a temporary file named `name`; return it with its SHA-256."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as compressed,

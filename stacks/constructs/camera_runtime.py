@@ -52,7 +52,7 @@ class RuntimeFolder:
 
 
 def runtime_folder(component: str, digests: Mapping[str, str]) -> RuntimeFolder:
-    """Return the folder of the environment; `digests` are the archives' by architecture."""
+    """Return the runtime's folders; `digests` contains the archives' SHA-256 by architecture."""
     content = json.dumps(dict(digests), sort_keys=True)
     name = hashlib.sha256(content.encode()).hexdigest()[:_NAME_CHARACTERS]
     return RuntimeFolder(component, name)
@@ -61,7 +61,7 @@ def runtime_folder(component: str, digests: Mapping[str, str]) -> RuntimeFolder:
 def runtime_recipe(
     folder: RuntimeFolder, uris: Mapping[str, str], *, installs: bool
 ) -> dict[str, Any]:
-    """Return the recipe without its version.
+    """Return the recipe of the runtime component without its version.
 
     The recipe has no manifest for other architectures, whose devices reject the deployment.
 

@@ -84,7 +84,7 @@ def generic_recipe(
     trust: dict[str, str],
     runtime: tuple[str, str] | None,
 ) -> dict[str, Any]:
-    """Return the recipe without its version.
+    """Return the recipe of the generic inference component, without its version.
 
     The function's zip starts the loop; the model is another artifact.
 
@@ -138,7 +138,7 @@ def generic_recipe(
 
 
 def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, Any]]:
-    """Return a list with the signed statement as an artifact; the list is empty without it."""
+    """Return the signed statement as a list with one recipe artifact, or an empty list."""
     if statement is None:
         return []
     return [{"Uri": statement.uri, "Unarchive": "NONE", "Permission": {"Read": "ALL"}}]
@@ -147,7 +147,9 @@ def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, A
 def model_recipe(
     *, name: str, artifact: ModelArtifact, uri: str, statement: PublishedStatement | None
 ) -> dict[str, Any]:
-    """Return the recipe without its version; its description contains the model's version.
+    """Return the recipe of the model component, without its version.
+
+    The recipe's description contains the model's version.
 
     Args:
         name: the component's name.

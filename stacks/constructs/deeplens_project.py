@@ -257,7 +257,7 @@ _POLICIES = {
 
 
 def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
-    """Return the pinned components of the classic core software, which nucleus lite ignores."""
+    """Return the pinned components of the classic core software, by name."""
     components: dict[str, dict[str, Any]] = {
         name: {"componentVersion": version}
         for name, version in sorted(versions_to_pin(component).items())

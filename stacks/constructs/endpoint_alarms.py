@@ -10,7 +10,7 @@ from deeplens.config import HostingConfig
 
 _MINUTE = Duration.minutes(1)
 _MICROSECONDS_PER_MS = 1000
-# Data points to alarm, and evaluation periods. A single slow minute starts no alarm.
+# Datapoints to alarm, and evaluation periods. A single slow minute does not cause an alarm.
 _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 

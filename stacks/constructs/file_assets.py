@@ -37,7 +37,7 @@ class StackFiles:
         self._folder, self._manifests = Path(stage.asset_outdir), stage.outdir
 
     def add(self, file: StagedFile, description: str) -> UploadedFile:
-        """Stage the file, and add it to the assets of the stack."""
+        """Stage the file, add it to the assets of the stack, and return its location."""
         name = f"{file.digest}{file.suffix}"
         staged = self._folder / f"asset.{name}"
         if not staged.exists():

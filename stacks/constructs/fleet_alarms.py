@@ -15,12 +15,12 @@ _MISSING = aws_cloudwatch.TreatMissingData
 _ABOVE = aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 _BELOW = aws_cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
-# Data points to alarm, and evaluation periods. A single slow minute starts no alarm.
+# Datapoints to alarm, and evaluation periods. A single slow minute does not cause an alarm.
 _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class FleetAlarms(Construct):
-    """The alarms of a fleet; each alarm notifies the topic when it starts and when it ends."""
+    """The alarms of a fleet; each alarm notifies the topic of the states ALARM and OK."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class FleetAlarms(Construct):
     def _silence(
         self, id_: str, description: str, dimensions: Mapping[str, str], minutes: int
     ) -> None:
-        """Create an alarm for `minutes` without heartbeats; missing data starts the alarm."""
+        """Create an alarm for `minutes` without heartbeats; missing data is breaching."""
         self._alarm(
             id_,
             description,

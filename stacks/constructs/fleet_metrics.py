@@ -46,8 +46,8 @@ class FleetMetrics(Construct):
             select=f"{_MESSAGE_MEMBERS}, {_thing(environment)}",
             topic_filter=environment.inference.topic_filter,
         )
-        # Shadow topics contain all environments of the account; the function's ARN identifies one
-        # environment.
+        # The shadow topic filter matches all environments of the account and Region; the function's
+        # ARN identifies one environment.
         mine = f"function:{function_name(environment.name)}:"
         self._rule(
             "heartbeats",
@@ -162,7 +162,7 @@ class FleetMetrics(Construct):
         )
 
     def _listen_to_deployments(self) -> aws_sqs.IQueue:
-        """Count deployments that a device failed or rejected, at any time.
+        """Count deployments that fail on a device, or that a device rejects, at any time.
 
         A device that was offline during the deployment installs the release later, when no handler
         waits for it. The result is the queue of events that EventBridge could not deliver.

@@ -45,5 +45,5 @@ def fleet_metrics_archive() -> StagedFile:
 
 
 def code(archive: StagedFile) -> aws_lambda.Code:
-    """Return an archive as the code of a function, without another hash by CDK."""
+    """Return the code of a function from an archive, which CDK does not hash again."""
     return aws_lambda.Code.from_asset(str(archive.path), asset_hash=archive.digest)

@@ -204,7 +204,7 @@ class GreengrassComponents(Construct):
         trust: dict[str, str],
         runtime: CameraRuntime | None,
     ) -> Component:
-        """Add the same function as a generic component, for either nucleus.
+        """Add the function as a generic component, for either nucleus.
 
         The component's version and the identity in its heartbeat are those of the published
         function.
@@ -223,7 +223,8 @@ class GreengrassComponents(Construct):
         content = _digest({**recipe, "source": function.source_hash})
         version = component_version(function.version, content)
         variables = recipe["Manifests"][0]["Lifecycle"]["run"]["Setenv"]
-        # The number of the published version is unknown before the deployment.
+        # The number of the published version is unknown before the deployment, so the recipe is
+        # checked with the largest number.
         variables["MY_FUNCTION_ARN"] = self._aws_environment.arn(
             "lambda", f"function:{self._function}:{NUMBER_LIMIT - 1}"
         )
@@ -282,7 +283,7 @@ class GreengrassComponents(Construct):
         *,
         needs: Sequence[CustomResource],
     ) -> CustomResource:
-        """Create the custom resource, which depends on all permissions of the handler."""
+        """Create a custom resource that depends on `needs` and on the handler's permissions."""
         arn = self._aws_environment.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,

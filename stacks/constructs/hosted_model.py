@@ -46,7 +46,8 @@ class HostedModel(Construct):
                 else None
             ),
         )
-        # When the container starts, it requires the permissions in addition to the role.
+        # The container requires the role's permissions when it starts, so the model depends on role
+        # and policy.
         self.model.node.add_dependency(role)
         if not network_isolation:
             suppress_checkov(

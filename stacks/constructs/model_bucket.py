@@ -52,7 +52,7 @@ class PublishedArtifact:
     uri: str
     digest: str
     resource: CustomResource
-    # None if no signature is required.
+    # None if the environment trusts no keys, or if the artifact is not signed.
     statement: PublishedStatement | None = None
 
 
@@ -110,7 +110,7 @@ class ModelBucket(Construct):
         retain_policy_of(self.bucket)
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
-        """Upload the artifact when the stack of `files` is deployed, and copy it to its key."""
+        """Publish the artifact and its documents when the stack of `files` is deployed."""
         expected = verification_properties(artifact, self._signing)
         statement = None
         if placed := statement_key(artifact):
@@ -147,7 +147,7 @@ class ModelBucket(Construct):
         description: str,
         expected: dict[str, str] | None = None,
     ) -> PublishedArtifact:
-        """Upload a file that components require; `key` is relative to `components/`.
+        """Publish a file when the stack of `files` is deployed; `key` is relative to `components/`.
 
         If `expected` is given, the signature is verified before the file is copied.
         """
@@ -260,7 +260,7 @@ class ModelBucket(Construct):
                     actions=["s3:GetObject", "s3:PutObject"],
                     resources=[self._components_arn],
                 ),
-                # Without these two actions, S3 responds with status 403 instead of 404 for an
+                # Without these two permissions, S3 responds with status 403 instead of 404 for an
                 # absent object.
                 Statement(
                     sid="SeeAbsence",
@@ -326,7 +326,7 @@ class ModelBucket(Construct):
 
 
 def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
-    """Return lifecycle rules with prefixes, so that no rule applies to `components/`."""
+    """Return lifecycle rules that expire nothing below `components/` except incomplete uploads."""
     noncurrent_version_expiration = Duration.days(noncurrent_version_days)
     return [
         aws_s3.LifecycleRule(

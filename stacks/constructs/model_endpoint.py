@@ -75,7 +75,9 @@ class ModelEndpoint(Construct):
             self._scale(name, variant, hosting)
 
     def _volume_key(self, hosting: HostingConfig) -> str | None:
-        """Return a key for volumes; None without volumes, for which SageMaker rejects a key."""
+        """Return the ARN of a new key for volumes; None without volumes, as SageMaker then rejects a
+        key.
+        """
         if hosting.mode == "serverless" or any(
             has_local_storage(variant.instance_type) for variant in hosting.variants
         ):
@@ -85,7 +87,8 @@ class ModelEndpoint(Construct):
             "VolumeKey",
             description="Volumes of the endpoint's instances",
             enable_key_rotation=True,
-            # Volumes are deleted with their instances, and a key that is pending deletion is free.
+            # Volumes are deleted with their instances, and a key that is pending deletion costs
+            # nothing.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
@@ -169,7 +172,7 @@ def _data_capture(
 def _deployment(
     hosting: HostingConfig, alarms: EndpointAlarms
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """Return a blue/green deployment that rolls back if an alarm starts during the bake time."""
+    """Return a blue/green deployment that rolls back if an alarm occurs during the baking period."""
     kind = sagemaker.CfnEndpoint
     return kind.DeploymentConfigProperty(
         blue_green_update_policy=kind.BlueGreenUpdatePolicyProperty(

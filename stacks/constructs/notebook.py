@@ -26,7 +26,7 @@ class Notebook(Construct):
             "Key",
             description="The notebook's disk",
             enable_key_rotation=True,
-            # The volume is deleted with the notebook.
+            # The volume is deleted with the notebook, so the key is no longer used.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )

@@ -1,8 +1,8 @@
 """Least privilege for the roles of CDK Pipelines.
 
 The library grants wildcards (`s3:GetObject*`, builds on `*`) and trusts services without
-conditions. After the pipeline is built, this module limits its statements to the required actions
-and resources.
+conditions. After the pipeline is built, this module limits the library's statements to the required
+actions and resources.
 """
 
 from typing import Any
@@ -28,8 +28,8 @@ _ACTIONS = {
     ],
 }
 
-# The pipeline does not require these actions. The role of its actions starts builds by each
-# project's ARN, and no build writes test reports.
+# The pipeline does not require these actions. The role of the pipeline's actions starts builds by
+# the ARN of each project, and no build writes test reports.
 _NEVER_USED = {
     "codebuild:BatchPutCodeCoverages",
     "codebuild:BatchPutTestCases",
@@ -95,7 +95,7 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return the resource of `cdk bootstrap` for which CDK Pipelines grants `*`."""
+    """Return the resource of `cdk bootstrap` that replaces `*` in a statement with `action`."""
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
         case "cloudformation":

@@ -122,7 +122,7 @@ class PipelineDefinition:
         }
 
     def problems(self) -> Iterator[str]:
-        """Yield unknown references, duplicate names, and steps that wait for each other."""
+        """Yield a sentence for each unknown reference, duplicate name and cyclic dependency."""
         document = self.to_json()
         names = [step["Name"] for step in _steps(document["Steps"])]
         for name in sorted({name for name in names if names.count(name) > 1}):

@@ -17,7 +17,7 @@ def retain_policy_of(bucket: aws_s3.Bucket) -> None:
 
 
 def access_log_bucket(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
-    """Add a private bucket whose logs expire after `retention_days`."""
+    """Add a private bucket for access logs, which expire after `retention_days` days."""
     bucket = aws_s3.Bucket(
         scope,
         "AccessLogs",

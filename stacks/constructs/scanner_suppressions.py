@@ -38,7 +38,7 @@ def suppress_python_runtime_finding(function: aws_lambda.Function) -> None:
 def suppress_lambda_findings(
     function: aws_lambda.Function, *, no_limit: str, no_queue: str
 ) -> None:
-    """Suppress the checkov findings that every function has, with the function's reasons.
+    """Suppress the checkov findings that occur for every function.
 
     Args:
         function: the function.

@@ -72,7 +72,8 @@ def _no_pattern(recipe: Recipe) -> Iterator[str]:
 def _version(recipe: Recipe) -> Iterator[str]:
     """Require three numbers as version.
 
-    Nucleus lite stores a recipe as `<name>-<version>.json` and splits the name at the last hyphen.
+    Nucleus lite stores a recipe as `<name>-<version>.json` and splits the file name at the last
+    hyphen.
     """
     version = recipe["ComponentVersion"]
     if not is_three_numbers(version):
@@ -143,7 +144,7 @@ def _no_condition(recipe: Recipe) -> Iterator[str]:
 
 
 def _own_variables(recipe: Recipe) -> Iterator[str]:
-    """Require that braces contain variables of the component itself; others are not replaced."""
+    """Require that braces contain the component's own variables; nucleus lite replaces no others."""
     for text in sorted({text for lifecycle in lifecycles(recipe) for text in _texts(lifecycle)}):
         for variable in _BRACES.findall(text):
             name = variable[1:-1]
