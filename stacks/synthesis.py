@@ -41,7 +41,7 @@ _SOURCES = (
 _VARIABLES = ("CDK_", "JSII_", "NODE_")
 # The output folder does not change the assembly. The context is hashed separately.
 _NO_INPUTS = (_OUTPUT, _CONTEXT)
-# `make setup` installs the packages of the cloud's functions into this folder.
+# `make setup` installs the library that verifies signatures into this folder.
 _LAYER = ".lambda-layer"
 
 
@@ -63,9 +63,9 @@ class SynthesisRequest:
 
     @classmethod
     def read(cls, root: Path) -> "SynthesisRequest":
-        """Read the variables of the CDK command line; without the variables, read `cdk.json`."""
+        """Read the variables of the CDK CLI; without the variables, read `cdk.json`."""
         settings = json.loads((root / "cdk.json").read_text(encoding="utf-8"))
-        # CDK's App reads these variables, even if `python app.py` runs without the command line.
+        # CDK's App reads these variables, even if `python app.py` runs without the CDK CLI.
         os.environ.setdefault(_CONTEXT, json.dumps(settings["context"]))
         os.environ.setdefault(_OUTPUT, str(root / settings["output"]))
         return cls(
@@ -87,7 +87,7 @@ class SynthesisRequest:
 
     @property
     def environment(self) -> str | None:
-        """The name of the only environment to build; None for all and the pipeline."""
+        """The name of the only environment to build; None for all environments and the pipeline."""
         name = self.context.get("environment")
         return str(name) if name else None
 
@@ -125,7 +125,7 @@ class SynthesisRequest:
 
 
 def run(root: Path, compose: Compose) -> None:
-    """Write the cloud assembly that the CDK command line requests.
+    """Write the cloud assembly that the CDK CLI requests.
 
     An unchanged assembly is restored from the cache. A synthesis with cdk-nag always runs.
 
@@ -201,7 +201,7 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
 
 
 def _use_node_of(root: Path) -> None:
-    """Set the checkout's Node for jsii, regardless of PATH."""
+    """Set the checkout's Node for jsii, regardless of PATH, unless `JSII_NODE` is already set."""
     node = root / ".venv" / "bin" / "node"
     if node.exists():
         os.environ.setdefault("JSII_NODE", str(node))

@@ -18,7 +18,7 @@ from stacks.constructs.training_roles import JOB_PREFIX, TrainingRoles
 
 
 class TrainingStack(Stack):
-    """A pipeline that starts training jobs, because CloudFormation has no such resource."""
+    """A pipeline that starts training jobs, for which CloudFormation has no resource type."""
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class Row:
 
 
 class TraceError(Exception):
-    """Error for a trace that cannot be read."""
+    """Raised if a trace cannot be read."""
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[Row]:
@@ -93,7 +93,7 @@ def rows_of(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def read_table(file: Path = TABLE) -> list[Row]:
-    """Read the committed table."""
+    """Return the rows of the committed table."""
     return [
         Row(
             row["principal"],
@@ -106,7 +106,7 @@ def read_table(file: Path = TABLE) -> list[Row]:
 
 
 def write_table(rows: Iterable[Row], file: Path = TABLE) -> None:
-    """Write sorted rows, one per line."""
+    """Write the distinct rows in sorted order, one per line."""
     lines = ",\n".join(json.dumps(row.to_json()) for row in sorted(set(rows)))
     file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

@@ -34,7 +34,7 @@ def page() -> str:
 
 
 def commands(group: click.Group, context: click.Context) -> Iterator[list[str]]:
-    """Yield the names that lead to each subcommand of a group, in the order of its help."""
+    """Yield each subcommand below a group as a list of names, in the order of the group's help."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:

@@ -60,7 +60,7 @@ exit $code
 
 
 class RootError(Exception):
-    """Error for a root that cannot be created; the message contains the reason."""
+    """Raised if the root cannot be created; the message contains the reason."""
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ _LAST_LINES = 25
 
 
 def main() -> int:
-    """Run the command, and return its exit code; 130 if interrupted, 127 if not found."""
+    """Run the command, and return its exit code; 1 or 127 if it cannot be started."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: setup_step.py 'the CDK command line' -- npm ci"
     )

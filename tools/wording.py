@@ -82,7 +82,7 @@ def findings(path: Path) -> list[Finding]:
 
 
 def _of_python(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield the line and text of docstrings, comments and messages, and whether it is a summary."""
+    """Yield line and text of docstrings, comments and messages, and true if it is a summary."""
     tree = ast.parse(text)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {

@@ -9,7 +9,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 
 
 def alarms_notify(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that each alarm notifies the alarm topic of the states ALARM and OK."""
+    """Require enabled actions for each alarm, which notify the alarm topic of ALARM and OK."""
     exported = {name for stack in stacks for name in _exported_topics(stack)}
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
         topics = exported | _topics(stack)
@@ -61,7 +61,7 @@ def heartbeat_alarms(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def encrypted_topic(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require TLS on topics, and encryption with a key that CloudWatch may use."""
+    """Require TLS, limited publishers and a key that CloudWatch may use for each topic."""
     for stack, logical_id, topic in _resources(stacks, "AWS::SNS::Topic"):
         keys = {f"${{{name}.Arn}}" for name, _ in stack.definitions("AWS::KMS::Key")}
         if text(topic.get("KmsMasterKeyId", "")) not in keys:

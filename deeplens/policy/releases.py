@@ -83,7 +83,7 @@ def published_versions(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def recipes(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require the documented keys and the size limit of recipes."""
+    """Require the documented keys, size limit and artifact settings of recipes."""
     for stack, logical_id, recipe, content in _recipes(stacks):
         if missing := _RECIPE_KEYS - recipe.keys():
             yield violation(stack, "recipe-form", logical_id, f"add {', '.join(sorted(missing))}")

@@ -117,6 +117,6 @@ def _steps(caption: str, rollout: RolloutComparison, moments: tuple[Moment, ...]
 
 
 def _bar(share: float, width: int = 20) -> str:
-    """Return a share as a bar of block characters; a share above zero has at least one block."""
+    """Return a share as a bar and a percentage; a share above zero has at least one block."""
     full = max(round(share * width), 1 if share else 0)
     return f"{'█' * full}{'░' * (width - full)} {share:.0%}"

@@ -75,9 +75,7 @@ class ModelEndpoint(Construct):
             self._scale(name, variant, hosting)
 
     def _volume_key(self, hosting: HostingConfig) -> str | None:
-        """Return the ARN of a new key for volumes; None without volumes, as SageMaker then rejects a
-        key.
-        """
+        """Return the ARN of a key for volumes; None if SageMaker has no volumes to encrypt."""
         if hosting.mode == "serverless" or any(
             has_local_storage(variant.instance_type) for variant in hosting.variants
         ):
@@ -172,7 +170,7 @@ def _data_capture(
 def _deployment(
     hosting: HostingConfig, alarms: EndpointAlarms
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """Return a blue/green deployment that rolls back if an alarm occurs during the baking period."""
+    """Return a blue/green deployment that rolls back on an alarm during the baking period."""
     kind = sagemaker.CfnEndpoint
     return kind.DeploymentConfigProperty(
         blue_green_update_policy=kind.BlueGreenUpdatePolicyProperty(

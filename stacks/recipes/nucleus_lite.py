@@ -144,7 +144,7 @@ def _no_condition(recipe: Recipe) -> Iterator[str]:
 
 
 def _own_variables(recipe: Recipe) -> Iterator[str]:
-    """Require that braces contain the component's own variables; nucleus lite replaces no others."""
+    """Require that braces contain the component's own variables; lite replaces no others."""
     for text in sorted({text for lifecycle in lifecycles(recipe) for text in _texts(lifecycle)}):
         for variable in _BRACES.findall(text):
             name = variable[1:-1]

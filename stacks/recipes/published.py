@@ -33,7 +33,7 @@ _THREE_NUMBERS = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9]
 
 
 class RecipeError(ConfigError):
-    """Raised for an invalid recipe; contains the component, broken rules, and values that work."""
+    """Raised for an invalid recipe; the message contains broken rules and the values that work."""
 
 
 def _form(recipe: Recipe) -> Iterator[str]:

@@ -75,7 +75,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Replace the files of docs/ by those of the repository, under their original paths."""
+    """Replace the files of docs/ with those of the repository, under their original paths."""
     for file in list(files):
         if file.src_dir == config.docs_dir:
             files.remove(file)
@@ -87,5 +87,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace links to the decisions' folder by links to the generated list of decisions."""
+    """Replace links to the decisions' folder with links to the generated list of decisions."""
     return _DECISIONS_LINK.sub(r"](\1/README.md)", markdown)
