@@ -15,7 +15,7 @@ _LAST_LINES = 25
 
 
 def main() -> int:
-    """Run the command, and return its exit code; 1 or 127 if it cannot be started."""
+    """Run the command, and return its exit code; 1, 127 or 130 if it did not run to its end."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: setup_step.py 'the CDK command line' -- npm ci"
     )

@@ -16,7 +16,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\
 
 
 def amazon_root_ca() -> bytes:
-    """Return Amazon Root CA 1 as PEM, which its pinned SHA-256 selects in certifi's bundle.
+    """Return Amazon Root CA 1 in PEM from certifi's bundle, identified by its SHA-256.
 
     Raises:
         FleetError: the bundle does not contain the certificate.

@@ -222,7 +222,7 @@ def stay(
 
 
 def _pass_on_outages(log: Path, position: int, outage: Callable[[str], None] | None) -> int:
-    """Call `outage` with each line about the connection after `position`; return its end."""
+    """Call `outage` with each line about the connection after `position`; return the new offset."""
     if outage is None or _size(log) == position:
         return position
     with log.open("rb") as file:

@@ -9,7 +9,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 
 
 def alarms_notify(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require enabled actions for each alarm, which notify the alarm topic of ALARM and OK."""
+    """Require that each alarm notifies the alarm topic of the states ALARM and OK."""
     exported = {name for stack in stacks for name in _exported_topics(stack)}
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
         topics = exported | _topics(stack)

@@ -223,7 +223,7 @@ def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require each component in an exact version in deployments: devices remove all others."""
+    """Require that deployments list each component in an exact version: devices remove others."""
     for stack in stacks:
         own = {
             (_recipe(resource) or {}).get("ComponentName")
@@ -252,7 +252,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact topics in access controls; reject reserved topics except the own shadow's."""
+    """Require exact topics in access controls; allow only the device's shadow as reserved topic."""
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))

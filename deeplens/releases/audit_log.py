@@ -33,10 +33,11 @@ class AuditLog:
     repair: str
 
     def read(self) -> list[dict[str, Any]]:
-        """Return every entry, oldest first, and check the chain; an absent file has no entries.
+        """Return every entry, oldest first, after a check of the chain; an absent file has none.
 
         Raises:
-            RegistryError: a line was changed, added or removed; the message contains its number.
+            RegistryError: the file is not UTF-8, or a line was changed, added or removed; the
+                message contains its number.
         """
         entries: list[dict[str, Any]] = []
         for number, line in enumerate(self._lines(), 1):

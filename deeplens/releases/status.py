@@ -94,7 +94,7 @@ def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, l
 
 
 def digest_of(registry: Registry, name: str) -> str:
-    """Return the digest that the environment `name` pins; else return `name`."""
+    """Return the digest that the environment `name` pins; for another name, return the name."""
     for environment in load_environments(registry.folder):
         if environment.name == name:
             return environment.model.digest

@@ -28,7 +28,7 @@ class AccessChange:
 def compare_access(
     before: Mapping[str, Holding], after: Mapping[str, Holding]
 ) -> list[AccessChange]:
-    """Return the differences of two sides' policies: wider permissions first, then by holder."""
+    """Return the differences between two sides' policies: wider permissions first, by holder."""
     changes: set[AccessChange] = set()
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)

@@ -55,7 +55,7 @@ def provision(
 ) -> None:
     """Give THING a certificate in ENVIRONMENT's fleet, and write the files that the device needs.
 
-    The private key is created on this machine, readable only by you, and never sent. A valid
+    The private key is created on this machine, readable only by you, and never sent to AWS. A valid
     certificate is kept, so the command may be repeated.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.

@@ -64,7 +64,7 @@ def certificates(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def attachment(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check that the thing's certificates are attached to no other thing, and exclusively."""
+    """Check that the thing's certificates are attached exclusively, and to no other thing."""
     iot = patient.session.iot
     try:
         principals = iot.list_thing_principals(thingName=name)["principals"]
