@@ -15,7 +15,7 @@ _PRODUCTION = "environments/production.toml"
 
 @cache
 def pinned_artifact(root: Path = ROOT) -> Path:
-    """Return the path of the artifact that the last commit pins.
+    """Return the path of the artifact that production pins in the last commit.
 
     Without a commit, the pin in the working tree applies.
     """

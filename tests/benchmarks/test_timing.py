@@ -8,7 +8,10 @@ from benchmarks.daily.timing import Run, interleaved
 
 
 def runs_of(*stolen_seconds: float) -> list[Run]:
-    """Measure a command after a warm-up; its runs lose these seconds to the host."""
+    """Measure a command whose runs lose these seconds to the host; return the runs that count.
+
+    The first run is a warm-up, which does not count.
+    """
     numbers = itertools.count(1)
     stolen = iter(stolen_seconds)
     return interleaved(

@@ -1,4 +1,4 @@
-"""Cameras return their frames, or an error that describes their failure."""
+"""Cameras return frames, or raise an error that describes the failure."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ from tests.device.network_cameras import (
 
 
 def red(camera: Any) -> int:
-    """Return the red value of the camera's next frame; blue and green must be zero."""
+    """Return the median red value of the camera's next frame; green and blue must be near zero."""
     image = camera.capture().image
     assert image.shape == (HEIGHT_PX, WIDTH_PX, 3)
     assert image.dtype == np.uint8

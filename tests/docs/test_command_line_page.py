@@ -1,6 +1,6 @@
 """docs/command-line.md: every command prints its help, and the shell completes commands.
 
-Neither needs TensorFlow.
+Neither loads TensorFlow.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""`make docs` builds the site from the pages of the repository."""
+"""Build the site with `make docs`, and check its pages, requests and search."""
 
 import asyncio
 import os

@@ -48,7 +48,7 @@ def refusal(status: int, code: str, message: str) -> Answer:
 
 
 def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
-    """Sign a request again, because its signature contains the proxy's host and port."""
+    """Return the headers of a request, signed again for the host and port of `upstream`."""
     given = {name.lower(): value for name, value in request.headers.items()}
     scope = re.search(r"Credential=(\d+)/\d+/([^/]+)/([^/]+)/", given.pop("authorization"))
     assert scope
