@@ -91,7 +91,7 @@ def without_core_fault(watching: Oracle) -> FaultResult:
 
 
 def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> FaultResult:
-    """Run the loop with a camera fault until the loop reports `error`, and then without the fault."""
+    """Run the loop with a camera fault that ends when the loop reports `error`."""
     with (
         oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
         serving_core(watching),

@@ -35,7 +35,7 @@ def overlap(box: dict[str, float], other: dict[str, float]) -> float:
 
 
 def matched(published: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
-    """Return the number of drawn shapes with a detection of equal label and an IoU of at least 0.5."""
+    """Return the number of drawn shapes with a detection of the same label and an IoU >= 0.5."""
     return sum(
         any(
             detection["label"] == shape["label"] and overlap(detection["box"], shape["box"]) >= 0.5

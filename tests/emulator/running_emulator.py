@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Command:
-    """The command `deeplens local` with a state folder."""
+    """The emulator's command line with a state folder."""
 
     state: Path
 
@@ -118,7 +118,7 @@ def create_role(
 
 
 def functions_role(aws: Emulator) -> str:
-    """Return the ARN of a role for functions that only write logs."""
+    """Return the ARN of a role for functions that only write logs; create the role if necessary."""
     with suppress(aws.client("iam").exceptions.EntityAlreadyExistsException):
         create_role(aws, FUNCTIONS_ROLE, service="lambda.amazonaws.com")
         managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"

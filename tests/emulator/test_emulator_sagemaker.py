@@ -93,7 +93,10 @@ class Site:
         return name
 
     def config(self, **models: str) -> str:
-        """Create an endpoint configuration with equally weighted variants, one per keyword."""
+        """Create an endpoint configuration with equally weighted variants; return its name.
+
+        Each keyword is the name of a variant, and its value is the name of a model.
+        """
         name = f"config-{uuid4().hex[:8]}"
         self.api.create_endpoint_config(
             EndpointConfigName=name,

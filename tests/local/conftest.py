@@ -1,4 +1,4 @@
-"""Checkouts, each with an emulator; most of them start with the same deployed environment."""
+"""Checkouts, each with an emulator; most checkouts start with the same deployed environment."""
 
 import fcntl
 import os

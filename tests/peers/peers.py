@@ -87,7 +87,7 @@ free_disk_mib = 1024
 
 
 def write_environments(folder: Path) -> None:
-    """Write the committed environments, an environment with all defaults, and one without any."""
+    """Write the committed environments, one with all defaults, and one without defaults."""
     for file in (ROOT / "environments").glob("*.toml"):
         (folder / file.name).write_bytes(file.read_bytes())
     pin = tomllib.loads((ROOT / "environments" / "dev.toml").read_text("utf-8"))["model"]

@@ -127,7 +127,7 @@ class World:
     def heartbeat(
         self, name: str, thing: str, *, digest: str = "", status: str = "running", **fields: Any
     ) -> None:
-        """Report a heartbeat as a member of the fleet."""
+        """Add a thing to the fleet, and report a heartbeat as this thing."""
         environment = self.environment(name)
         iot = self.client(name, "iot")
         iot.create_thing(thingName=thing)

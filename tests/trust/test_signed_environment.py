@@ -173,7 +173,7 @@ def test_lambda_refuses_code_that_the_profile_did_not_sign(templates: tuple[Path
 
 @pytest.fixture(scope="module")
 def assembly_layers() -> set[str]:
-    """Return the layers in the golden templates, whose environments have no trusted keys."""
+    """Return the golden templates with a Lambda layer; their environments have no trusted keys."""
     return {
         file.name
         for file in (ROOT / "tests/synth/golden").glob("*.json")

@@ -47,7 +47,10 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
     assert "BEGIN CERTIFICATE" not in text
 
     def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
-        """Return the sorted events, because device and cloud send messages concurrently."""
+        """Return the sender, kind and status of each event except the operator's, sorted.
+
+        Device and cloud send messages concurrently, so the order of events differs.
+        """
         outlines = []
         for event in transcript.events:
             if event["from"] == "operator":

@@ -65,7 +65,7 @@ def test_missing_repeated_and_reordered_news_change_no_verdict(
 
 @given(truths, st.randoms(use_true_random=False))
 def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
-    """Observations may arrive in two parts, because the state is a maximum."""
+    """Observations may arrive in two parts, because only the newest of each device counts."""
     observations = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
     cut = random_.randrange(len(observations) + 1)
     assert latest_by_device(observations, "d-1") == latest_by_device(

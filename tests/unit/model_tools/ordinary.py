@@ -40,7 +40,7 @@ def pictures() -> npt.NDArray[np.float32]:
 
 
 def trained(model: Any) -> Any:
-    """Compile a model and train it for two epochs, as is usual before saving."""
+    """Compile a model, train it for two epochs, and return it."""
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(pictures(), np.arange(4) % CLASSES, epochs=2, verbose=0)
     return model
@@ -210,7 +210,7 @@ def _old_form(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
-    """Write the inputs of a layer in Keras 2's format."""
+    """Return a layer with inputs in Keras 2's format."""
     sources = [
         [*argument["config"]["keras_history"], {}]
         for node in layer["inbound_nodes"]
@@ -233,7 +233,7 @@ def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
 
 
 def exported(model: Any, folder: Path) -> Ordinary:
-    """Export a model as Keras 3 does; return the outputs of the exported function."""
+    """Export a model as Keras 3 does; return the folder and the exported function's outputs."""
     model.export(folder, verbose=False)
     # TensorFlow would delete the variables without a reference to this module.
     loaded = tf.saved_model.load(str(folder))

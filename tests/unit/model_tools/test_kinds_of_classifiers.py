@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 
 
 def pixels() -> Any:
-    """Return images of type uint8, with the dark ones first."""
+    """Return six images of type uint8 and shape (SIDE_PX, SIDE_PX, 3), from dark to bright."""
     random = np.random.default_rng(5)
     shape = (SIDE_PX, SIDE_PX, 3)
     levels = (20, 60, 100, 160, 200, 250)
