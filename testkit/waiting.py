@@ -26,7 +26,7 @@ def eventually(
 
     Args:
         holds: the function that is called until its result is true.
-        what: the text of the failure, or a function that returns the text.
+        what: the message of the failure, or a function that returns the message.
         seconds: the time limit, in seconds.
         pause: seconds between two calls; default: 5 % of the time waited, from 0.01 to 0.25 s.
     """

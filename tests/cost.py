@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 _COSTLY = frozenset({"process", "emulator"})
-# A test starts the emulator's process before it connects, so these events also detect the emulator.
+# A test starts the emulator's process before connecting, so these events also detect the emulator.
 _STARTS_A_PROCESS = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )

@@ -1,4 +1,4 @@
-"""The Python version of devices; without its interpreter, some tests are skipped."""
+"""The Python interpreter of devices; some tests are skipped if it is not installed."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ def find_python_3_12() -> Path | None:
     on_path = shutil.which("python3.12")
     kept = sorted((Path.home() / ".pyenv/versions").glob("3.12*/bin/python3.12"))
     for candidate in [*([Path(on_path)] if on_path else []), *kept]:
-        # A version manager's shim may exist without its interpreter.
+        # The shim of a version manager may exist although the interpreter does not.
         if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
             return candidate
     return None

@@ -95,7 +95,7 @@ class JournallingSpool(Spool):
 
 
 class KillablePublisher:
-    """A publisher over Greengrass' IPC that can kill the process before it sends a message.
+    """A publisher over Greengrass' IPC that can kill the process before sending a message.
 
     The ids of unacknowledged messages are written to a journal, because these messages may arrive
     twice.

@@ -129,7 +129,7 @@ class Oracle:
 
     def until_reported(self) -> None:
         """Wait for a heartbeat that was created after this call."""
-        # The next heartbeat may have been created before the call, but the second one was not.
+        # The next heartbeat may have been created before the call, so two heartbeats are necessary.
         count = len(self.core.reported())
         self.until(lambda: len(self.core.reported()) >= count + 2)
 

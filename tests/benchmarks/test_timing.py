@@ -1,4 +1,4 @@
-"""A run is repeated if the virtual machine's host disturbed it."""
+"""A run is repeated if the virtual machine's host took processor time from the run."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""`deeplens fleet prepare-device`: its script runs repeatedly, as root, in a minimal Debian.
+"""The script of `deeplens fleet prepare-device` runs repeatedly, as root, in a minimal Debian.
 
 Java, the core software and systemd are doubles that record their calls, because a machine without a
 network to AWS has none of them. Users, groups, sudo, apt, files and the network are Debian's.

@@ -92,7 +92,7 @@ class Clock:
 
 @dataclass
 class Sent:
-    """A publisher that records messages after it has raised the given errors."""
+    """A publisher that raises the given errors, and then records messages."""
 
     failures: list[Exception] = field(default_factory=list)
     messages: list[tuple[str, bytes]] = field(default_factory=list)

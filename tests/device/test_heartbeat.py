@@ -160,7 +160,7 @@ def test_an_unreachable_cloud_does_not_delay_the_end() -> None:
         beating.stop()
         tried = 100 - len(sent.failures)
         thread.join(HANG_SECONDS)
-    # After the stop, the current attempt ends, and one more follows without a pause.
+    # After the stop, the current attempt ends, and one more attempt follows without a pause.
     assert 100 - len(sent.failures) <= tried + 2
 
 

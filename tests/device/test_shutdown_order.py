@@ -229,7 +229,7 @@ def test_a_subscriber_that_was_closed_before_does_not_connect(
 
 
 class Flood:
-    """A subscriber that delivers settings faster than the camera applies them."""
+    """A subscriber that delivers settings faster than the camera applies settings."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()

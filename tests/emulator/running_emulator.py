@@ -29,7 +29,7 @@ class Command:
     state: Path
 
     def __call__(self, *arguments: str, limit: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run the command; if `limit` is not empty, apply it as the shell's limit (`ulimit`)."""
+        """Run the command, with a shell limit if `limit` (an argument of `ulimit`) is not empty."""
         limited = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash"] if limit else []
         return subprocess.run(
             [*limited, *self.words, *arguments], capture_output=True, text=True, cwd=ROOT,
@@ -90,7 +90,7 @@ def after_a_snapshot(command: Command) -> None:
                 times.append(snapshot.stat().st_mtime_ns)
         return max(times)
 
-    # The first snapshot may have started before the call, so a second one is necessary.
+    # The first snapshot may have started before the call, so a second snapshot is necessary.
     for _ in range(2):
         before = taken()
         eventually(lambda before=before: taken() > before)
@@ -102,7 +102,7 @@ FUNCTIONS_ROLE = "functions"
 def create_role(
     aws: Emulator, name: str, *statements: dict[str, Any], service: str = "", **options: Any
 ) -> str:
-    """Create a role for a service or, by default, for its account; return the ARN."""
+    """Create a role for a service or, by default, for the role's account; return the ARN."""
     trusted = {"Service": service} if service else {"AWS": ACCOUNT}
     iam = aws.client("iam")
     role: str = iam.create_role(

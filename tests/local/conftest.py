@@ -13,7 +13,7 @@ from testkit.checkout import Checkout, fresh_checkout, restored_checkout
 
 
 class DeployedOnce(NamedTuple):
-    """A checkout with a deployed dev environment, whose emulator has ended.
+    """A checkout with a deployed dev environment and a stopped emulator.
 
     `output` contains the output of the deploy.
     """

@@ -1,4 +1,4 @@
-"""Processes that a test started, and their child processes."""
+"""Processes that run in or below a folder."""
 
 import contextlib
 from pathlib import Path

@@ -115,7 +115,7 @@ class Site:
 
 
 class Stack:
-    """A deployed stack whose updates use the role of its last deploy."""
+    """A deployed stack; its updates use the role of the last deploy."""
 
     def __init__(self, site: Site, name: str) -> None:
         self._client, self._name = site.client("cloudformation"), name
@@ -192,7 +192,7 @@ def test_the_role_of_the_components(site: Site) -> None:
 def test_the_role_of_the_publisher(site: Site) -> None:
     stack = Stack(site, "dev-Inference")
     artifact = stack.properties("ArtifactSbom")
-    # No object has this key, so the publisher must copy one.
+    # No object has this key, so the publisher must copy the asset.
     artifact["Key"] = re.sub(r"[^/]+$", uuid4().hex, artifact["Key"])
     role = "dev-ModelStore-ModelsPublisherRole"
     reasons = failing_without(site, stack, role, "ReadAsset")

@@ -1,6 +1,6 @@
 """On complete virtual cores, good releases roll out in waves, and bad releases are rolled back.
 
-`FLEET_CORES` sets the number of cores; the default is 3, one per step.
+`FLEET_CORES` sets the number of cores; the default is 3 cores.
 """
 
 import os
@@ -214,7 +214,7 @@ def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
         "Stacks"
     ]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    # Only the first wave received the bad release, and now every camera reports the good one.
+    # Only the first wave received the bad release, and now every camera reports the good release.
     fleet.cores.wait_until_all_run(fleet.digest, since=began)
     assert {beat["function"] for beat in fleet.cores.heartbeats().values()} == before
 

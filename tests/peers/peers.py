@@ -1,4 +1,4 @@
-"""Peers that synthesize the same stacks, and their environments."""
+"""Runs of the peers, and the environment files that the project and its peers synthesize."""
 
 import json
 import os

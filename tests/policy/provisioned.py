@@ -116,7 +116,7 @@ class Provisioned:
         return f"{name}.{attribute}"
 
     def _named(self, stack: Stack, logical_id: str) -> Resource:
-        """Return a resource with only its string properties, which include its name.
+        """Return a resource with only the string properties, which include the name.
 
         Properties of other resources may refer to the name.
         """

@@ -430,7 +430,7 @@ def sample(action: str, resource: str) -> str:
 
 
 def context(statement: dict[str, Any]) -> dict[str, str]:
-    """Return the condition keys of a request that matches the statement, for the boundary."""
+    """Return the condition keys that a request needs to match the statement."""
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
     return {"iam:PassedToService": as_list(service)[0]} if service else {}

@@ -70,7 +70,7 @@ class World:
         return client(service, self.endpoint, self.environment(name).account, REGION)
 
     def build(self, version: str, name: str = "shapes", labels: str = "") -> str:
-        """Package a small artifact of a version; return its digest."""
+        """Package a small artifact of a version; return the artifact's digest."""
         with zipfile.ZipFile(pinned_artifact()) as archive:
             manifest = json.loads(archive.read("manifest.json"))
         packed = io.BytesIO()

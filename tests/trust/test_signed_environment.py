@@ -90,7 +90,7 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
-    """The assembly of dev (signed) and edge (signed, on nucleus lite), and their team."""
+    """The assembly of dev (signed) and edge (signed, on nucleus lite), and the team that signs."""
     checkout = tmp_path_factory.mktemp("checkout")
     team = Team(checkout)
     artifact = team.release("one")

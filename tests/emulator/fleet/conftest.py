@@ -243,7 +243,7 @@ def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 @pytest.fixture(scope="session")
 def devices_stack(aws: Emulator) -> None:
-    """The Devices stack of dev, which remains, because certificates use its IoT policy."""
+    """The Devices stack of dev, which is not deleted, because certificates use its IoT policy."""
     create_devices_stack(aws)
 
 

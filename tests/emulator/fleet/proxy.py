@@ -63,7 +63,7 @@ def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
 
 @contextmanager
 def proxy(aws: Emulator, meddle: Meddle) -> Iterator[str]:
-    """Run a proxy and yield the URL; `meddle` returns the response, or None to drop it."""
+    """Run a proxy and yield the URL; `meddle` returns the response, or None for no response."""
     upstream: str = aws.endpoint["endpoint_url"]
     host, _, port = upstream.rpartition("/")[2].partition(":")
 

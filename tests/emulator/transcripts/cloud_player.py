@@ -1,7 +1,7 @@
 """A player of a transcript's cloud for a core device: MQTT broker, HTTPS endpoint and S3.
 
-Its servers share no code with the emulator. They respond to the device as the transcript specifies,
-and expect its MQTT packets in any order between two events of the cloud.
+The player's servers share no code with the emulator. The servers respond to the device as the
+transcript specifies. The device's MQTT packets between two cloud events may be in any order.
 """
 
 import asyncio

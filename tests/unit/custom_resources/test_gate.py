@@ -153,7 +153,7 @@ def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> No
 def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
     """The gate ignores heartbeats of the replaced process.
 
-    A release that changes only settings has the same digest and function as the previous one.
+    A release that changes only settings has the digest and function of the previous release.
     """
     before = heartbeat("cam", CREATED + 5, 1, uptime_seconds=500.0)
     assert "sent no heartbeat since" in one(DONE, before, now=CREATED + 10)

@@ -30,7 +30,7 @@ from deeplens.fleet.stacks import DeployedStack
 
 ROOT = Path(__file__).parents[3]
 SHAPE = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")
-# A deleted stack is the same as a missing one.
+# A deleted stack is equal to a stack that does not exist.
 STATUSES = [status for status in SHAPE.enum if status != "DELETE_COMPLETE"]
 
 

@@ -1,4 +1,4 @@
-"""Models as users usually save them: compiled, trained for a few steps, saved with one call.
+"""Models in the usual state of saved models: compiled, trained for a few steps, saved by one call.
 
 Each function writes a model, and returns its path with the framework's outputs for `pictures()`. A
 network is trained once per process, because no test changes it.
@@ -40,7 +40,7 @@ def pictures() -> npt.NDArray[np.float32]:
 
 
 def trained(model: Any) -> Any:
-    """Compile a model, train it for two epochs, and return it."""
+    """Return a model after compiling and training it for two epochs."""
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(pictures(), np.arange(4) % CLASSES, epochs=2, verbose=0)
     return model

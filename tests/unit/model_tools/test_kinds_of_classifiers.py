@@ -115,7 +115,7 @@ def package(frozen: Path, folder: Path, labels: str, *options: str) -> Result:
 
 
 def scores(artifact: Path, images: Path, engine: str) -> list[dict[str, float]]:
-    """Return each image's scores by label, with a camera's engine."""
+    """Return the scores of each image by label, as a camera's engine computes the scores."""
     result = run("predict", artifact, images, "--engine", engine, "--threshold", 0, "--json")
     assert result.exit_code == 0, result.output
     return [

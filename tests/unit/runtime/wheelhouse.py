@@ -20,7 +20,7 @@ from tests.python_3_12 import find_python_3_12, python_3_12
 
 
 def wheel(folder: Path, name: str, version: str = "1.0", code: str = "") -> Path:
-    """Write a minimal wheel with one module, which pip can install; return its path."""
+    """Write a minimal wheel that pip can install, with one module; return the wheel's path."""
     info = f"{name}-{version}.dist-info"
     members = {
         f"{name}.py": code,
