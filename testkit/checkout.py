@@ -30,7 +30,7 @@ class Checkout:
         return result.stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run `deeplens local …`, and return its one-line error; fail the test if it succeeds."""
+        """Run `deeplens local …`, and return the one-line error; fail the test if the command succeeds."""
         result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")

@@ -37,7 +37,7 @@ class FaultyCore(Core):
         self._received = 0
 
     async def receive(self, component: str, topic: str, payload: bytes, qos: int) -> None:
-        """Record and acknowledge a message, or omit the acknowledgement or fail as configured."""
+        """Record and acknowledge a message, unless the configured fault prevents this."""
         if self.rejects_all:
             self.refused_topics.add(topic)
         await super().receive(component, topic, payload, qos)

@@ -1,4 +1,4 @@
-"""The emulator rejects calls with AWS' error codes where AWS rejects them."""
+"""The emulator rejects the same calls as AWS, with the same error codes."""
 
 import json
 from collections.abc import Callable

@@ -315,7 +315,7 @@ def test_the_certificate_of_a_device(site: Site) -> None:
 
 
 def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
-    """A device fails to download a release without a permission, and runs it with the permission.
+    """Without a permission, a device cannot download a release; with the permission, it can.
 
     Before the second download, another missing permission prevents the deployment.
     """

@@ -1,4 +1,4 @@
-"""A camera that stops raises its alarm on the emulator, with the resources of the template."""
+"""If a camera stops, its alarm enters the ALARM state on the emulator."""
 
 import json
 import re

@@ -108,7 +108,7 @@ def public_key() -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
-    """The stacks of each environment, including `full` and a long name, and of a pipeline."""
+    """The stacks of the environments, which include `full` and a long name, and of a pipeline."""
     folder = tmp_path_factory.mktemp("policies")
     environments = folder / "environments"
     with_everything(environments, load_environment(ROOT / "environments/dev.toml").model.digest)

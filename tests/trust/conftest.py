@@ -51,7 +51,7 @@ class Person:
 
 @dataclass
 class Team:
-    """A folder of artifacts, and the persons who sign them."""
+    """A folder of artifacts, and the persons who sign the artifacts."""
 
     folder: Path
     keys: dict[str, Person] = field(default_factory=dict)

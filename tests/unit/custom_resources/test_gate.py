@@ -177,8 +177,8 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
 @pytest.mark.parametrize(
     "beat",
     [
-        # If the process started before the deployment or at an unknown time, its digest may be the
-        # old one.
+        # If the process started before the deployment or at an unknown time, its digest may be that
+        # of the old model.
         with_changes(VERIFIED, uptime_seconds=310.0),
         with_changes(VERIFIED, uptime_seconds=0.0),
         with_changes(VERIFIED, model_digest=OLD),

@@ -312,7 +312,7 @@ class _Bytes(tf.Module):
 
 
 def with_bytes(folder: Path) -> Path:
-    """Write a SavedModel for a server, whose default signature accepts encoded images."""
+    """Write a SavedModel whose default signature accepts encoded images, as for a server."""
     module = _Bytes()
     signatures = {"serving_default": module.encoded, "camera": module.camera}
     tf.saved_model.save(module, str(folder), signatures=signatures)

@@ -50,7 +50,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _head(keras: Any, kind: str, x: Any) -> tuple[Any, Any]:
-    """Return a network's last layers and its loss."""
+    """Apply a network's last layers to `x`; return the outputs and the loss function."""
     layers, losses = keras.layers, keras.losses
     if kind == "fully_convolutional":
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)

@@ -1,4 +1,4 @@
-"""A component version is valid for both nuclei, and the last two numbers follow from the content."""
+"""A component version is valid for both nuclei; its last two numbers follow from the content."""
 
 import hashlib
 
