@@ -30,7 +30,7 @@ class Checkout:
         return result.stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run `deeplens local …`, and return the one-line error; fail the test if the command succeeds."""
+        """Run `deeplens local …`; check that the command fails, and return its one-line error."""
         result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")
@@ -144,7 +144,7 @@ def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
 
 
 def first_of(checkout: Checkout, digest: str) -> dict[str, Any]:
-    """Return the next message from the model with this digest; skip up to 50 other messages."""
+    """Return the next message from the model with this digest; fail after 50 other messages."""
     for _ in range(50):
         (message,) = watch(checkout, 1)
         if message["model"] and message["model"]["digest"] == digest:

@@ -49,9 +49,7 @@ class Device:
         )
 
     def run(self, artifact: Path, digest: str | None = None) -> RunnableModel:
-        """Start the camera, process the frames that a good model requires, and return the loaded
-        model.
-        """
+        """Start the camera, process as many frames as a good model needs, and return the model."""
         model = self.deployed(artifact, digest)
         loaded = model.load()
         for _ in range(FRAMES_UNTIL_GOOD):

@@ -128,7 +128,7 @@ def assert_orderly(host: Host, work: Path) -> None:
     assert host.process.returncode == 0, printed
     for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
         assert trouble not in printed, printed
-    # SQLite removes these files with the last connection.
+    # SQLite removes these files when the last connection closes.
     left = {file.name for file in work.glob("state/spool.sqlite-*")}
     assert left == set(), printed
 

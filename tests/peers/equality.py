@@ -77,9 +77,7 @@ class _NormalForm:
         return None
 
     def _plain(self, value: Any) -> Any:
-        """Return a scalar in normal form: JSON strings parsed, and floats without a fraction as
-        integers.
-        """
+        """Return a value with parsed JSON strings, and with integers instead of integral floats."""
         if isinstance(value, float) and value.is_integer():
             return int(value)
         if not isinstance(value, str):

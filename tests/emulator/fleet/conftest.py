@@ -190,7 +190,7 @@ class CloudFormation:
     def roll_back(
         self, properties: dict[str, Any], old: dict[str, Any], physical_id: str
     ) -> dict[str, Any]:
-        """Request an update from `old` to `properties` during a stack's rollback; return the response."""
+        """Request a rollback update from `old` to `properties`; return the response."""
         with patch("deeplens_project.is_rolling_back", return_value=True):
             return self(
                 "Update", properties, OldResourceProperties=old, PhysicalResourceId=physical_id

@@ -135,7 +135,7 @@ def test_only_root_of_the_account_follows_its_devices(
 ) -> None:
     """Only the account's root may record devices.
 
-    The stream contains messages of all devices, and a device has a session of a role.
+    The stream contains messages of all devices, and a device has only a role's session.
     """
     body = device.request("GET", f"/role-aliases/{player.bindings['alias']}/credentials")[1]
     answer = signed_get(aws, body["credentials"], device.thing)

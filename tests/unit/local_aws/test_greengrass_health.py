@@ -54,7 +54,7 @@ def states(record: Message) -> dict[str, str]:
 
 
 def visible(record: Message) -> Message:
-    """Return the part of a record that the API returns and that is independent of the order."""
+    """Return a record without the values that depend on the order of messages."""
     shown = {name: value for name, value in record.items() if name != "order"}
     shown["components"] = {
         name: {key: value for key, value in component.items() if key != "lastStatusChangeTimestamp"}

@@ -1,4 +1,4 @@
-"""Models in the usual state of saved models: compiled, trained for a few steps, saved by one call.
+"""Typical saved models: compiled, trained for a few steps, and saved with one call.
 
 Each function writes a model, and returns its path with the framework's outputs for `pictures()`. A
 network is trained once per process, because no test changes it.

@@ -50,7 +50,7 @@ def locked(file: Path) -> Locked:
 
 
 def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
-    """Build a runtime with the pip of the devices' Python, or else of this Python."""
+    """Build a runtime with the pip of python3.12 or, without python3.12, of this Python."""
     pip = _pip_of(find_python_3_12() or Path(sys.executable))
     pins = [locked(file) for file in (*wheels, pip)]
     by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
