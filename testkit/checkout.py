@@ -18,7 +18,7 @@ _RUN_FILES = ("lock", "ports.json", "server.log", "snapshots")
 
 
 class Checkout:
-    """A copy of the checkout with its own environments and state."""
+    """A copy of the repository with separate environment files and state."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,7 +30,7 @@ class Checkout:
         return result.stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run `deeplens local …`, check that it prints one error, and return the error."""
+        """Run `deeplens local …`; check that the command fails, and return its one-line error."""
         result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")
@@ -52,7 +52,7 @@ class Checkout:
 
 @contextmanager
 def fresh_checkout(root: Path) -> Iterator[Checkout]:
-    """Copy the repository to `root`, and run an emulator there."""
+    """Copy the repository to `root`, and run an emulator there during the `with` block."""
     _copy_sources(root)
     with _running(root):
         yield Checkout(root)
@@ -60,9 +60,10 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
 
 @contextmanager
 def restored_checkout(root: Path, deployed: Path) -> Iterator[Checkout]:
-    """Copy the repository to `root`, with the deployments of the earlier copy `deployed`.
+    """Copy the repository and the deployments of `deployed` to `root`; run an emulator there.
 
-    The emulator of `deployed` must have ended. The new emulator has the same state and other ports.
+    The emulator of `deployed` must have ended. The new emulator has the same state, but other
+    ports.
     """
     _copy_sources(root)
     for name in (".local/aws", ".local/cdk", ".local/node", "cdk.out"):
@@ -103,7 +104,7 @@ def _running(root: Path) -> Iterator[None]:
 
 @contextmanager
 def virtual_camera(checkout: Checkout) -> Iterator[None]:
-    """Run a virtual core device in the fleet of dev, and check that SIGTERM ends it."""
+    """Run dev's virtual camera during the `with` block; check that SIGTERM ends the camera."""
     camera = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "camera", "dev"],
         cwd=checkout.root,
@@ -118,14 +119,14 @@ def virtual_camera(checkout: Checkout) -> Iterator[None]:
 
 
 def heartbeat(checkout: Checkout) -> dict[str, Any]:
-    """Return the last heartbeat of the camera."""
+    """Return the last heartbeat of dev's camera."""
     answer = _iot_data(checkout).get_thing_shadow(thingName="dev-camera-1", shadowName="deeplens")
     reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
     return reported
 
 
 def desire(checkout: Checkout, settings: dict[str, Any]) -> None:
-    """Set the desired settings of the camera's shadow, as an operator does."""
+    """Set the desired settings in the named shadow of dev's camera."""
     payload = json.dumps({"state": {"desired": {"settings": settings}}}).encode()
     _iot_data(checkout).update_thing_shadow(
         thingName="dev-camera-1", shadowName="deeplens", payload=payload
@@ -143,7 +144,7 @@ def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
 
 
 def first_of(checkout: Checkout, digest: str) -> dict[str, Any]:
-    """Return the first message from a model, and skip earlier messages from other models."""
+    """Return the next message from the model with this digest; fail after 50 other messages."""
     for _ in range(50):
         (message,) = watch(checkout, 1)
         if message["model"] and message["model"]["digest"] == digest:

@@ -19,7 +19,7 @@ from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
 
 Picture = npt.NDArray[np.uint8]
-# A frame, and its detections.
+# A frame and its detections.
 Looked = tuple[Frame, Sequence[Detection]]
 
 # The demonstration's camera repeats this number of scenes.
@@ -61,7 +61,7 @@ def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
 
 
 Shift = Callable[[Picture, np.random.Generator], Picture]
-# Each shift has a function, and a drift feature that must move.
+# The function of each shift, and the drift feature that must move.
 SHIFTS: dict[str, tuple[Shift, str]] = {
     "night": (night, "brightness"),
     "blur": (blur, "sharpness"),
@@ -72,7 +72,7 @@ SHIFTS: dict[str, tuple[Shift, str]] = {
 def looked_at(
     engine: InferenceEngine, seed: int, shift: Shift = as_before, count: int = SCENES
 ) -> list[Looked]:
-    """Draw `count` scenes from a seed, apply the shift, and run the model on each."""
+    """Draw and shift `count` scenes; return a frame and the model's detections for each scene."""
     random, shift_random = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
     inferred: list[Looked] = []
     for number in range(count):
@@ -98,9 +98,9 @@ class WatchedCamera:
         self.watch.set_baseline(baseline)
 
     def observe(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
-        """Pass frames to the monitor until a feature moves; return the number of frames.
+        """Pass frames to the monitor until the feature `until` moves; return the number of frames.
 
-        If `until` is None or the feature does not move, the monitor receives `times` frames.
+        If `until` is None, or its feature does not move, the monitor receives `times` frames.
         """
         for number in range(times):
             frame, detections = frames[number % len(frames)]
@@ -119,7 +119,7 @@ class WatchedCamera:
 
     @property
     def distances(self) -> list[float]:
-        """The distance of each feature in the heartbeat; zeros before the first report."""
+        """The reported distances in the order of `FEATURES`; zeros before the first report."""
         reported = self.watch.reported()
         return [getattr(reported, name) if reported else 0.0 for name in FEATURES]
 

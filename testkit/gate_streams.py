@@ -27,7 +27,7 @@ Truth = Literal[
 TRUTHS: tuple[Truth, ...] = (
     "good", "no frames", "old model", "failed", "crashed", "installing", "unfinished", "off", "new",
 )  # fmt: skip
-# The expected result of the gate for each truth, before the deadline.
+# The gate's expected result for each true state of a device, before the deadline.
 OUTCOMES = {
     "good": "good",
     "no frames": "waiting",
@@ -45,7 +45,7 @@ LATE_OUTCOMES = {**OUTCOMES, "unfinished": "good"}
 
 @dataclass(frozen=True)
 class Story:
-    """The observations of one device in order; those in `passing` may be lost."""
+    """The observations of one device, in order; only those in `passing` may be lost."""
 
     thing: str
     truth: Truth
@@ -107,7 +107,7 @@ def story(thing: str, truth: Truth) -> Story:
 
 
 def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]:
-    """Return the observations with losses and repetitions, in random order."""
+    """Return all observations shuffled, with repetitions, and without some in `passing`."""
     stream: list[Observation] = []
     for device in stories:
         stream += device.needed

@@ -49,7 +49,7 @@ def _time(seconds: float) -> str:
 
 
 def with_changes(heartbeat: ReceivedHeartbeat, **changes: Any) -> ReceivedHeartbeat:
-    """Return a copy of a heartbeat, with changed arguments of `received_heartbeat`."""
+    """Return a changed copy of a heartbeat; `changes` are arguments of `received_heartbeat`."""
     arguments = {
         "thing": heartbeat.thing,
         "received_at": heartbeat.received_at,

@@ -1,7 +1,7 @@
 """The model artifact that production pins in git.
 
-`make demo` changes dev's pin in the working tree and adds an artifact, so neither the working tree
-nor the list of artifacts identifies the model that the tests expect.
+`make demo` changes dev's pin in the working tree and adds an artifact. Therefore only the commit
+identifies the model that the tests expect.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ _PRODUCTION = "environments/production.toml"
 
 @cache
 def pinned_artifact(root: Path = ROOT) -> Path:
-    """Return the path of the artifact that the last commit pins.
+    """Return the path of the artifact that production pins in the last commit.
 
     Without a commit, the pin in the working tree applies.
     """

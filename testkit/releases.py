@@ -1,4 +1,4 @@
-"""Models for a fleet: a working model, and a model that fails only on frames of a camera."""
+"""Models for a fleet: a working model, and a model that fails on every frame that is not black."""
 
 import json
 import zipfile
@@ -10,13 +10,13 @@ GRAPH = "frozen_model.pb"
 
 
 def good_model(models: Path, digest: str, version: str) -> str:
-    """Package the graph of an artifact as another version; return its digest."""
+    """Package the graph of an artifact as another version; return the new digest."""
     manifest, members = _read(models, digest)
     return _package(models, {**manifest, "version": version}, members)
 
 
 def blind_model(models: Path, digest: str) -> str:
-    """Package a graph that fails on every image that is not black; return its digest."""
+    """Package a graph that fails on every image that is not black; return the new digest."""
     import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     manifest, members = _read(models, digest)

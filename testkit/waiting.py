@@ -22,13 +22,13 @@ def eventually(
     seconds: float = HANG_SECONDS,
     pause: float | None = None,
 ) -> T:
-    """Return the first true result of `holds`; fail after the hang limit.
+    """Return the first true result of `holds`; raise AssertionError after the time limit.
 
     Args:
         holds: the function that is called until its result is true.
-        what: the text of the failure, or a function that returns the text.
-        seconds: the hang limit.
-        pause: seconds between two calls; default: 5 % of the time waited, from 0.01 to 0.25.
+        what: the message of the failure, or a function that returns the message.
+        seconds: the time limit, in seconds.
+        pause: seconds between two calls; default: 5 % of the time waited, from 0.01 to 0.25 s.
     """
     began = time.monotonic()
     give_up_at = began + seconds

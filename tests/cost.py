@@ -1,10 +1,10 @@
 """Markers for the cost of a test, and a guard that keeps unit tests cheap.
 
 A test that starts a process or loads TensorFlow has the marker `process`; a test that uses the
-emulator has the marker `emulator`: in its module's `pytestmark`, or as a decorator. All other tests
-are `unit`. The guard fails a unit test that starts a process or loads TensorFlow.
+emulator has the marker `emulator`. The module's `pytestmark` or a decorator sets the marker. All
+other tests are `unit`. The guard fails a unit test that starts a process or loads TensorFlow.
 
-A test with the marker `walk` checks in one long run what other tests check separately. It also has
+A test with the marker `walk` repeats the checks of other tests in one long run. It also has
 the marker `process` or `emulator`, and runs in `make test-walks` instead of `make test`.
 """
 
@@ -20,14 +20,14 @@ from typing import Any
 import pytest
 
 _COSTLY = frozenset({"process", "emulator"})
-# A test starts the emulator's process before it connects, so these events also detect the emulator.
+# A test starts the emulator's process before connecting, so these events also detect the emulator.
 _STARTS_A_PROCESS = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )
 
 
 class CostGuard:
-    """A pytest plugin that marks tests without a cost as `unit`, and watches these tests."""
+    """A pytest plugin that marks tests without a cost marker as `unit`, and watches these tests."""
 
     def __init__(self) -> None:
         self._watched = False
@@ -54,9 +54,7 @@ class CostGuard:
 
     @contextmanager
     def _watch(self, name: str) -> Iterator[None]:
-        """Fail at the end of the block if a cost occurred in the block, after all imports are
-        complete.
-        """
+        """Fail at the end of the block if the block started a process or loaded TensorFlow."""
         self._watched, self._violation = True, ""
         try:
             yield
@@ -71,7 +69,7 @@ class CostGuard:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Mark tests without a cost as `unit`."""
+        """Mark tests without a cost marker as `unit`; raise UsageError for inconsistent markers."""
         for item in items:
             costs = {marker.name for marker in item.iter_markers()}
             if costs & _COSTLY:
@@ -88,7 +86,7 @@ class CostGuard:
                 item.add_marker("unit")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
-        """Skip the import of modules that have no test in a selection of the Makefile.
+        """Skip the import of a module if the Makefile's selection contains none of its tests.
 
         Each process of a parallel run imports every module that is collected.
         """
@@ -133,7 +131,7 @@ def _is_test_module(file: Path) -> bool:
 
 
 def _selects_nothing(expression: str, file: Path) -> bool:
-    """Return true if a selection of `make test` contains no test of the module."""
+    """Return true if a selection of the Makefile contains no test of the module."""
     match expression:
         case "unit":
             return bool(_cost_of_module(file))
@@ -150,12 +148,12 @@ def _selects_nothing(expression: str, file: Path) -> bool:
 
 
 def _named_costs(file: Path) -> frozenset[str]:
-    """Return the costs in all markers of a test module."""
+    """Return the cost markers in a test module."""
     return _COSTLY & _markers(file)
 
 
 def _cost_of_module(file: Path) -> frozenset[str]:
-    """Return the costs in the `pytestmark` of a test module, without importing the module."""
+    """Return the cost markers in a test module's `pytestmark`, without importing the module."""
     return _COSTLY & _markers_of_module(file)
 
 

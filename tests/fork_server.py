@@ -1,7 +1,7 @@
 """Imports of the fork server, whose processes read models.
 
-A forked process shares these modules. They are imported without garbage collection, so no
-collection of a forked process visits their objects.
+A forked process shares these modules. The import has no garbage collection, so no collection
+in a forked process visits the modules' objects.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Programs on a separate terminal, as a person starts them."""
+"""A program on a separate pseudo-terminal."""
 
 import fcntl
 import os
@@ -39,13 +39,13 @@ class OnTerminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill the program unless the program has ended."""
+        """Terminate the program if it still runs."""
         if self.process.poll() is None:
             self.process.terminate()
             self.end()
 
     def type(self, text: str) -> None:
-        """Type a text as a person does; "\\x03" is Ctrl-C."""
+        """Send a string to the program as keyboard input; "\x03" is Ctrl-C."""
         os.write(self._ours, text.encode())
 
     def read_until(self, holds: Callable[[str], bool]) -> str:

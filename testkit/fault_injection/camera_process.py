@@ -52,7 +52,7 @@ class Killer:
 
 
 class Journal:
-    """A file whose lines are durable after SIGKILL as soon as `write` returns."""
+    """A file that still contains each written line after a SIGKILL."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -62,7 +62,7 @@ class Journal:
 
 
 class JournallingSpool(Spool):
-    """A spool that journals the ids of stored messages, and can end the process at each step."""
+    """A spool that journals the ids of stored messages, and can kill the process at each step."""
 
     def __init__(self, plan: dict[str, Any], killer: Killer, stored: Journal) -> None:
         self._killer = killer
@@ -95,7 +95,7 @@ class JournallingSpool(Spool):
 
 
 class KillablePublisher:
-    """A publisher over Greengrass' IPC that can end the process before it sends a message.
+    """A publisher over Greengrass' IPC that can kill the process before sending a message.
 
     The ids of unacknowledged messages are written to a journal, because these messages may arrive
     twice.
@@ -123,7 +123,7 @@ class KillablePublisher:
 
 
 class NumberCamera:
-    """A camera that writes a number into each frame, and has the plan's fault.
+    """A camera that writes a number into each frame, and simulates the fault of the plan.
 
     The fault begins with frame `camera_at`, and ends when the file `camera_repaired` exists.
     """
@@ -167,7 +167,7 @@ class NumberCamera:
 
 
 class NumberEngine:
-    """An engine that reads the number of a frame, and detects nothing after the last frame."""
+    """An engine that returns a frame's number as a detection, and nothing after the last frame."""
 
     name = "numbers"
     fallback: str | None = None
@@ -195,7 +195,7 @@ class NumberEngine:
 
 
 class OneModel:
-    """A provider of a model without an artifact, which runs on the given engine."""
+    """A provider of one model without an artifact, with the given engine."""
 
     def __init__(self, engine: NumberEngine) -> None:
         self._engine = engine
@@ -273,7 +273,8 @@ def main(plan: dict[str, Any]) -> None:
         send(built)
 
     application.outbox.send = send_and_note  # type: ignore[method-assign]
-    # The interrupted thread may hold an event's lock, so the signal handler writes to a pipe.
+    # The interrupted thread may hold an event's lock, so the signal handler writes to a pipe
+    # instead of setting an event.
     ended, end = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(end, b"\0"))
     application.start()

@@ -1,6 +1,6 @@
-"""All injected faults, each with the criteria that it must meet.
+"""The injected faults, with the criteria for the result of each fault.
 
-`Scale` shortens durations: an outage lasts seconds in CI, and ten minutes in
+`Scale` sets the durations: an outage lasts seconds in CI, and ten minutes in
 `make reliability-nightly`.
 """
 
@@ -22,7 +22,7 @@ from testkit.fault_injection.oracle import FaultResult, Oracle, lines, oracle, s
 from testkit.pinned import pinned_artifact
 
 _TINY_DISK_BYTES = 4 << 20
-# A message has about 300 bytes, and a page of SQLite has 4096.
+# A page of 4096 bytes contains about 13 messages of 300 bytes; the limit has a margin.
 _MAX_MESSAGES_ON_A_PAGE = 40
 
 
@@ -56,8 +56,9 @@ class InjectedFault:
         group: the part that fails, for example `camera`.
         name: the fault, as in the table of docs/reliability.md.
         run: injects the fault into a run of the loop.
-        max_duplicates: duplicates allowed beyond those of lost acknowledgements and process ends.
-        drops: true if messages may be dropped, provided that they are counted and reported.
+        max_duplicates: limit of duplicates that neither a missing acknowledgement nor an end of the
+            process explains.
+        drops: true if messages may be dropped; dropped messages must be counted and reported.
     """
 
     group: str
@@ -83,14 +84,14 @@ def fault(group: str, name: str, **more: Any) -> Callable[[Run], Run]:
 
 
 def without_core_fault(watching: Oracle) -> FaultResult:
-    """Run the loop without a fault of the core; return the result."""
+    """Run the loop with a core that has no fault; return the result."""
     with serving_core(watching):
         watching.start()
         return watching.finish()
 
 
 def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> FaultResult:
-    """Run the loop with a camera fault that lasts until the loop reports the error."""
+    """Run the loop with a camera fault that ends when the loop reports `error`."""
     with (
         oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
         serving_core(watching),
@@ -289,7 +290,7 @@ def ended_within_write(work: Path, scale: Scale) -> FaultResult:
 
 @fault("disk", "is full", drops=True, max_duplicates=1)
 def disk_full(work: Path, scale: Scale) -> FaultResult:
-    """Run the loop on a file system of 4 MiB, and fill it with another file."""
+    """Run the loop on a file system of 4 MiB that another file fills; return the result."""
     del scale
     disk = work / "disk"
     disk.mkdir(parents=True)
@@ -334,7 +335,7 @@ def spool_page_damaged(work: Path, scale: Scale) -> FaultResult:
 
 @fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> FaultResult:
-    """Damage a sector that contains the header of a page, so SQLite cannot read the page."""
+    """Damage the sector with the header of a page, so that SQLite cannot read the page."""
     del scale
     return _damaged(work, damaged_bytes=512)
 
@@ -399,7 +400,7 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Fau
 
 
 def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
-    """Copy the shapes model with another digest; return its paths and digest."""
+    """Write a copy of the shapes model with another digest; return the copy's paths and digest."""
     folder.mkdir(parents=True)
     archive = folder / "model.zip"
     shutil.copyfile(pinned_artifact(), archive)
@@ -452,7 +453,7 @@ def model_crashes(work: Path, scale: Scale) -> FaultResult:
 def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
     @fault("machine", f"the clock jumps {name}")
     def run(work: Path, scale: Scale) -> FaultResult:
-        # The camera blocks until the jump, so the run has frames from before and after it.
+        # The camera blocks until the jump, so the run has frames before and after the jump.
         with (
             oracle(
                 work, frames=scale.frames, camera_fault="blocks", camera_at=scale.frames // 3

@@ -37,7 +37,7 @@ class FaultyCore(Core):
         self._received = 0
 
     async def receive(self, component: str, topic: str, payload: bytes, qos: int) -> None:
-        """Record a message, and acknowledge it unless the fault prevents it."""
+        """Record and acknowledge a message, unless the configured fault prevents this."""
         if self.rejects_all:
             self.refused_topics.add(topic)
         await super().receive(component, topic, payload, qos)
@@ -98,7 +98,7 @@ class Oracle:
         self._log = (work / "loop.log").open("ab")
 
     def start(self, *, prefix: tuple[str, ...] = (), **more: Any) -> "subprocess.Popen[bytes]":
-        """Start the loop with the current plan, and with `more` as environment variables."""
+        """Start the loop with the plan and the environment variables `more`; return the process."""
         plan = self.work / "plan.json"
         plan.write_text(json.dumps(self.plan), encoding="utf-8")
         self._starts += 1
@@ -116,7 +116,7 @@ class Oracle:
         return self.process
 
     def restart(self, **plan: Any) -> None:
-        """Start the loop again after its end, and measure the time to its first message."""
+        """Change the plan, start the loop again, and measure the time to the first message."""
         self.plan.update(plan)
         started_at, count = time.monotonic(), len(self.core.published)
         self.start()
@@ -129,7 +129,7 @@ class Oracle:
 
     def until_reported(self) -> None:
         """Wait for a heartbeat that was created after this call."""
-        # The next heartbeat may have been created before the call, but the second one was not.
+        # The next heartbeat may have been created before the call, so two heartbeats are necessary.
         count = len(self.core.reported())
         self.until(lambda: len(self.core.reported()) >= count + 2)
 
@@ -148,7 +148,7 @@ class Oracle:
         assert code == -signal.SIGKILL, f"ended with {code}; {self.tail()}"
 
     def note_repair(self) -> None:
-        """Record the time at which the fault ends."""
+        """Record the current time as the end of the fault."""
         self.broken_until = time.monotonic()
 
     def finish(self) -> FaultResult:
@@ -238,7 +238,7 @@ def serving_core(watching: Oracle) -> Iterator[None]:
 
 
 def lines(file: str) -> list[str]:
-    """Return the complete lines of a journal."""
+    """Return the complete lines of a journal, or an empty list if the file does not exist."""
     try:
         text = Path(file).read_text(encoding="utf-8")
     except FileNotFoundError:

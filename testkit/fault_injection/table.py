@@ -22,7 +22,7 @@ _MAX_RUNS = 4
 
 
 def failures(fault: InjectedFault, result: FaultResult) -> list[str]:
-    """Return the criteria that a result does not meet, or an empty list if the fault passed."""
+    """Return a phrase for each criterion that a result does not meet; empty if the fault passed."""
     problems = []
     if result.stored == 0:
         problems.append("no message was stored, so the run checks nothing")
@@ -39,7 +39,7 @@ def failures(fault: InjectedFault, result: FaultResult) -> list[str]:
 
 
 def slow(restart_seconds: float, drained_seconds: float, end_seconds: float) -> list[str]:
-    """Return the median times that exceed their limits."""
+    """Return a phrase for each median time (in seconds) that exceeds its limit."""
     limits = (
         ("restarted", restart_seconds, _RESTART_SECONDS),
         ("drained", drained_seconds, _DRAINED_SECONDS),
@@ -53,7 +53,7 @@ def slow(restart_seconds: float, drained_seconds: float, end_seconds: float) -> 
 
 
 def row(fault: InjectedFault, results: Sequence[FaultResult | str]) -> str:
-    """Return the table row of a fault: sums over its runs, and medians of its times."""
+    """Return the table row of a fault: sums and medians over its runs, or the first error."""
     errors = [result for result in results if isinstance(result, str)]
     if errors:
         return f"| {fault.group}: {fault.name} | | | | | | | **failed**: {errors[0]} |"
@@ -80,7 +80,7 @@ def _seconds(seconds: float) -> str:
 
 
 def run(fault: InjectedFault, scale: Scale) -> FaultResult | str:
-    """Run one fault; return its result, or the message of an error."""
+    """Run one fault; return the result, or the first line of the assertion error."""
     with tempfile.TemporaryDirectory() as work:
         try:
             return fault.run(Path(work), scale)

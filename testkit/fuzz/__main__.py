@@ -39,7 +39,7 @@ def _fuzz(name: str, seconds: int) -> bool:
         passed = _libfuzzer(
             name, f"-artifact_prefix={prefix}", f"-max_total_time={seconds}", new, str(corpus)
         )
-        # libFuzzer writes only inputs that reach new code to the first folder.
+        # libFuzzer's first folder receives only the inputs that reach new code.
         shutil.copytree(new, corpus, dirs_exist_ok=True)
     after = len(list(corpus.iterdir()))
     click.echo(f"{name}: {'passed' if passed else 'FAILED'}, corpus {before} → {after}")

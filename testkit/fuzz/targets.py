@@ -1,7 +1,8 @@
-"""Readers of external files, each as a function of bytes that returns or raises the reader's error.
+"""Fuzz targets: functions that pass bytes to the reader of an external file.
 
-Any other exception of a target is a defect. `testkit/fuzz/corpus/<target>/` contains inputs that
-reach all branches found so far, and inputs that caused defects.
+A target may raise only the reader's errors; any other exception is a defect.
+`testkit/fuzz/corpus/<target>/` contains inputs that reach all branches found so far, and inputs
+that caused defects.
 """
 
 from collections.abc import Callable
@@ -125,7 +126,7 @@ TARGETS: dict[str, Target] = {
 
 
 def run(name: str, content: bytes, folder: Path) -> None:
-    """Pass one input to a target, in an empty folder; ignore only the reader's errors."""
+    """Run a target on one input in an empty folder; ignore ModelToolsError and ArtifactError."""
     try:
         TARGETS[name](content, folder)
     except (ModelToolsError, ArtifactError):

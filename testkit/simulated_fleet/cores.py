@@ -96,10 +96,10 @@ class SimulatedFleet:
         Args:
             clients: boto3 clients of the emulator.
             things: names of the core devices.
-            release_of: returns the release of a job document.
+            release_of: returns the release of a job document, or None.
             draw_of: returns the faults of a job document on a thing.
             heartbeat_seconds: interval between two heartbeats, in seconds.
-            poll_seconds: interval between two polls for jobs; grows to 0.5 s without jobs.
+            poll_seconds: seconds between two polls for jobs; grows to 0.5 s without jobs.
             is_lite: returns true if a thing runs nucleus lite.
         """
         self.cores = {thing: SimulatedCore(thing, is_lite(thing)) for thing in things}
@@ -173,7 +173,7 @@ class SimulatedFleet:
         return has_work
 
     def _queued_things(self, job_id: str) -> list[str]:
-        """Return the things that have not started a job, or none if the job is for other fleets."""
+        """Return the things on which a job is queued; empty if the job is for other fleets."""
         if job_id not in self._own_jobs:
             things = self._things(job_id)
             if not self.cores.keys().isdisjoint(things):
@@ -287,7 +287,7 @@ class SimulatedFleet:
         )
 
     def _beat(self, core: SimulatedCore, skew_seconds: float) -> None:
-        """Send a heartbeat now, and schedule the next one."""
+        """If the camera runs, send a heartbeat, and schedule the next one."""
         release = core.release
         if release is None or core.is_broken:
             return

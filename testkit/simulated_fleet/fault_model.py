@@ -21,7 +21,7 @@ class FaultRates:
     breaks: float = 0.0
     # The camera runs the release, and the device's job stays IN_PROGRESS.
     never_finishes: float = 0.0
-    # The download fails once, in the release's first deployment, or in each deployment.
+    # The download fails in the first deployment of the release (once), or in each deployment.
     loses_network_once: float = 0.0
     loses_network: float = 0.0
     # The device is off during the rollout.
@@ -53,7 +53,8 @@ class FaultDraw:
 def draw(fault_rates: FaultRates, seed: int, thing: str, release: str) -> FaultDraw:
     """Draw the faults of a release on a device.
 
-    Power, speed and clock depend on the device; all other faults also depend on the release.
+    Offline state, speed and clock depend on the device; all other faults also depend on the
+    release.
     """
     of_device = _random(seed, thing)
     is_offline = of_device.random() < fault_rates.offline

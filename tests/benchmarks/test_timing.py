@@ -1,4 +1,4 @@
-"""A run is repeated if the virtual machine's host disturbed it."""
+"""A run is repeated if the virtual machine's host took processor time from the run."""
 
 import itertools
 
@@ -8,7 +8,10 @@ from benchmarks.daily.timing import Run, interleaved
 
 
 def runs_of(*stolen_seconds: float) -> list[Run]:
-    """Measure a command after a warm-up; its runs lose these seconds to the host."""
+    """Measure a command whose runs lose these seconds to the host; return the runs that count.
+
+    The first run is a warm-up, which does not count.
+    """
     numbers = itertools.count(1)
     stolen = iter(stolen_seconds)
     return interleaved(

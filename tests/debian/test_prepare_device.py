@@ -1,4 +1,4 @@
-"""`deeplens fleet prepare-device`: its script runs repeatedly, as root, in a minimal Debian.
+"""The script of `deeplens fleet prepare-device` runs repeatedly, as root, in a minimal Debian.
 
 Java, the core software and systemd are doubles that record their calls, because a machine without a
 network to AWS has none of them. Users, groups, sudo, apt, files and the network are Debian's.
@@ -102,9 +102,10 @@ class Device:
         file.chmod(0o755)
 
     def shell(self, script: str, *, code: int = 0, clock_seconds: int = 0) -> str:
-        """Run a script in the root, with AWS' ports on a separate loopback interface.
+        """Run a script in the root, with doubles of AWS' endpoints; return the output.
 
-        The clock of the endpoints differs by `clock_seconds`. The exit code must be `code`.
+        The doubles have a separate loopback interface, and their clock differs by `clock_seconds`.
+        The exit code of the script must be `code`.
         """
         done = subprocess.run(
             ["unshare", "--mount", "--net", sys.executable, SERVERS, self.root,
@@ -151,7 +152,10 @@ class Device:
             (packages / name / "__init__.py").touch()
 
     def add_lite_package(self, version: str = "2.6.0") -> str:
-        """Build a Debian package like that of nucleus lite: a unit, users and a configuration."""
+        """Build a Debian package like that of nucleus lite; return its path in the root.
+
+        The package contains a unit, users and a configuration.
+        """
         folder = self.root / "lite"
         for path, text in {
             "DEBIAN/control": f"Package: aws-greengrass-lite\nVersion: {version}\n"
@@ -172,7 +176,7 @@ class Device:
 
 
 def certificates() -> tuple[str, str, str, str]:
-    """Return PEM texts: authority, device certificate, device key, server key with certificate."""
+    """Return as PEM: authority, device certificate, device key, server key with certificate."""
     now = datetime.now(UTC)
 
     def issue(
@@ -188,7 +192,7 @@ def certificates() -> tuple[str, str, str, str]:
             .issuer_name(issuer or subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            # Tests shift the clocks by hours, so the certificates have been valid for a day.
+            # Tests shift the clocks by hours, so the certificates became valid one day ago.
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)

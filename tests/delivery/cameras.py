@@ -21,21 +21,21 @@ REGION = "eu-central-1"
 
 
 def dark_room(folder: Path) -> Path:
-    """Write a folder of black images, which contain no objects."""
+    """Write a folder with one black image, which contains no objects; return the folder."""
     folder.mkdir()
     Image.new("RGB", (512, 384)).save(folder / "scene-0001.png")
     return folder
 
 
 def bright_room(folder: Path) -> Path:
-    """Write a folder of images with drawn shapes."""
+    """Write a folder with two images of drawn shapes; return the folder."""
     write_scenes(folder, 2, seed=0)
     return folder
 
 
 @contextmanager
 def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
-    """Run a core in the fleet of each environment in `rooms`; end each core by its process id."""
+    """Run a core with the images of `rooms` in each environment's fleet during the `with` block."""
     running = []
     try:
         for name, pictures in rooms.items():
@@ -72,7 +72,7 @@ def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
 
 
 def heartbeat(site: Site, name: str) -> dict[str, Any]:
-    """Return the last heartbeat of an environment's camera, or an empty dict without one."""
+    """Return the last heartbeat of an environment's camera, or an empty dict if none exists."""
     client = site.client(name, "iot-data")
     try:
         answer = client.get_thing_shadow(thingName=f"{name}-camera-1", shadowName="deeplens")

@@ -65,7 +65,7 @@ class Site:
         return client(service, self.root / ".local/aws/endpoint.json", account)
 
     def stacks(self, name: str) -> dict[str, str]:
-        """Return the status of each stack in an environment's account, except the bootstrap."""
+        """Return the status of an environment's stacks, except bootstrap and deleted stacks."""
         listed = self.client(name, "cloudformation").describe_stacks()["Stacks"]
         return {
             stack["StackName"]: stack["StackStatus"]

@@ -85,7 +85,7 @@ def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -
 
 @pytest.fixture(scope="module")
 def first(site: Site) -> str:
-    """Deploy the first release without cameras; return its digest."""
+    """Deploy the first release without cameras; return the release's digest."""
     digest: str = site.environment("dev").model.digest
     # Without a camera's report, dev's gate stops the delivery before staging changes.
     stopped = site.deliver(code=1)
@@ -128,7 +128,7 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     waits = site.deliver(code=4)
     assert waits.count(": verified: ") == 2
     models(site, "promote", "staging", "production", "--local")
-    # The bad release fails only in light, so dev's camera in its dark room runs it.
+    # The bad release fails only in light, so dev's camera in the dark room runs the release.
     pin(site, "dev", bad)
 
     waits = site.deliver(code=4)

@@ -92,7 +92,7 @@ class Clock:
 
 @dataclass
 class Sent:
-    """A publisher that records messages after it has raised the given errors."""
+    """A publisher that raises the given errors, and then records messages."""
 
     failures: list[Exception] = field(default_factory=list)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Stoppable(Protocol):
 
 @dataclass
 class ScriptedCamera:
-    """A camera that returns scripted frames in order, and ends the loop with the last one."""
+    """A camera that returns frames or raises errors of a script, and stops the loop at the end."""
 
     script: list[Frame | Exception]
     clock: Clock
@@ -156,7 +156,7 @@ class ScriptedFrames(NewestFrame):
 
 @dataclass
 class ScriptedEngine:
-    """An engine that returns scripted detections in order, and then one circle per frame."""
+    """An engine that returns or raises scripted results, and then detects one circle per frame."""
 
     clock: Clock
     takes_seconds: float = 0.0
@@ -196,7 +196,7 @@ class ScriptedModels:
 
 
 class Bench:
-    """The parts of a loop, with methods that run one thread; `messages` is the spool's content."""
+    """The parts of a loop, with methods that run one thread and drain the spool into `messages`."""
 
     def __init__(self, **changes: Any) -> None:
         self.clock = Clock()

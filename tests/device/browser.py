@@ -29,7 +29,7 @@ _FLAGS = (
 
 
 class Page:
-    """A page in a tab; `asked` contains its requests, `errors` the errors of its script."""
+    """A page in a tab; `asked` contains the requested URLs, and `errors` the errors of scripts."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.asked: list[str] = []
@@ -56,7 +56,7 @@ class Page:
                 self.errors.append(event["entry"]["text"])
 
     async def resize(self, width_px: int, height_px: int = 900, *, scale: float = 0) -> None:
-        """Set the window's size in CSS pixels, and the device pixels per CSS pixel in `scale`."""
+        """Set the window's size in CSS pixels; `scale` is the device pixels per CSS pixel."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width_px,
@@ -74,7 +74,7 @@ class Page:
         )
 
     async def value(self, expression: str) -> Any:
-        """Return the value of an expression, which the page evaluates as a user's action."""
+        """Return the value of an expression, which the page evaluates with a user gesture."""
         answer = await self._evaluate(expression)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")

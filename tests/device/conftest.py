@@ -40,7 +40,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    """The pinned model."""
+    """The pinned shapes model, with its unpacked files."""
     archive = pinned_artifact()
     directory = tmp_path_factory.mktemp("unpacked") / "model"
     with zipfile.ZipFile(archive) as packed:

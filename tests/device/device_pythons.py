@@ -1,4 +1,4 @@
-"""The Python interpreters with a camera's packages, of the checkout and of `make test-shutdown`."""
+"""Python interpreters with a camera's packages: .venv-device, and those of `make test-shutdown`."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def device_pythons() -> dict[str, str]:
-    """Return interpreters' paths by version, such as 3.11; default: the tests' interpreter."""
+    """Return interpreter paths by Python version (`3.11`); if none exist, only the tests' own."""
     environments = [ROOT / ".venv-device", *sorted(ROOT.glob(".venv-device-3.*"))]
     interpreters = {
         _version(environment): str(environment / "bin" / "python")

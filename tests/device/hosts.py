@@ -1,4 +1,4 @@
-"""The three hosts of the function, each with a separate way to start the function."""
+"""The three hosts of the function: nucleus classic, nucleus lite and an AWS DeepLens."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ _SOFTWARE = Path(__file__).with_name("deeplens_software")
 
 @dataclass
 class Host:
-    """A running function on a host, which received `messages` and `reported`."""
+    """A running function; `messages` and `reported` return the data that its host received."""
 
     messages: Callable[[], list[dict[str, Any]]]
     reported: Callable[[], list[dict[str, Any]]]
@@ -44,7 +44,7 @@ def start(
     core: Core,
     interpreter: str = sys.executable,
 ) -> Host:
-    """Start the function on one of its hosts; its images are in `work / "camera"`."""
+    """Start the function on a host; the camera's images are in `work / "camera"`."""
     if host == "classic":
         function = Function(work, variables | core.environment, interpreter)
         return Host(core.messages, core.reported, function.process, function.log)

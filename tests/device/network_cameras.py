@@ -21,7 +21,7 @@ WIDTH_PX, HEIGHT_PX = 64, 48
 
 
 def picture(brightness: int) -> bytes:
-    """Return a JPEG image that is red with this brightness, from 0 to 255."""
+    """Return a red JPEG image with a brightness from 0 to 255."""
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     image[..., 0] = brightness
     content = io.BytesIO()
@@ -92,7 +92,10 @@ def write_video(file: Path, brightnesses: list[int]) -> None:
 
 @contextmanager
 def serving_bytes(begin: bytes, drip: bytes, pause_seconds: float) -> Iterator[str]:
-    """Respond to one request with `begin`, then send `drip` until the client disconnects."""
+    """Respond to one request with `begin`, and repeat `drip` until the client disconnects.
+
+    Yields the URL.
+    """
     ended = threading.Event()
 
     def serve() -> None:

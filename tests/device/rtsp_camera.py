@@ -29,7 +29,7 @@ _TABLES_IN_BAND = 255
 
 
 def numbered(number: int) -> npt.NDArray[np.uint8]:
-    """Draw the frame of a number: RGB, uint8."""
+    """Return the frame that shows a number: RGB, uint8, shape (HEIGHT_PX, WIDTH_PX, 3)."""
     bits = [(number >> bit) & 1 for bit in range(_BITS)]
     blocks = np.array(bits, np.uint8).reshape(HEIGHT_PX // _BLOCK_PX, WIDTH_PX // _BLOCK_PX)
     gray = np.kron(blocks, np.full((_BLOCK_PX, _BLOCK_PX), 255, np.uint8))
@@ -58,7 +58,7 @@ class Rtsp:
 
 @contextmanager
 def serving_rtsp(camera: Rtsp, port: int = 0) -> Iterator[int]:
-    """Serve the camera on a port; 0 selects a free port."""
+    """Serve the camera on a port (0: a free port) during the `with` block; yield the port."""
     listener = socket.create_server(("127.0.0.1", port), reuse_port=False)
     threads: list[threading.Thread] = []
 
@@ -158,7 +158,7 @@ def _play(connection: socket.socket, camera: Rtsp) -> None:
 
 
 def _packets(number: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield the RTP payloads of a frame, with true for the last payload."""
+    """Yield each RTP payload of a frame; the flag is true for the last payload."""
     tables, scan = _parts(number)
     for offset in range(0, len(scan), _PACKET_BYTES):
         piece = scan[offset : offset + _PACKET_BYTES]
@@ -171,7 +171,7 @@ def _packets(number: int) -> Iterator[tuple[bytes, bool]]:
 
 
 def _parts(number: int) -> tuple[bytes, bytes]:
-    """Return the quantization tables and the scan of a baseline JPEG."""
+    """Return the quantization tables and the scan of a frame's baseline JPEG."""
     content = io.BytesIO()
     Image.fromarray(numbered(number)).save(content, "JPEG", quality=90, subsampling=2)
     jpeg, tables, at = content.getvalue(), b"", 2

@@ -32,7 +32,7 @@ def artifact(shapes: Unpacked) -> Artifact:
 
 @pytest.fixture
 def device(shapes: Unpacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install the software of a DeepLens, and the artifact in its folder of models."""
+    """Install the doubles of a DeepLens' libraries, and set the folder of the shapes model."""
     monkeypatch.syspath_prepend(SOFTWARE)
     monkeypatch.setenv("DEEPLENS_MODEL_DIRECTORY", str(shapes.directory))
     monkeypatch.chdir(tmp_path)
@@ -44,7 +44,10 @@ def device(shapes: Unpacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def boxes(detections: list[Detection]) -> list[tuple[str, float, tuple[float, ...]]]:
-    """Return detections with a score of at least 0.3, rounded, with edges inside the image."""
+    """Return label, score and box of each detection with a score of at least 0.3.
+
+    Scores and edges are rounded to three decimals; edges are limited to the image.
+    """
     return [
         (
             detection.label,

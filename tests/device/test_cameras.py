@@ -1,4 +1,4 @@
-"""Cameras return their frames, or an error that describes their failure."""
+"""Cameras return frames, or raise an error that describes the failure."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ from tests.device.network_cameras import (
 
 
 def red(camera: Any) -> int:
-    """Return the red value of the camera's next frame; blue and green must be zero."""
+    """Return the median red value of the camera's next frame; green and blue must be near zero."""
     image = camera.capture().image
     assert image.shape == (HEIGHT_PX, WIDTH_PX, 3)
     assert image.dtype == np.uint8
@@ -155,7 +155,7 @@ def test_a_camera_that_sends_byte_by_byte_meets_a_deadline(
 def test_the_content_of_a_redirect_is_not_read(status: int) -> None:
     with serving_mjpeg(Mjpeg([picture(50)])) as target:
         begin = f"HTTP/1.1 {status} Found\r\nLocation: {target}\r\n\r\n"
-        # The body of the redirect never ends, so reading it would block the camera.
+        # The redirect's body never ends, so reading the body would block the camera.
         with serving_bytes(begin.encode(), b"x" * 1000, pause_seconds=0.01) as address:
             camera = MjpegCamera(address)
             assert red(camera) == pytest.approx(50, abs=4)

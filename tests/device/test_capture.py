@@ -77,7 +77,7 @@ def test_a_changed_interval_applies_from_the_next_frame() -> None:
             assert bench.settings.apply_desired({"frame_interval_seconds": changed}) is None
         return wait(seconds)
 
-    # The setting changes during the loop's second pause, and again during its fourth.
+    # The setting changes during the loop's second and fourth pauses.
     bench.clock.wait = wait_for_a_change  # type: ignore[method-assign]
     camera = bench.capture([frame()] * 7)
     assert camera.captured_at == pytest.approx([100, 101, 102, 105, 108, 108.5, 109])

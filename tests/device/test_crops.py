@@ -23,7 +23,7 @@ BOX = Box(0.25, 0.5, 0.75, 1.0)
 
 
 class Keeping:
-    """A crop writer with a simulated clock, and one frame per second."""
+    """A crop writer that receives one frame per second of a simulated clock."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.settings = CurrentSettings(dynamic_settings())

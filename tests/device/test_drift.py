@@ -62,7 +62,7 @@ def test_a_shift_is_reported_within_sixty_frames_with_its_feature(
     shifted = looked_at(engine, 1, shift)
     assert camera.observe(shifted, MOST_FRAMES, until=feature) < MOST_FRAMES
     assert camera.changes >= 1, "the change is reported immediately"
-    # Night must not move blur's feature, nor blur night's.
+    # Night must not move the sharpness, and blur must not move the brightness.
     assert {"night": "sharpness", "blur": "brightness"}.get(name) not in camera.moved
 
 
@@ -193,7 +193,7 @@ def test_a_baseline_of_a_few_images_is_rejected() -> None:
 
 
 def _size(thing: object) -> int:
-    """Return the size in bytes of the containers of a monitor, which can grow."""
+    """Return the total size of a monitor's containers, in bytes."""
     return sum(_sizes(vars(thing).values()))
 
 

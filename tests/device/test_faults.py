@@ -1,4 +1,4 @@
-"""No fault with short durations loses a stored message.
+"""An injected fault of short duration loses no stored message.
 
 `make reliability` writes the table of the faults into docs/reliability.md.
 """
@@ -26,7 +26,7 @@ Verdicts = dict[InjectedFault, "Future[FaultResult]"]
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    """Run several faults at once, because they mostly wait."""
+    """The result of each fault; the faults run in parallel, because they mostly wait."""
     with ThreadPoolExecutor(TOGETHER) as pool:
         yield {
             fault: pool.submit(fault.run, tmp_path_factory.mktemp("fault"), Scale())

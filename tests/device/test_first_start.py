@@ -64,7 +64,7 @@ def camera(tmp_path: Path) -> Path:
 
 
 def slow(runtime: Path, seconds: float = HANG_SECONDS) -> Path:
-    """Delay the installer by `seconds`, as on a slow device."""
+    """Delay the installer by `seconds`, as on a slow device; return the runtime's folder."""
     installer = runtime / "install_runtime.py"
     text = installer.read_text()
     guard = 'if __name__ == "__main__":\n'
@@ -110,7 +110,7 @@ def test_an_installation_that_fails_is_reported_with_its_reason(
     output, errors = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, output) == (1, "")
     assert errors.startswith("the runtime is not installed: wheel tiny-1.0-py3-none-any.whl: ")
-    # On a busy machine, the camera reports progress before the error.
+    # On a busy machine, the camera may report progress before the error.
     assert {(topic, qos) for topic, _, qos in core.published} == {(TOPIC, 1)}
     for _, payload, _ in core.published:
         jsonschema.validate(json.loads(payload), INSTALLATION_HEARTBEAT)

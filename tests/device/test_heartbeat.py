@@ -160,7 +160,7 @@ def test_an_unreachable_cloud_does_not_delay_the_end() -> None:
         beating.stop()
         tried = 100 - len(sent.failures)
         thread.join(HANG_SECONDS)
-    # After the stop, the current attempt ends, and one more follows without a pause.
+    # After the stop, the current attempt ends, and one more attempt follows without a pause.
     assert 100 - len(sent.failures) <= tried + 2
 
 
@@ -202,7 +202,7 @@ def test_the_first_frame_does_not_result_in_a_high_rate() -> None:
 
 
 def test_a_heartbeat_always_fits_into_a_shadow() -> None:
-    """A heartbeat fits into a shadow, because AWS IoT rejects larger documents."""
+    """A heartbeat fits into a shadow; AWS IoT rejects larger documents."""
     labels = [f"{number:03d} " + "é" * 196 for number in range(200)]
     sections = {**SECTIONS, "settings": lambda: {"labels": labels}, "crops": lambda: {"files": 7}}
     beating = heartbeat(Sent(), sections=sections)

@@ -24,7 +24,7 @@ Detections = list[dict[str, Any]]
 
 
 def same(published: Detections, expected: Detections) -> bool:
-    """Return true if each detection has an equal one; score and box may differ by 0.001."""
+    """Return true if both lists have equal detections; scores and boxes may differ by 0.001."""
     return len(published) == len(expected) and all(
         any(
             detection["label"] == other["label"]
@@ -38,7 +38,7 @@ def same(published: Detections, expected: Detections) -> bool:
 
 @pytest.fixture(scope="module")
 def expected(shapes: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> list[Detections]:
-    """The detections of the reference engine for each frame."""
+    """The detections of the reference engine for each frame, with scores of at least 0.5."""
     scenes = tmp_path_factory.mktemp("scenes")
     write_scenes(scenes, SCENES, seed=3)
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)

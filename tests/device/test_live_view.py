@@ -142,7 +142,7 @@ def test_a_request_after_the_newest_frame_waits_for_the_next(view: LiveView) -> 
 
     asking = threading.Thread(target=ask)
     asking.start()
-    # One request at a time waits, and receives the frame when it arrives.
+    # Only one request at a time waits for the next frame; the others receive the status 204.
     assert answers.get(timeout=HANG_SECONDS)[0] == 204
     view.observe(scene(), [CAT], 5.0)
     while (answer := answers.get(timeout=HANG_SECONDS))[0] == 204:

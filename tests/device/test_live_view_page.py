@@ -154,7 +154,8 @@ def test_a_browser_shows_the_scene_and_requests_no_other_host(
         await page.until(f"{WORDS} === 'live'")
         listed = "document.getElementById('detections').innerText"
         assert (await page.value(listed)).split() == ["cat", "0.910"]
-        # The page's threshold selects the shown detections, and does not change the camera's.
+        # The page's threshold selects the shown detections, and does not change the camera's
+        # threshold.
         await page.value(
             "{const s = document.getElementById('threshold'); s.value = 0.3;"
             "s.dispatchEvent(new Event('input'))}"

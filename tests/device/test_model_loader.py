@@ -30,7 +30,7 @@ class Device:
     on_open: Callable[[], None] = lambda: None
 
     def artifact(self, name: str) -> Path:
-        """Create an artifact with a new digest; return the folder of its unpacked files."""
+        """Create an artifact with a new digest; return the folder of the zip and its content."""
         made = self.folder / "artifacts" / name
         made.mkdir(parents=True)
         shutil.copyfile(pinned_artifact(), made / "model.zip")
@@ -49,7 +49,7 @@ class Device:
         )
 
     def run(self, artifact: Path, digest: str | None = None) -> RunnableModel:
-        """Start the camera, and process as many frames as a good model requires."""
+        """Start the camera, process as many frames as a good model needs, and return the model."""
         model = self.deployed(artifact, digest)
         loaded = model.load()
         for _ in range(FRAMES_UNTIL_GOOD):

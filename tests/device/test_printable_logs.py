@@ -1,4 +1,4 @@
-"""Text from a camera, a file or a bundle cannot forge lines in the log or in a report."""
+"""Strings from a camera, a file or a bundle cannot forge lines in the log or in a report."""
 
 import logging
 import sys

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 
 def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that imports the handler, with a folder of the runtime's packages."""
+    """Run a Python program with a folder of runtime packages; return the completed process."""
     return subprocess.run(
         [sys.executable, "-c", program],
         env={

@@ -1,4 +1,4 @@
-"""The camera publishes the shapes that are drawn in the scenes, with the pinned model."""
+"""With the pinned model, the camera publishes the shapes that are drawn in the scenes."""
 
 import json
 import time
@@ -35,7 +35,7 @@ def overlap(box: dict[str, float], other: dict[str, float]) -> float:
 
 
 def matched(published: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
-    """Return the number of drawn shapes with a detection of the same label and an IoU from 0.5."""
+    """Return the number of drawn shapes with a detection of the same label and an IoU >= 0.5."""
     return sum(
         any(
             detection["label"] == shape["label"] and overlap(detection["box"], shape["box"]) >= 0.5
@@ -121,5 +121,5 @@ def test_sigterm_while_tensorflow_loads_ends_the_function_cleanly(
     eventually(core.reported)
     time.sleep(after_seconds)
     assert function.end() == 0, function.printed()
-    # TensorFlow's load can delay the heartbeat thread longer than the shutdown waits.
+    # Loading TensorFlow can block the heartbeat thread for longer than the shutdown waits.
     assert core.reported()[-1]["status"] == "stopped" or function.has_given_up("Heartbeat")

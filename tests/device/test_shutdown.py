@@ -1,4 +1,4 @@
-"""The camera's process ends with exit code 0, all messages stored, and a closed spool.
+"""The camera's process stores all messages, closes the spool and ends with exit code 0.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
 on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
@@ -50,7 +50,10 @@ _SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 
 
 def every_combination() -> list[tuple[str, ...]]:
-    """Return all combinations; a DeepLens has no shadow, so crops and drift are defaults there."""
+    """Return all combinations of options.
+
+    A DeepLens has no shadow, so crops and drift have their defaults there.
+    """
     combinations = product(*OPTIONS.values())
     return [row for row in combinations if row[0] != "deeplens" or row[-2:] == _WITHOUT_SHADOW]
 
@@ -112,7 +115,7 @@ def write_video(scenes: Path, file: Path) -> None:
 
 
 def spooled(work: Path) -> list[dict[str, Any]]:
-    """Return the messages in the spool, which must be closed before."""
+    """Return the messages in a closed spool, oldest first."""
     file = work / "state" / "spool.sqlite"
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT payload FROM messages ORDER BY sequence").fetchall()
@@ -120,12 +123,12 @@ def spooled(work: Path) -> list[dict[str, Any]]:
 
 
 def assert_orderly(host: Host, work: Path) -> None:
-    """Check the log, the exit code, and that the spool is closed."""
+    """Check that the process ended with code 0, an error-free log and a closed spool."""
     printed = host.printed()
     assert host.process.returncode == 0, printed
     for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
         assert trouble not in printed, printed
-    # SQLite removes these files with the last connection.
+    # SQLite removes these files when the last connection closes.
     left = {file.name for file in work.glob("state/spool.sqlite-*")}
     assert left == set(), printed
 
@@ -167,7 +170,7 @@ class Page:
         self._connection = HTTPConnection(str(parts.hostname), parts.port, timeout=HANG_SECONDS)
 
     def frame(self, query: str = "") -> dict[str, Any]:
-        """Return the newest frame's document, or an empty one without a frame."""
+        """Return the document of the newest frame, or an empty dict without a frame."""
         self._connection.request("GET", f"{self._path}frame?{query}")
         document: dict[str, Any] = json.loads(self._connection.getresponse().read() or "{}")
         return document
@@ -222,9 +225,9 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - e
     assert assert_complete([*host.messages(), *spooled(tmp_path)]) == last["frames"]
 
 
-# The test above sends a signal during inference for each combination. Before the handlers of the
-# process are installed, SIGINT interrupts Python's start, and the effect of a second SIGTERM on a
-# Lambda component depends on the host. So these cases are missing here.
+# The test above sends a signal during inference for each combination. SIGINT at the start is
+# missing, because it interrupts Python before the handlers are installed. The effect of a second
+# SIGTERM at the start of a Lambda component depends on the host, so this case is missing, too.
 @pytest.mark.parametrize(
     ("host", "number", "moment", "times"),
     [

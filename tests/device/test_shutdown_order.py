@@ -33,7 +33,7 @@ from tests.device.bench import (
 
 
 class Scene:
-    """A camera that returns one scene and records its close."""
+    """A camera that returns one scene, and records that it was closed."""
 
     is_live = is_stream = False
 
@@ -55,7 +55,7 @@ class Scene:
 
 
 class Connection(Sent):
-    """A publisher that records its close."""
+    """A publisher that records that it was closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ def test_a_subscriber_that_was_closed_before_does_not_connect(
 
 
 class Flood:
-    """A subscriber that delivers settings faster than the camera applies them."""
+    """A subscriber that delivers settings faster than the camera applies settings."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()

@@ -153,7 +153,7 @@ def test_a_damaged_sector_behind_the_head_of_a_page_costs_at_most_the_page(
     tmp_path: Path, page: int
 ) -> None:
     damaged = damaged_spool(tmp_path, at=page * 4096 + 1024, length=512)
-    # SQLite's binary search in a page also misses the messages next to a damaged sequence.
+    # SQLite's binary search in a page also misses the messages next to a damaged sequence number.
     assert len(damaged.numbers) >= 288
     assert len(damaged.numbers) + damaged.corrupt == 300
 
@@ -197,7 +197,7 @@ def test_the_write_ahead_log_is_read_without_the_file(tmp_path: Path) -> None:
     spool = Spool(living)
     spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
     damaged.mkdir()
-    # After a power cut, the log contains changes that are not in the file.
+    # After a power cut, the write-ahead log contains changes that are not in the database file.
     (damaged / "spool.sqlite-wal").write_bytes((living / "spool.sqlite-wal").read_bytes())
     (damaged / "spool.sqlite").write_bytes(os.urandom(8192))
     spool.close()
@@ -259,7 +259,7 @@ class Damaged:
 def damaged_spool(  # noqa: PLR0913 - the parameters describe the damage and the content
     folder: Path, *, at: int, length: int, count: int = 300, size: int = 400, removed: int = 0
 ) -> Damaged:
-    """Fill a spool, remove the oldest messages, overwrite bytes of the file, and open the spool."""
+    """Return the content of a spool that was filled, partly emptied and damaged on disk."""
     spool = Spool(folder)
     spool.add([entry(f"{number:04}" + "x" * size) for number in range(count)])
     for _ in range(removed):

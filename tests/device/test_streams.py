@@ -38,7 +38,7 @@ class RecordedErrors:
 
 @contextmanager
 def captured(address: str, interval_seconds: float = 0.001) -> Iterator[tuple[NewestFrame, Any]]:
-    """Run the capture thread on an address, with short pauses."""
+    """Run the capture thread on an address; yield the frame buffer and the recorded errors."""
     newest, reports = NewestFrame(), RecordedErrors()
     settings = CurrentSettings(dynamic_settings(frame_interval_seconds=interval_seconds))
     ending = threading.Event()

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md contains the files and the import contracts of the repository."""
+"""Check that ARCHITECTURE.md contains only existing paths, and all import contracts."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 _PATH = re.compile(r"(?:app\.py|[\w.]+/[\w./{},*]*)")
-# Only these folders start paths, because other words in the diagram also contain a slash.
+# Other words in the diagram also contain a slash, so only these folders start a path.
 _FOLDERS = ("deeplens", "docs", "environments", "lambda_src", "local_aws", "model_tools", "stacks")
 
 

@@ -1,6 +1,6 @@
 """docs/command-line.md: every command prints its help, and the shell completes commands.
 
-Neither needs TensorFlow.
+Neither loads TensorFlow.
 """
 
 import importlib
@@ -125,7 +125,7 @@ def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(shell
     assert f"_DEEPLENS_COMPLETE={shell}_source deeplens" in PAGE
     script = answer(_DEEPLENS_COMPLETE=f"{shell}_source")
     assert "deeplens" in script
-    # zsh and fish are not on every machine, and click itself writes their scripts.
+    # zsh and fish are not on every machine, and click generates the scripts for all shells.
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=script, text=True, check=True)
     else:
@@ -133,7 +133,7 @@ def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(shell
 
 
 def complete(*words: str) -> set[str]:
-    """Return the completions that bash receives for the last word."""
+    """Return the completions that bash receives for the last argument."""
     offered = answer(
         _DEEPLENS_COMPLETE="bash_complete",
         COMP_WORDS=" ".join(["deeplens", *words]),

@@ -1,4 +1,4 @@
-"""docs/commands.md contains the output of `--help`."""
+"""Check that docs/commands.md contains the output of `--help`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, SECURITY.md, LICENSE and GitHub's forms refer to existing targets and files."""
+"""Check that the links, paths and targets in CONTRIBUTING.md and similar files exist."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""docs/endpoints.md and docs/training.md contain valid sections and the versions of the code."""
+"""Check that docs/endpoints.md and docs/training.md have valid sections and the code's versions."""
 
 import re
 from pathlib import Path

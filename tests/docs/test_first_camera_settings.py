@@ -1,4 +1,4 @@
-"""docs/first-camera.md contains valid settings for an environment file.
+"""Check that docs/first-camera.md contains valid settings for an environment file.
 
 tests/local/test_first_camera_page.py runs the commands of the page.
 """

@@ -1,4 +1,4 @@
-"""docs/fleet.md contains existing commands and options, and a valid plan."""
+"""Check that docs/fleet.md contains only existing commands and options, and a valid plan."""
 
 import re
 import subprocess

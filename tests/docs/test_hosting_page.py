@@ -1,4 +1,4 @@
-"""The commands of docs/hosting.md work in their order."""
+"""Run the commands of docs/hosting.md in their order."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The commands of docs/models.md work in their order."""
+"""Run the commands of docs/models.md in their order."""
 
 import re
 import shutil

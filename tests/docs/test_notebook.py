@@ -1,4 +1,4 @@
-"""notebooks/first-model.ipynb: its cells run in order, and the file has no outputs."""
+"""Run the cells of notebooks/first-model.ipynb, and check that the file has no outputs."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""README.md and docs/README.md refer to existing commands and pages."""
+"""Check that README.md and docs/README.md refer only to existing commands and pages."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""docs/real-device.md contains the ports, options, names and error messages of the code."""
+"""Check that the ports, options, names and errors in docs/real-device.md match the code."""
 
 import fnmatch
 import re

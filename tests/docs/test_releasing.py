@@ -1,4 +1,4 @@
-"""docs/releasing.md refers to existing files; CHANGELOG.md has the project's version."""
+"""Check that the paths in docs/releasing.md exist, and that CHANGELOG.md has the right version."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""`make docs` builds the site from the pages of the repository."""
+"""Build the site with `make docs`, and check its pages, requests and search."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ def test_each_page_loads_only_files_of_the_site(site: Path) -> None:
         addresses = [a or b for a, b in _LOADED.findall(page.read_text(encoding="utf-8"))]
         assert addresses
         assert [address for address in addresses if urlsplit(address).netloc] == [], page
-        if page.name != "404.html":  # its links start at the server's root
+        if page.name != "404.html":  # the links of this page start at the server's root
             assert all((page.parent / address).is_file() for address in addresses), page
 
 

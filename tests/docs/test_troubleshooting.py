@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md quotes only messages that the code contains."""
+"""Check that docs/troubleshooting.md quotes only messages that the code contains."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def texts() -> str:
-    """Return the strings of the code, one for each line."""
+    """Return the strings of the Python code and the shell scripts, one per line."""
     found: list[str] = []
     for folder in SOURCES:
         for file in sorted((ROOT / folder).rglob("*.py")):

@@ -24,12 +24,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Command:
-    """The command `deeplens local` with a state folder."""
+    """The emulator's command line with a state folder."""
 
     state: Path
 
     def __call__(self, *arguments: str, limit: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run the command; if `limit` is not empty, apply it as the shell's limit (`ulimit`)."""
+        """Run the command, with a shell limit if `limit` (an argument of `ulimit`) is not empty."""
         limited = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash"] if limit else []
         return subprocess.run(
             [*limited, *self.words, *arguments], capture_output=True, text=True, cwd=ROOT,
@@ -90,7 +90,7 @@ def after_a_snapshot(command: Command) -> None:
                 times.append(snapshot.stat().st_mtime_ns)
         return max(times)
 
-    # The first snapshot may have started before the call, so a second one is necessary.
+    # The first snapshot may have started before the call, so a second snapshot is necessary.
     for _ in range(2):
         before = taken()
         eventually(lambda before=before: taken() > before)
@@ -102,7 +102,7 @@ FUNCTIONS_ROLE = "functions"
 def create_role(
     aws: Emulator, name: str, *statements: dict[str, Any], service: str = "", **options: Any
 ) -> str:
-    """Create a role for a service or, by default, for its account; return the ARN."""
+    """Create a role for a service or, by default, for the role's account; return the ARN."""
     trusted = {"Service": service} if service else {"AWS": ACCOUNT}
     iam = aws.client("iam")
     role: str = iam.create_role(
@@ -118,7 +118,7 @@ def create_role(
 
 
 def functions_role(aws: Emulator) -> str:
-    """Return the ARN of a role for functions that only write logs."""
+    """Return the ARN of a role for functions that only write logs; create the role if necessary."""
     with suppress(aws.client("iam").exceptions.EntityAlreadyExistsException):
         create_role(aws, FUNCTIONS_ROLE, service="lambda.amazonaws.com")
         managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"

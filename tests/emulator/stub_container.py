@@ -1,6 +1,6 @@
 """A double of a model container that returns its request, or fails as the request requires.
 
-It accepts the options of `deeplens model serve-container`, and prints the same line.
+The double accepts the options of `deeplens model serve-container`, and prints the same line.
 """
 
 import argparse

@@ -49,7 +49,7 @@ def connect(aws: Emulator, service: str, **more: Any) -> Any:
 
 
 def ask(client: Any) -> Any:
-    """Call a read operation of the client's service."""
+    """Call a read operation of the client's service; return the response."""
     operations = {
         "sts": "get_caller_identity", "s3": "list_buckets", "lambda": "list_functions",
         "logs": "describe_log_groups", "greengrassv2": "list_components",
@@ -70,7 +70,10 @@ def errors(aws: Emulator, **more: Any) -> list[str]:
 def exchange(
     aws: Emulator, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
-    """Send a request unchanged; without a `Host` in `headers`, add the emulator's."""
+    """Send a request unchanged; return the status, the headers with lowercase names, and the body.
+
+    Without a `Host` in `headers`, the request has the emulator's.
+    """
     connection = http.client.HTTPConnection(aws.endpoint["endpoint_url"].removeprefix("http://"))
     connection.request(method, path, body, headers)
     answer = connection.getresponse()

@@ -139,7 +139,7 @@ def test_a_role_without_policies_may_do_nothing(
 
 @dataclass(frozen=True)
 class Fleet:
-    """A core device in a group, and the ids of the group's and the thing's deployment."""
+    """A core device in a group, with a deployment to the group and a deployment to the thing."""
 
     thing: str
     group_deployment: dict[str, str]
@@ -150,7 +150,7 @@ class Fleet:
         return f"arn:aws:iot:{REGION}:{ACCOUNT}:{kind}/{name}"
 
     def params(self, member: str, subject: str) -> dict[str, str]:
-        """Return a call's input that refers to a device, a deployment or an ARN."""
+        """Return a call's input, in which `member` refers to a device, a deployment or an ARN."""
         given = {
             "name": self.thing,
             "group_deployment": self.group_deployment["deploymentId"],
@@ -181,8 +181,8 @@ TO_GROUP = ("iot:DescribeJob job", "iot:DescribeThingGroup thinggroup")
 # A deployment to a thing uses a shadow instead of a job.
 TO_THING = ("iot:DescribeThing thing", "iot:GetThingShadow thing")
 CHANGES_A_THING = ("iot:UpdateThingShadow thing", "iot:DeleteThingShadow thing")
-# Each item consists of an operation, its input (an attribute or kind of `Fleet`), and its dependent
-# actions.
+# Each item consists of an operation, the arguments of `Fleet.params` for its input, and its
+# dependent actions.
 DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("create_deployment", "targetArn", "thinggroup", (
         "iot:CancelJob job", "iot:CreateJob thinggroup", "iot:UpdateJob job", *TO_GROUP,

@@ -1,4 +1,7 @@
-"""The hooks use private names of ministack, which must be reviewed before an upgrade."""
+"""Check the private names of ministack that the hooks use.
+
+An upgrade of ministack requires a review of these names.
+"""
 
 import importlib.metadata
 import inspect

@@ -1,4 +1,4 @@
-"""Deployments create IoT jobs, checked through boto3."""
+"""The emulator creates an IoT job for each deployment to a thing group."""
 
 import json
 from collections.abc import Callable

@@ -108,7 +108,7 @@ def handler(tmp_path: Path) -> Handler:
 
 
 def custom(aws: Emulator, handler: Handler) -> dict[str, Any]:
-    """Return the template of a custom resource with its function, log group and role."""
+    """Return a template's resources: a custom resource, its function and log group, and a topic."""
     group = {"LogGroupName": f"custom-{uuid4().hex}"}
     return {
         "Group": {"Type": "AWS::Logs::LogGroup", "Properties": group},

@@ -1,4 +1,4 @@
-"""After health messages of nucleus lite, the API returns their content."""
+"""The API returns the content of health messages from nucleus lite."""
 
 import time
 from typing import Any

@@ -180,7 +180,7 @@ def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
     )  # fmt: skip
 
     def becomes(value: str, thing: str) -> None:
-        """Send a camera's heartbeats until the alarm and its topic have a state."""
+        """Send a camera's heartbeats until the alarm and its topic report the state `value`."""
         eventually(lambda: beat(thing, 0) or state() == value, pause=0.5)
         eventually(lambda: told() == value)
 

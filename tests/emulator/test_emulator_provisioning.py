@@ -232,7 +232,7 @@ def test_without_one_action_a_deletion_fails_and_can_be_repeated(account: Accoun
 def test_a_failed_update_rolls_back_with_the_policies(account: Account) -> None:
     assert account.create(resources()) == "CREATE_COMPLETE"
     content = resources(days=30, seconds=7200)
-    # The policies deny this name, after the other changes have succeeded.
+    # The policies deny this queue name, so the update fails after the other changes have succeeded.
     content["Other"] = {
         "Type": "AWS::SQS::Queue",
         "Properties": {"QueueName": "billing"},

@@ -1,4 +1,4 @@
-"""The emulator rejects calls with AWS' error codes where AWS rejects them."""
+"""The emulator rejects the same calls as AWS, with the same error codes."""
 
 import json
 from collections.abc import Callable
@@ -280,7 +280,7 @@ def test_inline_policies_count_together(aws: Emulator, role: str) -> None:
     iam = aws.client("iam")
     for name in ("a", "b"):
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=policy_of(5120))
-    # The size of a new policy version replaces that of the old one.
+    # The size of the changed policy replaces the size of the old policy.
     iam.put_role_policy(RoleName=role, PolicyName="b", PolicyDocument=policy_of(5120))
     code, message = rejection(
         iam.put_role_policy, RoleName=role, PolicyName="c", PolicyDocument=policy("s3:GetObject")

@@ -93,7 +93,10 @@ class Site:
         return name
 
     def config(self, **models: str) -> str:
-        """Create an endpoint configuration with equally weighted variants, one per keyword."""
+        """Create an endpoint configuration with equally weighted variants; return its name.
+
+        Each keyword is the name of a variant, and its value is the name of a model.
+        """
         name = f"config-{uuid4().hex[:8]}"
         self.api.create_endpoint_config(
             EndpointConfigName=name,
@@ -475,7 +478,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
 def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
     """An invocation ends at the time limit.
 
-    SageMaker's limit is one minute; this test sets a shorter one.
+    SageMaker's limit is one minute; this test sets a shorter limit.
     """
     import asyncio  # noqa: PLC0415 - only this test needs the module
 

@@ -1,4 +1,4 @@
-"""Checkouts, each with an emulator; most of them start with the same deployed environment."""
+"""Checkouts, each with an emulator; most checkouts start with the same deployed environment."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from testkit.checkout import Checkout, fresh_checkout, restored_checkout
 
 
 class DeployedOnce(NamedTuple):
-    """A checkout with a deployed dev environment, whose emulator has ended.
+    """A checkout with a deployed dev environment and a stopped emulator.
 
     `output` contains the output of the deploy.
     """

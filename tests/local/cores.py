@@ -43,7 +43,10 @@ class Cores:
         return found
 
     def wait_until_all_run(self, digest: str, since: float = 0.0) -> None:
-        """Wait until each camera reports frames of the model; ignore heartbeats before `since`."""
+        """Wait until each camera reports frames of the model; ignore heartbeats before `since`.
+
+        `since` is in seconds since the epoch.
+        """
 
         def all_run() -> bool:
             beats = self.heartbeats()
@@ -66,7 +69,7 @@ def full_cores(
     *options: object,
     environment: dict[str, str] | None = None,
 ) -> Iterator[Cores]:
-    """Provision and run `count` cores with options of `core run`; end each by its process id."""
+    """Run `count` provisioned cores with options of `core run` during the `with` block."""
     cores = Cores(checkout, [f"dev-camera-{number}" for number in range(1, count + 1)])
     core_runtime = load_environment(checkout.root / "environments/dev.toml").fleet.core_runtime
     alias, policy = outputs["RoleAliasName"], outputs["CoreDevicePolicyName"]

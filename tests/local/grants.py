@@ -33,7 +33,7 @@ class RoleGrants:
 
     @contextmanager
     def without(self, statement: str) -> Iterator[None]:
-        """Remove the statement with a Sid or an action from its policy during the block."""
+        """Remove the statement with this Sid or action from a policy during the block."""
         for name in self._inline():
             document = self._inline_document(name)
             if _has(document, statement):
@@ -78,7 +78,7 @@ class RoleGrants:
 
     @contextmanager
     def _without_managed(self, arn: str, statement: str) -> Iterator[None]:
-        # Each change creates a version, because the emulator cannot make an older one the default.
+        # Each change creates a version, because the emulator cannot make an older version default.
         document = self._document(arn)
         self._replace(arn, _without(document, statement))
         try:

@@ -1,11 +1,11 @@
-"""Processes that a test started, and their child processes."""
+"""Processes that run in or below a folder."""
 
 import contextlib
 from pathlib import Path
 
 
 def processes_in(folder: Path, *words: str) -> list[str]:
-    """Return command lines that contain one of `words`, of processes that run below a folder."""
+    """Return the command lines with one of `words`, of processes that run in or below a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """Every stack is deployed, updated, rolled back and destroyed, and AWS' APIs return the effect.
 
-One environment on one emulator has all options. The tests are steps and run in this order. The
-status `CREATE_COMPLETE` is never a sufficient check.
+One environment on one emulator has all options. The tests are steps and run in this order. No test
+relies on the status `CREATE_COMPLETE` alone.
 """
 
 import json
@@ -307,9 +307,10 @@ def test_an_update_that_fails_leaves_everything_as_it_was(site: Site) -> None:
 
 
 def test_a_deployment_that_fails_on_a_device_raises_its_alarm(site: Site) -> None:
-    """A failed deployment on a device raises its alarm, long after the deploy.
+    """A deployment that fails on a device sets the alarm for failed deployments to ALARM.
 
-    The test sends only the core's report; the template contains everything else.
+    The failure occurs long after the deploy. The test sends only the core's report; the template
+    contains everything else.
     """
     iot, thing = site.client("iot"), "full-camera-1"
     group = iot.describe_thing_group(thingGroupName="deeplens-full")

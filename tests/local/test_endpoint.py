@@ -1,6 +1,6 @@
 """A classifier of irises on an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
-The model has the shape in the guide, four features to three classes. TensorFlow writes the model,
+The model has four features and three classes, as in the guide. TensorFlow writes the model,
 the emulator runs the model in a container process, and this process computes the expected values.
 """
 

@@ -136,7 +136,7 @@ class Lab:
 
     @contextlib.contextmanager
     def camera(self) -> Iterator[None]:
-        """Run a virtual core device with the device name on the page."""
+        """Run a virtual core device with the page's device name during the `with` block."""
         process = subprocess.Popen(
             [
                 ROOT / ".venv/bin/python",
@@ -224,7 +224,7 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path
 
 
 def use_the_pages_settings(lab: Lab) -> None:
-    """Add the device to the environment file, with a folder as its camera."""
+    """Add the page's device to the fleet in the environment file."""
     file = lab.root / "environments/lab.toml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("[fleet]\n", '[fleet]\nthings = ["cam-1"]\n'), encoding="utf-8")

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def second_version(checkout: Checkout) -> str:
-    """Package the same graph as version 2.0.0, and pin the artifact in dev; return its digest."""
+    """Package the same graph as version 2.0.0, pin the artifact in dev, and return the digest."""
     file = checkout.root / "environments/dev.toml"
     old = load_environment(file).model.digest
     with zipfile.ZipFile(checkout.root / f"models/shapes/{old}/model.zip") as archive:

@@ -23,7 +23,7 @@ pytestmark = [
 # Each format that model_tools reads has one model.
 FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",
            "frozen")  # fmt: skip
-# Artifacts do not depend on the source format, so one per framework is enough.
+# Artifacts do not depend on the source format, so one model per framework is enough.
 DEPLOYED = ("saved_model_1", "keras", "frozen")
 POSES = ("left", "right", "up", "down", "ahead")
 
@@ -37,7 +37,7 @@ def deeplens(*arguments: object) -> Any:
 
 
 def artifact(checkout: Checkout, source: Path, name: str, checkpoint: Path) -> str:
-    """Freeze, package and verify a model; return its digest."""
+    """Freeze, package and verify a model; return the artifact's digest."""
     frozen = checkout.root / "build" / name
     weights = ("--checkpoint", checkpoint) if name == "pbtxt" else ()
     deeplens("model", "freeze", source, frozen, *weights)

@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
-# The names of the bootstrap's roles and bucket end with this text.
+# The names of the bootstrap's roles and bucket end with this string.
 BOOTSTRAP = f"{ACCOUNT}-{REGION}"
 THING, GROUP = "dev-camera-1", "deeplens-dev"
 LOCAL_AWS = (ROOT / ".venv-local-aws/bin/python", "-m", "local_aws")
@@ -100,7 +100,7 @@ class Site:
         return done.returncode, done.stdout + done.stderr
 
     def deploy(self, stack: str) -> tuple[int, str]:
-        """Run `cdk deploy` for one stack of the assembly, even without changes."""
+        """Run `cdk deploy` for one stack, even without changes; return the exit code and output."""
         return self.run(
             *CDK, "deploy", stack, "--app=cdk.out", "--exclusively", "--force", "--method=direct",
             "--require-approval=never",
@@ -115,7 +115,7 @@ class Site:
 
 
 class Stack:
-    """A deployed stack whose updates use the role of its last deploy."""
+    """A deployed stack; its updates use the role of the last deploy."""
 
     def __init__(self, site: Site, name: str) -> None:
         self._client, self._name = site.client("cloudformation"), name
@@ -123,8 +123,9 @@ class Stack:
         self._template: dict[str, Any] = body if isinstance(body, dict) else json.loads(body)
 
     def properties(self, prefix: str) -> dict[str, Any]:
-        """Return the properties of the resource with the shortest logical id that starts with
-        `prefix`.
+        """Return the properties of a resource whose logical id starts with `prefix`.
+
+        If several ids match, the shortest id applies.
         """
         names = [name for name in self._template["Resources"] if name.startswith(prefix)]
         found: dict[str, Any] = self._template["Resources"][min(names, key=len)]["Properties"]
@@ -161,7 +162,7 @@ class Stack:
 def assert_denial(text: str, role: str, action: str, resource: str) -> None:
     """Check that a text contains AWS' denial of an action to a role's session.
 
-    `role` and `resource` are the first parts of their names.
+    `role` is a prefix of the role's name, and `resource` of the resource's ARN.
     """
     message = (
         rf"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}[^/ ]*/\S+ is not authorized to perform:"
@@ -191,7 +192,7 @@ def test_the_role_of_the_components(site: Site) -> None:
 def test_the_role_of_the_publisher(site: Site) -> None:
     stack = Stack(site, "dev-Inference")
     artifact = stack.properties("ArtifactSbom")
-    # No object has this key, so the publisher must copy one.
+    # No object has this key, so the publisher must copy the asset.
     artifact["Key"] = re.sub(r"[^/]+$", uuid4().hex, artifact["Key"])
     role = "dev-ModelStore-ModelsPublisherRole"
     reasons = failing_without(site, stack, role, "ReadAsset")
@@ -306,7 +307,7 @@ def test_the_certificate_of_a_device(site: Site) -> None:
     with device_policy_without(iot, policy, "iot:Connect"):
         code, text = site.run(*LOCAL_AWS, "core", "run", "--thing", "unheard")
     assert code == 1, text
-    # AWS IoT closes the connection without a reason, which only its log contains.
+    # AWS IoT closes the connection without a reason; only the log of AWS IoT contains the reason.
     assert "the certificate's policies do not allow iot:Connect on client/unheard" in text
     log = (site.checkout.root / ".local/aws/server.log").read_text(encoding="utf-8")
     assert "policies do not allow iot:Connect on client/unheard" in log
@@ -314,7 +315,7 @@ def test_the_certificate_of_a_device(site: Site) -> None:
 
 
 def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
-    """A device fails to download a release without a permission, and runs it with the permission.
+    """Without a permission, a device cannot download a release; with the permission, it can.
 
     Before the second download, another missing permission prevents the deployment.
     """
@@ -360,7 +361,7 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
 def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
     """The policy for teardown is sufficient to retire the devices.
 
-    This is the last test, because no later test has devices. test_first_camera_page.py runs a
+    This test is the last one, because it retires the devices. test_first_camera_page.py runs a
     complete teardown.
     """
     person, fleet = Person(site, "fleet", "teardown"), (ROOT / ".venv/bin/deeplens", "fleet")
@@ -375,9 +376,9 @@ def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
 
 
 def failing_without(site: Site, stack: Stack, role: str, statement: str) -> str:
-    """Update a stack without a statement of a role, then with the statement; return the reasons.
+    """Update a stack without a role's statement, and then with the statement.
 
-    The reasons are those of the failed update.
+    Returns the reasons of the failed update.
     """
     with site.grants(role).without(statement):
         status, reasons = stack.update()

@@ -1,4 +1,4 @@
-"""A camera that stops raises its alarm on the emulator, with the resources of the template."""
+"""If a camera stops, its alarm enters the ALARM state on the emulator."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class Cloud:
         return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
 
     def alarm(self, name: str) -> str:
-        """Return the state of the alarm with a construct id."""
+        """Return the state of the alarm whose construct id is `name`."""
         paginator = self.client("cloudwatch").get_paginator("describe_alarms")
         (state,) = (
             alarm["StateValue"]

@@ -116,7 +116,7 @@ def test_a_camera_with_wrong_input_is_refused_before_anything_starts(
 
 
 def two_colors() -> Any:
-    """Train a small Keras classifier on red and blue noise for a few steps."""
+    """Return a small Keras classifier, trained for eight epochs on red and blue noise."""
     import keras  # noqa: PLC0415 - the import takes seconds
 
     keras.utils.set_random_seed(0)

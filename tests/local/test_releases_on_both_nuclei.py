@@ -71,7 +71,7 @@ def test_a_fleet_takes_a_release_survives_a_restart_and_a_defective_release_and_
 
 
 def reported_runtime(checkout: Checkout) -> str:
-    """Return the core software that the camera reports."""
+    """Return the core software that the core device reports."""
     greengrass = client("greengrassv2", checkout.root / ".local/aws/endpoint.json", "111111111111")
     return str(greengrass.get_core_device(coreDeviceThingName="dev-camera-1")["runtime"])
 
@@ -88,7 +88,7 @@ def runs_since(checkout: Checkout, moment: float) -> bool:
 
 @contextmanager
 def ends_at_start(checkout: Checkout, core_runtime: str) -> Iterator[None]:
-    """Change the camera's program for a block; the program fails at its start."""
+    """Change the camera's program to fail at its start, during the `with` block."""
     program = "handler.py" if core_runtime == "classic" else "camera/__main__.py"
     file = checkout.root / "lambda_src/inference" / program
     source = file.read_text(encoding="utf-8")

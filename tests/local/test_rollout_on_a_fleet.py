@@ -1,6 +1,6 @@
 """On complete virtual cores, good releases roll out in waves, and bad releases are rolled back.
 
-`FLEET_CORES` sets the number of cores; the default is 3, one per step.
+`FLEET_CORES` sets the number of cores; the default is 3 cores.
 """
 
 import os
@@ -145,7 +145,7 @@ def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """Change the function: its process aborts on the first frame after every start."""
+    """Change the function to abort its process on the first frame after every start."""
     fleet.pin(good_model(fleet.models, fleet.digest, "5.0.0"))
     with before_each_inference(fleet.checkout, "__import__('os').abort()"):
         yield
@@ -166,7 +166,7 @@ def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """Change the function: each inference returns correct results after seconds."""
+    """Delay each inference of the function by 4 s; the results remain correct."""
     digest = good_model(fleet.models, fleet.digest, "4.0.0")
     fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds, fps=0.6)
     with before_each_inference(fleet.checkout, "time.sleep(4)"):
@@ -175,7 +175,7 @@ def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
-    """Change the function to execute a statement before each inference."""
+    """Change the function to execute a statement before each inference, during the `with` block."""
     file = checkout.root / "lambda_src/inference/camera/inference.py"
     source = file.read_text(encoding="utf-8")
     call = "detections = loaded.engine.infer(frame.image)"
@@ -214,13 +214,13 @@ def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
         "Stacks"
     ]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    # Only the first wave received the bad release, and now every camera reports the good one.
+    # Only the first wave received the bad release, and now every camera reports the good release.
     fleet.cores.wait_until_all_run(fleet.digest, since=began)
     assert {beat["function"] for beat in fleet.cores.heartbeats().values()} == before
 
 
 def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
-    """Overwrite an artifact when Greengrass has a component that refers to it."""
+    """Overwrite an artifact as soon as a component in Greengrass refers to the artifact."""
     greengrass, s3 = cores.client("greengrassv2"), cores.client("s3")
     key = f"{digest}/model.zip"
 

@@ -1,4 +1,4 @@
-"""A device with only Python runs the loop from the deployed runtime component."""
+"""A device that has only Python runs the camera with the deployed runtime component."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ DEAD_INDEX = "http://127.0.0.1:9/simple"
 
 @pytest.fixture
 def bare_python(tmp_path: Path) -> Path:
-    """A Python 3.12 of a device, without packages."""
+    """A device's Python 3.12 without packages."""
     folder = tmp_path / "device-python"
     subprocess.run([python_3_12(), "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"

@@ -12,7 +12,7 @@ from tests.synth.synthesis import synthesize
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The committed environments, an environment with all defaults, and one without any."""
+    """The committed environments, an environment with all defaults, and one without defaults."""
     folder = tmp_path_factory.mktemp("environments")
     write_environments(folder)
     return folder

@@ -1,4 +1,4 @@
-"""A normal form of templates: templates of two tools with the same effect are equal in it.
+"""A normal form of templates, in which templates with the same effect are equal.
 
 The normal form contains the description, the outputs, and the type, properties, dependencies,
 deletion policy and update policy of every resource. It does not distinguish
@@ -7,7 +7,8 @@ deletion policy and update policy of every resource. It does not distinguish
 - names of assets and digests of content, because tools compute hashes differently: the order of use
   replaces an asset's name, and shared assets are still compared;
 - `Fn::Join` and `Fn::Sub` of the same string, and the layout of JSON in strings;
-- the order of statements, actions, resources, tags and dependencies; a value, and a list with it.
+- the order of statements, actions, resources, tags and dependencies;
+- a value and a list that contains only this value.
 
 The normal form ignores `Metadata` (of scanners and CDK), `Parameters` and `Rules` (CDK's bootstrap
 version).
@@ -69,14 +70,14 @@ class _NormalForm:
         return self._plain(value)
 
     def _function(self, value: dict[str, Any]) -> Any:
-        """Return the string that an intrinsic function evaluates to, or None for other values."""
+        """Return a `Ref`, `GetAtt`, `Join` or `Sub` in normal form; None for other values."""
         match value:
             case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Join": _} | {"Fn::Sub": _}:
                 return {"text": self._plain(_text(value))}
         return None
 
     def _plain(self, value: Any) -> Any:
-        """Parse JSON strings, and convert floats without a fraction to integers."""
+        """Return a value with parsed JSON strings, and with integers instead of integral floats."""
         if isinstance(value, float) and value.is_integer():
             return int(value)
         if not isinstance(value, str):

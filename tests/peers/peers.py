@@ -1,4 +1,4 @@
-"""Peers that synthesize the same stacks, and their environments."""
+"""Runs of the peers, and the environment files that the project and its peers synthesize."""
 
 import json
 import os
@@ -87,7 +87,7 @@ free_disk_mib = 1024
 
 
 def write_environments(folder: Path) -> None:
-    """Write the committed environments, an environment with all defaults, and one without any."""
+    """Write the committed environments, one with all defaults, and one without defaults."""
     for file in (ROOT / "environments").glob("*.toml"):
         (folder / file.name).write_bytes(file.read_bytes())
     pin = tomllib.loads((ROOT / "environments" / "dev.toml").read_text("utf-8"))["model"]

@@ -44,7 +44,7 @@ def running_evaluator() -> Iterator[Evaluator]:
 
 
 class Account:
-    """An account with the names, roles and policies of an environment, without references."""
+    """An account with an environment's names, roles and policies, and with resolved references."""
 
     def __init__(self, stacks: list[Stack], evaluator: Evaluator) -> None:
         self._stacks = {stack.name.rpartition("-")[2]: stack for stack in stacks}
@@ -64,7 +64,7 @@ class Account:
             yield logical_id, self.plain(self._stacks[stack], resource["Properties"])
 
     def only(self, stack: str, type_: str, name: str = "") -> Document:
-        """Return the only resource of a type whose logical id starts with `name`."""
+        """Return the properties of a type's only resource whose logical id starts with `name`."""
         (properties,) = (
             properties
             for logical_id, properties in self.definitions(stack, type_)

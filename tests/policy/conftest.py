@@ -34,9 +34,7 @@ def environments(assembly: Path) -> dict[str, list[Stack]]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The stacks of an environment with every setting, of the committed environments, and of a
-    pipeline.
-    """
+    """The stacks of the committed environments, `full` with every setting, and a pipeline."""
     folder = tmp_path_factory.mktemp("site")
     committed = load_environments(ROOT / "environments")
     with_everything(folder / "environments", committed[0].model.digest)

@@ -95,7 +95,7 @@ def without_boundary(template: Template) -> None:
 
 
 def attach(template: Template, action: str) -> None:
-    """Attach a policy resource with an action to every role."""
+    """Attach a policy resource that allows an action to every role."""
     roles = [
         name for name, definition in template["Resources"].items() if definition["Type"] == ROLE
     ]

@@ -24,7 +24,7 @@ _Loader.add_constructor("!Sub", lambda loader, node: {"Fn::Sub": loader.construc
 
 @dataclass(frozen=True)
 class Policies:
-    """The policies of one template by name: the boundary, and those of CloudFormation's role."""
+    """The boundary of one template, and the policies of CloudFormation's role by name."""
 
     boundary: Document
     deploy: dict[str, Document]

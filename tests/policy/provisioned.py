@@ -116,8 +116,9 @@ class Provisioned:
         return f"{name}.{attribute}"
 
     def _named(self, stack: Stack, logical_id: str) -> Resource:
-        """Return a resource with only the properties of its name, because others may refer to the
-        name.
+        """Return a resource with only the string properties, which include the name.
+
+        Properties of other resources may refer to the name.
         """
         given = stack.template["Resources"][logical_id].get("Properties", {})
         texts = {key: value for key, value in given.items() if isinstance(value, str)}

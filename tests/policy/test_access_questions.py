@@ -222,7 +222,7 @@ def test_a_certificate_acts_as_its_thing(dev: Account, action: str, resource: st
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
-        # The id could be the longer name of another thing, whose connection it would end.
+        # The client id could be another thing's name, and would end the connection of that thing.
         ("iot:Connect", f"client/{CAMERA}1"),
         ("iot:Publish", "topic/anything"),
         ("iot:Publish", f"topic/deeplens/{CAMERA}/other"),

@@ -95,7 +95,7 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
-    """The roles of an environment with every part and of the pipeline, by name."""
+    """The roles of the environment `full` and of the pipeline, by name."""
     principals = {}
     for environment in ("full", ""):
         account = Account(site.stacks[environment], evaluator)

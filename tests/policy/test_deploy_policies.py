@@ -108,7 +108,7 @@ def public_key() -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
-    """The stacks of the committed environments, `full`, a long name, and a pipeline."""
+    """The stacks of the environments, which include `full` and a long name, and of a pipeline."""
     folder = tmp_path_factory.mktemp("policies")
     environments = folder / "environments"
     with_everything(environments, load_environment(ROOT / "environments/dev.toml").model.digest)
@@ -186,7 +186,7 @@ def test_each_statement_is_needed(
 
 
 def read_by(account: str) -> list[Demand]:
-    """Return CloudFormation's read actions for each template's parameter `BootstrapVersion`."""
+    """Return the action that reads each template's parameter `BootstrapVersion`."""
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     qualifier = settings["context"]["@aws-cdk/core:bootstrapQualifier"]
     parameter = f"arn:aws:ssm:{REGION}:{account}:parameter/cdk-bootstrap/{qualifier}/version"
@@ -430,7 +430,7 @@ def sample(action: str, resource: str) -> str:
 
 
 def context(statement: dict[str, Any]) -> dict[str, str]:
-    """Return the condition keys of a request that matches the statement, for the boundary."""
+    """Return the condition keys that a request needs to match the statement."""
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
     return {"iam:PassedToService": as_list(service)[0]} if service else {}

@@ -39,7 +39,7 @@ def statement(template: Template, type_: str, name: str = "", index: int = 0) ->
 
 
 def swap(template: Template, old: str, new: str) -> None:
-    """Replace a text everywhere in a template."""
+    """Replace a string everywhere in a template."""
     content = json.dumps(template)
     assert old in content, old
     changed = json.loads(content.replace(old, new))
@@ -211,7 +211,7 @@ def test_deployed_templates_violate_no_rule(environments: dict[str, list[Stack]]
 
 
 def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack]:
-    """Return the stacks; the mistake is in every stack whose name ends with `name`."""
+    """Return copies of the stacks, with the mistake in every stack whose name ends with `name`."""
     changed = []
     for stack in stacks:
         template = stack.template

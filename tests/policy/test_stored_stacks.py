@@ -129,7 +129,7 @@ class Deployed:
 
 
 def deployed(endpoint: Path, stack: Stack, policies: Path) -> Deployed:
-    """Create CloudFormation's role with the policies of a file only; return the stack."""
+    """Create CloudFormation's role with only the policies of a file; return the prepared stack."""
     account = stack.account
     attached = create_policies(client("cloudformation", endpoint, account, REGION), policies)
     iam = client("iam", endpoint, account, REGION)
@@ -156,7 +156,7 @@ def lives(site: Deployed, changed: dict[str, Any]) -> None:
 
 
 def with_property(template: dict[str, Any], type_: str, name: str, value: Any) -> dict[str, Any]:
-    """Copy a template, and set a property of the resource of a type."""
+    """Return a copy of a template with a changed property of a type's only resource."""
     changed: dict[str, Any] = json.loads(json.dumps(template))
     (resource,) = (
         candidate for candidate in changed["Resources"].values() if candidate["Type"] == type_

@@ -70,7 +70,7 @@ class World:
         return client(service, self.endpoint, self.environment(name).account, REGION)
 
     def build(self, version: str, name: str = "shapes", labels: str = "") -> str:
-        """Package a small artifact of a version; return its digest."""
+        """Package a small artifact of a version; return the artifact's digest."""
         with zipfile.ZipFile(pinned_artifact()) as archive:
             manifest = json.loads(archive.read("manifest.json"))
         packed = io.BytesIO()
@@ -127,7 +127,7 @@ class World:
     def heartbeat(
         self, name: str, thing: str, *, digest: str = "", status: str = "running", **fields: Any
     ) -> None:
-        """Report a heartbeat as a member of the fleet."""
+        """Add a thing to the fleet, and report a heartbeat as this thing."""
         environment = self.environment(name)
         iot = self.client(name, "iot")
         iot.create_thing(thingName=thing)

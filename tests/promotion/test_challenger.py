@@ -26,7 +26,7 @@ RIVAL = "production-b"
 
 @pytest.fixture
 def rivalry(world: World) -> World:
-    """Production with 1.0.0; its challenger and staging with 1.1.0."""
+    """Production with version 1.0.0; production's challenger and staging with version 1.1.0."""
     text = (world.environments / "production.toml").read_text(encoding="utf-8")
     text = text.replace("deeplens-production", f"deeplens-{RIVAL}")
     text = text.replace('promoted_from = "staging"', _CHALLENGES)

@@ -1,4 +1,4 @@
-"""Audit logs of earlier versions are still valid; `data` contains two of version 1."""
+"""Audit logs of earlier versions are still valid; `data` contains two logs of version 1."""
 
 import shutil
 from dataclasses import replace

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Bake:
-    """A clock that advances with each sleep, and calls a function at the first one."""
+    """A clock that advances with each sleep, and calls a function at the first sleep."""
 
     def __init__(self, happens: Callable[[], None] = lambda: None) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""A release can be promoted after its cameras have verified it; any obstacle causes one error."""
+"""A release can be promoted after the cameras have verified it; any obstacle causes one error."""
 
 import difflib
 import fcntl

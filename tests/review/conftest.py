@@ -79,7 +79,7 @@ class Checkout:
 
 
 def copy_of_the_working_tree(root: Path) -> Checkout:
-    """Create a repository with one commit of all files here, including uncommitted files."""
+    """Create a repository with one commit of the working tree, including uncommitted files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def checkout(make_checkout: Any) -> Checkout:
-    """A repository with one commit without an app, and one with an app."""
+    """A repository with one commit with an app, and another commit without an app."""
     made: Checkout = make_checkout("bad")
     made.git("switch", "--quiet", "--orphan", "empty")
     made.commit("no app")

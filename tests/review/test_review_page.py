@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 GOLDEN = Path(__file__).parents[1] / "synth" / "golden"
-# If details were not collapsed, a new environment would have 23,765 px on a phone.
+# With expanded details, a new environment has a height of 23,765 px on a phone.
 MAX_PX = 9000
 
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -45,7 +45,7 @@ def _add_waves(file: Path) -> None:
 
 
 def _next_model(models: Path) -> str:
-    """Package an artifact again as version 9.9.9 with one more label; return its digest."""
+    """Package an artifact again as version 9.9.9 with one more label; return the new digest."""
     with zipfile.ZipFile(min(models.glob("*/model.zip"))) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     labels = files["label_map.pbtxt"] + b'item {\n  name: "hexagon"\n  id: 99\n}\n'

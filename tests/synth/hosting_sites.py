@@ -66,7 +66,10 @@ def archive_files(folder: Path) -> None:
 
 
 def with_hosting(folder: Path) -> Path:
-    """Write dev with all endpoint options, staging serverless, production without endpoint."""
+    """Write dev with all endpoint options, staging serverless, production without endpoint.
+
+    Returns the folder of the environment files.
+    """
     environments = folder / "environments"
     environments.mkdir()
     archive_files(folder)

@@ -66,7 +66,7 @@ def synthesize(
     within: Sequence[str] = (),
     **context: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Write the cloud assembly of `environments` to `folder`.
+    """Write the cloud assembly of `environments` to `folder`; return the completed process.
 
     `within` is a command that starts the synthesis.
     """

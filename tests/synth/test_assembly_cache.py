@@ -1,4 +1,4 @@
-"""A synthesis with unchanged inputs restores the cached assembly; other inputs start a new one."""
+"""A synthesis with unchanged inputs restores the cached assembly; changed inputs create another."""
 
 import json
 import os
@@ -183,7 +183,7 @@ def test_a_cached_assembly_whose_files_changed_is_ignored(tmp_path: Path, name: 
 
 
 def run(checkout: Path, output: Path, during: Callable[[], object]) -> None:
-    """Run a synthesis that writes one file, and call `during` before its end."""
+    """Run a synthesis that writes one file and then calls `during`."""
 
     def synthesize_manifest(assembly: Path) -> None:
         assembly.mkdir(exist_ok=True)

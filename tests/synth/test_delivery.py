@@ -1,4 +1,4 @@
-"""The template of the pipeline of a delivery.toml."""
+"""The template of the pipeline that delivery.toml defines."""
 
 import json
 import re

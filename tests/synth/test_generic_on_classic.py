@@ -16,7 +16,7 @@ CAMERA = "deeplens.dev.camera"
 
 
 def synthesized(folder: Path, **changes: str) -> list[Stack]:
-    """Synthesize dev and return its stacks; `changes` are lines after the headers of sections."""
+    """Synthesize dev with one additional line in each section of `changes`; return its stacks."""
     environments = folder / "environments"
     environments.mkdir()
     content = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")

@@ -107,7 +107,7 @@ def test_the_disk_alarm_is_for_the_fullest_camera_and_has_the_threshold_of_the_f
                 )
                 thresholds[stack.name] = alarm["Threshold"]
     assert thresholds["full-Monitoring"] == 1500 * 1024 * 1024
-    # The size of the pinned model determines the value, and this model is small.
+    # The size of the pinned model determines the threshold, and this model is small.
     assert thresholds["staging-Monitoring"] == 256 * 1024 * 1024
 
 

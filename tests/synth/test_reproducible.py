@@ -17,7 +17,7 @@ _NO_NETWORK = ("unshare", "--map-root-user", "--net")
 
 
 def without_network() -> tuple[str, ...]:
-    """Return the words that start a command without a network, or none if that is not permitted."""
+    """Return the words that start a command without a network; none if the kernel forbids this."""
     tried = subprocess.run([*_NO_NETWORK, "true"], check=False, capture_output=True)
     return _NO_NETWORK if tried.returncode == 0 else ()
 

@@ -51,7 +51,7 @@ class Person:
 
 @dataclass
 class Team:
-    """A folder of artifacts, and the persons who sign them."""
+    """A folder of artifacts, and the persons who sign the artifacts."""
 
     folder: Path
     keys: dict[str, Person] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class Camera:
     def start(
         self, arrived: Path, *, model: str = "shapes", digest: str | None = None
     ) -> RunnableModel:
-        """Load the model of a release folder, and process ten frames."""
+        """Load the model of a release folder, process ten frames, and return the model."""
         settings = SignatureSettings(
             model=model,
             statement=arrived / "model.zip.sig",
@@ -159,7 +159,7 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @dataclass
 class Store:
-    """A loopback server that responds to boto3 and URLs like an attacked or slow S3."""
+    """A loopback server for boto3 and URL requests that responds like an attacked or slow S3."""
 
     address: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)

@@ -211,7 +211,7 @@ def test_extraneous_dependencies_that_nobody_signed_are_refused(team: Team) -> N
         read_statement(artifact, team.trusted())
 
 
-# Fast-forward: no later release can exceed the release number.
+# Fast-forward: the release number is so high that no later release can exceed it.
 
 
 def test_fast_forward_is_refused_by_a_camera_and_at_deploy(

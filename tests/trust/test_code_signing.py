@@ -1,6 +1,6 @@
 """Lambda code signing: settings in templates, and signatures of assets.
 
-No emulator has AWS Signer; its responses follow its API model, which botocore validates.
+No emulator implements AWS Signer, so the responses follow its API model, which botocore validates.
 """
 
 from pathlib import Path

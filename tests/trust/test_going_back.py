@@ -1,4 +1,4 @@
-"""A failed rollout returns to the previous release; otherwise, devices reject old releases."""
+"""Devices accept the previous release after a failed rollout, and reject all other old releases."""
 
 import json
 
@@ -39,7 +39,8 @@ def test_the_loaded_model_names_the_key_that_signed_it(team: Team, camera: Camer
     one = team.release("one")
     loaded = camera.run(one)
     assert (loaded.signed_by, loaded.labels[:2]) == (key, ("circle", "square"))
-    # The camera rejects this release and runs the last good one, so it reports that key.
+    # The camera rejects this release and runs the last good release, so the key is that of the last
+    # good release.
     assert camera.run(team.release("two", by="eve")).signed_by == key
     camera.required = False
     assert camera.run(team.artifact("three")).signed_by is None

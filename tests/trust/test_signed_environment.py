@@ -90,7 +90,7 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
-    """The assembly of dev (signed) and edge (signed, on nucleus lite), and their team."""
+    """The assembly of dev (signed) and edge (signed, on nucleus lite), and the team that signs."""
     checkout = tmp_path_factory.mktemp("checkout")
     team = Team(checkout)
     artifact = team.release("one")
@@ -173,7 +173,7 @@ def test_lambda_refuses_code_that_the_profile_did_not_sign(templates: tuple[Path
 
 @pytest.fixture(scope="module")
 def assembly_layers() -> set[str]:
-    """Return the layers in the golden templates, whose environments have no trusted keys."""
+    """Return the golden templates with a Lambda layer; their environments have no trusted keys."""
     return {
         file.name
         for file in (ROOT / "tests/synth/golden").glob("*.json")

@@ -91,7 +91,7 @@ class Core:
         self.layout.write_identity(replace(self.layout.read_identity(), **changes))
 
     def deploy(self, components: dict[str, Any], **more: Any) -> str:
-        """Deploy to the device's group or another target; return the deployment id."""
+        """Deploy to the device's group or to `more["target"]`; return the deployment id."""
         target = more.pop("target", self.group_arn)
         made = self.aws.client("greengrassv2").create_deployment(
             targetArn=target, components=components, **more

@@ -1,4 +1,4 @@
-"""Cores of both nuclei continue after damaged records, invalid jobs and steps without an end."""
+"""Cores of both nuclei continue after damaged records, invalid jobs and steps that never end."""
 
 import json
 from collections.abc import Callable

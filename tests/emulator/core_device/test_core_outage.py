@@ -24,7 +24,7 @@ def aws(command: Command) -> Emulator:
 
 @pytest.fixture(params=["classic", "lite"])
 def core_runtime(request: pytest.FixtureRequest) -> Kind:
-    """Both nuclei, because they use different versions of MQTT."""
+    """Both nuclei, which use different versions of MQTT."""
     kind: Kind = request.param
     return kind
 

@@ -1,4 +1,4 @@
-"""Deployments to one thing arrive as a shadow, in addition to those of its group."""
+"""Deployments to a thing arrive as a shadow, and apply in addition to its group's deployments."""
 
 import json
 from collections.abc import Callable

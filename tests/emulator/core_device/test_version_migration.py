@@ -1,4 +1,4 @@
-"""Devices with components of the old version format move to the new one, on both nuclei."""
+"""Devices change from the old version format of components to the new format, on both nuclei."""
 
 from collections.abc import Callable
 from typing import Any
@@ -74,9 +74,10 @@ def test_a_classic_device_moves_to_three_numbers_and_back_in_a_rollback(
 def test_a_lite_device_that_the_old_form_left_broken_runs_the_new_form_and_keeps_it(
     core: Core, component: Components
 ) -> None:
-    """A broken lite device runs the new version format, also after a restart.
+    """A lite device on which the old-format release failed runs the new-format release.
 
-    In the old format, no deployment succeeds on lite, because the model has no service.
+    The new-format release also runs after a restart. On lite, deployments in the old format fail
+    because the model component has no service.
     """
     before = release(component, OLD, install="true")
     camera = camera_of(before)

@@ -96,7 +96,7 @@ class Site:
         )
 
     def properties(self, version: int, **changes: Any) -> dict[str, Any]:
-        """Return the properties of the custom resource as in the template."""
+        """Return the custom resource's properties for a version of the release, with changes."""
         plan = {
             "rule": {**RULE, **changes.pop("rule", {})},
             "waves": changes.pop("waves", []),
@@ -119,7 +119,7 @@ class Site:
         }
 
     def runs(self) -> dict[str, str | None]:
-        """Return the model digest in each camera's heartbeat."""
+        """Return the model digest that each thing reports; None without a heartbeat."""
         digests = {}
         for thing in self.things:
             try:
@@ -190,7 +190,7 @@ class CloudFormation:
     def roll_back(
         self, properties: dict[str, Any], old: dict[str, Any], physical_id: str
     ) -> dict[str, Any]:
-        """Request an update from `old` back to `properties`, with a stack in rollback."""
+        """Request a rollback update from `old` to `properties`; return the response."""
         with patch("deeplens_project.is_rolling_back", return_value=True):
             return self(
                 "Update", properties, OldResourceProperties=old, PhysicalResourceId=physical_id
@@ -241,7 +241,7 @@ def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 @pytest.fixture(scope="session")
 def devices_stack(aws: Emulator) -> None:
-    """The Devices stack of dev, which remains, because certificates use its IoT policy."""
+    """The Devices stack of dev, which is not deleted, because certificates use its IoT policy."""
     create_devices_stack(aws)
 
 

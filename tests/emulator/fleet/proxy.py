@@ -48,7 +48,7 @@ def refusal(status: int, code: str, message: str) -> Answer:
 
 
 def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
-    """Sign a request again, because its signature contains the proxy's host and port."""
+    """Return the headers of a request, signed again for the host and port of `upstream`."""
     given = {name.lower(): value for name, value in request.headers.items()}
     scope = re.search(r"Credential=(\d+)/\d+/([^/]+)/([^/]+)/", given.pop("authorization"))
     assert scope
@@ -63,7 +63,7 @@ def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
 
 @contextmanager
 def proxy(aws: Emulator, meddle: Meddle) -> Iterator[str]:
-    """Run a proxy and yield the URL; `meddle` returns the response, or None to drop it."""
+    """Run a proxy and yield the URL; `meddle` returns the response, or None for no response."""
     upstream: str = aws.endpoint["endpoint_url"]
     host, _, port = upstream.rpartition("/")[2].partition(":")
 

@@ -1,9 +1,9 @@
 """AWS::GreengrassV2::Deployment completes before the devices run the release.
 
-Therefore the project has a custom resource. The emulator's CloudFormation runs the stack, its order
-of replacement and its rollback. The handler of the resource makes the same calls as that of AWS
-(aws-cloudformation-resource-providers-greengrassv2: CreateHandler, DeleteHandler), and all
-properties except Tags are create-only.
+Therefore the project has a custom resource. The emulator's CloudFormation creates, replaces and
+rolls back a double of AWS' resource. The double makes the same calls as AWS' handler
+(aws-cloudformation-resource-providers-greengrassv2: CreateHandler, DeleteHandler). All properties
+except Tags are create-only, so an update replaces the resource.
 """
 
 import json
@@ -73,7 +73,7 @@ def act(event, physical):
 
 @dataclass
 class Stack:
-    """A stack with a deployment, and a test that runs when every camera has the release."""
+    """A stack with a deployment, and a smoke test that can fail after the cameras' update."""
 
     cloudformation: Any
     site: Site
@@ -140,7 +140,7 @@ def test_its_stack_is_complete_before_any_camera_moved(
     make_site: MakeSite, make_stack: Callable[[Site], Stack]
 ) -> None:
     site = make_site(3)
-    # No core is switched on.
+    # No core runs, but the stack completes.
     assert make_stack(site).bring("create_stack", 1) == "CREATE_COMPLETE"
     assert set(site.runs().values()) == {None}
 

@@ -31,7 +31,7 @@ def artifact(aws: Emulator, bucket: str) -> tuple[str, str]:
 
 
 def properties(name: str, artifact: tuple[str, str], version: str = "1.0.0") -> dict[str, Any]:
-    """Return the properties of the resource as in an environment's template."""
+    """Return the properties of the custom resource as in an environment's template."""
     uri, sha256 = artifact
     manifest = {
         "Platform": {"os": "linux"},

@@ -28,7 +28,7 @@ def cli(aws: Emulator, tmp_path: Path) -> Cli:
 
 
 def environment_of(cli: Cli, unique: str) -> str:
-    """Write an environment file; return the environment's name."""
+    """Write the file of an environment with a unique name; return the name."""
     name = f"d{unique[:8]}"
     text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
     text = text.replace("deeplens-dev", f"deeplens-{name}")

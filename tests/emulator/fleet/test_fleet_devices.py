@@ -1,4 +1,4 @@
-"""`deeplens fleet provision` and `retire` work with the Devices stack of dev as it is deployed."""
+"""`deeplens fleet provision` and `retire` work with the deployed Devices stack of dev."""
 
 import asyncio
 import json
@@ -243,7 +243,7 @@ def test_a_certificate_that_cannot_be_attached_is_taken_back(
 ) -> None:
     """If a certificate cannot be attached, no certificate remains.
 
-    The thing group of the environment does not exist.
+    In this test, the environment's thing group does not exist.
     """
     before = {
         certificate["certificateId"] for certificate in iot.list_certificates()["certificates"]

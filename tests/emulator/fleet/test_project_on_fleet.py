@@ -294,7 +294,7 @@ def test_waves_end_with_the_whole_fleet(
          "pause_seconds": 0},
     ]  # fmt: skip
     with site.on():
-        # Waves precede an existing deployment of the fleet, so the first deployment has none.
+        # Waves require a verified release, so the first deployment has no waves.
         made = create(cloudformation, site, waves=waves)
         assert made["Data"]["Status"] == "6 of 6 reachable devices run the release"
         assert set(site.runs().values()) == {digest(1)}
@@ -388,7 +388,7 @@ def _created(request: Request) -> bool:
 
 
 def lost_once() -> Meddle:
-    """Return a proxy function that creates the first deployment and loses the response."""
+    """Return a proxy function that drops the response to the first created deployment."""
     lost: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
@@ -402,7 +402,7 @@ def lost_once() -> Meddle:
 
 
 def conflict_once() -> Meddle:
-    """Return a proxy function that creates the first deployment and responds with a conflict."""
+    """Return a proxy function that responds to the first created deployment with a conflict."""
     seen: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
@@ -427,7 +427,7 @@ def throttled_every_third() -> Meddle:
 
 
 def denied(path: str) -> Meddle:
-    """Return a proxy function that denies all calls whose path matches `path`."""
+    """Return a proxy function that denies calls with a path that matches the pattern `path`."""
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
         if re.search(path, request.path):

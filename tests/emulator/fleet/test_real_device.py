@@ -1,7 +1,7 @@
 """A real device's requests to the emulator, sent by curl, awscrt and botocore.
 
-The files are those of `deeplens fleet provision`. Names, paths and bodies are those that nucleus
-lite sends. The port 443 and the fixed ports are mapped to other ports, because tests run in
+The device has the files of `deeplens fleet provision`. Its requests have the names, paths and
+bodies of nucleus lite. Port 443 and the fixed ports are mapped to other ports, because tests run in
 parallel.
 """
 
@@ -88,7 +88,10 @@ class RealDevice:
         return self.folder / "AmazonRootCA1.pem"
 
     def curl(self, url: str, *words: str) -> tuple[int, bytes]:
-        """Send a request; map the ports 8443 and 443 to the emulator's ports."""
+        """Send a request; return the status and the body.
+
+        The ports 8443 and 443 are mapped to the emulator's ports.
+        """
         https, s3 = self.aws.endpoint["device_port"], self.aws.endpoint["s3_port"]
         answer = self.folder / "answer"
         answer.unlink(missing_ok=True)
@@ -115,7 +118,7 @@ class RealDevice:
         return f"https://{self.configuration['iotDataEndpoint']}:{port}"
 
     def credentials(self) -> dict[str, str]:
-        """Exchange the certificate for temporary credentials of the role alias."""
+        """Return temporary credentials of the role alias in exchange for the certificate."""
         endpoint, alias = (self.configuration[key] for key in ("iotCredEndpoint", "iotRoleAlias"))
         status, answer = self.curl_as_device(
             f"https://{endpoint}/role-aliases/{alias}/credentials",

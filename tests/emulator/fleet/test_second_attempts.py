@@ -1,4 +1,4 @@
-"""A deployment that fails without a connection is repeated once, on both nuclei."""
+"""A deployment that fails because of a lost connection is repeated once, on both nuclei."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A fleet moves from component versions with a digest to three numbers, and back by a rollback."""
+"""A fleet moves from component versions with a digest to versions of three numbers, and back."""
 
 import json
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """A player of a transcript's cloud for a core device: MQTT broker, HTTPS endpoint and S3.
 
-Its servers share no code with the emulator. They respond to the device as the transcript specifies,
-and expect its MQTT packets in any order between two events of the cloud.
+The player's servers share no code with the emulator. The servers respond to the device as the
+transcript specifies. The device's MQTT packets between two cloud events may be in any order.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
 
 @dataclass
 class Addresses:
-    """The ports of the player's servers, and its certificate authority."""
+    """The ports of the player's servers, and the file with their certificate authority."""
 
     mqtt_port: int
     device_port: int
@@ -48,7 +48,7 @@ class CloudPlayer:
     bindings: dict[str, Any]
     folder: Path
     objects: dict[tuple[str, str], bytes]
-    # Messages that the device sends after the last event, and that the transcript lacks.
+    # Received messages that match no event of the transcript.
     unexpected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     addresses: Addresses = field(init=False)
     _received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -100,7 +100,7 @@ class CloudPlayer:
         self._loop.call_soon_threadsafe(self._mqtt.publish, topic, payload)
 
     def _expect(self, event: Event) -> None:
-        """Wait for a packet; accept repetitions of packets."""
+        """Wait for an event's packet, and accept the repetitions that the event allows."""
         eventually(lambda: self._consume(event), lambda: self._missing(event))
         for _ in range(event.get("repeat", 1) - 1):
             self._consume(event)
@@ -176,7 +176,10 @@ class CloudPlayer:
         return web.Response(status=answer["s3"], body=self.objects[bucket, key])
 
     def _answer(self, name: str, sent: Event) -> Event | None:
-        """Return the response to a request; a repeated request has the same response."""
+        """Return the event that responds to a request, or None without a matching event.
+
+        A repeated request has the same response.
+        """
         requests = [
             index
             for index, event in enumerate(self.transcript.events)

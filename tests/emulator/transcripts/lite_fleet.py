@@ -52,7 +52,7 @@ def manifest(bucket: str) -> dict[str, Any]:
 
 
 def operate(event: Event, device: Device, greengrass: Any) -> str | None:
-    """Create the deployment of an operator's event; return its id, or None for other events."""
+    """Create the deployment of an operator's event; return the id, or None for other events."""
     if event["do"] != "deploy":
         return None
     components = {

@@ -1,7 +1,7 @@
 """An MQTT server for one device, written from the OASIS standards 3.1.1 and 5.
 
 The server shares no code with the emulator's broker. It does not support QoS 2, retained messages
-and sessions.
+or sessions.
 """
 
 import asyncio
@@ -118,7 +118,7 @@ class MqttServer:
             body.skip(body.variable())
 
     def _empty(self) -> bytes:
-        """Return an empty properties block, which only MQTT 5 has."""
+        """Return an empty properties block for MQTT 5, or an empty string for MQTT 3.1.1."""
         return b"\0" if self._version == _VERSION_5 else b""
 
     def _reply(self, packet: int, body: bytes) -> None:

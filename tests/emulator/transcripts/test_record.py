@@ -47,7 +47,10 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
     assert "BEGIN CERTIFICATE" not in text
 
     def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
-        """Return the sorted events, because device and cloud send messages concurrently."""
+        """Return the sender, kind and status of each event except the operator's, sorted.
+
+        Device and cloud send messages concurrently, so the order of events differs.
+        """
         outlines = []
         for event in transcript.events:
             if event["from"] == "operator":
@@ -132,7 +135,7 @@ def test_only_root_of_the_account_follows_its_devices(
 ) -> None:
     """Only the account's root may record devices.
 
-    The stream contains messages of all devices, and a device has a session of a role.
+    The stream contains messages of all devices, and a device has only a role's session.
     """
     body = device.request("GET", f"/role-aliases/{player.bindings['alias']}/credentials")[1]
     answer = signed_get(aws, body["credentials"], device.thing)

@@ -1,4 +1,4 @@
-"""The emulator sends the messages that a real lite device's transcript contains.
+"""The emulator sends the messages of the cloud in a real lite device's transcript.
 
 The test plays the device.
 """

@@ -1,4 +1,4 @@
-"""Every command of `deeplens` that has a result prints it as JSON on request."""
+"""Every command of `deeplens` with a result prints the result as JSON if `--json` is given."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ EMULATOR = {"up", "down", "status", "env", "reset", "core", "record"}
 
 
 def commands(group: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield each command that is not a group, with its words."""
+    """Yield the words and the command of each command that is not a group."""
     if not isinstance(group, click.Group):
         yield " ".join(path), group
         return

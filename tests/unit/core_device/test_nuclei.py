@@ -1,4 +1,4 @@
-"""The effects of a deployment on a component, and the reports, by nucleus."""
+"""The effects of a deployment on a component, and the reports of each nucleus."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -99,7 +99,7 @@ def test_components_that_depend_on_each_other_are_named(kind: str | None) -> Non
 def updates(
     draw: st.DrawFn,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, ComponentChange]]:
-    """Draw components before and after an update, whose dependencies have no cycle."""
+    """Draw running and desired components without dependency cycles, and the changes."""
     types = st.sampled_from(["HARD", "SOFT", None])
 
     def drawn() -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
 def assert_possible(
     action: UpdateAction, up: set[str], installed: set[str], changes: Mapping[str, ComponentChange]
 ) -> None:
-    """Check that the component runs before a stop, and does not run before a start."""
+    """Check that a stopped component runs, and a started one is installed and does not run."""
     if action.verb == "stop":
         assert action.name in up
     elif action.verb == "start":

@@ -93,5 +93,5 @@ def test_any_text_is_cut_at_a_character_to_the_longest_response(
     assert body["Reason"].startswith(cut["Reason"])
     assert body["Data"]["Status"].startswith(cut["Data"]["Status"])
     assert cut["Data"]["DeploymentId"] == "d-1"
-    # A text loses at most one more character (twelve bytes) than necessary.
+    # Each of the two strings loses at most one character (twelve bytes) more than necessary.
     assert whole or len(content) > 4096 - 24

@@ -93,9 +93,9 @@ def created(stub: Stubber, number: int) -> None:
 
 
 def test_a_second_attempt_is_a_request_of_its_own(greengrass: Any) -> None:
-    """A second attempt has its own client token.
+    """A second attempt has another client token than the first attempt.
 
-    With the first token, Greengrass would return the first deployment.
+    With the same token, Greengrass would return the first deployment.
     """
     requests: list[dict[str, Any]] = []
 

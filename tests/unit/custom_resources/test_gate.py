@@ -65,7 +65,7 @@ def test_missing_repeated_and_reordered_news_change_no_verdict(
 
 @given(truths, st.randoms(use_true_random=False))
 def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
-    """Observations may arrive in two parts, because the state is a maximum."""
+    """Observations may arrive in two parts, because only the newest of each device counts."""
     observations = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
     cut = random_.randrange(len(observations) + 1)
     assert latest_by_device(observations, "d-1") == latest_by_device(
@@ -153,7 +153,7 @@ def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> No
 def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
     """The gate ignores heartbeats of the replaced process.
 
-    A release that changes only settings has the same digest and function as the previous one.
+    A release that changes only settings has the digest and function of the previous release.
     """
     before = heartbeat("cam", CREATED + 5, 1, uptime_seconds=500.0)
     assert "sent no heartbeat since" in one(DONE, before, now=CREATED + 10)
@@ -177,8 +177,8 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
 @pytest.mark.parametrize(
     "beat",
     [
-        # If the process started before the deployment or at an unknown time, its digest may be the
-        # old one.
+        # If the process started before the deployment or at an unknown time, its digest may be that
+        # of the old model.
         with_changes(VERIFIED, uptime_seconds=310.0),
         with_changes(VERIFIED, uptime_seconds=0.0),
         with_changes(VERIFIED, model_digest=OLD),

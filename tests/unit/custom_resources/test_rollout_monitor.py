@@ -1,4 +1,4 @@
-"""A wait sends a limited number of queries, and continues after a failed one.
+"""A wait sends a limited number of queries, and continues after a failed query.
 
 The tests use a simulated clock.
 """

@@ -1,4 +1,4 @@
-"""A user's folder of images is checked before a virtual camera reads it."""
+"""A user's folder of images is checked before a virtual camera reads the images."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ _SLEEPER = [
 
 
 def sleeping() -> "subprocess.Popen[bytes]":
-    """Start a process, and wait until /proc shows its command line."""
+    """Start a process, wait until its program runs, and return the process."""
     process = subprocess.Popen(_SLEEPER, stdout=subprocess.PIPE)
     assert process.stdout is not None
     with process.stdout:

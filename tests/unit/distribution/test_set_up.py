@@ -1,4 +1,4 @@
-"""`make setup` installs the imports of the demo and the commands; only tests need more."""
+"""`make setup` installs all packages that the demo and the commands import."""
 
 import re
 import subprocess

@@ -39,7 +39,7 @@ EXTRAS = {
 }
 # Only devices have these modules: Greengrass' SDK for Lambda functions, and AWS DeepLens' library.
 OF_DEVICES = {"greengrasssdk", "awscam"}
-# Only type checkers import these.
+# Only type checkers import this package.
 STUBS = {"mypy_boto3_cloudformation"}
 # These packages run only in a checkout, because they operate the emulator or read an assembly.
 OF_A_CHECKOUT = {"tools", "local_aws"}

@@ -30,7 +30,7 @@ from deeplens.fleet.stacks import DeployedStack
 
 ROOT = Path(__file__).parents[3]
 SHAPE = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")
-# A deleted stack is the same as a missing one.
+# A deleted stack is equal to a stack that does not exist.
 STATUSES = [status for status in SHAPE.enum if status != "DELETE_COMPLETE"]
 
 
@@ -100,7 +100,7 @@ def test_the_outcome_and_the_repair_fit_the_status(
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_ways_out_are_commands_of_the_api(status: str) -> None:
-    """Each proposed `aws cloudformation` command is an operation with these parameters."""
+    """Each proposed `aws cloudformation` command is an API operation with valid parameters."""
     words = stacks.judge(DeployedStack("s", status, protected=True)).repair.split()
     if not words:
         return

@@ -16,7 +16,7 @@ ID = "arn:aws:cloudformation:eu-central-1:111111111111:stack/dev-Devices/1"
 
 
 class CloudFormation:
-    """A stack whose deletion fails several times because of one resource."""
+    """A double of CloudFormation whose stack fails several deletions because of one resource."""
 
     def __init__(self, failures: int, type_: str) -> None:
         self.failures, self.type, self.attempts = failures, type_, 0

@@ -37,7 +37,7 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
         ([11, 0, 11, 0, 11], "notBreaching", 3, "ALARM"),
         ([11, 0, 11, 0, 0], "notBreaching", 3, "OK"),
         ([11, None, 11, None, 0], "breaching", 3, "ALARM"),
-        # A value equal to the threshold does not exceed it.
+        # A value equal to the threshold does not exceed the threshold.
         ([10], "missing", None, "OK"),
     ],
 )

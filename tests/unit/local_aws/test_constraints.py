@@ -119,7 +119,7 @@ def _strings(rules: Any) -> st.SearchStrategy[str]:
 
 
 def breaks(shape: Shape, value: Any) -> Iterator[Any]:
-    """Yield values that differ from a valid one in one place, which violates a constraint."""
+    """Yield copies of a valid value, each with one place that violates a constraint."""
     yield _WRONG_TYPES[shape.type_name]
     yield from _own_breaks(shape, value)
     for key, member, item in _parts(shape, value):

@@ -18,7 +18,7 @@ from testkit.waiting import eventually
 
 @pytest.fixture
 def paths(tmp_path: Path) -> StatePaths:
-    """An empty state folder."""
+    """The paths of an empty state folder."""
     return StatePaths(tmp_path)
 
 
@@ -70,7 +70,7 @@ def test_only_its_owner_reads_the_secret_and_no_message_contains_it(paths: State
 def test_an_account_has_the_secret_that_the_documentation_defines(tmp_path: Path) -> None:
     """An account's secret follows the documented derivation.
 
-    model_tools derives the secret with separate code, and OpenSSL computed the expected value.
+    `deeplens` derives the secret with separate code, and OpenSSL computed the expected value.
     """
     account, root_key = "111111111111", "0f" * 32
     expected = "90f97ce468feaa61295baa93bbeded2a6268b19e085cf49283f1758193c386f5"

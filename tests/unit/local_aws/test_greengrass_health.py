@@ -54,7 +54,7 @@ def states(record: Message) -> dict[str, str]:
 
 
 def visible(record: Message) -> Message:
-    """Return the part of a record that the API returns and that is independent of the order."""
+    """Return a record without the values that depend on the order of messages."""
     shown = {name: value for name, value in record.items() if name != "order"}
     shown["components"] = {
         name: {key: value for key, value in component.items() if key != "lastStatusChangeTimestamp"}
@@ -173,7 +173,7 @@ REPORTS = st.none() | st.tuples(st.sampled_from(ARNS), st.sampled_from(["SUCCEED
 def histories(
     draw: st.DrawFn, first: int = 1, start_ms: int = 1_000, least: int = 1
 ) -> list[Message]:
-    """Draw a device's messages between two set-ups, in order, with consistent states and times."""
+    """Draw the messages of one installation, in order, with consistent states and times."""
     sent: list[Message] = []
     running: dict[str, str] = {}
     time_ms = start_ms
@@ -211,7 +211,7 @@ def test_order_and_repetition_do_not_matter(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
-    """Messages from before a set-up do not replace newer messages, even if they arrive late."""
+    """Late messages from before a new installation do not replace newer messages."""
     old = data.draw(histories(least=5))
     new = data.draw(histories(start_ms=old[-1]["timestamp"] + 1))
     on_time = data.draw(st.integers(4, len(old)))

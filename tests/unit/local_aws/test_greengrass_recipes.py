@@ -1,4 +1,4 @@
-"""A component recipe must follow AWS' rules."""
+"""The emulator rejects component recipes that violate AWS' rules."""
 
 import json
 from typing import Any

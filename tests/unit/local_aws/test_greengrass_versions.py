@@ -1,4 +1,4 @@
-"""Version ranges match the same versions as npm's."""
+"""Version ranges match the same versions as in npm."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The emulator applies AWS' rules that its service models do not contain, at their limits."""
+"""The emulator applies AWS' rules and limits that the service models do not contain."""
 
 import json
 from typing import Any

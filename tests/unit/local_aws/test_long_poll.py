@@ -6,7 +6,7 @@ from local_aws.services.cloudformation.long_poll import poll_until_done
 
 
 class Stack:
-    """An operation that takes seconds of a simulated clock, which only sleeps advance."""
+    """An operation on a simulated clock, which advances only during sleeps."""
 
     def __init__(self, takes_seconds: float) -> None:
         self.takes_seconds = takes_seconds

@@ -62,7 +62,7 @@ def answers(traffic: Traffic, caller: Caller | None, scope: Any, leave: Any = No
 
 
 def events_of(scope: Any, prepare: Callable[[Traffic], None] | None = None) -> list[Any]:
-    """Return camera-1's events for a request that its session has signed."""
+    """Return camera-1's events for a request that camera-1's session has signed."""
     traffic = Traffic()
     if prepare is None:
         traffic.remember_session("ASIADEVICE", SCOPE, "camera-1")

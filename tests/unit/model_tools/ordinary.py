@@ -1,4 +1,4 @@
-"""Models as users usually save them: compiled, trained for a few steps, saved with one call.
+"""Typical saved models: compiled, trained for a few steps, and saved with one call.
 
 Each function writes a model, and returns its path with the framework's outputs for `pictures()`. A
 network is trained once per process, because no test changes it.
@@ -40,7 +40,7 @@ def pictures() -> npt.NDArray[np.float32]:
 
 
 def trained(model: Any) -> Any:
-    """Compile a model and train it for two epochs, as is usual before saving."""
+    """Return a model after compiling and training it for two epochs."""
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(pictures(), np.arange(4) % CLASSES, epochs=2, verbose=0)
     return model
@@ -210,7 +210,7 @@ def _old_form(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
-    """Write the inputs of a layer in Keras 2's format."""
+    """Return a layer with inputs in Keras 2's format."""
     sources = [
         [*argument["config"]["keras_history"], {}]
         for node in layer["inbound_nodes"]
@@ -233,7 +233,7 @@ def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
 
 
 def exported(model: Any, folder: Path) -> Ordinary:
-    """Export a model as Keras 3 does; return the outputs of the exported function."""
+    """Export a model as Keras 3 does; return the folder and the exported function's outputs."""
     model.export(folder, verbose=False)
     # TensorFlow would delete the variables without a reference to this module.
     loaded = tf.saved_model.load(str(folder))
@@ -312,7 +312,7 @@ class _Bytes(tf.Module):
 
 
 def with_bytes(folder: Path) -> Path:
-    """Write a SavedModel for a server, whose default signature accepts encoded images."""
+    """Write a SavedModel whose default signature accepts encoded images, as for a server."""
     module = _Bytes()
     signatures = {"serving_default": module.encoded, "camera": module.camera}
     tf.saved_model.save(module, str(folder), signatures=signatures)

@@ -20,7 +20,7 @@ LARGE = 1 << 14
 
 
 def graph_of(op: str, *inputs: Any, **attributes: int) -> Any:
-    """Return a graph with one node of type `op`; each input is a list of integers or a float."""
+    """Return a graph with one node of type `op`; each input is a list of integers or a number."""
     graph = message_class("GraphDef")()
     node = graph.node.add(name="large", op=op)
     node.attr["T"].type = FLOAT

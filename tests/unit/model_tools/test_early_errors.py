@@ -21,7 +21,7 @@ DIGEST = "ab" * 32
 
 
 def invoke(words: list[str]) -> Result:
-    """Run `deeplens release …`, or another command of `deeplens model`."""
+    """Run a command of `deeplens release` or `deeplens model`; return the result."""
     group = [] if words[0] == "release" else ["model"]
     return CliRunner().invoke(main, [*group, *words])
 

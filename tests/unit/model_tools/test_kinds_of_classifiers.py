@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 
 
 def pixels() -> Any:
-    """Return images of type uint8, with the dark ones first."""
+    """Return six images of type uint8 and shape (SIDE_PX, SIDE_PX, 3), from dark to bright."""
     random = np.random.default_rng(5)
     shape = (SIDE_PX, SIDE_PX, 3)
     levels = (20, 60, 100, 160, 200, 250)
@@ -50,7 +50,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _head(keras: Any, kind: str, x: Any) -> tuple[Any, Any]:
-    """Return a network's last layers and its loss."""
+    """Apply a network's last layers to `x`; return the outputs and the loss function."""
     layers, losses = keras.layers, keras.losses
     if kind == "fully_convolutional":
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
@@ -115,7 +115,7 @@ def package(frozen: Path, folder: Path, labels: str, *options: str) -> Result:
 
 
 def scores(artifact: Path, images: Path, engine: str) -> list[dict[str, float]]:
-    """Return each image's scores by label, with a camera's engine."""
+    """Return the scores of each image by label, as a camera's engine computes the scores."""
     result = run("predict", artifact, images, "--engine", engine, "--threshold", 0, "--json")
     assert result.exit_code == 0, result.output
     return [

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def ordinary() -> Iterator[Any]:
-    """The module that builds models, which imports Keras."""
+    """The module `ordinary`, which builds models; its import loads Keras."""
     import warnings  # noqa: PLC0415 - the filter must exist before TensorFlow's import
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Progress contains the phase and the remaining time, on a terminal and in a log."""
+"""The progress output contains the phase and the remaining time, on a terminal and in a log."""
 
 import os
 import pty

@@ -45,7 +45,7 @@ def test_a_fifo_is_not_an_artifact(fifo: Path) -> None:
 def test_labels_are_read_up_to_their_limit_whatever_size_a_file_claims(
     tmp_path: Path, name: str
 ) -> None:
-    # The device has the size 0 and unlimited content.
+    # /dev/zero has a size of 0 and unlimited content.
     (tmp_path / name).symlink_to("/dev/zero")
     with pytest.raises(SourceError, match="is larger than 4194304 bytes"):
         read_labels(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Verification measures the difference of detections, and reports its cause."""
+"""Verification measures the difference of detections, and reports the cause."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""CloudFormation requires these actions of its caller for each step of a resource's life cycle."""
+"""CloudFormation requires certain actions for each step of a resource's life cycle."""
 
 import re
 from typing import Any

@@ -27,7 +27,7 @@ def camera(frame_seconds: float, heartbeat_seconds: float) -> dict[str, Any]:
 
 
 def in_virginia(environment: Environment) -> Environment:
-    """Return the environment in another Region, whose prices are round numbers."""
+    """Return the environment in us-east-1, where prices are round numbers."""
     return replace(environment, region="us-east-1")
 
 

@@ -1,4 +1,4 @@
-"""All formats of a review have the same content, escape every text, and load nothing."""
+"""All formats of a review have the same content, escape every string, and load no other files."""
 
 import io
 import json
@@ -133,8 +133,9 @@ def test_the_json_has_a_version_and_money_as_text(review: Review) -> None:
 
 @pytest.fixture
 def two_environments(environment: Any) -> Review:
-    """Return a review of a new environment, and of an environment with a changed bucket and a new
-    queue.
+    """Return a review of a new environment and a changed one.
+
+    The changed environment has a replaced bucket and two new queues.
     """
 
     def bucket(name: str) -> Any:

@@ -66,7 +66,7 @@ def test_it_is_made_once_and_half_of_it_is_made_again(runtime: Path, tmp_path: P
 def test_an_installation_that_begins_during_another_one_waits_for_it(
     runtime: Path, tmp_path: Path
 ) -> None:
-    """A second installation waits for the first one.
+    """A second installation waits for the first installation.
 
     A core that kills the camera may leave the installer running, and starts the camera again.
     """

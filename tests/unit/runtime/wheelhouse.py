@@ -20,7 +20,7 @@ from tests.python_3_12 import find_python_3_12, python_3_12
 
 
 def wheel(folder: Path, name: str, version: str = "1.0", code: str = "") -> Path:
-    """Write a minimal wheel with one module; pip can install the wheel."""
+    """Write a minimal wheel that pip can install, with one module; return the wheel's path."""
     info = f"{name}-{version}.dist-info"
     members = {
         f"{name}.py": code,
@@ -50,7 +50,7 @@ def locked(file: Path) -> Locked:
 
 
 def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
-    """Build a runtime with the pip of the devices' Python, or else of this Python."""
+    """Build a runtime with the pip of python3.12 or, without python3.12, of this Python."""
     pip = _pip_of(find_python_3_12() or Path(sys.executable))
     pins = [locked(file) for file in (*wheels, pip)]
     by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
@@ -59,7 +59,7 @@ def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
 
 @cache
 def _pip_of(python: Path) -> Path:
-    """Return the wheel of pip that `python -m venv` installs; distributions may move it."""
+    """Return pip's wheel for `python -m venv`, whose folder depends on the Linux distribution."""
     where = (
         "import ensurepip, sysconfig; "
         "print(sysconfig.get_config_var('WHEEL_PKG_DIR') or ensurepip.__path__[0] + '/_bundled')"

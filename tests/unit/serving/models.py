@@ -65,7 +65,7 @@ def sensors(folder: Path) -> Path:
 
 
 def archive(models: dict[str, Path], destination: Path, code: str | None = None) -> Path:
-    """Pack SavedModels by archive path, in SageMaker's layout; return the archive."""
+    """Pack SavedModels, by path in the archive, in SageMaker's layout; return the archive."""
     with tarfile.open(destination, "w:gz") as tar:
         for place, folder in models.items():
             tar.add(folder, place)

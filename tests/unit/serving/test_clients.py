@@ -90,7 +90,7 @@ def test_a_client_that_disconnects_or_sends_nonsense_adds_at_most_one_log_line(
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(text.replace("PORT", str(port)).encode())
         await writer.drain()
-        # An unfinished request has no response, because the client disconnects like a killed one.
+        # An unfinished request has no response, because the client disconnects abruptly.
         with_response = "Content-Length: 100" not in text and not text.endswith("HT")
         if with_response:
             await reader.read()

@@ -1,4 +1,4 @@
-"""The server returns the responses of TensorFlow Serving's public REST examples, and its errors."""
+"""The server returns the responses and errors of TensorFlow Serving's public REST examples."""
 
 import json
 from pathlib import Path

@@ -18,7 +18,7 @@ bucket_name = "deeplens-dev-models"
 thing_group = "deeplens-dev"
 """
 
-# Each item replaces a text of VALID, and contains a part of the error.
+# Each item contains a string of VALID, its replacement, and a part of the error.
 WRONG_VALUES = [
     ('"deeplens-dev-models"', '"models-of-dev"', "'deeplens-models-of-dev'"),
     ('"deeplens-dev-models"', '"deeplens-Models"', "'deeplens-models'"),

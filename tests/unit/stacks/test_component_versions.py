@@ -1,4 +1,4 @@
-"""A component version has three numbers, which follow from the content; both nuclei read it."""
+"""A component version is valid for both nuclei; its last two numbers follow from the content."""
 
 import hashlib
 

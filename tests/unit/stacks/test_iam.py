@@ -62,5 +62,5 @@ def document(app: App, statements: list[Statement]) -> list[dict[str, Any]]:
 
 
 def listed(value: Any) -> list[str]:
-    """Return a list, because IAM abbreviates a list with one element."""
+    """Return a value as a list, because IAM abbreviates a list with one element."""
     return value if isinstance(value, list) else [value]

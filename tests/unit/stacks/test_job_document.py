@@ -64,7 +64,7 @@ def test_a_document_that_is_too_long_is_rejected_with_its_size_and_largest_compo
 
 
 def test_the_emulators_document_of_the_same_deployment_is_not_longer() -> None:
-    """The emulator's job document is not longer than the computed one.
+    """The emulator's job document is not longer than the document that the project computes.
 
     The comparison detects fields that one of the two writers lacks.
     """

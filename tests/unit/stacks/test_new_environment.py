@@ -1,4 +1,4 @@
-"""The generated table of settings, and a new environment from it."""
+"""`deeplens env reference` and `deeplens env new`: the table of settings, and a new environment."""
 
 import re
 import subprocess

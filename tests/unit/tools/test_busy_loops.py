@@ -1,4 +1,4 @@
-"""tools.busy_loops returns its exit codes, and ends all busy processes."""
+"""tools.busy_loops returns the exit code of its command, and ends all busy processes."""
 
 import os
 import signal
@@ -60,6 +60,6 @@ def test_the_command_and_the_busy_processes_end_with_the_tool(number: signal.Sig
 
 
 def cpu_ticks(pid: int) -> int:
-    """Return the processor time of a process, in 1/100 s."""
+    """Return the user processor time of a process, in 1/100 s."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return int(fields[11]) * 100 // os.sysconf("SC_CLK_TCK")

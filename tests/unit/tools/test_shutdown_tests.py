@@ -11,7 +11,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without interpreters; its folders are `bin`, on PATH, and that of pyenv."""
+    """The home folder of a machine without interpreters; only its folder `bin` is on PATH."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Encoded images: small ones, and headers of images above the pixel limit."""
+"""Small encoded images, and headers of images above the pixel limit."""
 
 import io
 import struct
@@ -40,7 +40,7 @@ def bmp(width_px: int, height_px: int) -> bytes:
 
 
 def jpeg_of(width_px: int, height_px: int) -> bytes:
-    """Return a JPEG whose header and content have different sizes."""
+    """Return a JPEG of 6 x 4 pixels whose header declares another size."""
     content = bytearray(encoded("JPEG"))
     place = content.index(b"\xff\xc0") + 5
     content[place : place + 4] = struct.pack(">HH", height_px, width_px)

@@ -63,7 +63,7 @@ def test_threads_are_not_pinned_to_processors(shapes: Artifact) -> None:
 
 
 class MachineWithGpu(openvino.Core):
-    """A double of OpenVINO whose GPU's models are compiled for the CPU, or rejected."""
+    """A double of OpenVINO that compiles the GPU's models for the CPU, or rejects them."""
 
     refuses = False
     compiled_for: list[tuple[str, dict[str, Any]]]

@@ -1,4 +1,4 @@
-"""Each archive of a function contains the shared modules that it imports."""
+"""Each archive of a function contains the shared modules that the function imports."""
 
 import ast
 
