@@ -12,7 +12,7 @@ _LONGEST_RUN_SECONDS = 432_000
 
 
 class NotebookConfig(ConfigSection):
-    """A notebook instance without internet access, root access, or version 1 of the metadata service."""
+    """A notebook instance without internet access, root access, or metadata service version 1."""
 
     instance_type: Annotated[InstanceType, Field(description="instance type of the notebook")] = (
         "ml.t3.medium"
