@@ -184,7 +184,7 @@ class _Fleet:
 
 
 def journey(seed: int, size: int = 1000) -> Journey:
-    """Draw a plan, a fleet and a release from the seed, and run the gate."""
+    """Draw a plan, a fleet and a release from the seed, and return the result of the rollout."""
     drawn = random.Random(seed)  # noqa: S311 - deterministic, not for security
     shares = drawn.choice([(1.0, 10.0, 50.0), (5.0, 25.0), (2.0,), (10.0, 30.0, 60.0)])
     rollout = RolloutConfig(

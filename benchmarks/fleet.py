@@ -238,7 +238,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Run and print all measurements, and return the exit code: 1 if a goal is missed."""
+    """Run and print the given measurements, by default all; return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all")
     parts = parser.parse_args(list(arguments)).parts or list(PARTS)

@@ -26,7 +26,7 @@ _FILES = ("app.py", "cdk.json", "package-lock.json")
 
 
 def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
-    """Synthesize the same environments with the artifact of 500 MB and with the small artifact."""
+    """Measure the synthesis of the same environments with the small artifact and with 500 MiB."""
     small, large = _checkout(folder / "small"), _checkout(folder / "large")
     pin = load_environment(ROOT / "environments" / "dev.toml").model
     log(f"an artifact of {_LARGE_MIB} MB")

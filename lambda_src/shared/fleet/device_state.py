@@ -21,7 +21,7 @@ MISSED_HEARTBEATS = 3
 _DEFAULT_INTERVAL_SECONDS = 60.0
 _SHORTEST_INTERVAL_SECONDS = 1.0
 
-# The runtime of Greengrass nucleus lite in the responses of ListCoreDevices.
+# The value of `runtime` for Greengrass nucleus lite in the responses of ListCoreDevices.
 LITE = "aws_nucleus_lite"
 
 

@@ -175,15 +175,15 @@ def _state(
     )
     in_time = now < target.deadline
     retryable = sum(device.is_retryable for device in devices)
-    # A second attempt restarts the deployment on all devices that still carry out the first
-    # attempt, so they finish first.
+    # A second attempt would restart the deployment on devices that still carry out the first
+    # attempt. Until half of the wait is over, the gate lets these devices finish.
     if retryable and (retryable == count["waiting"] or now >= target.half_time):
         return "retry"
     if count["waiting"] and in_time:
         return "pending"
     if enough:
         return "passed"
-    # Offline devices may still reconnect and bring the number to the minimum.
+    # Offline devices can still reconnect, so the minimum can still be reached.
     missing = count["good"] < rule.minimum_devices and count["offline"]
     return "pending" if missing and in_time else "failed"
 

@@ -92,7 +92,7 @@ class SpoolState:
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """The file system of the artifacts."""
+    """The space in the file system of the artifacts."""
 
     free_bytes: int | None = wire(COUNT, "bytes free for users other than root")
     total_bytes: int | None = wire(COUNT, "size of the file system in bytes")
