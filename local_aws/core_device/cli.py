@@ -200,7 +200,10 @@ async def _run(
 
 
 def _usual_cause(error: AwsCrtError, thing: str) -> str:
-    """Return the usual cause of a closed connection, because AWS IoT reports no cause."""
+    """Return the usual cause of a closed connection, or an empty string for other errors.
+
+    AWS IoT closes the connection without a cause.
+    """
     if error.name != "AWS_ERROR_MQTT_UNEXPECTED_HANGUP":
         return ""
     return (

@@ -54,7 +54,7 @@ class InstalledComponent:
         return f"{self.name} {self.version}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record that the core's next start restores."""
+        """Return the record from which the core restores the component at its next start."""
         return {
             "name": self.name,
             "version": self.version,

@@ -48,4 +48,4 @@ class DeploymentFailed(CoreDeviceError):  # noqa: N818 - the name contains the s
 
 
 class NotProvisioned(CoreDeviceError):  # noqa: N818 - the name describes a state
-    """The device is not provisioned: it has no identity."""
+    """Raised if a device has no valid identity, so it must be provisioned."""

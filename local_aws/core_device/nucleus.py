@@ -98,7 +98,7 @@ class Nucleus(ABC):
     # The number of messages that report one change of a component's status.
     status_repetitions: int
     pauses: Pauses
-    # Lifecycle steps other than install, startup and run.
+    # True if the nucleus runs this lifecycle step.
     has_shutdown: bool
     has_recover: bool
     has_uninstall: bool
@@ -124,7 +124,7 @@ class Nucleus(ABC):
     limits_waits: bool
     # A component with one of these statuses causes the components bound to it to stop.
     unbinding_statuses: frozenset[str]
-    # True if components that stopped with their dependency also start again with it.
+    # True if components that stopped with a dependency start again with the dependency.
     restarts_bound: bool
 
     @abstractmethod

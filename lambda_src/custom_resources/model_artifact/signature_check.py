@@ -25,7 +25,7 @@ _ABSENT = 404
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """A redirect handler that ignores the body, which urllib would read without a limit."""
+    """A redirect handler that ignores a redirect's body, which urllib reads without a limit."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
@@ -49,8 +49,8 @@ class SignedRelease:
         """Read an object within the signed limits; return its ETag if it is the signed artifact.
 
         Raises:
-            SignatureRefused: the object is absent, too large or not the signed artifact, or the store
-                responds too slowly or with an error.
+            SignatureRefused: the object is absent, too large or not the signed artifact, or the
+                store responds too slowly or with an error.
         """
         from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - in an optional layer
 

@@ -25,7 +25,7 @@ Publish = Callable[[str, bytes], None]
 
 
 class InstallationHeartbeat:
-    """A reporter of the installation in the named shadow `deeplens`; failed reports are skipped."""
+    """A reporter of the installation in the shadow `deeplens`; failed reports are only logged."""
 
     def __init__(
         self,

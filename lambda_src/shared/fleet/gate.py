@@ -212,7 +212,7 @@ def _finding(
 def _after_failure(
     target: RolloutTarget, device: DeviceState, execution: JobExecution, now: float
 ) -> DeviceFinding:
-    """Return the failure; `waiting` while its reason is unknown or a retry is possible."""
+    """Return a failure's finding: `waiting` if its cause may still arrive or a retry may help."""
     failure = failure_of(execution, device, target.components, now)
     can_wait = target.may_retry and now < target.deadline
     is_retryable = can_wait and failure.is_transient

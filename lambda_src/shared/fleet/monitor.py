@@ -227,7 +227,7 @@ class RolloutMonitor:
             self._query_nuclei()
 
     def _query_unregistered(self, now: float, *, is_last: bool) -> None:
-        """Query core devices while a member has not sent a heartbeat and is not registered.
+        """Query core devices if a member without heartbeat or with a failed job is not registered.
 
         ListCoreDevices with a thing group lists only devices on which a deployment to that group
         succeeded. It therefore does not list all members that have been connected. The nucleus of a

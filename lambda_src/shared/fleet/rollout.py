@@ -94,7 +94,8 @@ class Rollout:
         deployment of a wave is a subdeployment of the fleet's deployment.
 
         Raises:
-            GateClosed: not enough devices run the release, or another operation ended the deployment.
+            GateClosed: not enough devices run the release, or another operation ended the
+                deployment.
             DeploymentError: Greengrass rejects a deployment, or the release was stopped before.
         """
         greengrass = self.fleet.greengrass

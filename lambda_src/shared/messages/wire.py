@@ -134,7 +134,7 @@ def object_schema(types: Mapping[str, WireType]) -> dict[str, Any]:
 
 
 def read(dataclass_: Callable[..., Message], document: Any) -> Message:
-    """Convert a document to a message; ignore unknown fields, and default invalid values."""
+    """Convert a document to a message; ignore unknown fields, and use defaults for invalid ones."""
     if not isinstance(document, Mapping):
         return dataclass_()
     values = {
