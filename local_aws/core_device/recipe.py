@@ -13,7 +13,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
 
 
 def architecture() -> str:
-    """Return the machine's architecture by its name in Greengrass."""
+    """Return Greengrass' name of the machine's architecture."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 

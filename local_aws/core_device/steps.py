@@ -89,7 +89,7 @@ class ComponentProcess:
         return await self._process.wait() if self._process else 0
 
     async def stop(self) -> None:
-        """Stop the process with SIGTERM, and kill its process group after a timeout."""
+        """Send SIGTERM, wait up to a timeout for the end of the process, and kill its group."""
         process = self._process
         if process is None:
             return
@@ -104,7 +104,7 @@ class ComponentProcess:
         await process.wait()
 
     def last_lines(self) -> str:
-        """Return the last lines of the process's output."""
+        """Return the last four lines of the process' output, joined by ` | `."""
         if not self._log.is_file():
             return ""
         printed = self._log.read_bytes()[self._log_offset :]
@@ -150,7 +150,7 @@ class Script(ComponentProcess):
                     stderr=log,
                     start_new_session=True,
                     # A killed core must not leave scripts running. On a real core, systemd stops
-                    # its scripts.
+                    # the scripts.
                     preexec_fn=ends_with_parent(signal.SIGKILL),
                 )
             )
@@ -181,7 +181,7 @@ class Script(ComponentProcess):
         return None
 
     async def start_and_notify(self, folder: Path) -> Problem | None:
-        """Start the script, and wait until it reports readiness to systemd (sd_notify(3))."""
+        """Start the script and wait for its readiness (sd_notify(3)); return a problem or None."""
         path = folder / f"notify-{secrets.token_hex(4)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
             listener.bind(str(path))

@@ -26,7 +26,7 @@ class MinistackCloud:
         self._endpoint_url = endpoint_url
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Return an S3 object's content; None if its bucket is not in the account and Region."""
+        """Return an S3 object's content; None if it does not exist in the account and Region."""
         with within(scope):
             if s3.bucket_region(bucket) != scope.region:
                 return None

@@ -109,7 +109,7 @@ class _Principal:
 
 
 def _record_principal(handle: _Handler) -> _Handler:
-    """Store the role and the caller of an operation with its stack."""
+    """Return a handler that also stores the role and the caller of an operation in the stack."""
 
     def handle_and_record(params: dict[str, Any]) -> Any:
         role = _text(params, _ROLE)

@@ -1,4 +1,4 @@
-"""IoT's rules for policies, groups, topic rules, and jobs with their rollout rates.
+"""AWS IoT's rules for policies, groups, topic rules, and jobs with their rollout rates.
 
 Source for rollout rates: botocore's `iot` model, ``ExponentialRolloutRate``. The factor has one
 decimal and is at least 1.1. The limit of the base rate by the maximum rate is an assumption, which
