@@ -24,7 +24,7 @@ _URI_LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. ``path`` is percent-decoded, and header names are in lower case."""
+    """One HTTP request; ``path`` is percent-decoded, and header names are in lower case."""
 
     method: str
     path: str

@@ -1,4 +1,7 @@
-"""The composition of the emulator's services. Set the environment before you import this module."""
+"""The composition of the emulator's services.
+
+The environment variables must be set before this module is imported.
+"""
 
 import asyncio
 import logging
@@ -156,7 +159,7 @@ class EmulatorServices:
         registration.stop_lambda_workers()
 
     def state_was_saved(self) -> bool:
-        """Return whether the state of every service has been saved."""
+        """Return whether all writes of the state have succeeded."""
         return not (self._errors.occurred or self._writes.failed)
 
 

@@ -36,7 +36,7 @@ class Ports:
 
 
 def listen(port: int) -> socket.socket:
-    """Listen on a loopback port; if it is in use, listen on a free port."""
+    """Listen on a loopback port, or on a free port if that port is in use."""
     try:
         return socket.create_server((LOOPBACK, port))
     except OSError:
