@@ -1,7 +1,7 @@
 """Conversion of recorded events to patterns: placeholders replace variable values and secrets.
 
-Secrets are removed because transcripts are shared. Anonymous placeholders of the same type replace
-the secrets, so the transcript can still be played.
+Secrets are removed because transcripts are shared. The placeholders of secrets match any value, so
+the transcript can still be played.
 """
 
 import re
@@ -76,7 +76,7 @@ class Generalizer:
         self._deployed: set[str] = set()
 
     def patterns(self, event: Event) -> list[Event]:
-        """Return the pattern of an event; a new deployment's pattern precedes it.
+        """Return the pattern of an event, after an operator's event if the deployment is new.
 
         Only payloads on Greengrass' topics are recorded.
         """

@@ -40,7 +40,7 @@ class Deployments:
         self._deliveries = Deliveries(cloud)
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """Implement CreateDeployment; a new revision makes the target's previous one inactive."""
+        """Implement CreateDeployment; a new revision supersedes the target's previous revision."""
         target = parse_target(scope, params["targetArn"])
         check_tags(params.get("tags", {}))
         _check_rollout(params)

@@ -64,7 +64,7 @@ class CallSubjects:
         )
 
     def _concerned(self, scope: Scope, call: Call) -> list[Record]:
-        """Return the deployments that a call reads, changes or replaces."""
+        """Return the deployments that a call reads, changes or supersedes."""
         if call.operation == "CreateDeployment":
             return self._deployments.superseded(scope, call.params["targetArn"])
         if call.operation == "ListDeployments":
