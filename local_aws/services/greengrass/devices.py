@@ -56,7 +56,10 @@ class Devices:
         }
 
     def list_devices(self, scope: Scope, params: Params) -> Params:
-        """Implement ListCoreDevices; a thing group selects devices that finished its deployment."""
+        """Implement ListCoreDevices; a thing group selects members that ran its deployment.
+
+        A member is selected if the group's latest deployment has the status SUCCEEDED on it.
+        """
         region = self._store.region(scope)
         listed = [
             _device(thing, record)
