@@ -195,7 +195,7 @@ class SteadyLoader:
 def application(
     engine: Any, camera: Any, state: str, *, interval_seconds: float = FRAME_SECONDS
 ) -> Application:
-    """Return the camera's application with this engine and camera, and its spool in `state`."""
+    """Return the camera's application with this engine and camera, and a spool in `state`."""
     models = SteadyLoader(engine)
     made = Application(
         Settings(

@@ -229,8 +229,8 @@ def down(paths: StatePaths, *, as_json: bool) -> None:
         endpoint = running(paths)
         document["stopped"] = endpoint is not None
         if endpoint is None:
-            # A killed server leaves this file. If it cannot be removed, it has no effect, because
-            # the process no longer exists.
+            # A killed server leaves this file. A file that cannot be removed has no effect, because
+            # its process no longer exists.
             with suppress(OSError):
                 paths.endpoint.unlink()
             click.echo("emulator: not running")
@@ -367,7 +367,7 @@ def _public(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _start(paths: StatePaths, options: list[str]) -> Endpoint:
-    """Start the server in the background, wait until it is ready, and return its addresses."""
+    """Start the server in the background, wait until it is ready, and return its endpoint."""
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("emulator: starting")
     command = [sys.executable, "-m", "local_aws"]

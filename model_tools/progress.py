@@ -61,7 +61,7 @@ class Progress:
         """Report the number of completed steps of this phase, and the loss."""
         now = self._clock()
         # The first step includes one-time work, such as tracing, so the measurement starts after
-        # it.
+        # that step.
         first, since = self._first = self._first or (done, now)
         left = remaining_seconds(done - first, (self._phase.total or 0) - done, now - since)
         self._show(replace(self._phase, done=done, loss=loss, remaining_seconds=left), is_new=False)

@@ -128,7 +128,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _is_complete(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Return true if `folder` was created from this manifest and its interpreter works."""
+    """Return whether `folder` was created from this manifest and has a working interpreter."""
     try:
         installed = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -174,7 +174,7 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
         ],
         "pip cannot install the wheels",
     )
-    # Scripts contain the path of the folder before it was renamed; the camera does not use them.
+    # Scripts contain the folder's path before the renaming, and the camera does not use scripts.
     for program in (partial / "bin").iterdir():
         if not program.name.startswith("python"):
             program.unlink()
@@ -182,7 +182,7 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
     if problem:
         raise InstallError(f"the packages do not import: {problem}")
     (partial / _COMPLETE).write_text(json.dumps(manifest), encoding="utf-8")
-    # The content must be on disk before the folder gets its final name.
+    # The content must be on disk before the folder is renamed.
     os.sync()
 
 

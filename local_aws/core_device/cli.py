@@ -228,7 +228,7 @@ def _python_version(interpreter: Path) -> str:
     """
     command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - the user names the program
+        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - the user selects the program
     except (OSError, subprocess.CalledProcessError):
         raise click.ClickException(
             f"--device-python {interpreter} is not a Python interpreter: expected a program such "

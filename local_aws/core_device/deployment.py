@@ -17,7 +17,7 @@ from local_aws.core_device.update_plan import ComponentChange, in_order
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-# Maps each target to the components that its deployment names, with their configuration updates.
+# Maps each target to the components in its deployment document, with configuration updates.
 Roots = dict[str, dict[str, Any]]
 
 

@@ -1,4 +1,4 @@
-"""Errors of the package; the docstring of `core_device` contains their tree.
+"""Errors of the package; the docstring of `core_device` contains the tree of the classes.
 
 Source of the codes and their types: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment
 error codes", and `DeploymentErrorCode` of the nucleus.

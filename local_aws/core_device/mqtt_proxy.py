@@ -50,7 +50,7 @@ def is_allowed(  # noqa: PLR0913 - one parameter per part of an authorization
 def matches_as_mqtt(pattern: str, topic: str) -> bool:
     """Return whether a topic matches a pattern by the rules of the classic nucleus.
 
-    `*` matches any text, `+` one level, and `/#` all further levels. A `+` or `#` in a position
+    `*` matches any string, `+` one level, and `/#` all further levels. A `+` or `#` in a position
     that MQTT does not allow is a literal, and `${c}` is the literal c.
 
     Source: aws-greengrass-nucleus, WildcardTrie.
@@ -80,7 +80,7 @@ def matches_as_mqtt(pattern: str, topic: str) -> bool:
 def matches_as_text(pattern: str, topic: str) -> bool:
     """Return whether a topic matches a pattern by the rules of nucleus lite.
 
-    `*` matches any text, and all other characters are literals. `${c}` is the literal c.
+    `*` matches any string, and all other characters are literals. `${c}` is the literal c.
 
     Source: aws-greengrass-lite, ipc_authz.
     """

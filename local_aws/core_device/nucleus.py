@@ -48,7 +48,7 @@ class Pauses:
 
 @dataclass(frozen=True)
 class Deployable:
-    """One component version with its configuration, as required by a deployment."""
+    """One component version with its configuration, to compare running and desired components."""
 
     name: str
     version: str

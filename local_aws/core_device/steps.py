@@ -33,7 +33,7 @@ _LAST_LINES = 4
 
 @dataclass(frozen=True)
 class Problem:
-    """A failure of a component: Greengrass' status code, and a text with the last log lines."""
+    """A failure of a component: Greengrass' status code, and a message with the last log lines."""
 
     code: str
     text: str

@@ -136,7 +136,7 @@ def _of_change_set(params: dict[str, Any]) -> Any:
 
 
 def _role(arn: str) -> Any:
-    """Return the record of a role; None if the role does not exist, or the text is not an ARN."""
+    """Return the record of a role; None if the role does not exist or `arn` is not an ARN."""
     parts = arn.split(":")
     is_arn = len(parts) == _PARTS_OF_AN_ARN
     return iam._roles.get_scoped(parts[4], None, arn.rpartition("/")[2]) if is_arn else None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from local_aws.process.emulator_services import EmulatorServices
 
 _STARTER_CHECK_SECONDS = 0.5
-# This variable identifies the processes that a server starts; no other process has it.
+# The value of this variable identifies the processes that a server starts.
 _CHILD_VARIABLE = "STATE_DIR"
 # A kill loses at most the changes of this interval.
 _SNAPSHOT_SECONDS = 2.0
@@ -209,7 +209,7 @@ async def _take_snapshots(aws: "EmulatorServices") -> None:
 
 
 async def _watch(pid: int, stop: asyncio.Event) -> None:
-    """Set `stop` when a process ends; its start time distinguishes it from a reused id."""
+    """Set `stop` when a process ends; the start time detects a reuse of the process id."""
     started = start_time(pid)
     while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - only polling detects the end
         await asyncio.sleep(_STARTER_CHECK_SECONDS)

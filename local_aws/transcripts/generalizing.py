@@ -10,7 +10,7 @@ from typing import Any
 from local_aws.transcripts.events import Event, kind
 
 REMOVED = "${_}"
-# These names match secret names, but their values are not secret.
+# These names match `_SECRET_NAME`, but their values are not secret.
 _HARMLESS = frozenset({"clienttoken", "signed_headers"})
 _SECRET_NAME = re.compile(
     r"secret|password|passwd|passphrase|credential|token|authorization|signature|cookie"
@@ -169,7 +169,7 @@ def _has_credentials(event: Event) -> bool:
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """Return a JSON value without secrets; ``name`` is the name of the member that contains it.
+    """Return a JSON value without secrets; ``name`` is the name of the value in its object.
 
     An object with a secret name remains an object, but its values are removed.
     """

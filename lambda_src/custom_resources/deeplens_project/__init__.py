@@ -150,7 +150,7 @@ def _withdraw(
 ) -> None:
     """Deploy the previous release if the current one is not verified, otherwise no components.
 
-    If there is no release to deploy again and `OnDelete` is `keep`, the components remain.
+    If no release is deployed again and `OnDelete` is `keep`, the components remain.
     """
     greengrass = rollout.fleet.greengrass
     plan = RolloutPlan.from_properties(request.properties).at_once()
@@ -165,7 +165,7 @@ def _withdraw(
             _deploy_previous(rollout, previous, plan, request.properties["ProjectName"])
         except DeploymentError as refusal:
             # For example, another stack owns the release and deploys it again.
-            logger.error("the previous release is not deployed again: %s", refusal)  # noqa: TRY400 - the text is the reason
+            logger.error("the previous release is not deployed again: %s", refusal)  # noqa: TRY400 - the message contains the cause
         return
     if request.properties.get("OnDelete", "remove") == "keep":
         return
@@ -176,7 +176,7 @@ def _withdraw(
         result = rollout.run(empty, plan, absent=names)
         has_remains = bool(result.with_outcome("offline"))
     except GateClosed as closed:
-        logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the text is the reason
+        logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the message contains the cause
         has_remains = True
     rollout.end_waves(desired)
     emptied = deployments.latest(greengrass, desired.target_arn)

@@ -61,7 +61,8 @@ def install(archive: Path, environment: Path, progress: InstallationProgress) ->
             [sys.executable, str(archive / _INSTALLER), str(environment)],
             stderr=subprocess.PIPE,
             text=True,
-            # The installer has its own session, so that the signal also reaches its pip.
+            # The installer has its own session, so the signal also reaches pip, which the installer
+            # runs.
             start_new_session=True,
         )
         if is_stopped:

@@ -108,7 +108,7 @@ class DeviceFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceResult(DeviceFinding):
-    """The status of one device, and its reason; `runtime` is empty if the nucleus is unknown."""
+    """The outcome of one device, with the reason; `runtime` is empty if the nucleus is unknown."""
 
     thing: str
     runtime: str = ""

@@ -1,8 +1,8 @@
 """The heartbeat: the reported state of a thing's named shadow `deeplens`.
 
-This module is its only definition. The camera and the installation write the heartbeat; the gate,
-the metrics of the fleet and the commands read it. `tools/message_reference.py` generates the tables
-of docs/messages.md from this module.
+This module is the only definition of the heartbeat. The camera and the installation write it; the
+gate, the metrics of the fleet and the commands read it. `tools/message_reference.py` generates the
+tables of docs/messages.md from this module.
 """
 
 from collections.abc import Iterable

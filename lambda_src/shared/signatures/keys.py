@@ -1,4 +1,4 @@
-"""Trusted keys: ECDSA on P-256. Several keys are valid at once, which allows key rotation."""
+"""Trusted keys (ECDSA on P-256); several keys are valid at once, which allows key rotation."""
 
 import base64
 import binascii

@@ -143,7 +143,7 @@ class ShadowDelivery:
 
 
 class Deliveries:
-    """The deliveries by jobs and by shadows, of which each deployment has one."""
+    """A selector of the delivery for each deployment: by a job or by a shadow."""
 
     def __init__(self, cloud: CloudServices) -> None:
         self._jobs, self._shadows = JobDelivery(cloud), ShadowDelivery(cloud)

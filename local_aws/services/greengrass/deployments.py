@@ -154,7 +154,7 @@ class Deployments:
                       reverse=True)  # fmt: skip
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the status of a deployment; if it is active, the status of its delivery."""
+        """Return a deployment's status; for an active deployment, the status of its delivery."""
         if record["state"] != "ACTIVE":
             return str(record["state"])
         return self._deliveries.of(record).status(scope, record)

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def build() -> Any:
-    """Return the Keras model: float32 [batch, 144, 192, 3] → logits of scores, and distances."""
+    """Return the Keras model: float32 [n, 96, 128, 3] → score logits and distances by cell."""
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     def block(x: Any, channels: int, stride: int, name: str) -> Any:
