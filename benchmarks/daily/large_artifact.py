@@ -26,7 +26,7 @@ _FILES = ("app.py", "cdk.json", "package-lock.json")
 
 
 def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the synthesis of the same environments with the small artifact and with 500 MiB."""
+    """Measure the synthesis of equal environments with the small and the 500 MiB artifact."""
     small, large = _checkout(folder / "small"), _checkout(folder / "large")
     pin = load_environment(ROOT / "environments" / "dev.toml").model
     log(f"an artifact of {_LARGE_MIB} MB")

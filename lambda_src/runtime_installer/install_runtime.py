@@ -187,7 +187,7 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
 
 
 def _runs(folder: Path, program: str) -> str | None:
-    """Run a program with the folder's interpreter; return the reason of a failure, or None."""
+    """Run a program with the folder's interpreter; return the reason of a failure, if any."""
     # `-I` limits imports to the environment and the standard library, as for the camera.
     command = [str(folder / "bin" / "python"), "-I", "-c", program]
     try:

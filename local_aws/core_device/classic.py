@@ -77,7 +77,10 @@ class Classic(Nucleus):
         return first_fitting(recipe, runtime=self.runtime)
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
-        """Return a step of the manifest's or the recipe's lifecycle; keys are case-insensitive."""
+        """Return a step of the manifest's or the recipe's lifecycle; keys are case-insensitive.
+
+        The result is None if the step is missing.
+        """
         return _step(self._lifecycle(recipe), name)
 
     def start_of(self, recipe: Recipe) -> StartType:
@@ -182,7 +185,7 @@ class Classic(Nucleus):
         return bool(document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK")
 
     def failure_status(self, *, changed: bool) -> str:
-        """Return the status of a failed deployment; `changed` is true if it changed the device."""
+        """Return the status of a failed deployment; `changed` is true if the device was changed."""
         return "FAILED_ROLLBACK_NOT_REQUESTED" if changed else "FAILED_NO_STATE_CHANGE"
 
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:

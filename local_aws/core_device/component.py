@@ -19,9 +19,9 @@ class InstalledComponent:
     """One component version on this device.
 
     Attributes:
-        dependencies: the deployed versions of its dependencies, by name.
-        starts: times of its starts since the last deployment, in seconds.
-        failures: times of its failures while it was running, in seconds.
+        dependencies: the deployed versions of the component's dependencies, by name.
+        starts: times of the component's starts since the last deployment, in seconds.
+        failures: times of failures while the component was running, in seconds.
     """
 
     name: str

@@ -62,10 +62,10 @@ class Reported:
 
     Attributes:
         arns: configuration ARNs of the deployments that contain the component; empty after removal.
-        is_root: whether a deployment names the component.
-        is_removed: whether the last deployment removed the component.
-        codes: status codes of its last error.
-        reason: text of its last error.
+        is_root: true if a deployment names the component.
+        is_removed: true if the last deployment removed the component.
+        codes: status codes of the component's last error.
+        reason: text of the component's last error.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the recipe's manifest for this device, or None."""
+        """Return the recipe's manifest for this device; None if no manifest fits."""
 
     @abstractmethod
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:

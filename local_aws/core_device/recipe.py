@@ -20,7 +20,7 @@ def architecture() -> str:
 def first_fitting(
     recipe: Mapping[str, Any], *, runtime: str, required: tuple[str, ...] = ()
 ) -> Mapping[str, Any] | None:
-    """Return the first manifest that fits this machine, or None.
+    """Return the first manifest that fits this machine; None if no manifest fits.
 
     Args:
         recipe: a recipe with its manifests.

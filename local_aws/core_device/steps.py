@@ -164,7 +164,7 @@ class Script(ComponentProcess):
         return None
 
     async def run_to_end(self) -> Problem | None:
-        """Run the script until it ends or times out; return its problem, or None."""
+        """Run the script until it ends or times out; return the problem, or None after success."""
         await self.start()
         try:
             # Python 3.11's wait_for suppresses a cancellation that arrives when the process ends.
@@ -181,7 +181,7 @@ class Script(ComponentProcess):
         return None
 
     async def start_and_notify(self, folder: Path) -> Problem | None:
-        """Start the script and wait for its readiness (sd_notify(3)); return a problem or None."""
+        """Start the script and wait for its readiness (sd_notify(3)); return None after success."""
         path = folder / f"notify-{secrets.token_hex(4)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
             listener.bind(str(path))
@@ -237,7 +237,7 @@ class LambdaProcess(ComponentProcess):
         self._launch = launch
 
     async def start(self) -> Problem | None:
-        """Start the process, and wait until the handler is imported; return a problem or None."""
+        """Start the process and wait until the handler is imported; return None after success."""
         launch = self._launch
         self._create_folders()
         ready, ready_writer = os.pipe()

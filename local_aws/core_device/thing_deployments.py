@@ -135,7 +135,7 @@ class ShadowQueue:
 
 
 def _document(desired: Message) -> Document | None:
-    """Return the deployment document in a desired state, or None."""
+    """Return the deployment document in a desired state; None if it contains no valid document."""
     try:
         document = json.loads(desired.get("fleetConfig") or "null")
     except (ValueError, TypeError):

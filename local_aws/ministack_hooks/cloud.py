@@ -123,7 +123,7 @@ class MinistackCloud:
             return None if record is None else JobState(record["status"], record["jobArn"])
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
-        """Return the execution of a job on a thing, or None."""
+        """Return the execution of a job on a thing; None if it does not exist."""
         with within(scope):
             execution: dict[str, Any] | None = iot.jobs_describe_execution(thing, job_id)
             return execution

@@ -1,6 +1,6 @@
 """The composition of the emulator's services.
 
-The environment variables must be set before this module is imported.
+Import this module only after ministack's environment variables are set.
 """
 
 import asyncio

@@ -51,7 +51,7 @@ def free(port: int) -> int:
 
 
 def moved(before: Ports, now: Ports) -> str | None:
-    """Return a message about ports that changed because they were in use, or None."""
+    """Return a message about ports that were in use and therefore changed; None without changes."""
     taken = [
         str(getattr(before, port.name))
         for port in fields(Ports)

@@ -46,7 +46,7 @@ def check(pattern: Any) -> None:
 
 
 def match(pattern: Any, value: Any, bindings: Bindings) -> dict[str, Any] | None:
-    """Return the bindings with which a pattern matches a value, or None."""
+    """Return the bindings with which a pattern matches a value; None if it does not match."""
     return next(_matches(pattern, value, dict(bindings)), None)
 
 

@@ -71,9 +71,9 @@ class SignedRelease:
         return etag
 
     def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
-        """Read an object within the signed limits; return its SHA-256 (hex) and ETag, or None.
+        """Read an object within the signed limits; return its SHA-256 (hex) and ETag.
 
-        None means that the object is absent.
+        The result is None if the object does not exist.
 
         Raises:
             SignatureRefused: the object is too large, or the store responds too slowly or with an
@@ -123,12 +123,10 @@ class SignedRelease:
 
 
 def verify(request: ResourceRequest) -> SignedRelease | None:
-    """Verify the statement of a request.
-
-    Returns None if a signature is neither required nor present.
+    """Verify the statement of a request; None if a signature is neither required nor present.
 
     Raises:
-        ResourceFailed: the release must not be deployed; the message contains the attack.
+        ResourceFailed: the release must not be deployed; the message names the prevented attack.
     """
     properties = request.properties
     if "TrustedKeys" not in properties:
@@ -156,7 +154,11 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
 
 
 def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
-    """Return the same model's release before this update; None without a valid statement."""
+    """Return the release that was accepted before this update.
+
+    The result is None if there was no statement, if it was for another model, or if its key is no
+    longer trusted.
+    """
     from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - in an optional layer
 

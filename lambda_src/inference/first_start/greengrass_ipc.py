@@ -36,7 +36,7 @@ Headers = Mapping[str, int | str]
 
 
 class IpcError(Exception):
-    """Raised if the core software did not accept a message; the text has one line."""
+    """Raised if the publication of a message fails; the error message has one line."""
 
 
 def publish_to_iot_core(topic: str, payload: bytes) -> None:

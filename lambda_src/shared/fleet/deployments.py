@@ -107,12 +107,12 @@ class Deployment:
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the release's artifact, or None."""
+        """The SHA-256 of the release's artifact; None without a tag."""
         return self.tags.get(MODEL_TAG)
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the release's function version, or None."""
+        """The ARN of the release's function version; None without a tag."""
         return self.tags.get(FUNCTION_TAG)
 
     @property
@@ -156,7 +156,7 @@ def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
 
 
 def latest(greengrass: Any, target_arn: str) -> Deployment | None:
-    """Return the target's current deployment, or None."""
+    """Return the target's current deployment; None if the target has no deployment."""
     return next(history(greengrass, target_arn), None)
 
 
@@ -259,7 +259,7 @@ def _create(
 
 
 def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
-    """Return the newest verified deployment of the target, or None."""
+    """Return the newest verified deployment of the target; None if no deployment is verified."""
     return next(
         (deployment for deployment in history(greengrass, target_arn) if deployment.is_verified),
         None,

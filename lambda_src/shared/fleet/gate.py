@@ -49,7 +49,7 @@ class GateRule:
 
     @classmethod
     def of(cls, plan: dict[str, Any]) -> Self:
-        """Read the rule of a rollout plan (`RolloutConfig.to_plan`).
+        """Return the rule of a rollout plan (`RolloutConfig.to_plan`).
 
         Deploys, manual rollbacks and promotions read the same rule, so they apply the same
         condition.

@@ -54,7 +54,7 @@ class RolloutPlan:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
-        """Read the plan that `RolloutConfig.to_plan` returns."""
+        """Return the plan of a document from `RolloutConfig.to_plan`."""
         return cls(
             rule=GateRule.of(document),
             waves=tuple(Wave(**wave) for wave in document["waves"]),

@@ -35,7 +35,7 @@ class WireType:
 
 
 def _text(value: Any) -> str | None:
-    """Return a string with control characters escaped, truncated to `_LONGEST_TEXT`."""
+    """Return a string, escaped and cut to `_LONGEST_TEXT` characters; None for other values."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
 
 
@@ -134,7 +134,7 @@ def object_schema(types: Mapping[str, WireType]) -> dict[str, Any]:
 
 
 def read(dataclass_: Callable[..., Message], document: Any) -> Message:
-    """Convert a document to a message; ignore unknown fields, and use defaults for invalid ones."""
+    """Convert a document to a message; unknown fields are ignored, invalid ones get defaults."""
     if not isinstance(document, Mapping):
         return dataclass_()
     values = {

@@ -66,7 +66,7 @@ def check_membership(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_topic_rule(account: Account, params: dict[str, Any]) -> None:
-    """Reject a topic rule whose role does not exist.
+    """Reject a topic rule with a role that does not exist.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -133,7 +133,7 @@ def _name(params: dict[str, Any], member: str) -> str:
 
 
 def rollout_fault(configuration: dict[str, Any]) -> str | None:
-    """Return the error in a ``jobExecutionsRolloutConfig`` of IoT or Greengrass, or None."""
+    """Return the error in a ``jobExecutionsRolloutConfig`` of IoT or Greengrass; None if valid."""
     rate = configuration.get("exponentialRate") or {}
     factor, base = rate.get("incrementFactor"), rate.get("baseRatePerMinute")
     maximum = configuration.get("maximumPerMinute")

@@ -191,7 +191,7 @@ class Deployments:
         return {key: value for key, value in summary.items() if value is not None}
 
     def _by_token(self, scope: Scope, token: str | None) -> Record | None:
-        """Return the deployment of a request with the token in the last 8 hours, or None."""
+        """Return the deployment of a request with this token in the last 8 hours, or None."""
         for record in self.records(scope):
             if token and record.get("clientToken") == token:
                 return record if now() - record["created"] < _TOKEN_SECONDS else None
