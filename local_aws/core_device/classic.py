@@ -171,7 +171,7 @@ class Classic(Nucleus):
         return set()
 
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
-        """Return whether the component failed three times with less than an hour in between."""
+        """Return whether the last failure makes a component BROKEN; see `is_third_failure`."""
         del starts
         return is_third_failure(failures)
 

@@ -215,7 +215,7 @@ class CoreDevice:
         return "FAILED" if failure else "SUCCEEDED", details
 
     async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
-        """Run a deployment; return its failure or None, and its detailed status."""
+        """Run a deployment; return the failure, if any, and the detailed status."""
         deployed = self._deployed
         before = deployment.snapshot(deployed.running)
         try:

@@ -41,7 +41,7 @@ def status_message(  # noqa: PLR0913 - one parameter per part of a message
         timestamp_milliseconds: milliseconds since 1970.
         trigger: the reason for the message, which determines its type.
         components: the components in the message.
-        is_healthy: whether the device has no BROKEN component.
+        is_healthy: True if the device has no BROKEN component.
         deployment: the result of a deployment, if a deployment is the reason.
     """
     return {

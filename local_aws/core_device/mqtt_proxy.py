@@ -32,7 +32,7 @@ def is_allowed(  # noqa: PLR0913 - one parameter per part of an authorization
         configuration: the component's configuration, with `accessControl`.
         topic: the topic of the request.
         thing: the name of the core device.
-        interpolate: whether to replace `{iot:thingName}`; otherwise the variable matches no topic.
+        interpolate: True to replace `{iot:thingName}`, which otherwise matches no topic.
         matches: the nucleus' comparison of a resource with a topic.
     """
     policies = configuration.get("accessControl", {}).get("aws.greengrass.ipc.mqttproxy", {})

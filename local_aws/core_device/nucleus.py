@@ -162,10 +162,10 @@ class Nucleus(ABC):
         """Return the change that a deployment makes to a component.
 
         Args:
-            running: the version on the device, or None.
+            running: the version on the device; None if the component is not installed.
             desired: the version in the deployment.
-            works: whether the running version runs, has finished, or is being restarted.
-            is_configured: whether the deployment has a `configurationUpdate` for the component.
+            works: True if the running version runs, has finished, or is being restarted.
+            is_configured: True if the deployment has a `configurationUpdate` for the component.
         """
 
     @abstractmethod

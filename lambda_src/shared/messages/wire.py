@@ -25,7 +25,7 @@ class WireType:
         name: name of the type in the tables of docs/messages.md.
         schema: JSON Schema of values that a camera sends.
         read: returns the value in Python, or None if it is invalid.
-        part: the dataclass of an object, or None.
+        part: the dataclass, if values are objects; otherwise None.
     """
 
     name: str

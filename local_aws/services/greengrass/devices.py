@@ -135,7 +135,7 @@ class Devices:
         return effective
 
     def _put_event(self, scope: Scope, thing: str, report: Record) -> None:
-        """Put an event about the result of a deployment on a device on the event bus.
+        """Send an event to the event bus: the result of a deployment on a device.
 
         Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications".
         """
