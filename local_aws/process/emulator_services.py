@@ -154,7 +154,7 @@ class EmulatorServices:
         self._recorder.take_snapshot()
 
     def stop_workers(self) -> None:
-        """Stop the processes that run Lambda functions and the containers of endpoints."""
+        """Stop the containers of endpoints, and the processes that run Lambda functions."""
         self._sagemaker.endpoints.stop_all()
         registration.stop_lambda_workers()
 

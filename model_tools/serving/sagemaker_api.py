@@ -120,7 +120,7 @@ def serving_json(text: str) -> str:
 
 
 def json_of_csv(text: str) -> str:
-    """Convert CSV to TensorFlow Serving's JSON; each line is an instance, a value or a list.
+    """Convert CSV to TensorFlow Serving's JSON; each line is one instance: a value or a list.
 
     Raises:
         RequestError: 400, the text is not valid CSV, or a number is too large for a double.
