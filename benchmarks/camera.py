@@ -183,7 +183,7 @@ class SteadyLoader:
         return RunnableModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
 
     def frame_done(self) -> None:
-        """Count a frame."""
+        """Count a frame, and set `done` after `FRAMES` frames."""
         self.frames += 1
         if self.frames >= FRAMES:
             self.done.set()
@@ -195,7 +195,7 @@ class SteadyLoader:
 def application(
     engine: Any, camera: Any, state: str, *, interval_seconds: float = FRAME_SECONDS
 ) -> Application:
-    """Return the camera's application with the given engine and camera."""
+    """Return the camera's application with this engine and camera, and a spool in `state`."""
     models = SteadyLoader(engine)
     made = Application(
         Settings(
@@ -244,7 +244,7 @@ def _unpacked(folder: Path) -> Artifact:
 
 
 def _loop(folder: Path, artifact: Artifact) -> list[Row]:
-    from PIL import Image  # noqa: PLC0415 - only this function needs it
+    from PIL import Image  # noqa: PLC0415 - only the functions that read images need it
 
     files = sorted((folder / "scenes").glob("*.png"))
     images = [np.array(Image.open(file).convert("RGB")) for file in files]
@@ -277,7 +277,7 @@ def _loop(folder: Path, artifact: Artifact) -> list[Row]:
 
 
 def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float:
-    """Return the frames per second of the loop with a camera that has no delay."""
+    """Return the frames per second of the loop, with a camera without delay and a 5 ms interval."""
     fast = application(engine, MemoryCamera(images), str(folder / "fast"), interval_seconds=0.005)
     began = time.perf_counter()
     with _running(fast) as models:
@@ -286,7 +286,7 @@ def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float
 
 
 def _guide(files: Sequence[Path], artifact: Artifact) -> float:
-    """Return the frames per second of one thread that reads, runs TensorFlow and publishes."""
+    """Return the frames per second of the guide's loop: one thread reads, infers and publishes."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     engine = open_engine("tensorflow", artifact)
@@ -313,7 +313,7 @@ def _guide(files: Sequence[Path], artifact: Artifact) -> float:
 
 
 def _start(folder: Path, artifact: Artifact) -> Row:
-    """Measure the time from start to a detection at Greengrass' socket, with a compiled model."""
+    """Measure the time from a start with a compiled model to the first detection at the socket."""
     seconds = []
     for _ in range(STARTS + 1):
         core = Core(folder / "ipc.socket")

@@ -3,7 +3,7 @@
     make benchmark-drift
 
 Each seed is a camera with 24 scenes that repeat. Repeated scenes are harder than new ones, because
-their rare detections remain rare. After 400 frames without a shift, each kind of shift occurs.
+their rare detections remain rare. Each kind of shift follows 400 frames without a shift.
 """
 
 import logging

@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def graphs(folder: Path) -> dict[str, Path]:
-    """Return the graphs of the sample detector and of a typical network for a small processor."""
+    """Return the graph files of the sample detector and of MobileNetV2, by title."""
     place = folder / "shapes"
     place.mkdir()
     detector = unpack_artifact(pinned_artifact(ROOT), place)
@@ -128,7 +128,7 @@ def variants(graph: Path) -> list[Variant]:
 
 
 def measure(variants: list[Variant]) -> None:
-    """Run all variants in turn."""
+    """Measure all variants in turn."""
     for _ in range(_ROUNDS):
         for variant in variants:
             for _ in range(_RUNS_PER_ROUND):

@@ -46,7 +46,7 @@ class Journey:
     beyond_the_plan: int
     exposed: int
     passed: bool
-    # Percentage of the reachable devices.
+    # Percentage of bad devices among the reachable devices that have a job.
     truly_bad_percent: float
     error_percent: float
 
@@ -163,7 +163,7 @@ class _Fleet:
                     return verdict
 
     def _queue(self, deployment: str, members: set[str]) -> None:
-        """Queue the deployment's job; its rate sets the time at which each device receives it."""
+        """Queue the deployment's job, which the devices receive at the rollout's rate."""
         rate = self.rollout.rate
         per_minute = rate.maximum_per_minute if rate else None
         waiting = sorted(members)
@@ -184,7 +184,7 @@ class _Fleet:
 
 
 def journey(seed: int, size: int = 1000) -> Journey:
-    """Draw a plan, a fleet and a release from the seed, and run the gate."""
+    """Draw a plan, a fleet and a release from the seed, and return the result of the rollout."""
     drawn = random.Random(seed)  # noqa: S311 - deterministic, not for security
     shares = drawn.choice([(1.0, 10.0, 50.0), (5.0, 25.0), (2.0,), (10.0, 30.0, 60.0)])
     rollout = RolloutConfig(

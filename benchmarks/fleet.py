@@ -49,7 +49,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table."""
+    """A measurement with its goal."""
 
     name: str
     measured: str
@@ -58,7 +58,7 @@ class Row:
 
 
 def exposure(fleets: int) -> list[Row]:
-    """Run seeded releases on seeded fleets, and compare the exposure with the plan at all times."""
+    """Simulate rollouts on `fleets` seeded fleets, and compare the exposure with the plan."""
     with ProcessPoolExecutor(_CORES) as pool:
         journeys = list(pool.map(journey, range(fleets), chunksize=20))
     worst = max(journey.beyond_the_plan for journey in journeys)
@@ -84,7 +84,7 @@ def exposure(fleets: int) -> list[Row]:
 
 
 def verdicts(streams: int) -> list[Row]:
-    """Evaluate the gate on random event streams of fleets whose state is given."""
+    """Compare the gate's results on random event streams with the known states of the devices."""
     chunks = [(start, min(start + _CHUNK, streams)) for start in range(0, streams, _CHUNK)]
     with ProcessPoolExecutor(_CORES) as pool:
         wrong = sum(pool.map(_wrong_verdicts, *zip(*chunks, strict=True)))
@@ -175,7 +175,7 @@ def _fleet(client: Callable[[str], Any], devices: int) -> list[str]:
     }
     greengrass = client("greengrassv2")
     greengrass.create_component_version(inlineRecipe=json.dumps(recipe).encode())
-    # The first deployment to a fleet has no waves.
+    # A rollout in waves requires an earlier deployment to the fleet.
     greengrass.create_deployment(targetArn=_TARGET_ARN)
     return things
 
@@ -238,7 +238,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Run and print all measurements, and return the exit code: 1 if a goal is missed."""
+    """Run and print the given measurements, by default all; return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all")
     parts = parser.parse_args(list(arguments)).parts or list(PARTS)

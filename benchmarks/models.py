@@ -1,12 +1,13 @@
-"""Measurements of model_tools and its engines, each with a baseline from the same run.
+"""Measurements of model_tools and its engines, with baselines from the same run.
 
     make benchmark-models
 
 The measurements are:
 
 - freezing a SavedModel of about 100 MB, compared with TensorFlow's calls alone
-- packaging, compared with writing the same bytes with zlib
+- packaging, compared with zlib's compression of the same bytes
 - ResNet-50, and the sample detector if it exists, in TensorFlow and accelerated
+- the time of `deeplens model --help`
 """
 
 import json
@@ -37,7 +38,7 @@ model = keras.applications.ResNet50(weights=None, input_shape=(side, side, 3), c
 model.export(sys.argv[1], verbose=False)
 """
 
-# This script is the minimum work of freezing: load, convert variables to constants, and write.
+# This script does the minimum work of freezing: load, convert variables to constants, and write.
 _BARE = """
 import sys, time, resource
 import tensorflow as tf

@@ -4,8 +4,8 @@
 
 Two models receive requests from 1 and from 16 concurrent clients for some seconds: three dense
 layers with four values as input, and a convolutional network with an image of 32 x 32 pixels. As a
-baseline, this process calls the same model without HTTP and JSON. That rate is the maximum for a
-server with one thread.
+baseline, this process calls the same model without HTTP and JSON. The rate of these calls is the
+maximum for a server with one thread.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def write_model(name: str, folder: Path) -> None:
 
 @contextmanager
 def server(folder: Path, engine: str, options: tuple[str, ...]) -> Iterator[str]:
-    """Start `serve` on a free port, and yield the URL of the model."""
+    """Start `serve` on a free port, and yield the URL of the model's `predict` API."""
     command = [
         sys.executable, "-m", "model_tools", "serve", "--model-name", "m", "--model-base-path",
         str(folder), "--port", "0", "--engine", engine, "--json", *options,
@@ -82,7 +82,7 @@ def server(folder: Path, engine: str, options: tuple[str, ...]) -> Iterator[str]
 
 
 async def ask(url: str, body: bytes, clients: int, seconds: float) -> Performance:
-    """Send requests from concurrent clients, each with one open request at a time."""
+    """Measure the requests of concurrent clients, each with one open request, after a warm-up."""
     took: list[float] = []
     end = 0.0
 

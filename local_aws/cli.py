@@ -35,7 +35,8 @@ from local_aws.state.snapshots import newest, taken_at
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# The limits are long because a busy machine starts ten times slower, and a kill loses the state.
+# The limits are long because a busy machine starts ten times slower, and a killed emulator loses
+# its state.
 _START_SECONDS = 300
 _STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
@@ -85,7 +86,7 @@ _json_option = click.option(
 
 @contextmanager
 def _json_result(*, as_json: bool) -> Iterator[dict[str, Any]]:
-    """Yield the result of a command as a dictionary, and print it at the end if `as_json` is true.
+    """Yield a dictionary for a command's result, and print it at the end if `as_json` is true.
 
     With `as_json`, the text that the command prints goes to stderr.
     """
@@ -228,8 +229,8 @@ def down(paths: StatePaths, *, as_json: bool) -> None:
         endpoint = running(paths)
         document["stopped"] = endpoint is not None
         if endpoint is None:
-            # A killed server leaves this file. It has no effect, because the process no longer
-            # exists.
+            # A killed server leaves this file. A file that cannot be removed has no effect, because
+            # its process no longer exists.
             with suppress(OSError):
                 paths.endpoint.unlink()
             click.echo("emulator: not running")
@@ -366,7 +367,7 @@ def _public(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _start(paths: StatePaths, options: list[str]) -> Endpoint:
-    """Start the server in the background, wait until it is ready, and return its addresses."""
+    """Start the server in the background, wait until it is ready, and return its endpoint."""
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("emulator: starting")
     command = [sys.executable, "-m", "local_aws"]

@@ -14,7 +14,7 @@ class ServiceError(Exception):
 
 
 class ValidationError(ServiceError):
-    """A request that is not valid, whatever the state of the service is."""
+    """A request that is not valid in any state of the service."""
 
     def __init__(self, message: str, *, reason: str = "OTHER") -> None:
         super().__init__("ValidationException", message, reason=reason)

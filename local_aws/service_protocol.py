@@ -24,7 +24,7 @@ _URI_LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. ``path`` is percent-decoded, and header names are in lower case."""
+    """One HTTP request; ``path`` is percent-decoded, and header names are in lower case."""
 
     method: str
     path: str
@@ -62,7 +62,7 @@ class ServiceProtocol:
         ]
 
     def route(self, method: str, path: str) -> tuple[OperationModel, dict[str, str]] | None:
-        """Return the operation and the URI labels of a request, or None."""
+        """Return the operation and the URI labels of a request; None if no operation matches."""
         for verb, pattern, operation in self._routes:
             match = pattern.fullmatch(path)
             if verb == method and match:
@@ -70,7 +70,7 @@ class ServiceProtocol:
         return None
 
     def _operation_of_target(self, target: str) -> tuple[OperationModel, dict[str, str]] | None:
-        """Return the operation in the X-Amz-Target header of the json protocol, or None."""
+        """Return the operation in the X-Amz-Target header of the json protocol; None if unknown."""
         name = target.rpartition(".")[2]
         return (self.model.operation_model(name), {}) if name in self.operations else None
 

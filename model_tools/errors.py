@@ -49,11 +49,11 @@ class VerifyError(ModelToolsError):
 
 
 class ServingError(ModelToolsError):
-    """Error for a model or inference.py that cannot be served, or of an unresponsive endpoint."""
+    """Error for a model or inference.py that cannot be served, or for an unresponsive endpoint."""
 
 
 class SigningError(ModelToolsError):
-    """Error for a key that cannot sign, or of a release that cannot be signed."""
+    """Error for a key that cannot sign, or for a release that cannot be signed."""
 
 
 class WrongKeyError(SigningError):
@@ -61,7 +61,7 @@ class WrongKeyError(SigningError):
 
 
 class RegistryError(ModelToolsError):
-    """Error for a release that cannot be promoted, or of a damaged audit log."""
+    """Error for a release that cannot be promoted, or for a damaged audit log."""
 
 
 class NoEmulatorError(RegistryError):
@@ -71,7 +71,7 @@ class NoEmulatorError(RegistryError):
 
 
 class NoCameraError(RegistryError):
-    """Error for a missing connected camera; the release was not verified and may be correct."""
+    """Error for a release that no connected camera can verify, although it may be correct."""
 
 
 class IsolationError(ModelToolsError):

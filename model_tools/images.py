@@ -79,10 +79,10 @@ def read_image(file: Path) -> ImageArray:
 
 
 def image_samples(images: list[ImageArray], inputs: dict[str, TensorSpec]) -> tuple[Arrays, ...]:
-    """Return images in the size and type of a graph's only input, to compare two models.
+    """Return one sample for each image, for a graph with one input, to compare two models.
 
-    Floats are scaled to [-1, 1] even if the training used another range, because both models
-    receive the same values.
+    The image is resized to the input and has its dtype. Floats are scaled to [-1, 1] even if the
+    training used another range, because both models receive the same values.
 
     Raises:
         SourceError: the model does not take one image.
@@ -100,10 +100,11 @@ def image_samples(images: list[ImageArray], inputs: dict[str, TensorSpec]) -> tu
 def draw_detections(
     image: Image.Image, detections: Iterable[dict[str, Any]], labels: Sequence[str] = ()
 ) -> Image.Image:
-    """Return a copy with a box, a label and a score per detection (as in a detection message).
+    """Return a copy of an image with the box, label and score of each detection.
 
-    A classifier's best label is in the corner. Each label has its own color, by its index in
-    `labels`. Without `labels`, the color is by the order of the labels in this image.
+    Detections have the form of a detection message. A classifier's best label is in the corner.
+    Each label has its own color, by its index in `labels`. Without `labels`, the color is by the
+    order of the labels in this image.
     """
     detections = list(detections)
     detected_labels = sorted({detection["label"] for detection in detections})

@@ -188,7 +188,7 @@ def _flops_of_file(graph: Path, shapes: dict[str, tuple[str, tuple[int, ...]]]) 
 
 
 def _count_flops(graph: Any, shapes: dict[str, tuple[str, tuple[int, ...]]]) -> int | None:
-    """Count with TensorFlow's profiler; return None if TensorFlow cannot run the graph."""
+    """Count FLOPs with TensorFlow's profiler; return None if TensorFlow cannot run the graph."""
     import numpy as np  # noqa: PLC0415 - only used here
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 

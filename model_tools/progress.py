@@ -61,7 +61,7 @@ class Progress:
         """Report the number of completed steps of this phase, and the loss."""
         now = self._clock()
         # The first step includes one-time work, such as tracing, so the measurement starts after
-        # it.
+        # that step.
         first, since = self._first = self._first or (done, now)
         left = remaining_seconds(done - first, (self._phase.total or 0) - done, now - since)
         self._show(replace(self._phase, done=done, loss=loss, remaining_seconds=left), is_new=False)
@@ -74,7 +74,7 @@ class Progress:
 
 @contextmanager
 def reporting() -> Iterator[Progress]:
-    """Report to the terminal or log on stderr, and to the file that the environment names."""
+    """Yield a reporter to stderr (a terminal or log), and to the file in MODEL_TOOLS_PROGRESS."""
     file = os.environ.get(FILE_VARIABLE)
     others = (_File(Path(file)),) if file else ()
     if not sys.stderr.isatty():
@@ -93,7 +93,7 @@ def progress_of(name: str, total: int, unit: str = "step") -> Iterator[Callable[
 
 
 def remaining_seconds(measured: int, left: int, seconds: float) -> float | None:
-    """Estimate the duration of `left` steps if `measured` steps took `seconds`; None if unknown."""
+    """Estimate the seconds for `left` steps if `measured` steps took `seconds`; None if unknown."""
     if measured < 1 or seconds < _LEAST_MEASURED_SECONDS:
         return None
     return max(left, 0) * seconds / measured

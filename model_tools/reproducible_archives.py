@@ -34,8 +34,8 @@ def write_tar_gz(
 ) -> None:
     """Write a .tar.gz of members by path, with their folders.
 
-    The archive is written atomically. Gzip's bytes depend on the build of zlib, so they may differ
-    between machines.
+    The archive is written atomically. Gzip's bytes depend on the build of zlib, so archives may
+    differ between machines.
     """
     folders = {
         str(parent) for path in members for parent in Path(path).parents if str(parent) != "."

@@ -201,7 +201,7 @@ def _run(
 
 
 def _data_bytes(pid: int | None) -> int:
-    """Return the private memory in bytes, as RLIMIT_DATA counts it, or 0 if it is unknown."""
+    """Return a process' private memory in bytes, as for RLIMIT_DATA; 0 if it is unknown."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:

@@ -1,6 +1,6 @@
-"""Measure the daily loop, print the results, and rewrite docs/performance.md.
+"""Measure the daily loop, print the results, and rewrite docs/performance.md with `--write`.
 
-`make benchmark-daily` runs this module.
+`make benchmark-daily` runs this module with `--write`.
 """
 
 import json

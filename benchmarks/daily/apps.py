@@ -48,11 +48,11 @@ class Apps:
         return self._app(name)
 
     def peer(self) -> Command:
-        """Return the command for the peer's stack, synthesized by this project."""
+        """Return the command with which this project synthesizes the peer's stack."""
         return self._python("peer", PEERS / "monitoring_app.py", _NOT_VALIDATED)
 
     def javascript(self, *, validated: bool) -> Command:
-        """Return the command for the peer's stack in JavaScript."""
+        """Return the command for the peer's stack in JavaScript, with or without validation."""
         variables = self._variables(self.outputs / f"javascript-{validated}")
         if not validated:
             variables |= _NOT_VALIDATED
@@ -85,7 +85,7 @@ class Apps:
 
 
 def copies_of_dev(folder: Path, count: int) -> Path:
-    """Write `count` copies of dev with different names into the new `folder`."""
+    """Write dev and `count` - 1 renamed copies into the new `folder`, and return the folder."""
     folder.mkdir(parents=True)
     dev = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")
     for number in range(count):

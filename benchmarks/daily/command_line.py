@@ -15,7 +15,7 @@ _DEV = ROOT / "environments" / "dev.toml"
 
 
 def cdk(checkout: Checkout, *arguments: str, folder: Path | None = None) -> Command:
-    """Return a `cdk` command in the account and Region of dev.
+    """Return a `cdk` command for the account and Region of dev on the checkout's emulator.
 
     The command runs in `folder`, by default the checkout's root.
     """

@@ -1,4 +1,4 @@
-"""Measurements of an artifact of 500 MB in 1, 3 and 10 environments: synthesis and deployment."""
+"""Measurements of a 500 MiB artifact in 1, 3 and 10 environments: synthesis and deployment."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ _FILES = ("app.py", "cdk.json", "package-lock.json")
 
 
 def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
-    """Synthesize the same environments with the artifact of 500 MB and with the small artifact."""
+    """Measure the synthesis of equal environments with the small and the 500 MiB artifact."""
     small, large = _checkout(folder / "small"), _checkout(folder / "large")
     pin = load_environment(ROOT / "environments" / "dev.toml").model
     log(f"an artifact of {_LARGE_MIB} MB")
@@ -75,7 +75,7 @@ def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def deploy_large_artifact(folder: Path, _rounds: int, log: Log) -> Section:
-    """Deploy new environments once with the small artifact and once with that of 500 MB."""
+    """Deploy new environments, once with the small artifact and once with the 500 MiB artifact."""
     root = folder / "checkout"
     root.mkdir()
     log("an emulator with dev deployed")
@@ -114,7 +114,7 @@ def deploy_large_artifact(folder: Path, _rounds: int, log: Log) -> Section:
 
 
 def _checkout(root: Path) -> Path:
-    """Copy the inputs of a synthesis into the new folder `root`."""
+    """Copy the inputs of a synthesis into the new folder `root`, and return `root`."""
     for name in _SOURCES:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in _FILES:
@@ -124,7 +124,7 @@ def _checkout(root: Path) -> Path:
 
 
 def _enlarge(model: Path, digest: str) -> str:
-    """Write a random artifact of 500 MB, based on the small artifact, and return its digest."""
+    """Add 500 MiB of random data to a copy of the small artifact, and return the copy's digest."""
     enlarged = model / "enlarged.zip"
     shutil.copy(model / digest / ARTIFACT_NAME, enlarged)
     with (
@@ -141,7 +141,7 @@ def _enlarge(model: Path, digest: str) -> str:
 
 
 def _copied_bytes(assembly: Path, digest: str) -> int:
-    """Return the size of the artifact's copies in `assembly` that are not hard links."""
+    """Return the bytes of the artifact's copies in `assembly` that are not hard links."""
     copies = [
         file.stat()
         for file in assembly.rglob(f"*{digest}*")

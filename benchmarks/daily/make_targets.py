@@ -10,7 +10,7 @@ _CHECK_SECONDS, _TEST_SECONDS = 60.0, 600.0
 
 
 def make_targets(folder: Path, _rounds: int, log: Log) -> Section:
-    """Measure the make targets in a new clone, and the fast targets a second time, when warm."""
+    """Measure the make targets in a new clone; run `demo` and `check` a second time, when warm."""
     clone = folder / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
 

@@ -11,7 +11,7 @@ _SECTION = re.compile(r"^(?=### )", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table; `met` is None if the row has no goal."""
+    """A table row; `met` is None if the row has no goal."""
 
     name: str
     measured: str
@@ -59,9 +59,9 @@ def row(name: str, value: float, unit: str) -> Row:
 
 
 def update_page(page: str, sections: Sequence[Section], machine: str) -> str:
-    """Return the page with these sections replaced or added at the end.
+    """Return the page with a new description of the machine, and these sections replaced or added.
 
-    Other sections do not change.
+    New sections are added at the end of the measured part; other sections do not change.
 
     Raises:
         ValueError: the page does not contain the markers of measured sections.

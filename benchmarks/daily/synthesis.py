@@ -41,7 +41,7 @@ _PINNED = (
 
 
 def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the synthesis of all environments, of one, and without changes, and that of the peer.
+    """Measure the synthesis of all environments, one environment, no changes, and the peer's stack.
 
     The same rounds measure all variants.
     """
@@ -106,7 +106,7 @@ def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def each_optimization(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the default application with one optimization at a time."""
+    """Measure each optimization alone, relative to the default application without validation."""
     apps = Apps(ROOT / "environments", folder)
     plain = apps.without_validation()
     bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode"), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -22,7 +22,7 @@ _SHOWN_CHARACTERS = 2000
 
 
 class BenchmarkError(Exception):
-    """Error for a measured command; the message ends with the command's output."""
+    """Error for a measured command that failed; the message ends with the command's output."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its folder and variables; `before` runs first, unmeasured."""
+    """A command with its folder and environment; `before` runs first and is not measured."""
 
     arguments: Sequence[str | Path]
     variables: Mapping[str, str]
@@ -85,7 +85,8 @@ def interleaved(
 ) -> dict[str, list[Run]]:
     """Run each variant once as a warm-up, then all variants in turn, `rounds` times.
 
-    A run with too much stolen time is repeated.
+    A run with too much stolen time is repeated. The result contains the runs of each variant,
+    without the warm-up.
     """
     runs: dict[str, list[Run]] = {name: [] for name in variants}
     for number in range(rounds + 1):
@@ -98,7 +99,7 @@ def interleaved(
 
 
 def _undisturbed(variant: Callable[[], Run]) -> Run:
-    """Return a run with nearly no stolen time, or the best of four runs."""
+    """Return a run with at most 2 % stolen time, or the best of four runs."""
     best = variant()
     for _ in range(_MAX_RUNS - 1):
         if best.stolen_seconds <= best.seconds * _MAX_STOLEN_SHARE:
@@ -108,12 +109,12 @@ def _undisturbed(variant: Callable[[], Run]) -> Run:
 
 
 def median_seconds(runs: Sequence[Run]) -> float:
-    """Return the median of the wall times."""
+    """Return the median wall time in seconds."""
     return statistics.median(run.seconds for run in runs)
 
 
 def median_peak_mib(runs: Sequence[Run]) -> float:
-    """Return the median of the memory peaks."""
+    """Return the median peak memory in MiB."""
     return statistics.median(run.peak_mib for run in runs)
 
 
@@ -125,13 +126,13 @@ def ratio(runs: Sequence[Run], to: Sequence[Run]) -> float:
 
 
 def _stolen_seconds() -> float:
-    """Return the stolen time of all CPUs since boot (proc(5), /proc/stat: steal)."""
+    """Return the stolen time of all CPUs since boot, in seconds (proc(5), /proc/stat: steal)."""
     fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
     return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _environment() -> dict[str, str]:
-    """Return this process' variables, without the Python variables that slow commands down."""
+    """Return this process' environment without Python's variables, its Python first in PATH."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

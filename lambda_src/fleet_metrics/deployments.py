@@ -21,7 +21,7 @@ _OWNER_TAG = "deeplens:owner"
 def failed_deployment(
     event: dict[str, Any], release_stack: str, now_ms: int
 ) -> Iterator[MetricsLine]:
-    """Yield the line of a failed deployment that belongs to a stack.
+    """Yield the line of a failed deployment if the release's stack owns the deployment.
 
     The owner is in the deployment's tags, not in the event. If the tags cannot be read, the failure
     is counted, because a superfluous alarm is better than a missing alarm. A deleted deployment is

@@ -21,7 +21,7 @@ def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]
     }
     latency, spool = heartbeat.latency_ms, heartbeat.spool
     disk, memory = heartbeat.disk, heartbeat.memory
-    # An invalid number must not start an alarm, so no metric is written for it.
+    # An invalid number must not cause an alarm, so no metric is written for it.
     optional = {
         "FramesPerSecond": (heartbeat.frames_per_second, "Count/Second"),
         "LatencyP50": (latency.p50 if latency else None, "Milliseconds"),

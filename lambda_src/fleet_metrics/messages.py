@@ -8,7 +8,8 @@ from typing import Any
 from fleet_metrics.emf import MetricsLine
 from fleet_metrics.json_access import number, text
 
-# CloudWatch accepts metrics of the last two weeks and of the next two hours.
+# CloudWatch accepts metrics of the last two weeks and of the next two hours; these limits leave a
+# margin.
 _OLDEST_MS = 13 * 24 * 3600 * 1000
 _NEWEST_MS = 3600 * 1000
 # Each label is a billed metric, so a defective camera must not create thousands of labels.
@@ -16,7 +17,7 @@ _MAX_LABELS = 20
 
 
 def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
-    """Yield a line for the message, and a line for each label in the frame."""
+    """Yield a line for the message, and a line for each label in the frame (max 20)."""
     thing = text(event, "thing")
     if isinstance(event.get("detections"), list):
         yield from _detections(event, thing, now_ms)
@@ -54,7 +55,7 @@ def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[Metr
 
 
 def _captured_at_ms(event: dict[str, Any], now_ms: int) -> int:
-    """Return the time of the frame, or the time of arrival if the frame's time is not plausible.
+    """Return the frame's Unix time in ms, or `now_ms` if the frame's time is not plausible.
 
     A message can wait in a camera's spool for hours.
     """

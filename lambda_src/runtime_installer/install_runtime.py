@@ -1,13 +1,14 @@
 """Create the camera's Python environment from the wheels in this file's folder, without network.
 
 The runtime component runs this file as its install step: `python3.12 install_runtime.py FOLDER`.
+
 The environment is created in the parent folder of FOLDER. It is renamed to FOLDER when all files
 are on disk and all packages can be imported. FOLDER is therefore either complete or absent. A
 complete environment is not changed. After a power failure, for example, an incomplete environment
 is created again.
 
 The file requires only the standard library. Exit codes: 0 if the environment exists, 1 if it cannot
-be created.
+be created or the usage is wrong.
 """
 
 import contextlib
@@ -46,9 +47,9 @@ def install(archive: Path, folder: Path) -> bool:
     A second process waits for the first, which may still run after its core device was killed.
 
     Raises:
-        InstallError: the Python version or the machine does not match the runtime, a wheel is
-            missing or does not have the locked digest, the disk is full, or a package cannot be
-            imported.
+        InstallError: the manifest is not valid, the Python version, the machine or glibc does not
+            match the runtime, a wheel is missing or does not have the locked digest, pip fails, the
+            disk is full, or a package cannot be imported.
     """
     manifest = _manifest(archive)
     _check_device(manifest)
@@ -68,7 +69,7 @@ def install(archive: Path, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Wait for other installers, and hold a lock of the folder; it ends with the process."""
+    """Wait for other installers, then hold the folder's lock, which is released on exit."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -127,7 +128,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _is_complete(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Return true if `folder` was created from this manifest and its interpreter works."""
+    """Return whether `folder` was created from this manifest and has a working interpreter."""
     try:
         installed = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -173,7 +174,7 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
         ],
         "pip cannot install the wheels",
     )
-    # Scripts contain the path of the folder before it was renamed; the camera does not use them.
+    # Scripts contain the folder's path before the renaming, and the camera does not use scripts.
     for program in (partial / "bin").iterdir():
         if not program.name.startswith("python"):
             program.unlink()
@@ -181,12 +182,12 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
     if problem:
         raise InstallError(f"the packages do not import: {problem}")
     (partial / _COMPLETE).write_text(json.dumps(manifest), encoding="utf-8")
-    # The content must be on disk before the folder gets its final name.
+    # The content must be on disk before the folder is renamed.
     os.sync()
 
 
 def _runs(folder: Path, program: str) -> str | None:
-    """Run a program with the folder's interpreter; return the reason of a failure, or None."""
+    """Run a program with the folder's interpreter; return the reason of a failure, if any."""
     # `-I` limits imports to the environment and the standard library, as for the camera.
     command = [str(folder / "bin" / "python"), "-I", "-c", program]
     try:
@@ -214,7 +215,7 @@ def _last_lines(text: str) -> str:
 
 
 def _remove_others(folder: Path) -> None:
-    """Remove old environments, except the previous one, which a rollback requires."""
+    """Remove partial and old environments, except the previous one, which a rollback requires."""
     others = [path for path in folder.parent.iterdir() if path != folder and path.is_dir()]
     complete = [path for path in others if (path / _COMPLETE).is_file()]
     complete.sort(key=lambda path: path.stat().st_mtime, reverse=True)

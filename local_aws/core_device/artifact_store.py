@@ -21,9 +21,11 @@ def fetch(
 ) -> Path:
     """Download an artifact if it is missing, check it, and unpack it if the recipe requires that.
 
+    The result is the path of the downloaded file.
+
     Raises:
-        DeploymentFailed: the SHA-256 differs from the recipe's (the download is removed), or the
-            archive has a member that is not allowed.
+        DeploymentFailed: the SHA-256 differs from the recipe's (the download is removed), or
+            `unpack` rejects the archive.
     """
     uri: str = artifact["Uri"]
     file = folder / uri.rpartition("/")[2].removeprefix("greengrass:")
@@ -36,11 +38,11 @@ def fetch(
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip archive into a new folder; reject links, duplicates and paths outside of it.
+    """Replace a folder by an unpacked zip archive; reject links, duplicates and outside paths.
 
     Raises:
-        DeploymentFailed: the archive is not valid or is too large, or a member is rejected. Nothing
-            is unpacked.
+        DeploymentFailed: the archive is not valid or is too large, or a member is rejected. The
+            folder does not change.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -77,7 +77,10 @@ class Classic(Nucleus):
         return first_fitting(recipe, runtime=self.runtime)
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
-        """Return a step of the manifest's or the recipe's lifecycle; keys are case-insensitive."""
+        """Return a step of the manifest's or the recipe's lifecycle; keys are case-insensitive.
+
+        The result is None if the step is missing.
+        """
         return _step(self._lifecycle(recipe), name)
 
     def start_of(self, recipe: Recipe) -> StartType:
@@ -104,7 +107,7 @@ class Classic(Nucleus):
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Return REINSTALL or RESTART if the component must change.
+        """Return the change of the component: REINSTALL, RESTART or NONE.
 
         Another version, another install step or a failure causes REINSTALL. Other changes of the
         lifecycle cause RESTART. Configuration values count only if the lifecycle refers to them, so
@@ -142,7 +145,10 @@ class Classic(Nucleus):
     def bootstrap_names(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
-        """Return components with a new version or a changed bootstrap step, in dependency order."""
+        """Return the components whose bootstrap step must run, in dependency order.
+
+        The step must run if it has changed, or if the component is new or has another version.
+        """
         return [
             name
             for name in in_order({name: deployable.recipe for name, deployable in desired.items()})
@@ -165,12 +171,12 @@ class Classic(Nucleus):
         return set()
 
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
-        """Return whether the component failed three times with less than an hour in between."""
+        """Return whether the last failure makes a component BROKEN; see `is_third_failure`."""
         del starts
         return is_third_failure(failures)
 
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
-        """Return False: on classic, the start of a component does not start another one."""
+        """Return False: on classic, the start of a component does not start other components."""
         del starts, now
         return False
 
@@ -179,7 +185,7 @@ class Classic(Nucleus):
         return bool(document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK")
 
     def failure_status(self, *, changed: bool) -> str:
-        """Return the status that states whether the failed deployment changed the device."""
+        """Return the status of a failed deployment; `changed` is true if the device was changed."""
         return "FAILED_ROLLBACK_NOT_REQUESTED" if changed else "FAILED_NO_STATE_CHANGE"
 
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
@@ -193,7 +199,7 @@ class Classic(Nucleus):
     def unchanged_roots(
         self, roots: Sequence[str], reported: set[str], *, succeeded: bool
     ) -> list[str]:
-        """Return the deployment's root components that the message does not contain."""
+        """Return the root components that the message does not contain; none after a failure."""
         return [name for name in roots if name not in reported] if succeeded else []
 
     def component_entry(self, component: Reported) -> dict[str, Any]:

@@ -200,7 +200,10 @@ async def _run(
 
 
 def _usual_cause(error: AwsCrtError, thing: str) -> str:
-    """Return the usual cause of a closed connection, because AWS IoT reports no cause."""
+    """Return the usual cause of a closed connection, or an empty string for other errors.
+
+    AWS IoT closes the connection without a cause.
+    """
     if error.name != "AWS_ERROR_MQTT_UNEXPECTED_HANGUP":
         return ""
     return (
@@ -225,7 +228,7 @@ def _python_version(interpreter: Path) -> str:
     """
     command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - the user names the program
+        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - the user selects the program
     except (OSError, subprocess.CalledProcessError):
         raise click.ClickException(
             f"--device-python {interpreter} is not a Python interpreter: expected a program such "

@@ -19,9 +19,9 @@ class InstalledComponent:
     """One component version on this device.
 
     Attributes:
-        dependencies: the deployed versions of its dependencies, by name.
-        starts: times of its starts since the last deployment, in seconds.
-        failures: times of its failures while it was running, in seconds.
+        dependencies: the deployed versions of the component's dependencies, by name.
+        starts: times of the component's starts since the last deployment, in seconds.
+        failures: times of failures while the component was running, in seconds.
     """
 
     name: str
@@ -54,7 +54,7 @@ class InstalledComponent:
         return f"{self.name} {self.version}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record that the core's next start restores."""
+        """Return the record from which the core restores the component at its next start."""
         return {
             "name": self.name,
             "version": self.version,

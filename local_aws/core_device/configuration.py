@@ -43,7 +43,7 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
     """Replace `{component:namespace:key}` for direct dependencies.
 
     Args:
-        text: a text of the configuration.
+        text: a string with recipe variables.
         own: the name of the component that contains the text, for the log.
         dependencies: by name, the folders `artifacts:path`, `artifacts:decompressedPath` and
             `work:path`.

@@ -25,7 +25,7 @@ _RECONNECT_SECONDS = (1, 5)
 _VERSION_5 = 5
 # A shorter outage is not logged.
 OUTAGE_SECONDS = 10.0
-# The beginnings of the two log messages. Other programs search the log for them.
+# The beginnings of the two log messages about an outage, for which other programs search the log.
 LOST = "no connection to the emulator"
 BACK = "connected to the emulator again"
 
@@ -110,7 +110,7 @@ class Connection:
 
 
 class OutageLog:
-    """A log of outages that last at least `seconds`. Call its methods on the event loop `loop`."""
+    """A log of outages that last at least `seconds`; its methods run on the event loop `loop`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, address: str, seconds: float = OUTAGE_SECONDS
@@ -194,7 +194,7 @@ def _version_5(
 
 
 def copy_result(to: Future[Any], done: Future[Any]) -> None:
-    """Copy the result of `done` to the future `to`, unless `to` is cancelled.
+    """Copy the result or the error of `done` to the future `to`, unless `to` is cancelled.
 
     Callers wait for a copy because futures of awscrt must not be cancelled.
     """

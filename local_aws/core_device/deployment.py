@@ -17,7 +17,7 @@ from local_aws.core_device.update_plan import ComponentChange, in_order
 logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-# Maps each target to the components that its deployment names, with their configuration updates.
+# Maps each target to the components in its deployment document, with configuration updates.
 Roots = dict[str, dict[str, Any]]
 
 
@@ -36,7 +36,7 @@ class DeployedComponents:
     arns: dict[str, str] = field(default_factory=dict)
 
     def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """Return the ARNs of deployments that contain a component, and whether it is a root."""
+        """Return the ARNs of a component's deployments, and true if the component is a root."""
         arns = {
             self.arns[target]
             for target, named in self.roots.items()
@@ -45,7 +45,7 @@ class DeployedComponents:
         return tuple(sorted(arns)), any(name in named for named in self.roots.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record that the core's next start restores."""
+        """Return the record from which the core restores the components at its next start."""
         return {
             "arns": self.arns,
             "roots": self.roots,
@@ -82,11 +82,13 @@ def target_of(document: Document) -> str:
 async def fetch(
     cloud: DataPlane, host: Host, deployed: DeployedComponents, document: Document
 ) -> tuple[Roots, dict[str, InstalledComponent]]:
-    """Resolve and download all components of a deployment; running components do not change.
+    """Resolve and download the components of all deployments; running components do not change.
+
+    The result contains the roots of all targets, and the components by name.
 
     Raises:
-        DeploymentFailed: a version does not exist, does not fit the device, or cannot be
-            downloaded.
+        DeploymentFailed: the document is not a deployment, or a version does not exist, does not
+            fit the device, or cannot be downloaded.
     """
     _check_document(host, document)
     target = target_of(document)
@@ -197,7 +199,7 @@ async def _relaunch(host: Host, desired: dict[str, InstalledComponent]) -> None:
     for name in reversed(in_order({name: old.recipe for name, old in running.items()})):
         await lifecycle.stop(running[name], host)
     stopped = dict(running)
-    # With no component recorded as running, a rollback after a failed bootstrap step starts all.
+    # Without a running component, a rollback after a failed bootstrap step starts all components.
     running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
         await lifecycle.bootstrap(desired[name], host)

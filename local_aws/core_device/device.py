@@ -49,7 +49,7 @@ class CoreDevice:
         *,
         pauses: Pauses | None = None,
     ) -> None:
-        """Read the identity. `pauses` replaces the delays of the nucleus.
+        """Read the identity; `pauses` replaces the delays of the nucleus.
 
         Raises:
             NotProvisioned: the device has no identity.
@@ -73,8 +73,8 @@ class CoreDevice:
         self._ipc = IpcServer(self._publish, self._subscribe)
         self._jobs = JobQueue(self._connection, thing, self._nucleus, self._on_loop)
         self._shadow = ShadowQueue(self._connection, thing, self._nucleus, self._on_loop)
-        # Deployments from jobs and from the shadow share a lock, because the device runs one at a
-        # time.
+        # Deployments from jobs and from the shadow share a lock, because the device runs only one
+        # deployment at a time.
         self._deployment_lock = asyncio.Lock()
         self._deployed = DeployedComponents()
         self._health = HealthReporter(
@@ -122,7 +122,7 @@ class CoreDevice:
                 stopping.cancel()
                 serving.result()
             serving.cancel()
-            # The cancelled step of a deployment ends its process before the event loop ends.
+            # A cancelled deployment must end the process of its step before the event loop ends.
             await asyncio.gather(serving, return_exceptions=True)
         finally:
             self._health.close()
@@ -215,7 +215,7 @@ class CoreDevice:
         return "FAILED" if failure else "SUCCEEDED", details
 
     async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
-        """Run a deployment; return its failure or None, and its detailed status."""
+        """Run a deployment; return the failure, if any, and the detailed status."""
         deployed = self._deployed
         before = deployment.snapshot(deployed.running)
         try:

@@ -1,4 +1,4 @@
-"""Errors of the package; the docstring of `core_device` contains their tree.
+"""Errors of the package; the docstring of `core_device` contains the tree of the classes.
 
 Source of the codes and their types: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment
 error codes", and `DeploymentErrorCode` of the nucleus.
@@ -48,4 +48,4 @@ class DeploymentFailed(CoreDeviceError):  # noqa: N818 - the name contains the s
 
 
 class NotProvisioned(CoreDeviceError):  # noqa: N818 - the name describes a state
-    """The device is not provisioned: it has no identity."""
+    """Raised if a device has no valid identity, so it must be provisioned."""

@@ -16,8 +16,8 @@ from local_aws.core_device.nucleus import Nucleus, Reported
 from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
-# Returns the configuration ARNs of the deployments that contain a component, and whether it is a
-# root.
+# Returns the configuration ARNs of the deployments that contain a component, and true for a root
+# component.
 Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
 
@@ -41,7 +41,7 @@ def status_message(  # noqa: PLR0913 - one parameter per part of a message
         timestamp_milliseconds: milliseconds since 1970.
         trigger: the reason for the message, which determines its type.
         components: the components in the message.
-        is_healthy: whether the device has no BROKEN component.
+        is_healthy: True if the device has no BROKEN component.
         deployment: the result of a deployment, if a deployment is the reason.
     """
     return {
@@ -79,7 +79,7 @@ def outcome(
 
 
 class HealthReporter:
-    """Sends health messages at the times of the nucleus, with sequence numbers stored on disk.
+    """A sender of health messages at the times of the nucleus, with sequence numbers on disk.
 
     Use a reporter only on the event loop on which it was created.
     """
@@ -116,7 +116,7 @@ class HealthReporter:
         self._queue(lambda: self._message(trigger, sorted(self._running)))
 
     def report_changes(self, trigger: str) -> None:
-        """Send a message with the components whose status has changed since the last message."""
+        """Send a message with the changed components; nucleus lite sends all components."""
         self._queue(lambda: self._event(trigger, None))
 
     def report_deployment(

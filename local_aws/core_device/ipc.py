@@ -102,7 +102,7 @@ class IpcServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None
-        # By stream, the function that cancels the subscription.
+        # Maps a stream's id to the function that cancels the stream's subscription.
         subscriptions: dict[int, Cancel] = {}
         try:
             while True:

@@ -44,7 +44,7 @@ class JobQueue:
         self._done: tuple[str, int] | None = None
 
     def listen(self) -> None:
-        """Subscribe to notifications, and request the pending job. The call blocks."""
+        """Subscribe to notifications and request the pending job; the call blocks."""
 
         def receive(topic: str, message: dict[str, Any]) -> None:
             if not topic.endswith("/rejected"):

@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def current(self) -> Path:
-        """Return the path of the components' record, which the next start restores."""
+        """Return the path of the record from which the next start restores the components."""
         return self.greengrass / "config" / "current.json"
 
     @property
@@ -93,10 +93,10 @@ class Layout:
         return self.greengrass / "logs" / f"{name}.log"
 
     def read_identity(self) -> Identity:
-        """Read the identity.
+        """Return the identity in the configuration file.
 
         Raises:
-            NotProvisioned: the device has no identity.
+            NotProvisioned: the file is missing or does not contain a valid identity.
         """
         try:
             identity = Identity(**json.loads(self.config.read_text(encoding="utf-8")))

@@ -53,6 +53,8 @@ async def bootstrap(component: InstalledComponent, host: Host) -> None:
 async def start(component: InstalledComponent, host: Host) -> None:
     """Start a component, and retry until it is running or has finished.
 
+    A component without a unit, or with an unavailable HARD dependency, becomes INSTALLED.
+
     Raises:
         DeploymentFailed: the component is BROKEN, or did not start in time.
     """
@@ -62,7 +64,7 @@ async def start(component: InstalledComponent, host: Host) -> None:
 
 
 async def stop(component: InstalledComponent, host: Host) -> None:
-    """Stop a component. A failure of its shutdown step is only logged."""
+    """Stop a component; a failure of its shutdown step is only logged."""
     if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
         # asyncio.wait raises a cancellation of this task, but not the cancellation of the watch.
@@ -141,7 +143,7 @@ async def _start(component: InstalledComponent, host: Host) -> None:
 
 
 def _is_available(name: str, host: Host) -> bool:
-    """Return whether a component exists, is not BROKEN, and has a unit if it requires one."""
+    """Return whether a component exists, is neither BROKEN nor INSTALLED, and can have a unit."""
     component = host.running.get(name)
     return (
         component is not None
@@ -195,7 +197,7 @@ async def _until_works(
     *,
     starts_component: bool = False,
 ) -> None:
-    """Repeat a step until it succeeds, or until the nucleus stops retrying."""
+    """Repeat a step until it succeeds; raise DeploymentFailed if the component becomes BROKEN."""
     failures: list[float] = []
     while True:
         starts.append(time.monotonic())
@@ -246,7 +248,7 @@ async def _watch(component: InstalledComponent, host: Host) -> None:
 
 
 async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
-    """Wait until the process ends; return its problem, or None for exit code 0."""
+    """Wait for the end of the process; return its problem, None if a step ended with 0."""
     process = component.process
     if process is None:
         return None

@@ -104,7 +104,7 @@ class Lite(Nucleus):
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Return REINSTALL for another version, after a failure, and for a `configurationUpdate`.
+        """Return REINSTALL for another version, a failure or a `configurationUpdate`, else NONE.
 
         A `configurationUpdate` causes REINSTALL even if it does not change a value.
         """
@@ -191,7 +191,7 @@ class Lite(Nucleus):
         }
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Return the trigger for a final status, or None while a deployment is in progress."""
+        """Return the trigger for a final status; None for others, and while a deployment runs."""
         return None if deploying or status not in _FINAL_STATUSES else "COMPONENT_STATUS_CHANGE"
 
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
@@ -200,7 +200,7 @@ class Lite(Nucleus):
         return _TOKEN_EXCHANGE in dependency_types(recipe, None)
 
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return no limit for the run, and the step's timeout as the stop timeout."""
+        """Return no limit for the run, and the step's timeout (default: 120 s) as stop timeout."""
         return None, _DEFAULT_STOP_SECONDS if timeout_seconds is None else timeout_seconds
 
     def matches(self, pattern: str, topic: str) -> bool:

@@ -32,7 +32,7 @@ def is_allowed(  # noqa: PLR0913 - one parameter per part of an authorization
         configuration: the component's configuration, with `accessControl`.
         topic: the topic of the request.
         thing: the name of the core device.
-        interpolate: whether to replace `{iot:thingName}`; otherwise the variable matches no topic.
+        interpolate: True to replace `{iot:thingName}`, which otherwise matches no topic.
         matches: the nucleus' comparison of a resource with a topic.
     """
     policies = configuration.get("accessControl", {}).get("aws.greengrass.ipc.mqttproxy", {})
@@ -50,7 +50,7 @@ def is_allowed(  # noqa: PLR0913 - one parameter per part of an authorization
 def matches_as_mqtt(pattern: str, topic: str) -> bool:
     """Return whether a topic matches a pattern by the rules of the classic nucleus.
 
-    `*` matches any text, `+` one level, and `/#` all further levels. A `+` or `#` in a position
+    `*` matches any string, `+` one level, and `/#` all further levels. A `+` or `#` in a position
     that MQTT does not allow is a literal, and `${c}` is the literal c.
 
     Source: aws-greengrass-nucleus, WildcardTrie.
@@ -80,7 +80,7 @@ def matches_as_mqtt(pattern: str, topic: str) -> bool:
 def matches_as_text(pattern: str, topic: str) -> bool:
     """Return whether a topic matches a pattern by the rules of nucleus lite.
 
-    `*` matches any text, and all other characters are literals. `${c}` is the literal c.
+    `*` matches any string, and all other characters are literals. `${c}` is the literal c.
 
     Source: aws-greengrass-lite, ipc_authz.
     """

@@ -48,7 +48,7 @@ class Pauses:
 
 @dataclass(frozen=True)
 class Deployable:
-    """One component version with its configuration, as required by a deployment."""
+    """One component version with its configuration, to compare running and desired components."""
 
     name: str
     version: str
@@ -62,10 +62,10 @@ class Reported:
 
     Attributes:
         arns: configuration ARNs of the deployments that contain the component; empty after removal.
-        is_root: whether a deployment names the component.
-        is_removed: whether the last deployment removed the component.
-        codes: status codes of its last error.
-        reason: text of its last error.
+        is_root: true if a deployment names the component.
+        is_removed: true if the last deployment removed the component.
+        codes: status codes of the component's last error.
+        reason: text of the component's last error.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Nucleus(ABC):
     # The number of messages that report one change of a component's status.
     status_repetitions: int
     pauses: Pauses
-    # Lifecycle steps other than install, startup and run.
+    # True if the nucleus runs this lifecycle step.
     has_shutdown: bool
     has_recover: bool
     has_uninstall: bool
@@ -124,7 +124,7 @@ class Nucleus(ABC):
     limits_waits: bool
     # A component with one of these statuses causes the components bound to it to stop.
     unbinding_statuses: frozenset[str]
-    # True if components that stopped with their dependency also start again with it.
+    # True if components that stopped with a dependency start again with the dependency.
     restarts_bound: bool
 
     @abstractmethod
@@ -133,7 +133,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the recipe's manifest for this device, or None."""
+        """Return the recipe's manifest for this device; None if no manifest fits."""
 
     @abstractmethod
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
@@ -162,10 +162,10 @@ class Nucleus(ABC):
         """Return the change that a deployment makes to a component.
 
         Args:
-            running: the version on the device, or None.
+            running: the version on the device; None if the component is not installed.
             desired: the version in the deployment.
-            works: whether the running version runs, has finished, or is being restarted.
-            is_configured: whether the deployment has a `configurationUpdate` for the component.
+            works: True if the running version runs, has finished, or is being restarted.
+            is_configured: True if the deployment has a `configurationUpdate` for the component.
         """
 
     @abstractmethod

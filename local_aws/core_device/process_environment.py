@@ -104,7 +104,7 @@ def _own_variables(component: InstalledComponent, host: Host) -> dict[str, str]:
 
 
 def _folders(component: InstalledComponent, host: Host) -> dict[str, dict[str, Path]]:
-    """Return the folders of direct dependencies, to which variables may refer."""
+    """Return the folders of direct dependencies by name, or no folders for nucleus lite."""
     if not host.nucleus.resolves_other_components:
         return {}
     layout = host.layout
@@ -141,7 +141,7 @@ def _environment(component: InstalledComponent, host: Host) -> dict[str, str]:
 
 
 def _device_python(host: Host) -> Path:
-    """Return a folder with a script that runs the device's interpreter under its name in recipes.
+    """Return a folder with the script `python3.12`, which runs the device's interpreter.
 
     A link instead of the script would not work: Python then does not find its virtual environment.
     """

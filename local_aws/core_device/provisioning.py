@@ -18,7 +18,7 @@ def provision(iot: Any, layout: Layout, desired: Identity, policy: str) -> bool:
         policy: name of the IoT policy for the certificate.
 
     Returns:
-        Whether a new certificate was issued.
+        True if a new certificate was issued.
 
     Raises:
         CoreDeviceError: the thing group or the policy does not exist.

@@ -13,14 +13,14 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
 
 
 def architecture() -> str:
-    """Return the machine's architecture by its name in Greengrass."""
+    """Return Greengrass' name of the machine's architecture."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def first_fitting(
     recipe: Mapping[str, Any], *, runtime: str, required: tuple[str, ...] = ()
 ) -> Mapping[str, Any] | None:
-    """Return the first manifest that fits this machine, or None.
+    """Return the first manifest that fits this machine; None if no manifest fits.
 
     Args:
         recipe: a recipe with its manifests.

@@ -33,7 +33,7 @@ _LAST_LINES = 4
 
 @dataclass(frozen=True)
 class Problem:
-    """A failure of a component: Greengrass' status code, and a text with the last log lines."""
+    """A failure of a component: Greengrass' status code, and a message with the last log lines."""
 
     code: str
     text: str
@@ -89,7 +89,7 @@ class ComponentProcess:
         return await self._process.wait() if self._process else 0
 
     async def stop(self) -> None:
-        """Stop the process with SIGTERM, and kill its process group after a timeout."""
+        """Send SIGTERM, wait up to a timeout for the end of the process, and kill its group."""
         process = self._process
         if process is None:
             return
@@ -104,7 +104,7 @@ class ComponentProcess:
         await process.wait()
 
     def last_lines(self) -> str:
-        """Return the last lines of the process's output."""
+        """Return the last four lines of the process' output, joined by ` | `."""
         if not self._log.is_file():
             return ""
         printed = self._log.read_bytes()[self._log_offset :]
@@ -150,7 +150,7 @@ class Script(ComponentProcess):
                     stderr=log,
                     start_new_session=True,
                     # A killed core must not leave scripts running. On a real core, systemd stops
-                    # its scripts.
+                    # the scripts.
                     preexec_fn=ends_with_parent(signal.SIGKILL),
                 )
             )
@@ -164,7 +164,7 @@ class Script(ComponentProcess):
         return None
 
     async def run_to_end(self) -> Problem | None:
-        """Run the script until it ends or times out; return its problem, or None."""
+        """Run the script until it ends or times out; return the problem, or None after success."""
         await self.start()
         try:
             # Python 3.11's wait_for suppresses a cancellation that arrives when the process ends.
@@ -181,7 +181,7 @@ class Script(ComponentProcess):
         return None
 
     async def start_and_notify(self, folder: Path) -> Problem | None:
-        """Start the script, and wait until it reports readiness to systemd (sd_notify(3))."""
+        """Start the script and wait for its readiness (sd_notify(3)); return None after success."""
         path = folder / f"notify-{secrets.token_hex(4)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
             listener.bind(str(path))
@@ -237,7 +237,7 @@ class LambdaProcess(ComponentProcess):
         self._launch = launch
 
     async def start(self) -> Problem | None:
-        """Start the process, and wait until the handler is imported; return a problem or None."""
+        """Start the process and wait until the handler is imported; return None after success."""
         launch = self._launch
         self._create_folders()
         ready, ready_writer = os.pipe()

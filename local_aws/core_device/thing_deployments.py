@@ -100,7 +100,7 @@ class ShadowQueue:
         self._documents: asyncio.Queue[Document] = asyncio.Queue()
 
     def listen(self) -> None:
-        """Subscribe to the shadow, and request its content. The call blocks."""
+        """Subscribe to the shadow and request its content; the call blocks."""
         if self._nucleus.reads_deployment_shadow:
             for topic in self._shadow.topics:
                 self._connection.subscribe(
@@ -135,7 +135,7 @@ class ShadowQueue:
 
 
 def _document(desired: Message) -> Document | None:
-    """Return the deployment document in a desired state, or None."""
+    """Return the deployment document in a desired state; None if it contains no valid document."""
     try:
         document = json.loads(desired.get("fleetConfig") or "null")
     except (ValueError, TypeError):

@@ -94,8 +94,9 @@ def lite_plan(
 ) -> UpdatePlan:
     """Return the update plan of nucleus lite.
 
-    All install steps end before the first component stops. A unit that a HARD dependency binds to
-    another one stops with it, and starts again last. Removed components stop at the end.
+    All install steps end before the first component stops. Units with a HARD dependency on a
+    changed component stop before all changed components, and start again last. Removed components
+    stop at the end.
     """
     order = in_order(desired, default=None)
     changed = [name for name in order if changes[name] is not ComponentChange.NONE]
@@ -117,7 +118,7 @@ def lite_plan(
 
 
 def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> list[str]:
-    """Return the component names in an order in which each follows its HARD dependencies.
+    """Return the component names; the name of a component follows those of its HARD dependencies.
 
     Args:
         recipes: the recipes by component name.

@@ -30,7 +30,7 @@ class Subscription:
     """A subscription that calls `on_message(topic, payload)` for each message until it is closed.
 
     Raises:
-        ConnectionError: the broker cannot be reached, or rejects the certificate.
+        ConnectionError: the broker cannot be reached, does not respond, or rejects the certificate.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Subscription:
 
 
 def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> Path:
-    """Issue a certificate that allows all subscriptions if `folder` has none; return `folder`.
+    """Issue a certificate for all topics, unless `folder` contains a valid one; return `folder`.
 
     Only the owner can read the folder, because it contains the private key.
     """

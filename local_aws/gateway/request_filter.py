@@ -75,7 +75,7 @@ class Listener:
 
 
 def loopback_listener(port: int) -> Listener:
-    """Return the listener for all AWS APIs."""
+    """Return the listener of a loopback port, which accepts all AWS APIs."""
     names = {f"127.0.0.1:{port}", f"localhost:{port}"}
     return Listener(
         frozenset(names),

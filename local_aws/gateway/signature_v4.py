@@ -205,7 +205,8 @@ def check_signature(
     """Check that the signature matches the request, its body and the secret of the key.
 
     Raises:
-        RequestRejected: the signature differs.
+        RequestRejected: the signature or the hash of the body differs, or the body has chunk
+            signatures.
     """
     payload = _payload_hash(request, body, signature)
     if not _equal(_expected(request, payload, signature, key.secret), signature.signature):

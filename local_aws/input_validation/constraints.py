@@ -1,7 +1,7 @@
 """The constraints of a botocore model on an input: required members, types, sizes, patterns, enums.
 
-The emulator's own services check them in `service_protocol`, and the services of ministack in
-`ministack_hooks.input_checks`.
+`service_protocol` checks the constraints for the emulator's own services, and
+`ministack_hooks.input_checks` for the services of ministack.
 """
 
 import datetime as dt

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_form(body: bytes, query: Mapping[str, list[str]]) -> dict[str, str]:
-    """Return the form fields of a request, from its body or its query string."""
+    """Return the form fields of a request, from its query string and its body."""
     fields = {name: values[0] for name, values in query.items() if values}
     text = body.decode(errors="replace")
     fields.update(parse_qsl(text, keep_blank_values=True))
@@ -24,7 +24,7 @@ def read_form(body: bytes, query: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def read_input(shape: Shape, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the members of a structure that the form contains.
+    """Return the values in a form by member of the structure ``shape``.
 
     A value that cannot be converted to the type of its shape remains a string.
     """
@@ -78,7 +78,7 @@ def _map(shape: Shape, form: Mapping[str, str], path: str) -> dict[str, Any] | N
 
 
 def _wire_name(member: Shape, name: str) -> str:
-    """Return the name of a member in a form. A flattened list has the name of its list member."""
+    """Return the name of a member in a form; a flattened list has the name of its list member."""
     if member.type_name == "list" and member.serialization.get("flattened"):
         return str(member.member.serialization.get("name", member.serialization.get("name", name)))
     return str(member.serialization.get("name", name))

@@ -25,13 +25,13 @@ _CODES = {
 
 
 class Inputs:
-    """The inputs of one service, named as in botocore. Its model is loaded at first use."""
+    """The inputs of a service (botocore's name), whose model is loaded at first use."""
 
     def __init__(self, service: str) -> None:
         self.service = service
 
     def parse(self, request: Request) -> Call | None:
-        """Return a request's operation and input; None if the model lacks the operation."""
+        """Return a request's operation and input, or None if the model does not describe them."""
         if _is_form(request):
             form = read_form(request.body, request.query)
             operation = form.get("Action", "")
@@ -75,7 +75,7 @@ class Inputs:
 
     @property
     def is_loaded(self) -> bool:
-        """Return whether the model is loaded. Loading takes up to one second."""
+        """True if the model is loaded, which takes up to one second."""
         return "_protocol" in self.__dict__
 
     def load(self) -> None:

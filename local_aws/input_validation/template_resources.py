@@ -48,7 +48,7 @@ CREATIONS = {
     "AWS::SQS::Queue": Creation("sqs", "CreateQueue", {"QueueName": _NAME}),
     "AWS::SSM::Parameter": Creation("ssm", "PutParameter", {"Name": _NAME}),
 }
-# Properties whose members differ in name or type from those of the operation.
+# These properties are ignored, because their members differ in name or type from the operation's.
 _DIFFERENT = {
     "AWS::Lambda::Function": frozenset({"Code", "Layers", "VpcConfig"}),
     "AWS::Lambda::Permission": frozenset({"FunctionUrlAuthType"}),

@@ -26,7 +26,7 @@ class MinistackCloud:
         self._endpoint_url = endpoint_url
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Return an S3 object's content; None if its bucket is not in the account and Region."""
+        """Return an S3 object's content; None if it does not exist in the account and Region."""
         with within(scope):
             if s3.bucket_region(bucket) != scope.region:
                 return None
@@ -123,7 +123,7 @@ class MinistackCloud:
             return None if record is None else JobState(record["status"], record["jobArn"])
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
-        """Return the execution of a job on a thing, or None."""
+        """Return the execution of a job on a thing; None if it does not exist."""
         with within(scope):
             execution: dict[str, Any] | None = iot.jobs_describe_execution(thing, job_id)
             return execution

@@ -109,7 +109,7 @@ class _Principal:
 
 
 def _record_principal(handle: _Handler) -> _Handler:
-    """Store the role and the caller of an operation with its stack."""
+    """Return a handler that also stores the role and the caller of an operation in the stack."""
 
     def handle_and_record(params: dict[str, Any]) -> Any:
         role = _text(params, _ROLE)
@@ -136,7 +136,7 @@ def _of_change_set(params: dict[str, Any]) -> Any:
 
 
 def _role(arn: str) -> Any:
-    """Return the record of a role; None if the role does not exist, or the text is not an ARN."""
+    """Return the record of a role; None if the role does not exist or `arn` is not an ARN."""
     parts = arn.split(":")
     is_arn = len(parts) == _PARTS_OF_AN_ARN
     return iam._roles.get_scoped(parts[4], None, arn.rpartition("/")[2]) if is_arn else None

@@ -118,8 +118,8 @@ def _new_id(logical_id: str) -> str:
 def _delete_failed_creations() -> None:
     """Include a custom resource whose creation failed in the deletions of a rollback.
 
-    Its function may have created resources before it failed. ministack deletes only resources whose
-    creation succeeded.
+    The resource's function may have created resources before it failed. ministack deletes only
+    resources whose creation succeeded.
     """
     roll_back = stacks._roll_back_operation
 

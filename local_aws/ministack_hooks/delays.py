@@ -59,7 +59,10 @@ def _delay_things(seconds: float) -> None:
 
 
 def _can_be_delayed(call: Call) -> bool:
-    """Return whether a call can be delayed. A call that will fail must fail in its response."""
+    """Return whether a call can be delayed.
+
+    A call that fails cannot be delayed, because the error must be in its response.
+    """
     thing = call.params.get("thingName")
     if thing not in iot._things:
         return False
@@ -113,7 +116,7 @@ def _delay_roles(service: str, seconds: float) -> None:
 
 
 def _unknown_role(service: str, role_arn: str) -> ServiceError:
-    """Return the error of a service that does not see a new role yet."""
+    """Return the error of a service that cannot assume a new role yet."""
     if service == "lambda":
         return ServiceError(
             "InvalidParameterValueException",

@@ -17,7 +17,7 @@ _Result = tuple[str, dict[str, Any]]
 
 
 def apply_dropped_properties() -> None:
-    """Apply ignored properties of buckets, roles and topics at each creation and update."""
+    """Apply the properties of buckets, roles and topics that ministack ignores."""
     provisioners._S3_BUCKET_CONFIGURATIONS += (
         ("BucketEncryption", bucket_properties.encryption, _strict(s3._put_bucket_encryption),
          s3._delete_bucket_encryption),
@@ -38,7 +38,7 @@ def apply_dropped_properties() -> None:
 
 
 def _use_default_key() -> None:
-    """Encrypt with the account's key `aws/s3` if a write with aws:kms specifies no key."""
+    """Use the AWS managed key `aws/s3` for S3 writes that request aws:kms without a key."""
     resolve = s3._resolve_sse_write_headers
 
     def resolve_with_key(headers: dict[str, str], bucket: str) -> Any:
@@ -81,7 +81,7 @@ def _set_key(arn: str, props: dict[str, Any]) -> None:
 
 
 def _strict(put: Callable[[str, bytes], tuple[int, Any, bytes]]) -> Callable[[str, bytes], None]:
-    """Return a function that fails the resource if S3 rejects the request."""
+    """Return a function that raises ValueError if S3 rejects the request, so the resource fails."""
 
     def put_or_fail(name: str, body: bytes) -> None:
         status, _, response = put(name, body)

@@ -62,7 +62,7 @@ def certify_names(names: Iterable[str]) -> None:
 
 
 def describe_endpoints(host: str, https_port: int) -> None:
-    """Let DescribeEndpoint return the host and port at which devices reach the emulator.
+    """Replace the results of DescribeEndpoint by the address at which devices reach the emulator.
 
     ministack returns names that do not resolve. Nucleus lite and classic have separate settings for
     the ports of MQTT and the data plane. The endpoint contains the port of the credentials
@@ -100,7 +100,7 @@ def device_tls_context(folder: Path) -> ssl.SSLContext:
 
 
 def server_tls_context(folder: Path) -> ssl.SSLContext:
-    """Create a TLS context with the broker's certificate. A temporary file contains its key."""
+    """Create a TLS context with the broker's certificate; a temporary file contains its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate, key = iot._mtls_ensure_server_cert()

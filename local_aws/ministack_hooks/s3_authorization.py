@@ -6,7 +6,7 @@ check the permissions of KMS keys.
 
 Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys". An upload requires
 kms:GenerateDataKey, and a download kms:Decrypt. S3 calls KMS for the caller (kms:ViaService). Every
-principal of the account can use the key that AWS manages (aws/s3) through S3.
+principal of the account can use the AWS managed key (aws/s3) through S3.
 """
 
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names

@@ -37,7 +37,8 @@ class Writes:
 def reject_unsaved_objects(folder: Path) -> Writes:
     """Respond with 500 InternalError if an object cannot be written below `folder`.
 
-    The space is reserved before the request makes a change.
+    The free space is checked before the request makes a change. The result is updated by later
+    requests.
     """
     writes = Writes()
     handle_request = app.SERVICE_HANDLERS["s3"]
@@ -70,7 +71,7 @@ def reject_unsaved_objects(folder: Path) -> Writes:
 
 
 def _size(headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]) -> int:
-    """Return the bytes that a request adds: body, parts of its upload, or copied object."""
+    """Return the bytes that a request adds: body, parts of its upload, and copied object."""
     upload = s3._multipart_uploads.get("".join(query.get("uploadId", [])), {})
     parts = 0 if "partNumber" in query else sum(p["size"] for p in upload.get("parts", {}).values())
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]

@@ -19,10 +19,10 @@ _IN_PROGRESS = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackS
 
 
 def long_poll_describe_stacks() -> None:
-    """Delay CDK's `DescribeStacks` of a stack in progress until it is done, for 4 s at most.
+    """Delay CDK's `DescribeStacks` of a stack until its operation has ended, for 4 s at most.
 
-    The CDK CLI polls every five seconds, but most stacks take one second here. Calls of other
-    clients are not delayed, because a function of a stack may describe that stack.
+    The CDK CLI polls every five seconds, but most stacks take one second in the emulator. Calls of
+    other clients are not delayed, because a function of a stack may describe that stack.
     """
     describe = app.SERVICE_HANDLERS["cloudformation"]
 

@@ -1,4 +1,7 @@
-"""The composition of the emulator's services. Set the environment before you import this module."""
+"""The composition of the emulator's services.
+
+Import this module only after ministack's environment variables are set.
+"""
 
 import asyncio
 import logging
@@ -151,12 +154,12 @@ class EmulatorServices:
         self._recorder.take_snapshot()
 
     def stop_workers(self) -> None:
-        """Stop the processes that run Lambda functions and the containers of endpoints."""
+        """Stop the containers of endpoints, and the processes that run Lambda functions."""
         self._sagemaker.endpoints.stop_all()
         registration.stop_lambda_workers()
 
     def state_was_saved(self) -> bool:
-        """Return whether the state of every service has been saved."""
+        """Return whether all writes of the state have succeeded."""
         return not (self._errors.occurred or self._writes.failed)
 
 

@@ -50,7 +50,7 @@ class Endpoint:
 
 
 def running(paths: StatePaths) -> Endpoint | None:
-    """Return the endpoint of the running emulator, or None."""
+    """Return the endpoint of the running emulator; None if no emulator is running."""
     try:
         endpoint = Endpoint(**json.loads(paths.endpoint.read_text()))
     except (OSError, ValueError, TypeError):

@@ -36,7 +36,7 @@ class Ports:
 
 
 def listen(port: int) -> socket.socket:
-    """Listen on a loopback port; if it is in use, listen on a free port."""
+    """Listen on a loopback port, or on a free port if that port is in use."""
     try:
         return socket.create_server((LOOPBACK, port))
     except OSError:
@@ -51,7 +51,7 @@ def free(port: int) -> int:
 
 
 def moved(before: Ports, now: Ports) -> str | None:
-    """Return a message about ports that changed because they were in use, or None."""
+    """Return a message about ports that were in use and therefore changed; None without changes."""
     taken = [
         str(getattr(before, port.name))
         for port in fields(Ports)

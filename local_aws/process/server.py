@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from local_aws.process.emulator_services import EmulatorServices
 
 _STARTER_CHECK_SECONDS = 0.5
-# This variable identifies the processes that a server starts; no other process has it.
+# The value of this variable identifies the processes that a server starts.
 _CHILD_VARIABLE = "STATE_DIR"
 # A kill loses at most the changes of this interval.
 _SNAPSHOT_SECONDS = 2.0
@@ -42,7 +42,7 @@ class Options:
     """Options of a server.
 
     Attributes:
-        ends_with: id of a process; the server ends with it.
+        ends_with: id of a process; the server ends when this process ends.
         trace_file: file to which authorization decisions are appended.
         delay_seconds: delay of the effects of asynchronous operations.
         device_access: ports, host name and address for real devices.
@@ -209,7 +209,7 @@ async def _take_snapshots(aws: "EmulatorServices") -> None:
 
 
 async def _watch(pid: int, stop: asyncio.Event) -> None:
-    """Set `stop` when a process ends. The start time detects a reused process id."""
+    """Set `stop` when a process ends; the start time detects a reuse of the process id."""
     started = start_time(pid)
     while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - only polling detects the end
         await asyncio.sleep(_STARTER_CHECK_SECONDS)
@@ -217,7 +217,7 @@ async def _watch(pid: int, stop: asyncio.Event) -> None:
 
 
 def _end(paths: StatePaths, *, saved: bool) -> None:
-    """Exit within the event loop, because its regular end waits for threads of Lambda calls."""
+    """Exit within the event loop; the loop's regular end would wait for threads of Lambda calls."""
     kill_all(descendants(os.getpid()))
     shutil.rmtree(paths.temporary, ignore_errors=True)
     if saved:

@@ -1,4 +1,4 @@
-"""A lock that allows one server per state folder, including its start and end."""
+"""A lock that allows one server per state folder, also during the start and end of a server."""
 
 import fcntl
 import os

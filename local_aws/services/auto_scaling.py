@@ -109,7 +109,7 @@ class AutoScaling:
 
 
 def _subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the target of a call. Its id is a digest, while AWS uses a random id."""
+    """Return the target of a call; the target's id is a digest, while AWS uses a random id."""
     keys = {
         "application-autoscaling:service-namespace": params.get("ServiceNamespace"),
         "application-autoscaling:scalable-dimension": params.get("ScalableDimension"),
@@ -128,7 +128,11 @@ def target_key(params: Params) -> str:
 
 
 def target_of(key: str) -> Params:
-    """Return the parameters of a target from the result of `target_key`."""
+    """Return the parameters of a target from the result of `target_key`.
+
+    Raises:
+        ValueError: the key has another form.
+    """
     match = re.fullmatch(r"(.+)\|(.+)\|(.+)", key)
     if match is None:
         raise ValueError(f"{key!r} is not a scalable target: expected RESOURCE|DIMENSION|SERVICE")

@@ -1,4 +1,4 @@
-"""CodePipeline: pipelines are stored and returned; `deeplens local deliver` runs one."""
+"""CodePipeline: pipelines are stored and returned; `deeplens local deliver` executes a pipeline."""
 
 import time
 from typing import TYPE_CHECKING, Any

@@ -20,7 +20,10 @@ def call_with_retries(
     is_done: Callable[[], bool] = lambda: False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Call a function until it succeeds, or `is_done` returns true; return the last result."""
+    """Call a function until it succeeds or `is_done` returns true, with at most two retries.
+
+    The result is that of the last call.
+    """
     result = call()
     for _ in range(RETRIES):
         if not result.get("error") or is_done():

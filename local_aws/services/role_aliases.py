@@ -31,7 +31,7 @@ class RoleAliases:
         )
 
     def find(self, scope: Scope, name: str) -> Params | None:
-        """Return ``roleAlias``, ``roleArn`` and ``credentialDurationSeconds``, or None."""
+        """Return the record of a role alias as in DescribeRoleAlias; None if it does not exist."""
         return self._aliases.get(str(scope), {}).get(name)
 
     def create(self, scope: Scope, params: Params) -> Params:

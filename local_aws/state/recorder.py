@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 class Recorder:
     """A recorder that takes a snapshot if the state has changed since the last one.
 
-    Call it on the event loop. There, no request is in the middle of a change.
+    Call the recorder on the event loop, where no request is in the middle of a change.
     """
 
     def __init__(self, paths: StatePaths) -> None:

@@ -1,4 +1,4 @@
-"""Recovery of the saved state at a start: continue with it, restore a snapshot, or discard it."""
+"""Recovery of the saved state at a start, which otherwise uses a snapshot or an empty state."""
 
 import json
 import shutil

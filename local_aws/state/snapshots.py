@@ -1,4 +1,4 @@
-"""Consistent copies of the state. A start after a kill restores the newest copy.
+"""Consistent copies of the state; a start after a kill restores the newest copy.
 
 A snapshot is a folder that is renamed when it is complete. Its files are hard links, because the
 services and S3 replace files and never modify them.

@@ -164,9 +164,9 @@ def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> No
 def _events(
     lines: "queue.Queue[bytes]", seconds: float | None, *, until_silence: bool = False
 ) -> Iterator[Event]:
-    """Yield the events until the time limit, the end of the stream, or a pause of the device.
+    """Yield the events until the time limit or the end of the stream.
 
-    An empty line marks a pause.
+    With `until_silence`, a pause of the device also ends the events. An empty line marks a pause.
     """
     ends_at = time.monotonic() + (threading.TIMEOUT_MAX / 2 if seconds is None else seconds)
     while True:

@@ -80,7 +80,7 @@ def read(path: Path) -> Transcript:
 
 
 def to_lines(header: dict[str, Any], events: Iterable[Event]) -> Iterable[str]:
-    """Return a transcript as ASCII lines with line feeds.
+    """Yield the lines of a transcript in ASCII, each with a line feed.
 
     JSON strings can contain a lone surrogate, which UTF-8 cannot encode.
     """

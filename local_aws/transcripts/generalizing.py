@@ -1,7 +1,7 @@
 """Conversion of recorded events to patterns: placeholders replace variable values and secrets.
 
-Secrets are removed because transcripts are shared. Anonymous placeholders of the same type replace
-the secrets, so the transcript can still be played.
+Secrets are removed because transcripts are shared. The placeholders of secrets match any value, so
+the transcript can still be played.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from local_aws.transcripts.events import Event, kind
 
 REMOVED = "${_}"
-# These names match secret names, but their values are not secret.
+# These names match `_SECRET_NAME`, but their values are not secret.
 _HARMLESS = frozenset({"clienttoken", "signed_headers"})
 _SECRET_NAME = re.compile(
     r"secret|password|passwd|passphrase|credential|token|authorization|signature|cookie"
@@ -76,7 +76,7 @@ class Generalizer:
         self._deployed: set[str] = set()
 
     def patterns(self, event: Event) -> list[Event]:
-        """Return the pattern of an event; a new deployment's pattern precedes it.
+        """Return the pattern of an event, after an operator's event if the deployment is new.
 
         Only payloads on Greengrass' topics are recorded.
         """
@@ -169,7 +169,7 @@ def _has_credentials(event: Event) -> bool:
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """Return a JSON value without secrets; ``name`` is the name of the member that contains it.
+    """Return a JSON value without secrets; ``name`` is the name of the value in its object.
 
     An object with a secret name remains an object, but its values are removed.
     """

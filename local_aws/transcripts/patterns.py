@@ -3,8 +3,8 @@
 ``"${job}"`` matches any value, which must be the same at each occurrence. ``"${time:integer}"``
 matches a value of a type. ``"${_:integer}"`` matches values that can differ at each occurrence. In
 a longer string, a placeholder matches a part of the string: ``"$aws/things/${thing}/jobs"``. An
-object must have at least the members of its pattern. A list must have as many items as its pattern,
-in any order.
+object must have at least the members of its pattern. A list and its pattern must have the same
+number of items, in any order.
 """
 
 import re
@@ -46,7 +46,7 @@ def check(pattern: Any) -> None:
 
 
 def match(pattern: Any, value: Any, bindings: Bindings) -> dict[str, Any] | None:
-    """Return the bindings with which a pattern matches a value, or None."""
+    """Return the bindings with which a pattern matches a value; None if it does not match."""
     return next(_matches(pattern, value, dict(bindings)), None)
 
 

@@ -75,7 +75,7 @@ class EngineProcess:
         return rss_mib
 
     def kill(self) -> None:
-        """Kill the process, without a result."""
+        """Kill the process without returning a result."""
         self._process.kill()
         self._process.join()
 

@@ -92,7 +92,10 @@ def read_message(file: Path, name: str) -> Any:
 
 
 def _text(file: Path) -> str:
-    """Return the content of a text file, whose messages are counted by their braces."""
+    """Return the content of a text file; raise RefusedError if it is too large.
+
+    The limits apply to the bytes, and to the messages, which are counted by their braces.
+    """
     if file.stat().st_size > LARGEST_TEXT_BYTES:
         raise RefusedError(
             "message-parts",

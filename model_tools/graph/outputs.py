@@ -59,7 +59,7 @@ def check_outputs(scopes: Iterable[Iterable[Any]]) -> None:
 
 
 def _constant(reference: str, nodes: Mapping[str, Any]) -> Values | None:
-    """Return the values of a small constant, through Identity nodes, or None otherwise."""
+    """Return the values of a small constant, also behind Identity nodes; None otherwise."""
     node = nodes.get(node_name(reference))
     for _ in range(_MOST_IDENTITIES):
         if node is None or node.op not in {"Identity", "StopGradient"} or not node.input:

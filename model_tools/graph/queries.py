@@ -163,7 +163,7 @@ def example(node: Any) -> str:
 
 
 def activation_of(graph: Any, output: str) -> str | None:
-    """Return `softmax` or `sigmoid` if that activation computes a tensor, or None otherwise."""
+    """Return `softmax` or `sigmoid` if that activation computes a tensor; None otherwise."""
     nodes = nodes_by_name(graph)
     node: Any = nodes.get(node_name(output))
     while node is not None and node.op in _SAME_VALUES:

@@ -119,7 +119,7 @@ def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> N
 
 
 def _quoted(name: str) -> str:
-    """Return a name for an error message, quoted if it is not printable."""
+    """Return a name for an error message, truncated, and quoted if it is not printable."""
     short = name[:60]
     return short if short.isprintable() else repr(short)
 

@@ -36,7 +36,8 @@ def read_mxnet(folder: Path) -> MxnetModel:
 
     Raises:
         SourceError: a file is missing or not valid, or the files are inconsistent.
-        RefusedError: a file breaks a rule of `params` or `symbol`.
+        RefusedError: a file exceeds a limit, or contains a name or value that is not allowed; see
+            `params` and `symbol`.
     """
     for name in FILES:
         if not (folder / name).is_file():

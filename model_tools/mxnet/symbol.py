@@ -31,12 +31,12 @@ class SymbolNode:
     inputs: tuple[str, ...]
 
     def sides(self, attribute: str) -> tuple[int, ...] | None:
-        """Return an attribute such as "(3, 3)", or None if it is absent or in another format."""
+        """Return the integers of an attribute such as "(3, 3)"; None if it has another format."""
         text = self.attributes.get(attribute, "")
         return tuple(map(int, _INTEGER.findall(text))) if _SIDES.fullmatch(text) else None
 
     def number(self, attribute: str) -> int | None:
-        """Return an attribute such as "64", or None if it is absent or in another format."""
+        """Return an integer attribute such as "64"; None if it is absent or in another format."""
         sides = self.sides(attribute)
         return sides[0] if sides and len(sides) == 1 else None
 

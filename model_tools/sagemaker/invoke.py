@@ -82,7 +82,7 @@ class EndpointClient(Protocol):
 
 
 def wait_for(url: str, seconds: float) -> None:
-    """Wait until a server accepts connections, because its model is loaded then.
+    """Wait until a server accepts connections, which requires that its model is loaded.
 
     Raises:
         ServingError: the URL has no host, or no server accepts a connection within `seconds`.
@@ -111,7 +111,7 @@ def invoke(
     rounds: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[InvokeResult]:
-    """Send each request `rounds` times, one after another, and return the last responses.
+    """Send each request `rounds` times; return its last response and the latency of each round.
 
     Raises:
         ServingError: a request failed.
@@ -166,7 +166,7 @@ class SageMakerEndpoint:
         self._name = name
         self._exceptions = exceptions
         config = botocore.config.Config(read_timeout=70, retries={"total_max_attempts": 1})
-        # The AWS command line reads AWS_REGION; boto3 reads only AWS_DEFAULT_REGION.
+        # The AWS CLI reads AWS_REGION, but boto3 reads only AWS_DEFAULT_REGION.
         region = region or os.environ.get("AWS_REGION")
         try:
             self._client = cast("Any", boto3).client(

@@ -182,7 +182,7 @@ def _code_files(folder: Path, *, needs_handlers: bool) -> dict[str, Path]:
 
     Args:
         folder: a folder with inference.py, requirements.txt, or both; all other files are packaged,
-            too.
+            too, except hidden files and `__pycache__`.
         needs_handlers: True to require the handlers of SageMaker's TensorFlow Serving container.
 
     Raises:

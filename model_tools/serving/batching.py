@@ -29,7 +29,7 @@ class BatchingOptions:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self | None:
-        """Read the variables of SageMaker's container, and return None if they disable batching.
+        """Return the options in the container's variables; None if they disable batching.
 
         Raises:
             SourceError: a value is not an integer above 0.
@@ -76,7 +76,7 @@ class BatchedEngine:
         self._open: dict[_BatchKey, _Batch] = {}
 
     def run(self, key: str, feed: Arrays) -> Arrays:
-        """Run a signature, see `Engine.run`; rows of equal shape share a batch.
+        """Run a signature (see `Engine.run`); rows of equal shape share a batch.
 
         The rows of a request are always in one batch.
 

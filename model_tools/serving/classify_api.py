@@ -22,7 +22,8 @@ def read_examples(document: Any, signature: ModelSignature) -> Arrays:
     """Return the serialized examples, by the alias of the signature's only input.
 
     Raises:
-        RequestError: 400, there are no examples, or a value is neither a number nor a string.
+        RequestError: 400, the request has no examples, the signature does not take examples, or a
+            value is neither a number nor a string.
     """
     if not isinstance(document, dict) or not isinstance(document.get("examples"), list):
         raise RequestError(400, "When method is classify or regress, the key 'examples' is a list")

@@ -33,7 +33,7 @@ Handle = Callable[[str, str, Mapping[str, str], bytes], Response]
 
 @dataclass(frozen=True)
 class Listener:
-    """An address, the handler of its requests, and their limits."""
+    """An address to listen on, the handler of requests, and the limits of requests."""
 
     handle: Handle
     port: int

@@ -99,7 +99,10 @@ def _converted(alias: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt
 
 
 def write_tensor(alias: str, array: npt.NDArray[Any]) -> Any:
-    """Return nested lists; strings are text, or base64 if the alias ends with `_bytes`."""
+    """Return an array as nested lists.
+
+    Strings become text, or base64 if they are not UTF-8 or if the alias ends with `_bytes`.
+    """
     if array.dtype.kind in "OSU":
         encode = _binary if alias.endswith(_BYTES_SUFFIX) else _text
         flat = [encode(value) for value in array.reshape(-1)]

@@ -120,7 +120,11 @@ def serving_json(text: str) -> str:
 
 
 def json_of_csv(text: str) -> str:
-    """Convert CSV to TensorFlow Serving's JSON, with one value or list per line as an instance."""
+    """Convert CSV to TensorFlow Serving's JSON; each line is one instance: a value or a list.
+
+    Raises:
+        RequestError: 400, the text is not valid CSV, or a number is too large for a double.
+    """
     try:
         rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     except csv.Error as error:

@@ -149,7 +149,7 @@ def _load(
     servables: Mapping[int, Servable],
     batching: BatchingOptions | None,
 ) -> ServedModel:
-    """Load every version; as in the container, it is an error if any version cannot be loaded."""
+    """Load every version; as in the container, raise ServingError if a version cannot be loaded."""
     versions = {
         number: load_version(number, servable, TENSORFLOW, batching)
         for number, servable in servables.items()

@@ -166,7 +166,7 @@ def load_version(
 
 
 def find_versions(base_path: Path) -> dict[int, Path]:
-    """Return the folders whose names are numbers, as TensorFlow Serving does."""
+    """Return the folders whose names are numbers, by number, as in TensorFlow Serving."""
     if not base_path.is_dir():
         return {}
     return {

@@ -23,7 +23,7 @@ logger.setLevel(logging.INFO)
 
 # CloudFormation rejects a longer response.
 _LIMIT_BYTES = 4096
-# In JSON, an emoji becomes two escape sequences, for example.
+# In JSON, an emoji, for example, becomes two escape sequences of six bytes.
 _MAX_BYTES_PER_CHARACTER = 12
 
 _TIMEOUT_SECONDS = 6.0
@@ -56,7 +56,7 @@ class ResourceRequest:
     remaining_seconds: Callable[[], float]
     # The request's id, which remains the same if Lambda retries the request.
     id: str = ""
-    # The stack's ARN and the resource's logical id.
+    # The stack's ARN, a slash, and the resource's logical id.
     owner: str = ""
     # The properties before an Update; empty for other requests.
     old_properties: dict[str, Any] = field(default_factory=dict)
@@ -150,7 +150,7 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
 
 
 def _within_limit(body: dict[str, Any]) -> bytes:
-    """Encode the response as JSON; shorten its longest texts to CloudFormation's limit."""
+    """Encode the response as JSON within CloudFormation's limit; shorten its longest strings."""
     body = {**body, "Data": dict(body["Data"])}
     while (excess := len(content := json.dumps(body).encode()) - _LIMIT_BYTES) > 0:
         texts = [(body, "Reason"), *((body["Data"], name) for name in body["Data"])]

@@ -44,7 +44,7 @@ _INACCESSIBLE = {
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Handle a request; raise `ResourceFailed` if the cameras do not run the release in time."""
+    """Handle a request; raise `ResourceFailed` if the gate or Greengrass rejects the release."""
     properties = request.properties
     rollout = Rollout(
         fleet=FleetQueries(
@@ -106,7 +106,7 @@ def _deploy_previous(
 
 
 def _physical_id(request: ResourceRequest) -> str:
-    """Return the physical id: another target changes the id, another project name does not."""
+    """Return the physical id, which depends on the target, but not on the project's name."""
     old_target = request.old_properties.get("TargetArn")
     stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
     if request.physical_id and stays:
@@ -148,7 +148,10 @@ def _withdraw(
     desired: deployments.DesiredDeployment,
     current: deployments.Deployment,
 ) -> None:
-    """Deploy the release that preceded this resource, or no components if there was none."""
+    """Deploy the previous release if the current one is not verified, otherwise no components.
+
+    If no release is deployed again and `OnDelete` is `keep`, the components remain.
+    """
     greengrass = rollout.fleet.greengrass
     plan = RolloutPlan.from_properties(request.properties).at_once()
     before = deployments.last_verified(greengrass, desired.target_arn)
@@ -162,7 +165,7 @@ def _withdraw(
             _deploy_previous(rollout, previous, plan, request.properties["ProjectName"])
         except DeploymentError as refusal:
             # For example, another stack owns the release and deploys it again.
-            logger.error("the previous release is not deployed again: %s", refusal)  # noqa: TRY400 - the text is the reason
+            logger.error("the previous release is not deployed again: %s", refusal)  # noqa: TRY400 - the message contains the cause
         return
     if request.properties.get("OnDelete", "remove") == "keep":
         return
@@ -173,11 +176,11 @@ def _withdraw(
         result = rollout.run(empty, plan, absent=names)
         has_remains = bool(result.with_outcome("offline"))
     except GateClosed as closed:
-        logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the text is the reason
+        logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the message contains the cause
         has_remains = True
     rollout.end_waves(desired)
     emptied = deployments.latest(greengrass, desired.target_arn)
-    # The deployment remains for offline devices, which remove their components later.
+    # The deployment remains for devices that still have components, which they remove later.
     if emptied and not has_remains:
         deployments.retire(greengrass, emptied.id)
 

@@ -26,7 +26,7 @@ _PENDING = {"REQUESTED", "INITIATED"}
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Create the component version if it is absent; reject a version with other content."""
+    """Create the component version if absent; raise `ResourceFailed` if its content differs."""
     arn = request.properties["Arn"]
     if request.type == "Delete":
         return ResourceResult(request.physical_id or arn)

@@ -1,8 +1,8 @@
 """`Custom::ModelArtifact`: the pinned artifact under its content-addressed key, written once.
 
-A server-side copy transfers the CDK asset to the model bucket. The asset is hashed before the copy,
-which requires the ETag of the hashed object. If the environment has trusted keys, the signed
-statement is verified first, and its sizes limit the bytes that are read.
+A server-side copy transfers the CDK asset to the model bucket. The asset is hashed first, and the
+copy requires that the asset still has the same ETag. If the environment has trusted keys, the
+signed statement is verified before, and its sizes limit the bytes that are read.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def handle(request: ResourceRequest) -> ResourceResult:
 def _publish_signed(
     s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str
 ) -> ResourceResult:
-    """Copy the artifact within the signed limits, and then store its statement."""
+    """Copy the artifact if it is absent, within the signed limits, and store its statement."""
     with signed.rejections():
         present = signed.digest_of(s3, properties["Bucket"], properties["Key"])
         if present is None:
@@ -61,7 +61,7 @@ def _publish_signed(
 
 
 def _put_once(s3: Any, bucket: str, key: str, content: bytes) -> None:
-    """Write an object whose key contains its digest, unless the object exists."""
+    """Write an object if it is absent; raise `ResourceFailed` if it exists with other content."""
     present = _digest(s3, bucket, key)
     if present is None:
         s3.put_object(Bucket=bucket, Key=key, Body=content)

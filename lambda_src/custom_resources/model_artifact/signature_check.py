@@ -1,6 +1,6 @@
 """Verification of a release's statement before its bytes are copied.
 
-The camera's reader of signatures is used. It is in a layer, which the function has only if the
+The reader of signatures is the camera's. It is in a layer that the function has only if the
 environment has trusted keys. The reader is therefore imported only to verify a statement.
 """
 
@@ -25,13 +25,13 @@ _ABSENT = 404
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """A redirect handler that ignores the body, which urllib would read without a limit."""
+    """A redirect handler that ignores a redirect's body, which urllib reads without a limit."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
         return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
-    # urllib also uses the same function for each code.
+    # As in urllib, one method handles all codes.
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
@@ -49,7 +49,8 @@ class SignedRelease:
         """Read an object within the signed limits; return its ETag if it is the signed artifact.
 
         Raises:
-            SignatureRefused: the object is absent, too large, too slow, or has other bytes.
+            SignatureRefused: the object is absent, too large or not the signed artifact, or the
+                store responds too slowly or with an error.
         """
         from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - in an optional layer
 
@@ -70,7 +71,14 @@ class SignedRelease:
         return etag
 
     def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
-        """Read an object within the signed limits; return its SHA-256 (hex) and ETag, or None."""
+        """Read an object within the signed limits; return its SHA-256 (hex) and ETag.
+
+        The result is None if the object does not exist.
+
+        Raises:
+            SignatureRefused: the object is too large, or the store responds too slowly or with an
+                error.
+        """
         from shared.signatures import (  # noqa: PLC0415 - in an optional layer
             Attack,
             Limits,
@@ -115,12 +123,10 @@ class SignedRelease:
 
 
 def verify(request: ResourceRequest) -> SignedRelease | None:
-    """Verify the statement of a request.
-
-    Returns None if a signature is neither required nor present.
+    """Verify the statement of a request; None if a signature is neither required nor present.
 
     Raises:
-        ResourceFailed: the release must not be deployed; the message contains the attack.
+        ResourceFailed: the release must not be deployed; the message names the prevented attack.
     """
     properties = request.properties
     if "TrustedKeys" not in properties:
@@ -148,7 +154,11 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
 
 
 def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
-    """Return the release before this update if its statement can be verified, otherwise None."""
+    """Return the release that was accepted before this update.
+
+    The result is None if there was no statement, if it was for another model, or if its key is no
+    longer trusted.
+    """
     from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - in an optional layer
 

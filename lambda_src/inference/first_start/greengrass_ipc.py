@@ -22,7 +22,7 @@ _TIMEOUT_SECONDS = 5.0
 
 _PRELUDE_BYTES = 12
 _CHECKSUM_BYTES = 4
-# Responses contain no message payloads.
+# Responses are small, because they contain no message payloads.
 _LARGEST_RESPONSE_BYTES = 1 << 20
 _BOOLEANS = {0: True, 1: False}
 _FIXED_BYTES = {2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
@@ -36,14 +36,14 @@ Headers = Mapping[str, int | str]
 
 
 class IpcError(Exception):
-    """Raised if the core software did not accept a message; the text has one line."""
+    """Raised if the publication of a message fails; the error message has one line."""
 
 
 def publish_to_iot_core(topic: str, payload: bytes) -> None:
     """Publish one message through the Greengrass core, at least once (QoS 1).
 
     Raises:
-        IpcError: a variable that Greengrass sets is missing, the core is not available, does not
+        IpcError: a variable that Greengrass sets is missing, or the core is not available, does not
             respond within five seconds, or rejects the message.
     """
     for name in (_SOCKET, _TOKEN):
@@ -140,7 +140,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def _headers(block: bytes) -> dict[str, Any]:
-    """Read headers; skip the values of unused types."""
+    """Return the headers of a block by name."""
     headers: dict[str, Any] = {}
     at = 0
     while at < len(block):

@@ -25,7 +25,7 @@ Publish = Callable[[str, bytes], None]
 
 
 class InstallationHeartbeat:
-    """A reporter of the installation in the named shadow `deeplens`; failed reports are skipped."""
+    """A reporter of the installation in the shadow `deeplens`; failed reports are only logged."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class InstallationHeartbeat:
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Self:
-        """Read variables of Greengrass and the recipe; use defaults for invalid values."""
+        """Return a reporter for the environment variables; an invalid interval becomes 60 s."""
         try:
             interval = float(variables.get("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", ""))
         except ValueError:

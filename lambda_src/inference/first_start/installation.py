@@ -14,7 +14,7 @@ from typing import Protocol
 _INSTALLER = "install_runtime.py"
 _MANIFEST = "runtime.json"
 _FIRST_REPORT_SECONDS = 5.0
-# The installer also writes byte code, which the manifest does not count.
+# The installer also writes bytecode, which the manifest's `installed_bytes` do not include.
 _MOST_PERCENT_BEFORE_THE_END = 99
 
 
@@ -23,7 +23,7 @@ class InstallationStopped(Exception):  # noqa: N818 - not a failure
 
 
 class InstallationProgress(Protocol):
-    """The interface of a receiver of an installation's progress."""
+    """The interface for reports about the progress of an installation."""
 
     interval_seconds: float
 
@@ -61,7 +61,8 @@ def install(archive: Path, environment: Path, progress: InstallationProgress) ->
             [sys.executable, str(archive / _INSTALLER), str(environment)],
             stderr=subprocess.PIPE,
             text=True,
-            # With its own session, the installer's pip also receives the signal.
+            # The installer has its own session, so the signal also reaches pip, which the installer
+            # runs.
             start_new_session=True,
         )
         if is_stopped:
@@ -96,7 +97,7 @@ def _end(installer: "subprocess.Popen[str]") -> None:
 
 
 def installed_percent(archive: Path, environment: Path) -> int:
-    """Return the share of the environment that is on disk, 0 to 99."""
+    """Return the percentage of the environment that is on disk, 0 to 99."""
     try:
         expected = int(json.loads((archive / _MANIFEST).read_bytes())["installed_bytes"])
     except (OSError, ValueError, KeyError, TypeError):

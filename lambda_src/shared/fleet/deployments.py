@@ -58,7 +58,7 @@ class DesiredDeployment:
 
     @classmethod
     def from_properties(cls, properties: dict[str, Any], owner: str) -> Self:
-        """Read the resource's properties.
+        """Return the deployment that the resource's properties describe.
 
         Documents in the properties are JSON strings, which preserve the types of their values.
         """
@@ -107,12 +107,12 @@ class Deployment:
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the release's artifact, or None."""
+        """The SHA-256 of the release's artifact; None without a tag."""
         return self.tags.get(MODEL_TAG)
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the release's function version, or None."""
+        """The ARN of the release's function version; None without a tag."""
         return self.tags.get(FUNCTION_TAG)
 
     @property
@@ -138,10 +138,10 @@ class Deployment:
 
 
 def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
-    """Yield the newest deployments of a target, except deleted deployments.
+    """Yield the newest deployments of a target (max 50), the current one first.
 
-    The current deployment is first. ListDeployments has no documented order, so this function sorts
-    the deployments.
+    ListDeployments does not list deleted deployments. It has no documented order, so this function
+    sorts the deployments.
     """
     pages = greengrass.get_paginator("list_deployments").paginate(
         targetArn=target_arn, historyFilter="ALL"
@@ -156,7 +156,7 @@ def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
 
 
 def latest(greengrass: Any, target_arn: str) -> Deployment | None:
-    """Return the target's current deployment, or None."""
+    """Return the target's current deployment; None if the target has no deployment."""
     return next(history(greengrass, target_arn), None)
 
 
@@ -177,8 +177,9 @@ def get(greengrass: Any, deployment_id: str) -> Deployment:
 
 
 def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deployment:
-    """Return the target's latest deployment if it equals `desired`, otherwise create it.
+    """Return the target's current deployment if it equals `desired`, otherwise create a deployment.
 
+    A deployment is also created if the current one is cancelled, or if waves have followed it.
     `token` makes the request idempotent, also after a time-out.
 
     Raises:
@@ -258,7 +259,7 @@ def _create(
 
 
 def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
-    """Return the newest verified deployment of the target, or None."""
+    """Return the newest verified deployment of the target; None if no deployment is verified."""
     return next(
         (deployment for deployment in history(greengrass, target_arn) if deployment.is_verified),
         None,
@@ -276,14 +277,14 @@ def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
 
 
 def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
-    """Add the tags that the deployment lacks or that have another value."""
+    """Set the tags that the deployment lacks or that differ; truncate values to 256 characters."""
     new = {key: value[:256] for key, value in tags.items() if deployment.tags.get(key) != value}
     if new:
         greengrass.tag_resource(resourceArn=deployment.arn, tags=new)
 
 
 def tag_text(sentence: str) -> str:
-    """Return the value of a tag: the UTC time, and the sentence with only permitted characters."""
+    """Return a tag's value: the UTC time, and the sentence without characters that tags reject."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     permitted = "".join(
         character if character.isalnum() or character in "+-=._:/@" else " "
@@ -293,7 +294,7 @@ def tag_text(sentence: str) -> str:
 
 
 def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
-    """Return the deployments of waves that are newer than the target's current deployment.
+    """Return the deployments of waves after the target's current deployment, newest first.
 
     Devices in these waves run other components than the target, even if the waves were cancelled.
     """

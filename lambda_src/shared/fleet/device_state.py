@@ -21,7 +21,7 @@ MISSED_HEARTBEATS = 3
 _DEFAULT_INTERVAL_SECONDS = 60.0
 _SHORTEST_INTERVAL_SECONDS = 1.0
 
-# The runtime of Greengrass nucleus lite in the responses of ListCoreDevices.
+# The value of `runtime` for Greengrass nucleus lite in the responses of ListCoreDevices.
 LITE = "aws_nucleus_lite"
 
 
@@ -42,7 +42,7 @@ class ReceivedHeartbeat:
 
     @classmethod
     def from_shadow(cls, thing: str, document: dict[str, Any]) -> Self | None:
-        """Read a response of GetThingShadow; return None if it contains no heartbeat."""
+        """Return the state in a response of GetThingShadow; None if it contains no heartbeat."""
         heartbeat = Heartbeat.from_shadow(document)
         if heartbeat is None:
             return None
@@ -69,12 +69,12 @@ class ReceivedHeartbeat:
 
     @property
     def model_digest(self) -> str | None:
-        """The SHA-256 of the artifact that the camera runs, or None."""
+        """The SHA-256 of the artifact that the camera runs; None if not reported."""
         return (self.reported.model.digest or None) if self.reported.model else None
 
     @property
     def function_arn(self) -> str | None:
-        """The ARN of the function version that the camera runs, or None."""
+        """The ARN of the function version that the camera runs; None if not reported."""
         return self.reported.function
 
     @property
@@ -94,7 +94,7 @@ class ReceivedHeartbeat:
 
     @property
     def last_error(self) -> str | None:
-        """The message of the last error since the start of the function, or None."""
+        """The message of the last error since the start of the function; None without an error."""
         return (self.reported.last_error.message or None) if self.reported.last_error else None
 
     @property

@@ -2,4 +2,4 @@
 
 
 class DeploymentError(Exception):
-    """Raised if Greengrass rejects a deployment."""
+    """Raised if a deployment cannot be created, for example because Greengrass rejects it."""

@@ -42,7 +42,7 @@ _LITE_DEPLOYMENTS = "ggdeploymentd"
 
 
 def summarize(result: GateResult) -> str:
-    """Return the status of the fleet, one sentence per group of devices."""
+    """Return the status of the fleet: a phrase per group of devices, separated by semicolons."""
     if not result.devices:
         return "the fleet has no device yet; a device gets this deployment when it joins"
     good = len(result.with_outcome("good"))
@@ -84,7 +84,7 @@ def suggest(result: GateResult) -> str:
 
 
 def _logs(devices: Iterable[DeviceResult]) -> str:
-    """Return the locations of the logs: the journal for nucleus lite, files for nucleus classic."""
+    """Return the logs of the devices: the journal for nucleus lite, files for nucleus classic."""
     logs = {_log(device) for device in devices}
     return " or ".join(sorted(logs))
 

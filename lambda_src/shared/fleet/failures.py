@@ -38,7 +38,7 @@ TRANSIENT_CODES = frozenset(
     }
 )
 
-# A job's status can arrive before the reports of its cause.
+# A job's failure can arrive before the reports of its cause.
 _DETAILS_SECONDS = 5.0
 _BROKEN = frozenset({"BROKEN", "ERRORED"})
 # Matches a detailed status, such as FAILED_ROLLBACK_NOT_REQUESTED, which is not a cause.
@@ -54,7 +54,8 @@ class Failure:
         error_stack: Greengrass' error codes, the most general first.
         component: the broken component, or an empty string.
         is_unclear: the device has not reported a cause yet, but may still report it.
-        is_transient: according to its reports, the device lacked credentials or a connection.
+        is_transient: a second attempt may succeed; the device probably lacked credentials or a
+            connection.
     """
 
     reason: str
@@ -103,7 +104,7 @@ def _cause(
     execution: JobExecution,
     device: DeviceState,
     broken: InstalledComponent | None,
-    has_cause: bool,  # noqa: FBT001 - the caller also uses it
+    has_cause: bool,  # noqa: FBT001 - the caller has already computed it
 ) -> str:
     if has_cause:
         return execution.reason
@@ -125,7 +126,7 @@ def _cause(
 
 
 def _camera_error(heartbeat: ReceivedHeartbeat | None, execution: JobExecution) -> str:
-    """Return the camera's last error if it was reported after the deployment was queued."""
+    """Return the camera's status and last error; empty without an error since the deployment."""
     if heartbeat is None or not heartbeat.last_error or heartbeat.received_at < execution.queued_at:
         return ""
     return f"the camera is {heartbeat.status}, last error: {heartbeat.last_error}"

@@ -49,7 +49,7 @@ class GateRule:
 
     @classmethod
     def of(cls, plan: dict[str, Any]) -> Self:
-        """Read the rule of a rollout plan (`RolloutConfig.to_plan`).
+        """Return the rule of a rollout plan (`RolloutConfig.to_plan`).
 
         Deploys, manual rollbacks and promotions read the same rule, so they apply the same
         condition.
@@ -108,7 +108,7 @@ class DeviceFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceResult(DeviceFinding):
-    """The status of one device, and its reason; `runtime` is empty if the nucleus is unknown."""
+    """The outcome of one device, with the reason; `runtime` is empty if the nucleus is unknown."""
 
     thing: str
     runtime: str = ""
@@ -175,15 +175,15 @@ def _state(
     )
     in_time = now < target.deadline
     retryable = sum(device.is_retryable for device in devices)
-    # A second attempt restarts the deployment on all devices that still carry out the first
-    # attempt, so they finish first.
+    # A second attempt would restart the deployment on devices that still carry out the first
+    # attempt. Until half of the wait is over, the gate lets these devices finish.
     if retryable and (retryable == count["waiting"] or now >= target.half_time):
         return "retry"
     if count["waiting"] and in_time:
         return "pending"
     if enough:
         return "passed"
-    # Offline devices may still reconnect and bring the number to the minimum.
+    # Offline devices can still reconnect, so the minimum can still be reached.
     missing = count["good"] < rule.minimum_devices and count["offline"]
     return "pending" if missing and in_time else "failed"
 
@@ -212,7 +212,7 @@ def _finding(
 def _after_failure(
     target: RolloutTarget, device: DeviceState, execution: JobExecution, now: float
 ) -> DeviceFinding:
-    """Return the failure; `waiting` while its reason is unknown or a retry is possible."""
+    """Return a failure's finding: `waiting` if its cause may still arrive or a retry may help."""
     failure = failure_of(execution, device, target.components, now)
     can_wait = target.may_retry and now < target.deadline
     is_retryable = can_wait and failure.is_transient

@@ -1,8 +1,8 @@
 """Verification of the current release, before a new release replaces it.
 
-A rollback restores only a verified release. The first release of a fleet is deployed before any
-camera is connected, so its gate cannot verify it. Before the second release replaces the first,
-connected cameras can verify the first.
+A rollback restores only a verified release. If the first release of a fleet is deployed before any
+camera is connected, the gate cannot verify that release. Before the second release replaces the
+first, connected cameras can verify the first.
 """
 
 import logging

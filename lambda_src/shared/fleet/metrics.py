@@ -11,11 +11,11 @@ NAMESPACE = "DeepLens"
 
 
 def count_unverified_rollback(environment: str, status: str) -> None:
-    """Log a metric about a rollback that some reachable devices did not verify.
+    """Log a metric about a rollback that is not verified.
 
     Args:
         environment: the name of the environment, a dimension of the metric.
-        status: a sentence that lists the devices.
+        status: a sentence with the reason.
     """
     metric = {
         "Namespace": NAMESPACE,

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# A round of queries about a large fleet has many calls, and API quotas apply to the account.
+# A round of queries about a large fleet has many calls, and API quotas apply to the account. The
+# pause therefore increases with the number of things.
 _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
 # The list of core devices contains all devices of the account, so it is queried less often.
@@ -53,7 +54,7 @@ class MonitorResult:
 
     @property
     def passed(self) -> bool:
-        """True if the devices verified the release."""
+        """True if the gate passed, and no other operation ended the wait."""
         return not self.stopped and self.gate.state == "passed"
 
 
@@ -73,7 +74,7 @@ class RolloutMonitor:
     _registered_queried_at: float = 0.0
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
-    # True if all required queries have succeeded at least once.
+    # True after a round in which all required queries succeeded.
     _has_responses: bool = False
     # Start of the last round of queries, in seconds since the epoch; the gate is evaluated for this
     # time.
@@ -84,7 +85,11 @@ class RolloutMonitor:
     def wait(
         self, target: RolloutTarget, rule: GateRule, bake_seconds: float = 0.0
     ) -> MonitorResult:
-        """Query devices until the gate fails, requires a retry, or passes for `bake_seconds`."""
+        """Query devices until the gate fails, requires a retry, or passes for `bake_seconds`.
+
+        The wait also ends if another operation ends the deployment, or if the required queries have
+        not succeeded before the deadline.
+        """
         pause = _FIRST_PAUSE_SECONDS
         baked_at: float | None = None
         logged = ""
@@ -222,7 +227,7 @@ class RolloutMonitor:
             self._query_nuclei()
 
     def _query_unregistered(self, now: float, *, is_last: bool) -> None:
-        """Query core devices while a member has not sent a heartbeat and is not registered.
+        """Query core devices if a member without heartbeat or with a failed job is not registered.
 
         ListCoreDevices with a thing group lists only devices on which a deployment to that group
         succeeded. It therefore does not list all members that have been connected. The nucleus of a
@@ -239,7 +244,7 @@ class RolloutMonitor:
             self._registered_queried_at = now
 
     def _registered(self) -> set[str]:
-        """Return the members that are registered as core devices."""
+        """Return the things of the last response about core devices."""
         return {core.thing for core in self._responses.get(_REGISTERED, [])}
 
     def _query_nuclei(self) -> None:

@@ -49,12 +49,12 @@ class RolloutPlan:
 
     @classmethod
     def from_properties(cls, properties: dict[str, Any]) -> Self:
-        """Read the property `Rollout`, a JSON string."""
+        """Return the plan in the property `Rollout`, a JSON string."""
         return cls.from_document(json.loads(properties["Rollout"]))
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
-        """Read the plan that `RolloutConfig.to_plan` returns."""
+        """Return the plan of a document from `RolloutConfig.to_plan`."""
         return cls(
             rule=GateRule.of(document),
             waves=tuple(Wave(**wave) for wave in document["waves"]),
@@ -94,7 +94,9 @@ class Rollout:
         deployment of a wave is a subdeployment of the fleet's deployment.
 
         Raises:
-            GateClosed: not enough devices run the release, or the deployment was stopped.
+            GateClosed: not enough devices run the release, or another operation ended the
+                deployment.
+            DeploymentError: Greengrass rejects a deployment, or the release was stopped before.
         """
         greengrass = self.fleet.greengrass
         verify_outgoing_release(self.fleet, self.thing_group, desired.target_arn, plan.rule)
@@ -136,7 +138,7 @@ class Rollout:
             logger.warning("waves remain: %s", error)
 
     def _delete_wave_group(self, group: str) -> None:
-        """Delete the thing group of a wave, unless the environment file names the group."""
+        """Delete the thing group of a wave if its name is one that `wave_group` returns."""
         if not _is_wave_group(group, self.thing_group):
             return
         try:
@@ -234,7 +236,7 @@ class Rollout:
 
 
 def wave_group(deployment_name: str, number: int, thing_group: str) -> str:
-    """Return the name of the thing group of a wave by percentage.
+    """Return the name of the thing group for a wave that is a percentage of the fleet.
 
     The handler's permissions are limited to names that start with the project's name. The group's
     name also contains the fleet, because the parent of a subdeployment cannot change.

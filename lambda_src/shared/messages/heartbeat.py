@@ -1,8 +1,8 @@
 """The heartbeat: the reported state of a thing's named shadow `deeplens`.
 
-This module is its only definition. The camera and the installation write the heartbeat; the gate,
-the metrics of the fleet and the commands read it. `tools/message_reference.py` generates the tables
-of docs/messages.md from this module.
+This module is the only definition of the heartbeat. The camera and the installation write it; the
+gate, the metrics of the fleet and the commands read it. `tools/message_reference.py` generates the
+tables of docs/messages.md from this module.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """The last error, and the number of consecutive errors including it."""
+    """The last error, and the length of the series of consecutive errors that ends with it."""
 
     type: str = wire(TEXT, "as in the error message", "")
     message: str = wire(TEXT, "as in the error message", "")
@@ -92,7 +92,7 @@ class SpoolState:
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """The file system of the artifacts."""
+    """The space in the file system of the artifacts."""
 
     free_bytes: int | None = wire(COUNT, "bytes free for users other than root")
     total_bytes: int | None = wire(COUNT, "size of the file system in bytes")

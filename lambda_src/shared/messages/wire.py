@@ -25,7 +25,7 @@ class WireType:
         name: name of the type in the tables of docs/messages.md.
         schema: JSON Schema of values that a camera sends.
         read: returns the value in Python, or None if it is invalid.
-        part: the dataclass of an object, or None.
+        part: the dataclass, if values are objects; otherwise None.
     """
 
     name: str
@@ -35,7 +35,7 @@ class WireType:
 
 
 def _text(value: Any) -> str | None:
-    """Return a string with control characters escaped, truncated to `_LONGEST_TEXT`."""
+    """Return a string, escaped and cut to `_LONGEST_TEXT` characters; None for other values."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
 
 
@@ -134,7 +134,7 @@ def object_schema(types: Mapping[str, WireType]) -> dict[str, Any]:
 
 
 def read(dataclass_: Callable[..., Message], document: Any) -> Message:
-    """Convert a document to a message; ignore unknown fields, and default invalid values."""
+    """Convert a document to a message; unknown fields are ignored, invalid ones get defaults."""
     if not isinstance(document, Mapping):
         return dataclass_()
     values = {

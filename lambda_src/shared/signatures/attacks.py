@@ -22,7 +22,7 @@ class Attack(StrEnum):
 
 
 class SignatureRefused(ArtifactError):  # noqa: N818 - named after the event
-    """Raised if a release is rejected; the message begins with the prevented attack."""
+    """Raised if a release is rejected; the message begins with the name of the prevented attack."""
 
     def __init__(self, attack: Attack, reason: str) -> None:
         super().__init__(f"{attack}: {reason}")

@@ -24,8 +24,8 @@ def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
     """Return the statement that a trusted key signed.
 
     Raises:
-        SignatureRefused: no trusted key signed the bundle, or its payload is not a statement of a
-            release.
+        SignatureRefused: the bundle is too large or malformed, no trusted key signed it, or its
+            payload is not a statement of a release.
     """
     if len(content) > LARGEST_BUNDLE_BYTES:
         raise SignatureRefused(

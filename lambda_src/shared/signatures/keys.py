@@ -1,4 +1,4 @@
-"""Trusted keys: ECDSA on P-256. Several keys are valid at once, which allows key rotation."""
+"""Trusted keys (ECDSA on P-256); several keys are valid at once, which allows key rotation."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ _P256_COORDINATE_BYTES = 32
 
 
 class KeyUnusable(ArtifactError):  # noqa: N818 - named after the problem
-    """Raised if a text is not an ECDSA P-256 public key."""
+    """Raised if a value is not an ECDSA P-256 public key."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,11 @@ class TrustedKeys:
 
     @classmethod
     def from_text(cls, keys: str, revoked: str = "") -> Self:
-        """Parse values of settings: base64 of DER, and key ids, both comma-separated."""
+        """Parse two comma-separated settings: keys (base64 of DER), and the ids of revoked keys.
+
+        Raises:
+            KeyUnusable: a key is not valid base64, or is not an ECDSA P-256 public key.
+        """
         try:
             decoded = [base64.b64decode(key, validate=True) for key in keys.split(",") if key]
         except (binascii.Error, ValueError):
@@ -59,7 +63,7 @@ def parse_public_keys(pem: str) -> list[bytes]:
     """Return every public key of a PEM file as DER.
 
     Raises:
-        KeyUnusable: the file has no key, or a key is not an ECDSA P-256 key.
+        KeyUnusable: the file has no key, or a key is not a valid ECDSA P-256 key.
     """
     try:
         keys = [

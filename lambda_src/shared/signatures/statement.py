@@ -39,7 +39,7 @@ class Statement:
         version: the model's version.
         release: the release number; it increases with each statement, even if an older artifact
             is signed again.
-        expires: the time until which the release may be accepted, or None.
+        expires: the end of the time in which the release is accepted; None if it has no end.
         files: the files of the release by name.
         key: id of the key that signed the statement; empty before signing.
     """

@@ -1,5 +1,5 @@
 """The permissions that CloudFormation needs for each step of a resource's life cycle.
 
-The package imports neither ministack nor boto3. The emulator authorizes each step with it, and
-tests compare the policies in `policies/` with its permissions.
+The package imports neither ministack nor boto3. The emulator checks these permissions at each
+step, and tests compare the policies in `policies/` with them.
 """

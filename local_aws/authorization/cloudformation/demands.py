@@ -36,7 +36,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class Role:
-    """A role that a policy refers to by name."""
+    """A role that a policy refers to by name, and the ARN of the role's permissions boundary."""
 
     arn: str
     boundary: str | None
@@ -47,7 +47,7 @@ class Change:
     """A step of a resource's life cycle.
 
     `resource` contains the properties after the step, and `before` the properties before an update.
-    `role_named` returns the role with a name, or None if the role does not exist.
+    `role_named` returns the role with the given name, or None if the role does not exist.
     """
 
     step: Step
@@ -84,7 +84,7 @@ class Change:
                     yield action
 
     def _arns(self, action: str) -> list[str]:
-        """Return the ARNs on which IAM evaluates an action, if the resource refers to any."""
+        """Return those ARNs of the resource on which IAM evaluates an action."""
         kinds = table.kinds(action)
         if kinds == ["*"]:
             return ["*"]
@@ -98,7 +98,7 @@ class Change:
         ]
 
     def _located(self, arn: str) -> str:
-        """Return the complete ARN of a role if a policy names the role without its path."""
+        """Return the ARN; add the path of a role if a policy names the role without its path."""
         role = self.role_named(arn.rpartition("/")[2]) if self._is_for_roles() else None
         return role.arn if role and ":role/" in arn else arn
 
@@ -133,7 +133,7 @@ class Change:
         return list(dict.fromkeys(both))
 
     def _boundary(self, action: str, arn: str) -> dict[str, str]:
-        """Return the permissions boundary that IAM compares: the request's, or else the role's."""
+        """Return the condition key of the permissions boundary: the request's or the role's."""
         if self._is_for_roles():
             role = self.role_named(arn.rpartition("/")[2])
             boundary = role.boundary if role else None

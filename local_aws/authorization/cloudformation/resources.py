@@ -30,7 +30,7 @@ class _Type:
 
     kind: str
     name: str = ""
-    # Most names that CloudFormation generates begin with the name of the stack.
+    # True if a generated name begins with the name of the stack, as for most types.
     of_stack: bool = True
 
 
@@ -113,7 +113,7 @@ KINDS = frozenset(
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of a stack. References in its properties are resolved.
+    """A resource of a stack; references in its properties are resolved.
 
     `physical_id` is None before the resource exists.
     """
@@ -128,7 +128,7 @@ class Resource:
 
     @property
     def own_arn(self) -> str | None:
-        """Return the ARN; None for a type without an ARN, for example a bucket policy."""
+        """The resource's ARN; None for a type without an ARN, for example a bucket policy."""
         type_ = _TYPES.get(self.type)
         if type_ is None:
             return None
@@ -141,7 +141,10 @@ class Resource:
         return self._arn(type_.kind, f"{path}{name}")
 
     def arns(self) -> list[str]:
-        """Return the ARNs of the resource and of the resources that its properties refer to."""
+        """Return the ARNs of the resource, and of resources that it refers to or services create.
+
+        A custom resource has one ARN: its function's.
+        """
         if self.type.startswith("Custom::"):
             return [str(self.properties["ServiceToken"])]
         resource_arn = [self.own_arn] if self.own_arn else []

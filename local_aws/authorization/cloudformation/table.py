@@ -40,7 +40,7 @@ def row(type_: str) -> dict[Step, list[str]]:
 
 
 def by_property(limit: Limit, type_: str) -> dict[str, str]:
-    """Return the actions of a type that depend on a property, mapped to the property's name."""
+    """Return the actions of a type to which `limit` applies, mapped to the name of the property."""
     limited = _assumed()[limit].get(type_, {})
     return {action: name for name, actions in limited.items() for action in actions}
 

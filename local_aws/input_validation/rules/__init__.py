@@ -1,7 +1,8 @@
-"""AWS' rules for inputs that its service models do not contain.
+"""Input validation rules of AWS that botocore's service models do not contain.
 
-Each rule is a function of an account and an operation's input that raises a ``ServiceError``. Rules
-apply to API calls and to the resources of templates.
+Each rule is a function that takes an account and an operation's input, and raises a
+``ServiceError`` if the input is not valid. Rules apply to API calls and to the resources of
+templates.
 """
 
 from collections.abc import Callable

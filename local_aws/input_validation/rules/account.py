@@ -1,4 +1,4 @@
-"""The account in which rules look up resources, and the statements of its policy documents."""
+"""The account in which rules look up resources, and the statements of policy documents."""
 
 import json
 from typing import Any, Protocol

@@ -89,7 +89,7 @@ def check_trust_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_attachment(account: Account, params: dict[str, Any]) -> None:
-    """Reject an attachment if the role would exceed its number of managed policies.
+    """Reject an attachment if the role would exceed its quota of managed policies.
 
     Raises:
         ServiceError: ``LimitExceeded``.

@@ -1,4 +1,4 @@
-"""IoT's rules for policies, groups, topic rules, and jobs with their rollout rates.
+"""AWS IoT's rules for policies, groups, topic rules, and jobs with their rollout rates.
 
 Source for rollout rates: botocore's `iot` model, ``ExponentialRolloutRate``. The factor has one
 decimal and is at least 1.1. The limit of the base rate by the maximum rate is an assumption, which
@@ -66,7 +66,7 @@ def check_membership(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_topic_rule(account: Account, params: dict[str, Any]) -> None:
-    """Reject a topic rule whose role does not exist.
+    """Reject a topic rule with a role that does not exist.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -133,7 +133,7 @@ def _name(params: dict[str, Any], member: str) -> str:
 
 
 def rollout_fault(configuration: dict[str, Any]) -> str | None:
-    """Return the error in a ``jobExecutionsRolloutConfig`` of IoT or Greengrass, or None."""
+    """Return the error in a ``jobExecutionsRolloutConfig`` of IoT or Greengrass; None if valid."""
     rate = configuration.get("exponentialRate") or {}
     factor, base = rate.get("incrementFactor"), rate.get("baseRatePerMinute")
     maximum = configuration.get("maximumPerMinute")

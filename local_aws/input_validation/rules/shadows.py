@@ -16,7 +16,7 @@ _SECTIONS = ("desired", "reported")
 
 
 def request_fault(request: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the status and message for an update that no shadow accepts, or None."""
+    """Return the HTTP status and message if no shadow accepts an update, otherwise None."""
     token = request.get("clientToken")
     if token is not None and (
         not isinstance(token, str) or len(token.encode()) > LONGEST_CLIENT_TOKEN_BYTES
@@ -36,7 +36,7 @@ def request_fault(request: dict[str, Any]) -> tuple[int, str] | None:
 
 
 def state_fault(state: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the status and message if the resulting state of a shadow is too large, or None."""
+    """Return the HTTP status and message if the state of a shadow is too large, otherwise None."""
     sections = {name: state[name] for name in _SECTIONS if state.get(name)}
     size = len(json.dumps(sections, separators=(",", ":"), ensure_ascii=False).encode())
     if size > LARGEST_STATE_BYTES:

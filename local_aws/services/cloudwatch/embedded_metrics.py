@@ -27,7 +27,7 @@ class Datum:
 
 
 def embedded_metrics(message: str) -> list[Datum]:
-    """Return the metrics that a log event defines; an empty list if it has another format."""
+    """Return the metrics that a log event defines; an empty list if it violates the format."""
     if '"_aws"' not in message:
         return []
     try:

@@ -159,7 +159,7 @@ class Components:
         raise NotFoundError("COMPONENT", arn)
 
     def find(self, scope: Scope, name: str, version: str) -> dict[str, Any] | None:
-        """Return the record of a private or public component version, or None."""
+        """Return the record of a private or public component version; None if it does not exist."""
         if version in public_versions(name):
             return {"recipe": public_recipe(name, version), "created": 0.0, "tags": {}}
         return self._store.region(scope).components.get(name, {}).get(version)

@@ -34,7 +34,7 @@ class DeploymentDelivery(Protocol):
         """Cancel a deployment after its successor has been sent."""
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the status of a deployment that was neither cancelled nor replaced."""
+        """Return the status of a deployment that was neither cancelled nor superseded."""
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
         """Return ``status``, ``statusDetails`` and ``lastUpdatedAt`` (ms) for a thing."""
@@ -143,7 +143,7 @@ class ShadowDelivery:
 
 
 class Deliveries:
-    """A selection of the delivery for each deployment."""
+    """A selector of the delivery for each deployment: by a job or by a shadow."""
 
     def __init__(self, cloud: CloudServices) -> None:
         self._jobs, self._shadows = JobDelivery(cloud), ShadowDelivery(cloud)

@@ -40,7 +40,7 @@ class Deployments:
         self._deliveries = Deliveries(cloud)
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """Implement CreateDeployment; a new revision makes the target's previous one inactive."""
+        """Implement CreateDeployment; a new revision supersedes the target's previous revision."""
         target = parse_target(scope, params["targetArn"])
         check_tags(params.get("tags", {}))
         _check_rollout(params)
@@ -154,7 +154,7 @@ class Deployments:
                       reverse=True)  # fmt: skip
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the status of a deployment; if it is active, the status of its delivery."""
+        """Return a deployment's status; for an active deployment, the status of its delivery."""
         if record["state"] != "ACTIVE":
             return str(record["state"])
         return self._deliveries.of(record).status(scope, record)
@@ -191,7 +191,7 @@ class Deployments:
         return {key: value for key, value in summary.items() if value is not None}
 
     def _by_token(self, scope: Scope, token: str | None) -> Record | None:
-        """Return the deployment of an earlier request with the token, valid for 8 hours."""
+        """Return the deployment of a request with this token in the last 8 hours, or None."""
         for record in self.records(scope):
             if token and record.get("clientToken") == token:
                 return record if now() - record["created"] < _TOKEN_SECONDS else None

@@ -56,7 +56,10 @@ class Devices:
         }
 
     def list_devices(self, scope: Scope, params: Params) -> Params:
-        """Implement ListCoreDevices; a thing group selects devices that finished its deployment."""
+        """Implement ListCoreDevices; a thing group selects members that ran its deployment.
+
+        A member is selected if the group's latest deployment has the status SUCCEEDED on it.
+        """
         region = self._store.region(scope)
         listed = [
             _device(thing, record)
@@ -132,7 +135,7 @@ class Devices:
         return effective
 
     def _put_event(self, scope: Scope, thing: str, report: Record) -> None:
-        """Put an event about the result of a deployment on a device on the event bus.
+        """Send an event to the event bus: the result of a deployment on a device.
 
         Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications".
         """

@@ -10,7 +10,7 @@ from local_aws.services.greengrass.store import now
 
 Params = dict[str, Any]
 Record = dict[str, Any]
-# The position of a message: the index of its numbering, and its number.
+# The position of a message: the index of its numbering, and its sequence number.
 Position = list[int]
 
 _DEPLOYMENTS = frozenset({"THING_DEPLOYMENT", "THING_GROUP_DEPLOYMENT"})
@@ -51,7 +51,9 @@ def is_health_message(message: Any) -> bool:
 
 
 def apply(record: Record, message: Params) -> Params | None:
-    """Update the record of a device with a message; return its deployment report if it is new.
+    """Update the record of a device with a message; return the deployment report in the message.
+
+    The result is None if the message has no report, or an older one than the record.
 
     A message does not change values from later messages. A COMPLETE message lists all components of
     the device, and a PARTIAL message the changed components.
@@ -92,11 +94,11 @@ def _position(record: Record, message: Params) -> Position | None:
 
 
 def _new_order() -> Record:
-    """Return the initial order of messages, which the record stores.
+    """Return the initial ordering state of a device, which is stored in its record.
 
-    `first` is the lowest number of the current numbering, and `since_ms` its time. `before_ms` is
-    the time of the last message of the previous numbering. Times are those of the device, in
-    milliseconds since the epoch.
+    `first` is the lowest sequence number of the current numbering; `since_ms` is the time of that
+    message. `before_ms` is the time of the last message of the previous numbering. Times are those
+    of the device, in milliseconds since the epoch.
     """
     return {
         "newest": _FIRST, "complete": _FIRST, "by_name": {}, "by_arn": {},
@@ -105,7 +107,7 @@ def _new_order() -> Record:
 
 
 def _restarts(order: Record, message: Params, number: int, time_ms: int) -> bool:
-    """Return whether a lower number is from a new installation, because the message is newer."""
+    """Return whether a message with a lower number but a later time starts a new numbering."""
     is_launch = message.get("trigger") == "NUCLEUS_LAUNCH"
     begins_again = is_launch and number <= order["first"] and time_ms > order["since_ms"]
     return begins_again or time_ms > int(order["latest_ms"])

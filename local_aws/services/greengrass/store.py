@@ -7,7 +7,7 @@ from local_aws.account_region import Scope
 
 
 class GreengrassStore:
-    """The state of all accounts. Records are JSON, and times are seconds since the epoch."""
+    """The state of all accounts; records are JSON, and times are seconds since the epoch."""
 
     def __init__(self) -> None:
         self._regions: dict[Scope, Region] = {}

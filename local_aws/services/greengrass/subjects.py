@@ -64,7 +64,7 @@ class CallSubjects:
         )
 
     def _concerned(self, scope: Scope, call: Call) -> list[Record]:
-        """Return the deployments that a call reads, changes or replaces."""
+        """Return the deployments that a call reads, changes or supersedes."""
         if call.operation == "CreateDeployment":
             return self._deployments.superseded(scope, call.params["targetArn"])
         if call.operation == "ListDeployments":
@@ -138,5 +138,5 @@ def _add_component(subjects: _Resources, params: Params) -> None:
                 bucket, _, key = artifact["Uri"].removeprefix("s3://").partition("/")
                 subjects.add("s3:object", bucket, key)
     except ServiceError:
-        # The operation rejects the recipe later, after a caller without permissions is denied.
+        # The operation itself rejects the recipe, but only after the caller is authorized.
         return

@@ -7,7 +7,7 @@ from local_aws.account_region import Scope
 
 
 class Cloud(Protocol):
-    """The other services, called in process. Each call is for one account and Region."""
+    """The other services, called in process; each call is for one account and Region."""
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
         """Return an S3 object's content; None if the object cannot be read."""

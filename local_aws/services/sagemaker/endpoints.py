@@ -33,7 +33,7 @@ class Endpoints:
         self._changed = threading.Condition()
 
     def create(self, scope: Scope, params: Params) -> Params:
-        """Implement CreateEndpoint. The containers start in the background."""
+        """Implement CreateEndpoint; the containers start in the background."""
         name = params["EndpointName"]
         config = self._store.get(scope, _CONFIG, params["EndpointConfigName"])
         now = round(time.time(), 3)
@@ -52,7 +52,7 @@ class Endpoints:
         return {"EndpointArn": record["EndpointArn"]}
 
     def update(self, scope: Scope, params: Params) -> Params:
-        """Implement UpdateEndpoint. If the new containers fail, the previous ones remain."""
+        """Implement UpdateEndpoint; if the new containers fail, the previous containers remain."""
         record = self._settled(scope, params["EndpointName"], "update")
         config = self._store.get(scope, _CONFIG, params["EndpointConfigName"])
         variants = _variants(config)
@@ -110,7 +110,7 @@ class Endpoints:
         return record
 
     def variant_server(self, scope: Scope, record: Params, variant: str) -> VariantServer:
-        """Return the server of a variant; after a restart, download its model again.
+        """Return the server of a variant; after a restart, the model is downloaded again.
 
         Raises:
             UnusableModel: the model is no longer available.

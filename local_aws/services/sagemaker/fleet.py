@@ -1,4 +1,4 @@
-"""The fleet of an endpoint: one container for each variant, started at first use."""
+"""The fleet of an endpoint: for each variant, a server with one container."""
 
 import threading
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class VariantServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def container(self) -> Container:
-        """Return the running container; if none is running, start one, as SageMaker does.
+        """Return the container; if it is not running, start it, as SageMaker does.
 
         Raises:
             FrameworkNotEmulated: only SageMaker runs this framework.

@@ -26,7 +26,7 @@ from local_aws.services.sagemaker.subjects import invoked
 
 ACTION = "sagemaker:InvokeEndpoint"
 INVOCATION_SECONDS = 60.0
-# Quota of InvokeEndpoint for real-time endpoints: 6 MB. For serverless endpoints, it is 4 MB.
+# Quotas of InvokeEndpoint: 6 MB for real-time endpoints, and 4 MB for serverless endpoints.
 LARGEST_BODY = 6 * 1024 * 1024
 LARGEST_SERVERLESS_BODY = 4 * 1024 * 1024
 _PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/invocations")
@@ -201,7 +201,7 @@ class Runtime:
         response: _ContainerResponse,
         seconds: float,
     ) -> None:
-        """Store the metrics that alarms use: 0 or 1 for each kind of error."""
+        """Store the metrics that alarms use: invocations, latency, and 0 or 1 for each error."""
         dimensions = {"EndpointName": record["EndpointName"], "VariantName": variant}
         failed = float(not response.is_success)
         client = float(response.status // 100 == 4)  # noqa: PLR2004 - HTTP client error

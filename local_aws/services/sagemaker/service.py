@@ -25,7 +25,7 @@ _RUNTIME_PATH = "/endpoints/"
 
 
 class SageMaker:
-    """SageMaker hosting, and definitions that are only stored. Other operations are rejected."""
+    """SageMaker hosting, and definitions that are only stored; other operations are rejected."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         """Store archives and logs of the containers below `folder`."""

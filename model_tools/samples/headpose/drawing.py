@@ -65,7 +65,7 @@ def draw_head(random: np.random.Generator, pose: int) -> Pixels:
 
 
 def draw_heads(seed: int, first: int, count: int) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """Draw images `first` to `first + count` of a sequence with equally frequent poses.
+    """Draw `count` images of a sequence, from number `first` on, with equally frequent poses.
 
     Returns:
         uint8 [count, 84, 84, 3] and int64 [count].

@@ -1,7 +1,7 @@
 """Convert the data set of the guide, `HeadPoseData_trn_test_x15_py2.pkl`, without running its code.
 
-A pickle is a program. Here it may only call the constructors of NumPy arrays, in a limited process.
-The results are checked and written as plain arrays.
+A pickle is a program. Only its calls of NumPy's array constructors are allowed, in a limited
+process. The results are checked and written as plain arrays.
 
 The file is a tuple of four arrays: training and test images [n, 3, 84, 84], training and test
 angles [n, 2] (tilt, pan), in units of 90 degrees.
@@ -31,8 +31,8 @@ def convert(source: Path, destination: Path) -> None:
     """Write the data set to `destination`, an .npz for `data.read`.
 
     Raises:
-        RefusedError: pickle-name: the pickle names other classes or functions;
-            pickle-content: the pickle contains other arrays.
+        RefusedError: the pickle names other classes or functions than NumPy's array constructors
+            (rule pickle-name), or contains other arrays (rule pickle-content).
         SourceError: the file is not a pickle, or is too large.
         IsolationError: the process that reads the pickle crashed, or exceeded a limit.
     """

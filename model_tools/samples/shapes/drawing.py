@@ -112,7 +112,10 @@ def _place(
     size: tuple[int, int],
     taken: list[tuple[float, float, float, float]],
 ) -> tuple[float, float, float] | None:
-    """Return the center and radius of a circle that overlaps no box of `taken`, or None."""
+    """Return the center and radius of a circle that overlaps no box of `taken`.
+
+    The result is None if all `_PLACEMENT_ATTEMPTS` random circles overlap a box.
+    """
     width, height = size
     for _ in range(_PLACEMENT_ATTEMPTS):
         radius = random.uniform(_SMALLEST, _LARGEST) * height / 2

@@ -1,8 +1,8 @@
 """A small detector: objects as points (Zhou et al., 2019), stride 4, without anchors or NMS.
 
 The input of the network is a uint8 image scaled to [-1, 1]. The network has outputs for each cell
-of a grid four times smaller than the image: one score per label, and the distances in pixels from
-the center of the cell to the four sides of the box.
+of a grid four times smaller than the image: one score per label, and the distances from the center
+of the cell to the four sides of the box, in units of `BOX_UNIT_PX`.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ MOST_DETECTIONS = 20
 _CHANNELS = (16, 32, 48, 64)
 _FOCAL_PRIOR_LOGIT = -4.0
 _BOX_LOSS_WEIGHT = 1.0
-# Cells within this distance of a center, in cells, also learn its box.
+# Cells within this distance (in cells) of a shape's center also learn the shape's box.
 _NEAR_CELLS = 2**0.5
 # The unit of predicted distances in pixels.
 BOX_UNIT_PX = 16.0
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def build() -> Any:
-    """Return the Keras model: float32 [batch, 144, 192, 3] → logits of scores, and distances."""
+    """Return the Keras model: float32 [n, 96, 128, 3] → score logits and distances by cell."""
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     def block(x: Any, channels: int, stride: int, name: str) -> Any:
@@ -113,7 +113,7 @@ def detect(image_tensor: Any, model: Any) -> dict[str, Any]:
     """Build the graph from an image to detections, with the outputs of the Object Detection API.
 
     Args:
-        image_tensor: uint8 [1, 144, 192, 3], RGB.
+        image_tensor: uint8 [1, 96, 128, 3], RGB.
         model: the Keras model of `build`.
 
     Returns:
@@ -126,7 +126,8 @@ def detect(image_tensor: Any, model: Any) -> dict[str, Any]:
     pixels = tf.cast(image_tensor, tf.float32) * (2.0 / 255.0) - 1.0
     logits, distances = model(pixels, training=False)
     scores = tf.sigmoid(logits)
-    # A peak is a cell that no neighbor exceeds, over all labels. It represents one object.
+    # A peak is a cell whose highest score over all labels is not exceeded by any neighbor. Each
+    # peak represents one object.
     best = tf.reduce_max(scores, axis=-1, keepdims=True)
     highest = tf.nn.max_pool2d(best, 3, 1, "SAME")
     peaks = tf.where(tf.logical_and(scores >= highest, scores >= best), scores, 0.0)
