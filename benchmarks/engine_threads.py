@@ -2,9 +2,9 @@
 
     make benchmark-threads
 
-One process loads every variant, and runs all variants in turn, so that each round has the same
-load. In busy rounds, four busy processes per processor run at the same time. Results are medians of
-the wall time and of the processor time of one inference.
+One process loads all variants. Each round runs every variant, so that other load affects all
+variants equally. For the busy measurements, four processes per processor run busy loops. Results
+are medians of the wall time and of the processor time of one inference.
 """
 
 import os
@@ -45,7 +45,7 @@ Run = Callable[[], Any]
 
 @dataclass
 class Variant:
-    """An engine with one setting, and its measured times."""
+    """An engine with its settings, and the times of its inferences in milliseconds."""
 
     title: str
     run: Run
@@ -108,7 +108,7 @@ def graphs(folder: Path) -> dict[str, Path]:
 
 
 def variants(graph: Path) -> list[Variant]:
-    """Return every variant after a warm-up."""
+    """Return all variants for the graph, after three warm-up runs of each."""
     made = [
         Variant(
             f"OpenVINO, {threads} threads{', pinned' if pinned else ''}",
@@ -128,7 +128,7 @@ def variants(graph: Path) -> list[Variant]:
 
 
 def measure(variants: list[Variant]) -> None:
-    """Measure all variants in turn."""
+    """Measure every variant in each of 12 rounds, with 10 inferences per variant and round."""
     for _ in range(_ROUNDS):
         for variant in variants:
             for _ in range(_RUNS_PER_ROUND):

@@ -41,7 +41,7 @@ _NEW, _OLD = "a" * 64, "b" * 64
 class Journey:
     """The result of one release on one fleet."""
 
-    # The maximum, over time, of the devices with the release minus the devices that the plan
+    # The maximum over time of this difference: devices with the release minus devices that the plan
     # allows.
     beyond_the_plan: int
     exposed: int
@@ -67,7 +67,7 @@ class _Device:
         return (self.queued_at or 0.0) + self.draw.seconds + away
 
     def observations(self, now: float) -> list[Observation]:
-        """Return the observations that the cloud has received until `now`."""
+        """Return the observations that the cloud has received by `now`."""
         beat_at = now - now % _HEARTBEAT_SECONDS
         if self.draw.is_offline:
             beat_at = _BEGIN - 5000.0

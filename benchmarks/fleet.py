@@ -121,7 +121,7 @@ def _is_right(seed: int) -> bool:
 
 
 def emulated_rollout(devices: int) -> list[Row]:
-    """Roll out a release in waves to simulated core devices, through the emulator's APIs."""
+    """Measure a rollout in waves to simulated core devices, through the emulator's APIs."""
     with emulator() as client:
         things = _fleet(client, devices)
         clients = Clients(client("iot"), client("iot-data"), client("iot-jobs-data"))
@@ -216,7 +216,7 @@ def emulator() -> Iterator[Callable[[str], Any]]:
         endpoint = json.loads((Path(folder) / "endpoint.json").read_text(encoding="utf-8"))
 
         def client(service: str) -> Any:
-            connect: Any = boto3.client  # its stub requires a literal name
+            connect: Any = boto3.client  # the stub of `boto3.client` requires a literal name
             return connect(
                 service, endpoint_url=endpoint["endpoint_url"], region_name=REGION,
                 aws_access_key_id=ACCOUNT,

@@ -35,14 +35,15 @@ from local_aws.state.snapshots import newest, taken_at
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# The limits are long because a busy machine starts ten times slower, and a killed emulator loses
-# its state.
+# The limits are long because the emulator starts ten times slower on a busy machine, and loses its
+# state if it is killed.
 _START_SECONDS = 300
 _STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20
-# On AWS, a detached policy can be deleted only after a delay of up to five minutes.
+# The maximum of `--delays`. The longest delay on AWS is five minutes: the time until a detached
+# policy can be deleted.
 _LONGEST_DELAY_SECONDS = 600.0
 
 

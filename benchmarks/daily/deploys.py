@@ -76,7 +76,7 @@ def _unchanged(checkout: Checkout, folder: Path) -> dict[str, Command]:
 
 
 def _first_deploys(checkout: Checkout, folder: Path, rounds: int, log: Log) -> dict[str, list[Run]]:
-    """Deploy two new environments in each round, bare and prebuilt; return the runs by command."""
+    """Deploy two new environments per round, one bare, one prebuilt; return the runs by command."""
     environments = copies_of_dev(folder / "environments", 2 * rounds + 1)
     assembly = synthesize(checkout, environments, folder / "prebuilt")
     runs: dict[str, list[Run]] = {"bare deploy": [], "deploy": []}
@@ -102,7 +102,7 @@ def _edit_to_message(checkout: Checkout, number: int, log: Log) -> float:
 
 
 def _bare(checkout: Checkout, folder: Path, verb: str, stacks: str, environments: Path) -> Command:
-    """Return a `cdk` command for the default application, with only the template settings."""
+    """Return a `cdk` command for the default application, with `_TEMPLATE_SETTINGS` of cdk.json."""
     bare = folder / f"bare-{environments.parent.name}"
     bare.mkdir(exist_ok=True)
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))

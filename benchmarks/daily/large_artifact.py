@@ -26,7 +26,7 @@ _FILES = ("app.py", "cdk.json", "package-lock.json")
 
 
 def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the synthesis of equal environments with the small and the 500 MiB artifact."""
+    """Measure the synthesis of 1, 3 and 10 environments with the small and the 500 MiB artifact."""
     small, large = _checkout(folder / "small"), _checkout(folder / "large")
     pin = load_environment(ROOT / "environments" / "dev.toml").model
     log(f"an artifact of {_LARGE_MIB} MB")
@@ -75,7 +75,7 @@ def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def deploy_large_artifact(folder: Path, _rounds: int, log: Log) -> Section:
-    """Deploy new environments, once with the small artifact and once with the 500 MiB artifact."""
+    """Measure first deployments of 1, 3 and 10 environments, with the small and a large artifact."""
     root = folder / "checkout"
     root.mkdir()
     log("an emulator with dev deployed")
@@ -141,7 +141,7 @@ def _enlarge(model: Path, digest: str) -> str:
 
 
 def _copied_bytes(assembly: Path, digest: str) -> int:
-    """Return the bytes of the artifact's copies in `assembly` that are not hard links."""
+    """Return the total bytes of the artifact's copies in `assembly` that are not hard links."""
     copies = [
         file.stat()
         for file in assembly.rglob(f"*{digest}*")

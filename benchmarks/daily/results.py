@@ -20,7 +20,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """The last column in Markdown."""
+        """The Markdown for the last column: met, not met, or empty without a goal."""
         return {True: "met", False: "**not met**", None: ""}[self.met]
 
 

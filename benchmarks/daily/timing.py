@@ -15,14 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 Log = Callable[[str], None]
 
 _SAMPLE_INTERVAL_SECONDS = 0.02
-# The host of a virtual machine may assign CPUs to other machines during a run.
+# A run with a higher share of stolen CPU time is repeated, because the host of a virtual machine
+# assigned CPUs to other machines.
 _MAX_STOLEN_SHARE = 0.02
 _MAX_RUNS = 4
 _SHOWN_CHARACTERS = 2000
 
 
 class BenchmarkError(Exception):
-    """Error for a measured command that failed; the message ends with the command's output."""
+    """Raised if a measured command fails; the message ends with the command's output."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Command:
     before: Callable[[], None] = lambda: None
 
     def __call__(self) -> Run:
-        """Run the command until it ends.
+        """Run the command until it ends, and return its measurements.
 
         Raises:
             BenchmarkError: the command failed.
@@ -83,9 +84,9 @@ class Command:
 def interleaved(
     variants: Mapping[str, Callable[[], Run]], rounds: int, log: Log
 ) -> dict[str, list[Run]]:
-    """Run each variant once as a warm-up, then all variants in turn, `rounds` times.
+    """Run each variant once as a warm-up, then all variants in each of `rounds` rounds.
 
-    A run with too much stolen time is repeated. The result contains the runs of each variant,
+    A run with more than 2 % stolen time is repeated. The result contains the runs of each variant,
     without the warm-up.
     """
     runs: dict[str, list[Run]] = {name: [] for name in variants}
@@ -132,7 +133,7 @@ def _stolen_seconds() -> float:
 
 
 def _environment() -> dict[str, str]:
-    """Return this process' environment without Python's variables, its Python first in PATH."""
+    """Return this process' environment without Python's variables and with its Python in PATH."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -1,9 +1,9 @@
 """Metrics and logs of messages, heartbeats and failed deployments.
 
-IoT rules deliver messages and heartbeats with the thing of their topic. EventBridge delivers
-Greengrass' notifications about deployments. Each event becomes a line in the Embedded Metric
-Format, which contains the event and the metrics that CloudWatch Logs extracts. Invalid data of a
-camera never causes an error of the function.
+IoT rules deliver messages and heartbeats with the thing name from their topic. EventBridge delivers
+Greengrass' notifications about deployments. Each event becomes lines in the Embedded Metric Format,
+which contain the event and the metrics that CloudWatch Logs extracts. Invalid data of a camera
+never causes an error of the function.
 
 Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_RELEASE_STACK` with the name of the
 stack that owns the environment's deployments.

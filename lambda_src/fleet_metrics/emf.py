@@ -58,7 +58,7 @@ class MetricsLine:
 
 
 def value(text: str) -> str:
-    """Convert a string to a valid dimension value: printable ASCII without a leading colon."""
+    """Convert a string to a dimension value: printable ASCII (max 255), no leading colon."""
     ascii_only = text.encode("ascii", "backslashreplace").decode()
     printable = "".join(character if character.isprintable() else "?" for character in ascii_only)
     return (printable.strip().lstrip(":") or "?")[:_LONGEST_DIMENSION]

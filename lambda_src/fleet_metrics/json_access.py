@@ -5,7 +5,7 @@ from typing import Any
 
 
 def number(document: Any, *path: str) -> float | None:
-    """Return the finite number at a path of members, or None if the path has none."""
+    """Return the number at a path of members; None if absent or not a finite number."""
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
     if isinstance(document, bool) or not isinstance(document, int | float):

@@ -17,7 +17,7 @@ _MAX_LABELS = 20
 
 
 def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
-    """Yield a line for the message, and a line for each label in the frame (max 20)."""
+    """Yield a line for the message and, for detections, a line for each label (max 20)."""
     thing = text(event, "thing")
     if isinstance(event.get("detections"), list):
         yield from _detections(event, thing, now_ms)

@@ -32,7 +32,8 @@ _KEYS = {"python", "machine", "glibc", "installer", "installed_bytes", "imports"
 _COMPLETE = "deeplens-runtime.json"
 _PREVIOUS_ENVIRONMENTS = 1
 _SHOWN_LINES = 3
-# Includes the space for pip's unpacking, for bytecode, and for file system blocks.
+# Required disk space per installed byte, including pip's unpacking, bytecode and file system
+# blocks.
 _DISK_BYTES_PER_BYTE = 1.5
 _WITHOUT_NETWORK = ("--isolated", "--no-input", "--disable-pip-version-check", "--no-cache-dir")
 
@@ -42,7 +43,7 @@ class InstallError(Exception):
 
 
 def install(archive: Path, folder: Path) -> bool:
-    """Create `folder` from the unpacked archive; return false if it already exists.
+    """Create `folder` from the unpacked archive; return false if it is already complete.
 
     A second process waits for the first, which may still run after its core device was killed.
 
@@ -174,7 +175,8 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
         ],
         "pip cannot install the wheels",
     )
-    # Scripts contain the folder's path before the renaming, and the camera does not use scripts.
+    # Scripts would contain the folder's path before the renaming. The camera does not use scripts,
+    # so they are deleted.
     for program in (partial / "bin").iterdir():
         if not program.name.startswith("python"):
             program.unlink()
@@ -187,7 +189,7 @@ def _create(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
 
 
 def _runs(folder: Path, program: str) -> str | None:
-    """Run a program with the folder's interpreter; return the reason of a failure, if any."""
+    """Run a program with the folder's interpreter; return the error if it fails, otherwise None."""
     # `-I` limits imports to the environment and the standard library, as for the camera.
     command = [str(folder / "bin" / "python"), "-I", "-c", program]
     try:

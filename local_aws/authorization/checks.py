@@ -40,7 +40,8 @@ class Subjects:
     passed_to: str = ""
 
 
-# Evaluates the policies. A denial raises ServiceError (AccessDeniedException).
+# A function that evaluates the policies for a check. It raises ServiceError (AccessDeniedException)
+# if the policies deny the check.
 Authorize = Callable[[Check], None]
 
 

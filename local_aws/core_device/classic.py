@@ -230,7 +230,7 @@ class Classic(Nucleus):
         return _TOKEN_EXCHANGE in running
 
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return the step's timeout as the limit of its run, and a constant stop timeout."""
+        """Return, in seconds, the step's timeout as the limit of its run, and the stop timeout."""
         return timeout_seconds, _STOP_SECONDS
 
     def matches(self, pattern: str, topic: str) -> bool:

@@ -37,7 +37,8 @@ class ResourceFailed(Exception):  # noqa: N818 - FAILED is CloudFormation's term
     """Raised if the request fails; the message is the reason in the stack's events.
 
     Attributes:
-        physical_id: id of the created parts, with which CloudFormation requests their deletion.
+        physical_id: id of the parts that a failed Create has created; CloudFormation requests their
+            deletion with this id.
     """
 
     def __init__(self, text: str, physical_id: str | None = None) -> None:
@@ -52,7 +53,7 @@ class ResourceRequest:
     type: str
     properties: dict[str, Any]
     physical_id: str | None
-    # Returns the seconds until Lambda ends this invocation.
+    # A function that returns the seconds until Lambda ends this invocation.
     remaining_seconds: Callable[[], float]
     # The request's id, which remains the same if Lambda retries the request.
     id: str = ""
@@ -80,7 +81,7 @@ def is_rolling_back(request: ResourceRequest) -> bool:
 def custom_resource(
     handle: Callable[[ResourceRequest], ResourceResult],
 ) -> Callable[[dict[str, Any], Any], None]:
-    """Return a Lambda handler that responds with the result of `handle` or with its error."""
+    """Return a Lambda handler that sends the result or the error of `handle` to CloudFormation."""
 
     def lambda_handler(event: dict[str, Any], context: Any) -> None:
         physical_id = event.get("PhysicalResourceId")
@@ -140,7 +141,7 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
                 return
         except (OSError, HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
-                # The error contains the response with its open connection.
+                # The error contains the response, whose connection must be closed.
                 error.close()
             # Without a response, the stack waits for an hour.
             if pause_seconds is None:
@@ -150,7 +151,7 @@ def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason:
 
 
 def _within_limit(body: dict[str, Any]) -> bytes:
-    """Encode the response as JSON within CloudFormation's limit; shorten its longest strings."""
+    """Return the response as JSON; truncate its reason and attributes to CloudFormation's limit."""
     body = {**body, "Data": dict(body["Data"])}
     while (excess := len(content := json.dumps(body).encode()) - _LIMIT_BYTES) > 0:
         texts = [(body, "Reason"), *((body["Data"], name) for name in body["Data"])]

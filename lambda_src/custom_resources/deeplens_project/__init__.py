@@ -44,7 +44,7 @@ _INACCESSIBLE = {
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Handle a request; raise `ResourceFailed` if the gate or Greengrass rejects the release."""
+    """Deploy or remove a release; raise `ResourceFailed` if the gate or Greengrass rejects it."""
     properties = request.properties
     rollout = Rollout(
         fleet=FleetQueries(
@@ -89,7 +89,7 @@ def _is_rollback(request: ResourceRequest) -> bool:
 def _deploy_previous(
     rollout: Rollout, desired: deployments.DesiredDeployment, plan: RolloutPlan, environment: str
 ) -> str:
-    """Deploy components and wait; return the status, even if devices do not run them."""
+    """Deploy the previous components at once and wait; return the status even if devices fail."""
     try:
         return summarize(rollout.run(desired, plan.at_once()))
     except GateClosed as closed:
@@ -117,7 +117,7 @@ def _physical_id(request: ResourceRequest) -> str:
 def _remove(
     request: ResourceRequest, rollout: Rollout, desired: deployments.DesiredDeployment
 ) -> ResourceResult:
-    """Restore the fleet's state without this resource; devices cannot prevent the removal.
+    """Withdraw the release if this resource owns the deployment; devices cannot prevent this.
 
     Parts that could not be removed are logged.
     """
@@ -180,7 +180,8 @@ def _withdraw(
         has_remains = True
     rollout.end_waves(desired)
     emptied = deployments.latest(greengrass, desired.target_arn)
-    # The deployment remains for devices that still have components, which they remove later.
+    # If devices still have components, the empty deployment remains and removes the components
+    # later.
     if emptied and not has_remains:
         deployments.retire(greengrass, emptied.id)
 

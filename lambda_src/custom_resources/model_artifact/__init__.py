@@ -1,8 +1,8 @@
 """`Custom::ModelArtifact`: the pinned artifact under its content-addressed key, written once.
 
 A server-side copy transfers the CDK asset to the model bucket. The asset is hashed first, and the
-copy requires that the asset still has the same ETag. If the environment has trusted keys, the
-signed statement is verified before, and its sizes limit the bytes that are read.
+copy requires that the asset still has the same ETag. If the release is signed, its statement is
+verified before the copy, and the sizes in the statement limit the bytes that are read.
 """
 
 import hashlib

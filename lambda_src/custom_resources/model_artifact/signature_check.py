@@ -1,7 +1,8 @@
 """Verification of a release's statement before its bytes are copied.
 
-The reader of signatures is the camera's. It is in a layer that the function has only if the
-environment has trusted keys. The reader is therefore imported only to verify a statement.
+The camera and this function read signatures with the same code. The function has the layer with
+this code only if the environment has trusted keys. The code is therefore imported only to verify a
+statement.
 """
 
 import base64
@@ -94,7 +95,7 @@ class SignedRelease:
                 chunks = iter(lambda: response.read1(_CHUNK_BYTES), b"")
                 return read_digest(chunks, limits, uri), response.headers["ETag"]
         except urllib.error.HTTPError as error:
-            # The error contains the response with its open connection.
+            # The error contains the response, whose connection must be closed.
             error.close()
             if error.code == _ABSENT:
                 return None
@@ -123,7 +124,10 @@ class SignedRelease:
 
 
 def verify(request: ResourceRequest) -> SignedRelease | None:
-    """Verify the statement of a request; None if a signature is neither required nor present.
+    """Verify the statement of a request, and return the signed release.
+
+    The result is None if the environment has no trusted keys, or if a statement is neither present
+    nor required.
 
     Raises:
         ResourceFailed: the release must not be deployed; the message names the prevented attack.

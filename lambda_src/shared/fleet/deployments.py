@@ -22,17 +22,19 @@ logger = logging.getLogger(__name__)
 OWNER_TAG = "deeplens:owner"
 MODEL_TAG = "deeplens:model-digest"
 FUNCTION_TAG = "deeplens:function"
-# The owner and the content of a deployment; the other tags are its history.
+# Tags for the owner and the content of a deployment; the other tags record its history.
 IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
 VERIFIED_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
-# The gate passed although no device was reachable.
+# Tag of a deployment whose gate passed although no device was reachable.
 UNVERIFIED_TAG = "deeplens:unseen"
 MANUAL_TAG = "deeplens:by-hand"
-# The second attempt of a deployment that failed because credentials or a connection were missing.
+# Tag of the second attempt after a deployment failed because credentials or a connection were
+# missing.
 RETRY_TAG = "deeplens:retry"
-# CloudFormation rolled back to this deployment, but not every reachable device ran it in time.
+# Tag of a deployment to which CloudFormation rolled back, and which not every reachable device ran
+# in time.
 ROLLED_BACK_TAG = "deeplens:rolled-back"
 
 # The maximum number of deployments of a target that are read.
@@ -41,7 +43,7 @@ _LIVE = {"ACTIVE", "COMPLETED"}
 
 
 class ReleaseStopped(DeploymentError):  # noqa: N818 - named after the event
-    """Raised for the deployment of a stopped release."""
+    """Raised if the desired deployment was stopped on its target."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
 
 
 def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
-    """Return whether the desired components passed the target's gate and were not stopped."""
+    """Return whether the desired components passed the target's gate and were not stopped later."""
     for deployment in history(greengrass, desired.target_arn):
         if _same(deployment, desired) and STOPPED_TAG in deployment.tags:
             return False
@@ -284,7 +286,10 @@ def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
 
 
 def tag_text(sentence: str) -> str:
-    """Return a tag's value: the UTC time, and the sentence without characters that tags reject."""
+    """Return a tag's value: the UTC time, and the sentence without characters that tags reject.
+
+    The value has at most 256 characters.
+    """
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     permitted = "".join(
         character if character.isalnum() or character in "+-=._:/@" else " "
@@ -294,7 +299,7 @@ def tag_text(sentence: str) -> str:
 
 
 def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
-    """Return the deployments of waves after the target's current deployment, newest first.
+    """Return the deployments of waves that are newer than `current`, newest first.
 
     Devices in these waves run other components than the target, even if the waves were cancelled.
     """

@@ -59,7 +59,7 @@ class ReceivedHeartbeat:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The sort key among the heartbeats of a thing."""
+        """The sort key for heartbeats of one thing: time of receipt, then shadow version."""
         return (self.received_at, self.version, repr(self))
 
     @property
@@ -84,7 +84,7 @@ class ReceivedHeartbeat:
 
     @property
     def detections(self) -> int:
-        """The number of detections in these frames, including unpublished detections."""
+        """The number of detections since the start of the function, published or not."""
         return self.reported.detections or 0
 
     @property
@@ -186,7 +186,7 @@ class Registered:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The sort key among the reports of a thing, whose nucleus can be replaced."""
+        """The sort key: the latest report counts, because a thing's nucleus can be replaced."""
         return (self.reported_at, self.runtime)
 
 

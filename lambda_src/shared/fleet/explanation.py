@@ -10,7 +10,8 @@ from shared.fleet.gate import DeviceResult, GateResult
 _MAX_NAMES = 8
 _MAX_REASONS = 4
 
-# Suggestions by Greengrass' error code. The most specific code in a device's error stack applies.
+# Suggestions by Greengrass' error code. The most specific code of a device's error stack that has
+# an entry applies.
 _SUGGESTIONS = {
     "ARTIFACT_CHECKSUM_MISMATCH": (
         "the object in the bucket differs from the published artifact: publish the artifact again "
@@ -84,7 +85,7 @@ def suggest(result: GateResult) -> str:
 
 
 def _logs(devices: Iterable[DeviceResult]) -> str:
-    """Return the logs of the devices: the journal for nucleus lite, files for nucleus classic."""
+    """Return the devices' logs: journal commands for nucleus lite, files for nucleus classic."""
     logs = {_log(device) for device in devices}
     return " or ".join(sorted(logs))
 

@@ -38,7 +38,7 @@ TRANSIENT_CODES = frozenset(
     }
 )
 
-# A job's failure can arrive before the reports of its cause.
+# Time after a job's failure in which the reports of its cause can still arrive.
 _DETAILS_SECONDS = 5.0
 _BROKEN = frozenset({"BROKEN", "ERRORED"})
 # Matches a detailed status, such as FAILED_ROLLBACK_NOT_REQUESTED, which is not a cause.

@@ -21,7 +21,7 @@ GateState = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
-# The reported frame rate is an average over this time, and unreliable before.
+# The camera averages its frame rate over this time, so a rate reported earlier is not reliable.
 _FRAME_RATE_SECONDS = 30.0
 
 

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 def verify_outgoing_release(
     fleet: FleetQueries, thing_group: str, target_arn: str, rule: GateRule
 ) -> str:
-    """Verify the current deployment by the reports of its cameras, and return the tag's text.
+    """Verify the current deployment by its cameras' reports, and return the new tag's value.
 
     Only deployments whose gate passed without a reachable camera are considered. If the deployment
     is not verified, the result is an empty string.

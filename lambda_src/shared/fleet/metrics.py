@@ -11,7 +11,7 @@ NAMESPACE = "DeepLens"
 
 
 def count_unverified_rollback(environment: str, status: str) -> None:
-    """Log a metric about a rollback that is not verified.
+    """Write the metric `UnverifiedRollbacks` for one rollback to the log.
 
     Args:
         environment: the name of the environment, a dimension of the metric.

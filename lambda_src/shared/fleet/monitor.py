@@ -68,13 +68,13 @@ class RolloutMonitor:
     # This function returns the current state of the deployment.
     refreshed: Callable[[], Deployment]
     _responses: dict[str, list[Observation]] = field(default_factory=dict)
-    # Time of the last query for a heartbeat by thing, in seconds since the epoch.
+    # Time of the last heartbeat query by thing, in seconds since the epoch.
     _heartbeat_queried_at: dict[str, float] = field(default_factory=dict)
     # Time of the last query for core devices, in seconds since the epoch.
     _registered_queried_at: float = 0.0
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
-    # True after a round in which all required queries succeeded.
+    # True as soon as all required queries have succeeded in one round.
     _has_responses: bool = False
     # Start of the last round of queries, in seconds since the epoch; the gate is evaluated for this
     # time.
@@ -123,7 +123,8 @@ class RolloutMonitor:
                 baked_at = baked_at or now + bake_seconds
                 if now >= baked_at:
                     return MonitorResult(result)
-                # During the bake time, a device that runs the release can still fail.
+                # During the bake time, a device can still fail, so the heartbeats of all devices
+                # are queried.
                 self._settled = frozenset()
                 pause = self._rest(pause, baked_at)
                 continue
@@ -230,8 +231,9 @@ class RolloutMonitor:
         """Query core devices if a member without heartbeat or with a failed job is not registered.
 
         ListCoreDevices with a thing group lists only devices on which a deployment to that group
-        succeeded. It therefore does not list all members that have been connected. The nucleus of a
-        member whose deployment failed is optional: messages use it, the gate does not.
+        succeeded. It therefore does not list all members that have been connected. If only members
+        with a failed job are not registered, the query may fail, because only messages use its
+        result.
         """
         if not is_last and now - self._registered_queried_at < _PAUSE_OF_REGISTERED_SECONDS:
             return

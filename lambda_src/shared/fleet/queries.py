@@ -76,7 +76,7 @@ class FleetQueries:
         return self._each(self._heartbeat, things)
 
     def effective(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
-        """Return, by thing, Greengrass' status of the deployment and its reason."""
+        """Return the status, reason and error stack of a deployment by thing, from Greengrass."""
         return self._each(lambda thing: self._effective(thing, deployment_id), things)
 
     def installed(self, things: Iterable[str]) -> dict[str, list[Observation]]:
@@ -122,7 +122,7 @@ class FleetQueries:
     def _each(
         self, query: Callable[[str], list[Observation]], things: Iterable[str]
     ) -> dict[str, list[Observation]]:
-        """Query things in parallel, and omit things whose query fails.
+        """Query things in parallel; return the responses by thing, without failed queries.
 
         Raises:
             ClientError, BotoCoreError: all queries failed.

@@ -64,7 +64,7 @@ class RolloutPlan:
 
 
 class GateClosed(Exception):  # noqa: N818 - named after the event
-    """Raised if the devices do not verify a release; the message is the reason in the stack.
+    """Raised if devices do not verify a release; the message is the reason in the stack's events.
 
     Attributes:
         deployment: the deployment that is not verified.
@@ -138,7 +138,7 @@ class Rollout:
             logger.warning("waves remain: %s", error)
 
     def _delete_wave_group(self, group: str) -> None:
-        """Delete the thing group of a wave if its name is one that `wave_group` returns."""
+        """Delete the thing group of a wave if its name has the format of `wave_group`."""
         if not _is_wave_group(group, self.thing_group):
             return
         try:
@@ -171,7 +171,7 @@ class Rollout:
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 
     def _group_of(self, desired: DesiredDeployment, wave: Wave, number: int) -> str:
-        """Create the thing group for a share of the fleet, update its members; return its name."""
+        """Create or update the thing group for a share of the fleet; return the group's name."""
         iot, name = self.fleet.iot, wave_group(desired.name, number, self.thing_group)
         iot.create_thing_group(thingGroupName=name)
         selected = share_of(self.fleet.things(self.thing_group), wave.percent)

@@ -24,7 +24,7 @@ class WireType:
     Attributes:
         name: name of the type in the tables of docs/messages.md.
         schema: JSON Schema of values that a camera sends.
-        read: returns the value in Python, or None if it is invalid.
+        read: function that converts a JSON value to Python; None if the value is invalid.
         part: the dataclass, if values are objects; otherwise None.
     """
 
@@ -35,7 +35,7 @@ class WireType:
 
 
 def _text(value: Any) -> str | None:
-    """Return a string, escaped and cut to `_LONGEST_TEXT` characters; None for other values."""
+    """Return a string, truncated to `_LONGEST_TEXT` characters and escaped; otherwise None."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
 
 

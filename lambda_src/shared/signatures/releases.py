@@ -7,7 +7,8 @@ from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.keys import TrustedKeys
 from shared.signatures.statement import Statement
 
-# A larger step between two deployments is not plausible: an attacker may exhaust the counter.
+# The largest accepted increase of the release number. With a larger increase, an attacker could
+# exhaust the counter.
 LARGEST_STEP = 1000
 
 

@@ -133,7 +133,7 @@ class Change:
         return list(dict.fromkeys(both))
 
     def _boundary(self, action: str, arn: str) -> dict[str, str]:
-        """Return the condition key of the permissions boundary: the request's or the role's."""
+        """Return the condition key of the boundary that the request sets or the role has."""
         if self._is_for_roles():
             role = self.role_named(arn.rpartition("/")[2])
             boundary = role.boundary if role else None
