@@ -14,14 +14,14 @@ class ServiceError(Exception):
 
 
 class ValidationError(ServiceError):
-    """A request that is not valid in any state of the service."""
+    """Raised for a request that is not valid in any state of the service."""
 
     def __init__(self, message: str, *, reason: str = "OTHER") -> None:
         super().__init__("ValidationException", message, reason=reason)
 
 
 class NotFoundError(ServiceError):
-    """A request that refers to a resource that does not exist in its account and Region."""
+    """Raised for a request about a resource that does not exist in its account and Region."""
 
     def __init__(self, kind: str, identifier: str, message: str | None = None) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class NotFoundError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """A request that conflicts with the state of an existing resource."""
+    """Raised for a request that conflicts with the state of an existing resource."""
 
     def __init__(self, kind: str, identifier: str, message: str) -> None:
         super().__init__("ConflictException", message, resourceId=identifier, resourceType=kind)

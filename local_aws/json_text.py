@@ -9,7 +9,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 class TooDeepError(ValueError):
-    """A JSON text with too many nested levels."""
+    """Raised if a JSON text has too many nested levels."""
 
 
 def depth(text: bytes) -> int:

@@ -75,7 +75,7 @@ def synthesize_large_artifact(folder: Path, rounds: int, log: Log) -> Section:
 
 
 def deploy_large_artifact(folder: Path, _rounds: int, log: Log) -> Section:
-    """Measure first deployments of 1, 3 and 10 environments, with the small and a large artifact."""
+    """Measure first deployments of 1, 3 and 10 environments, with a small and a large artifact."""
     root = folder / "checkout"
     root.mkdir()
     log("an emulator with dev deployed")

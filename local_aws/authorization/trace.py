@@ -17,7 +17,7 @@ class Decision:
     caller. ``statement`` is the ``Sid`` of the matched statement, empty if the statement has none
     or no statement matched. ``context`` contains the condition keys of the request, in lower case.
     ``principal_resource`` is the role's `stack/logical id`, empty if no stack created the role.
-    ``resource_names`` are the names, in the same form, of the resources that ``resource`` contains.
+    ``resource_names`` maps each physical id in ``resource`` to its `stack/logical id`.
     """
 
     principal: str

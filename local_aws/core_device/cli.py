@@ -202,7 +202,7 @@ async def _run(
 def _usual_cause(error: AwsCrtError, thing: str) -> str:
     """Return the usual cause of a closed connection, or an empty string for other errors.
 
-    AWS IoT closes the connection without a cause.
+    AWS IoT does not report the reason when it closes a connection.
     """
     if error.name != "AWS_ERROR_MQTT_UNEXPECTED_HANGUP":
         return ""

@@ -40,7 +40,7 @@ def updated(
 
 
 def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Path]]) -> str:
-    """Replace `{component:namespace:key}` for direct dependencies.
+    """Replace the recipe variables `{component:namespace:key}` of direct dependencies in a string.
 
     Args:
         text: a string with recipe variables.

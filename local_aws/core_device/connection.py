@@ -23,7 +23,7 @@ _PAUSES_SECONDS = (0.5, 1.0, 2.0)
 _KEEP_ALIVE_SECONDS = 30
 _RECONNECT_SECONDS = (1, 5)
 _VERSION_5 = 5
-# A shorter outage is not logged.
+# The minimum duration of an outage that is logged.
 OUTAGE_SECONDS = 10.0
 # The beginnings of the two log messages about an outage, for which other programs search the log.
 LOST = "no connection to the emulator"

@@ -123,7 +123,7 @@ class DataPlane:
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, *error_codes: str
     ) -> dict[str, Any]:
-        """Call the data plane; an error response raises DeploymentFailed with `error_codes`."""
+        """Call the data plane; raise DeploymentFailed with `error_codes` for an error response."""
         request = urllib.request.Request(  # noqa: S310 - the URL is always HTTPS, to the emulator's endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),

@@ -149,7 +149,8 @@ async def switch(
     for name, component in running.items():
         component.starts.clear()
         if changes.get(name) is ComponentChange.NONE:
-            # The process continues with its old environment, but IPC policies apply at once.
+            # The process continues with its old environment, but changed IPC policies apply
+            # immediately.
             component.configuration = desired[name].configuration
             component.dependencies = desired[name].dependencies
     for action in plan.actions:
@@ -251,7 +252,7 @@ def _check_document(host: Host, document: Document) -> None:
 
 
 def _resolve(cloud: DataPlane, roots: Roots) -> list[dict[str, Any]]:
-    """Resolve the roots and their dependencies until no new requirement is found."""
+    """Resolve the roots and their dependencies until no requirement changes; return the recipes."""
     requirements: dict[str, dict[str, str]] = {}
     for target, named in roots.items():
         for name, root in named.items():

@@ -251,7 +251,7 @@ class CoreDevice:
         return "FAILED_ROLLBACK_COMPLETE"
 
     async def _resume(self) -> None:
-        """Start the components of the last deployment, without the cloud."""
+        """Start the components of the last deployment, without requests to the cloud."""
         try:
             components = self._deployed.restore(json.loads(self._layout.current.read_bytes()))
         except FileNotFoundError:
@@ -309,7 +309,7 @@ class CoreDevice:
 
 @contextlib.contextmanager
 def _lost_reports() -> Iterator[None]:
-    """Log an error of a report that did not reach the cloud, and continue."""
+    """Log the error of a status report that did not reach the cloud, and suppress the error."""
     try:
         yield
     except AwsCrtError as error:

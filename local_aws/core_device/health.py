@@ -16,8 +16,8 @@ from local_aws.core_device.nucleus import Nucleus, Reported
 from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
-# Returns the configuration ARNs of the deployments that contain a component, and true for a root
-# component.
+# A function that returns the configuration ARNs of the deployments that contain a component, and
+# true if the component is a root.
 Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
 
@@ -79,7 +79,7 @@ def outcome(
 
 
 class HealthReporter:
-    """A sender of health messages at the times of the nucleus, with sequence numbers on disk.
+    """A sender of health messages, with the nucleus' triggers and a sequence number on disk.
 
     Use a reporter only on the event loop on which it was created.
     """

@@ -37,7 +37,7 @@ Subscribe = Callable[[str, str, int, Deliver], Awaitable[Cancel]]
 
 
 class Unauthorized(Exception):  # noqa: N818 - UnauthorizedError is the name in the protocol
-    """An operation that the component's access control does not allow."""
+    """Raised if the component's access control does not allow an operation."""
 
 
 def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
@@ -138,7 +138,7 @@ class IpcServer:
         payload: bytes,
         writer: asyncio.StreamWriter,
     ) -> Cancel | None:
-        """Run an operation and send its response; return a function to cancel a subscription."""
+        """Run an operation and send its response; return a subscription's cancel function."""
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
         response_sent = asyncio.Event()

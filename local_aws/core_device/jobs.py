@@ -40,7 +40,8 @@ class JobQueue:
         self._nucleus = nucleus
         self._on_loop = on_loop
         self._executions: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # The last execution that the device ran, because notifications can repeat an execution.
+        # Id and number of the last completed execution, because notifications can repeat an
+        # execution.
         self._done: tuple[str, int] | None = None
 
     def listen(self) -> None:

@@ -213,12 +213,12 @@ async def _until_works(
 
 
 async def _watch(component: InstalledComponent, host: Host) -> None:
-    """Restart a component after each failure until it is BROKEN."""
+    """Restart a component after each failure until it is BROKEN or ends without a failure."""
     while True:
         problem = await _ended(component, host)
         start_type = host.nucleus.start_of(component.recipe)
         if problem is None and start_type is StartType.NOTIFY:
-            # The unit remains active after a NOTIFY process ends with 0.
+            # The unit remains active after a NOTIFY process ends with exit code 0.
             return
         if problem is None:
             await _shut_down(component, host)
@@ -248,7 +248,7 @@ async def _watch(component: InstalledComponent, host: Host) -> None:
 
 
 async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
-    """Wait for the end of the process; return its problem, None if a step ended with 0."""
+    """Wait for the end of the process; return its problem, or None if a step succeeded."""
     process = component.process
     if process is None:
         return None
@@ -275,7 +275,7 @@ async def _fail(
     is_broken: bool,
     has_started: bool,
 ) -> None:
-    """Set the failure status; run `recover` unless BROKEN, and `shutdown` if it has started."""
+    """Set the failure status; run `recover` unless BROKEN, and `shutdown` if `has_started`."""
     status = "BROKEN" if is_broken else "ERRORED"
     host.set_status(component, status, problem)
     logger.error("%s is %s: %s", component.name, status, problem.text)

@@ -97,7 +97,7 @@ class Lite(Nucleus):
         return layout.recipes / f"{name}-{version}.json"
 
     def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
-        """Split a file name at the last hyphen; wrong if the version contains a hyphen."""
+        """Split a file name at the last hyphen; the result is wrong for a version with a hyphen."""
         name, _, version = file_name.removesuffix(".json").rpartition("-")
         return name, version
 

@@ -98,7 +98,8 @@ class Nucleus(ABC):
     # The number of messages that report one change of a component's status.
     status_repetitions: int
     pauses: Pauses
-    # True if the nucleus runs this lifecycle step.
+    # True if the nucleus runs the lifecycle step `shutdown`, `recover` or `uninstall`,
+    # respectively.
     has_shutdown: bool
     has_recover: bool
     has_uninstall: bool
@@ -122,7 +123,7 @@ class Nucleus(ABC):
     resolves_other_components: bool
     # True if a deployment limits its wait for an install step or a unit to `Pauses.unit_seconds`.
     limits_waits: bool
-    # A component with one of these statuses causes the components bound to it to stop.
+    # The statuses of a component that cause the components bound to it to stop.
     unbinding_statuses: frozenset[str]
     # True if components that stopped with a dependency start again with the dependency.
     restarts_bound: bool
@@ -203,7 +204,7 @@ class Nucleus(ABC):
 
         Args:
             starts: times of the starts of one step, in seconds, oldest first.
-            failures: times of its failures, in seconds, oldest first.
+            failures: times of the step's failures, in seconds, oldest first.
         """
 
     @abstractmethod
@@ -246,7 +247,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return the maximum duration of a run step and of its stop, in seconds."""
+        """Return the maximum seconds of a run step (None: no limit) and of its stop."""
 
     @abstractmethod
     def matches(self, pattern: str, topic: str) -> bool:

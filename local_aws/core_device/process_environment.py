@@ -26,7 +26,7 @@ def script(
     *,
     stop_seconds: float | None = None,
 ) -> Script:
-    """Return the process of a step, in which all variables are replaced."""
+    """Return the process of a step whose recipe variables are replaced."""
     folders = _folders(component, host)
     layout = host.layout
     own = _own_variables(component, host)

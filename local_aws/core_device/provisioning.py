@@ -44,7 +44,8 @@ def provision(iot: Any, layout: Layout, desired: Identity, policy: str) -> bool:
     iot.attach_thing_principal(
         thingName=desired.thing,
         principal=issued["certificateArn"],
-        # The core connects with several client ids, and its policy refers to the thing name.
+        # The core connects with several client ids. AWS IoT resolves the thing name in the core's
+        # policy for these ids only if the certificate is exclusive to the thing.
         thingPrincipalType="EXCLUSIVE_THING",
     )
     layout.private_key.parent.mkdir(parents=True, exist_ok=True)

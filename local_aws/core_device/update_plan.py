@@ -58,7 +58,7 @@ def classic_plan(
     """Return the update plan of the classic nucleus.
 
     Each component is replaced in the order of the HARD dependencies. A component restarts if one of
-    its HARD dependencies restarts. Removed components stop after all others work.
+    its HARD dependencies restarts. Removed components stop after all actions for the others.
     """
     order = in_order(desired)
     effective: dict[str, ComponentChange] = {}

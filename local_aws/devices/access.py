@@ -29,7 +29,7 @@ _EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - used only if the user requests t
 
 
 class DeviceAccessError(Exception):
-    """A requested port, host name or address that the emulator cannot offer to devices."""
+    """Raised if the emulator cannot offer a requested port, host name or address to devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ class DeviceEndpoint:
     def _store_session(
         self, request: web.Request, response: web.Response, scope: Scope, thing: str
     ) -> None:
-        """Store the thing of a new session, to which S3 requests with the session belong."""
+        """Store the thing of a new session, to attribute the session's S3 requests to the thing."""
         if _CREDENTIALS.fullmatch(request.path) and response.status == HTTPStatus.OK:
             key = _body(response)["credentials"]["accessKeyId"]
             self._traffic.remember_session(key, scope, thing)

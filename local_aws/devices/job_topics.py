@@ -63,5 +63,5 @@ def in_namespace(topic: str, namespace: str) -> str:
 
 
 def is_from_cloud(topic: str) -> bool:
-    """Return whether the cloud sends on a topic: replies and notifications of a namespace."""
+    """Return whether a topic is for replies to, or notifications of, jobs in a namespace."""
     return _FROM_CLOUD.fullmatch(topic) is not None

@@ -203,7 +203,7 @@ class RequestFilter:
 
 
 class _Disconnected(Exception):  # noqa: N818 - not an error of the emulator
-    """A client that disconnected before its request was complete."""
+    """Raised if a client disconnects before its request is complete."""
 
 
 async def _check_body(

@@ -61,7 +61,7 @@ class Fault(Enum):
 
 
 class RequestRejected(Exception):  # noqa: N818 - the name describes an event
-    """A request that the filter rejects before a service receives it."""
+    """Raised if the filter rejects a request before a service receives the request."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)

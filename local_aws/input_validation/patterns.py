@@ -102,7 +102,7 @@ def _escaped(code: int) -> str:
 
 @cache
 def _category_ranges() -> dict[str, list[tuple[int, int]]]:
-    """Return the ranges of code points for each general category and each major category."""
+    """Return the ranges of code points by general category and by major category of Unicode."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     first = 0
     # Consecutive code points of one category form a group, which reduces the work by a factor of

@@ -15,7 +15,8 @@ from local_aws.input_validation.constraints import Shape
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
-# CloudFormation has a list of keys and values where some operations have a map.
+# These properties are ignored, because CloudFormation has a list of keys and values where some
+# operations have a map.
 _DIFFERENT_FORM = frozenset({"Tags"})
 
 

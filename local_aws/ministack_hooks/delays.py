@@ -29,7 +29,7 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def delay_operations(seconds: float) -> None:
-    """Delay the effects of detachments, memberships, new roles and jobs by ``seconds``."""
+    """Delay the effects of detachments, membership changes, new roles and jobs by ``seconds``."""
     _delay_things(seconds)
     _delay_deletions_of_policies(seconds)
     for service in ("lambda", "sts"):
@@ -38,7 +38,7 @@ def delay_operations(seconds: float) -> None:
 
 
 def _delay_things(seconds: float) -> None:
-    """Respond to detachments and memberships immediately, and apply them after the delay."""
+    """Respond to detachments and membership changes immediately; apply them after the delay."""
     handle, inputs = app.SERVICE_HANDLERS["iot"], Inputs("iot")
 
     async def handle_later(

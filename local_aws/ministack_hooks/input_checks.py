@@ -171,7 +171,7 @@ def _apply_rule(service: str, call: Call) -> None:
 
 
 def _check_identities(type_: str, props: dict[str, Any]) -> None:
-    """Validate the policies in properties that exist only in templates."""
+    """Validate inline policies in templates, and the number of a role's managed policies."""
     account = MinistackAccount()
     if type_ == "AWS::IAM::Role":
         documents = {

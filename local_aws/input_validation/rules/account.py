@@ -8,7 +8,7 @@ class Account(Protocol):
     """The resources of an account and Region that rules look up."""
 
     def trust_policy(self, role_arn: str) -> dict[str, Any] | None:
-        """Return the trust policy of a role, or None if the role cannot be assumed."""
+        """Return the trust policy of a role, or None if the role does not exist."""
 
     def inline_policies(self, kind: str, name: str) -> dict[str, str]:
         """Return the inline policies of a ``role``, ``user`` or ``group``, by policy name."""
