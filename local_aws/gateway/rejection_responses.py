@@ -104,5 +104,5 @@ def _is_query(request: HttpRequest) -> bool:
 
 
 def _text(message: str) -> str:
-    """Escape a message for XML; replace each character that is not printable with a question mark."""
+    """Escape a message for XML; replace characters that are not printable with question marks."""
     return escape("".join(letter if letter.isprintable() else "?" for letter in message))

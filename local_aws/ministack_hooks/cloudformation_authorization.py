@@ -180,8 +180,8 @@ def _authorize(step: Step, resource: Resource, before: dict[str, Any] | None = N
     """Check all permissions that a step requires.
 
     Raises:
-        ValueError: a permission, the role, or the type's row in the permissions table is missing. For
-            a permission, the message is the same as in CloudFormation's event.
+        ValueError: a permission, the role, or the type's row in the permissions table is missing.
+            For a permission, the message is the same as in CloudFormation's event.
     """
     principal = _principal(_stack(resource.stack))
     if principal is None:

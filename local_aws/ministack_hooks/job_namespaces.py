@@ -65,13 +65,13 @@ def _support_queues() -> None:
                     await notify(account, region, thing, queue[0] if queue else None)
 
     iot.jobs_pending_for_thing = pending_in_namespace
-    # ministack passes this result only to the notification.
+    # ministack passes the result of this function only to the notification.
     iot.jobs_first_pending_job_id = queues
     iot.jobs_notify_thing = notify_each
 
 
 def _support_topics() -> None:
-    """Serve requests on the topics of a namespace, and reply on the same topics."""
+    """Serve requests on the topics of a namespace, and reply on topics of the same namespace."""
     handle = iot._handle_jobs_publish
     publish = iot.broker_publish
     may_publish = iot._reserved_topic_publish_allowed

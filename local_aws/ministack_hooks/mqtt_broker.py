@@ -62,11 +62,11 @@ def certify_names(names: Iterable[str]) -> None:
 
 
 def describe_endpoints(host: str, https_port: int) -> None:
-    """Replace the results of DescribeEndpoint by the address at which devices reach the emulator.
+    """Replace the results of DescribeEndpoint with the address at which devices reach the emulator.
 
-    ministack returns names that do not resolve. Nucleus lite and classic have separate settings for
-    the ports of MQTT and the data plane. The endpoint contains the port of the credentials
-    provider.
+    ministack returns names that do not resolve. Only the endpoint of the credentials provider
+    contains a port, because nucleus lite and classic have separate settings for the ports of MQTT
+    and the data plane.
     """
     describe = iot._describe_endpoint
     endpoints = {"iot:Data-ATS": host, "iot:CredentialProvider": f"{host}:{https_port}"}
@@ -100,7 +100,7 @@ def device_tls_context(folder: Path) -> ssl.SSLContext:
 
 
 def server_tls_context(folder: Path) -> ssl.SSLContext:
-    """Create a TLS context with the broker's certificate; a temporary file contains its key."""
+    """Create a TLS context with the broker's certificate and key, read from a temporary file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate, key = iot._mtls_ensure_server_cert()

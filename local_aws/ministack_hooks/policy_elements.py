@@ -16,7 +16,7 @@ from ministack.core import iam_evaluator
 from ministack.services import iam, sts
 
 _VARIABLE = re.compile(r"\$\{\s*(?P<key>[^,}]*?)\s*(?:,\s*'(?P<default>[^']*)'\s*)?\}")
-# `${*}` is a literal star, and so is a star in the value of a variable.
+# Replacements for literal characters: `${*}`, and a star in a variable's value, match only a star.
 _LITERAL = {"*": "\ue000", "?": "\ue001", "$": "$"}
 _ORIGINAL = {literal: letter for letter, literal in _LITERAL.items()}
 _WITH_WILDCARDS = ("like", "arnequals", "arnnotequals")
@@ -24,7 +24,7 @@ _PATTERNS = 4096
 
 
 class _AbsentError(Exception):
-    """A variable without a value in this request."""
+    """Raised if a variable has no value in this request."""
 
 
 def evaluate_all_elements() -> None:

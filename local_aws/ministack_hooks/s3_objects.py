@@ -37,8 +37,8 @@ class Writes:
 def reject_unsaved_objects(folder: Path) -> Writes:
     """Respond with 500 InternalError if an object cannot be written below `folder`.
 
-    The free space is checked before the request makes a change. The result is updated by later
-    requests.
+    The free space is checked before the request makes a change. Later requests update the returned
+    object.
     """
     writes = Writes()
     handle_request = app.SERVICE_HANDLERS["s3"]

@@ -1,7 +1,7 @@
 """`endpoint.json`: the addresses of the running emulator, and the root key of its accounts.
 
-An account has one access key: the account number is its id, and its secret is derived from the root
-key. The root key changes at each start. Only the owner can read the file.
+Each account has one access key. The key's id is the account number, and its secret is derived from
+the root key. The root key changes at each start. Only the owner can read the file.
 """
 
 import hashlib
@@ -74,5 +74,5 @@ def new_root_key() -> str:
 
 
 def secret_access_key(root_key: str, account: str) -> str:
-    """Return an account's secret access key: HMAC-SHA256 of its number, in hexadecimal."""
+    """Return an account's secret access key: the HMAC-SHA256 of the account number, in hexadecimal."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 _STARTER_CHECK_SECONDS = 0.5
 # The value of this variable identifies the processes that a server starts.
 _CHILD_VARIABLE = "STATE_DIR"
-# A kill loses at most the changes of this interval.
+# The minimum pause between two snapshots. If the server is killed, the changes since the last
+# snapshot are lost.
 _SNAPSHOT_SECONDS = 2.0
-# The pause is a multiple of the last snapshot's duration, which limits the overhead.
+# The minimum pause as a multiple of the last snapshot's duration, which limits the overhead.
 _PAUSE_PER_SNAPSHOT = 30
 _READY_SECONDS = 300
 # The longest wait for the last server to save its state, as in `down`.

@@ -109,7 +109,10 @@ class AutoScaling:
 
 
 def _subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the target of a call; the target's id is a digest, while AWS uses a random id."""
+    """Return the resources and condition keys that authorize a call.
+
+    The id in the target's ARN is a digest, while AWS uses a random id.
+    """
     keys = {
         "application-autoscaling:service-namespace": params.get("ServiceNamespace"),
         "application-autoscaling:scalable-dimension": params.get("ScalableDimension"),

@@ -105,7 +105,7 @@ def _arn(scope: Scope, name: str) -> str:
 
 
 def _subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the pipeline of a call, and the role that it passes."""
+    """Return the resources and tags that authorize a call: the pipeline and the passed role."""
     pipeline = params.get("pipeline", {})
     name = pipeline.get("name") or params.get("name")
     resources = {"codepipeline:pipeline": [_arn(scope, name)]} if name else {}

@@ -37,7 +37,8 @@ def evaluate_alarm(
 
     Args:
         alarm: the alarm in the form of DescribeAlarms.
-        periods: the statistic in each of its `EvaluationPeriods`; None for a period without data.
+        periods: the statistic in each of the alarm's `EvaluationPeriods`; None for a period without
+            data.
     """
     breaks = _COMPARISONS.get(alarm["ComparisonOperator"])
     if breaks is None:

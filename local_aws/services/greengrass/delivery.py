@@ -22,7 +22,7 @@ _UNFINISHED = frozenset({"QUEUED", "IN_PROGRESS"})
 
 
 class DeploymentDelivery(Protocol):
-    """The interface of `JobDelivery` and `ShadowDelivery`."""
+    """A delivery of deployments to devices: the interface of `JobDelivery` and `ShadowDelivery`."""
 
     async def send(self, scope: Scope, record: Record, document: Params) -> None:
         """Send a deployment to the devices of its target."""
@@ -154,7 +154,7 @@ class Deliveries:
 
 
 def job_id(target: DeploymentTarget) -> Params:
-    """Return the job id for a new record; empty if the target is not a thing group."""
+    """Return the job id as a member of a new record; empty if the target is not a thing group."""
     return {"iotJobId": str(uuid.uuid4())} if target.kind == "thinggroup" else {}
 
 

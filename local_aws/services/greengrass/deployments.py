@@ -160,7 +160,7 @@ class Deployments:
         return self._deliveries.of(record).status(scope, record)
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return the execution of a deployment on a thing; None outside of its target."""
+        """Return the execution of a deployment on a thing; None for a thing outside the target."""
         return self._deliveries.of(record).execution(scope, record, thing)
 
     def is_latest(self, scope: Scope, record: Record) -> bool:
