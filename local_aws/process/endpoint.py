@@ -74,5 +74,5 @@ def new_root_key() -> str:
 
 
 def secret_access_key(root_key: str, account: str) -> str:
-    """Return an account's secret access key: the HMAC-SHA256 of the account number, in hexadecimal."""
+    """Return an account's secret access key: the hexadecimal HMAC-SHA256 of the account number."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""Recovery of the saved state at a start, which otherwise uses a snapshot or an empty state."""
+"""Preparation of a start: with the saved state, otherwise with the newest snapshot or no state."""
 
 import json
 import shutil

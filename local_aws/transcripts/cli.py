@@ -153,7 +153,7 @@ def _record_events(
 
 
 def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> None:
-    """Put the lines of the stream into a queue; mark its end with empty bytes."""
+    """Put the lines of the stream into a queue; mark the stream's end with empty bytes."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         # The last line is incomplete if the emulator was killed.
         while (line := response.readline()).endswith(b"\n"):
@@ -188,7 +188,7 @@ def _events(
 def _open(
     endpoint: Endpoint, session: boto3.Session, device: str
 ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    """Request the stream as the account's root user, with the key in endpoint.json."""
+    """Request the stream as the account's root user; return the connection and the response."""
     target = f"{PATH}?region={quote(session.region_name)}&thing={quote(device, safe='')}"
     url = f"{endpoint.endpoint_url}{target}"
     account = _account(session)

@@ -30,7 +30,7 @@ _MARKS = ("mqtt", "https", "s3", "do")
 
 
 class TranscriptError(ValueError):
-    """A file that is not a valid transcript."""
+    """Raised if a file is not a valid transcript."""
 
 
 @dataclass(frozen=True, slots=True)

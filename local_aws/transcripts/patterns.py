@@ -29,7 +29,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 class PatternError(ValueError):
-    """A placeholder with a type that does not exist."""
+    """Raised if a placeholder has a type that does not exist."""
 
 
 def check(pattern: Any) -> None:

@@ -74,7 +74,7 @@ class Traffic:
 class TrafficStream:
     """An ASGI application that serves the stream and forwards other requests.
 
-    It reports the S3 requests that devices sign.
+    The application reports the S3 requests that devices sign.
     """
 
     def __init__(self, application: Application, traffic: Traffic) -> None:

@@ -1,4 +1,7 @@
-"""Measurement of TensorFlow and OpenVINO in turn, so that other load affects both."""
+"""Measurements of TensorFlow and OpenVINO in alternating blocks.
+
+Because the blocks alternate, other load affects both engines equally.
+"""
 
 import tempfile
 import time

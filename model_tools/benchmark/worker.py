@@ -36,7 +36,7 @@ class StartTimes:
 
 
 class EngineProcess:
-    """A process that runs one contender in blocks, so that contenders can take turns."""
+    """A process that runs one contender in blocks, so that blocks of contenders can alternate."""
 
     def __init__(
         self, contender: Contender, folder: Path, images: list[ImageArray], threads: int

@@ -107,7 +107,7 @@ def _new_order() -> Record:
 
 
 def _restarts(order: Record, message: Params, number: int, time_ms: int) -> bool:
-    """Return whether a message with a lower number but a later time starts a new numbering."""
+    """Return whether a message whose number is not higher starts a new numbering."""
     is_launch = message.get("trigger") == "NUCLEUS_LAUNCH"
     begins_again = is_launch and number <= order["first"] and time_ms > order["since_ms"]
     return begins_again or time_ms > int(order["latest_ms"])

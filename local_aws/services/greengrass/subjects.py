@@ -39,7 +39,10 @@ class CallSubjects:
         self._tags = tags
 
     def of(self, scope: Scope, call: Call) -> Subjects:
-        """Return the subjects of a call, even if its resources do not exist."""
+        """Return the resources and condition keys that authorize a call.
+
+        The resources need not exist.
+        """
         params, subjects = call.params, _Resources(scope)
         _add_named(subjects, params)
         if call.operation == "CreateComponentVersion":

@@ -30,7 +30,7 @@ _LONGEST_REASON = 1024
 
 
 class ContainerFailed(Exception):  # noqa: N818 - the name describes an event
-    """A container that did not start, or that ended; the message contains the reason."""
+    """Raised if a container does not start, or has ended; the message contains the reason."""
 
 
 def serve_command() -> Sequence[str]:
@@ -91,7 +91,7 @@ class Container:
         self._process.wait()
 
     def _read_output(self) -> None:
-        """Read the output so that the process never blocks; mark its end with empty bytes."""
+        """Read the output so that the process never blocks; mark the output's end with empty bytes."""
         assert self._process.stdout is not None  # noqa: S101 - stdout is a pipe
         with self._process.stdout as output:
             for line in output:

@@ -22,7 +22,7 @@ Params = dict[str, Any]
 
 
 class FrameworkNotEmulated(Exception):  # noqa: N818 - the name describes an event
-    """A framework whose containers the emulator does not run."""
+    """Raised if the emulator does not run the containers of a framework."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ _MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
 
 
 class UnusableModel(Exception):  # noqa: N818 - the name describes an event
-    """A model that cannot be hosted; the message is the FailureReason of the endpoint."""
+    """Raised if a model cannot be hosted; the message is the FailureReason of the endpoint."""
 
 
 def framework_of(container: dict[str, Any]) -> str:

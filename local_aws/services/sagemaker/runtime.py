@@ -53,7 +53,7 @@ class _ContainerResponse:
 
 
 class _Rejected(Exception):  # noqa: N818 - the name describes an event
-    """A request that no container receives: HTTP status, SageMaker's code and message."""
+    """Raised for a request that no container receives; contains the response to the caller."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -201,7 +201,7 @@ class Runtime:
         response: _ContainerResponse,
         seconds: float,
     ) -> None:
-        """Store the metrics that alarms use: invocations, latency, and 0 or 1 for each error."""
+        """Store the metrics that alarms use: invocations, latency, and 0 or 1 per kind of error."""
         dimensions = {"EndpointName": record["EndpointName"], "VariantName": variant}
         failed = float(not response.is_success)
         client = float(response.status // 100 == 4)  # noqa: PLR2004 - HTTP client error

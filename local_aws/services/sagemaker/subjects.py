@@ -19,7 +19,10 @@ _ROLES = ("ExecutionRoleArn", "RoleArn")
 
 
 def subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the subjects of a control plane call, even if its resources do not exist."""
+    """Return the resources and condition keys that authorize a control plane call.
+
+    The resources need not exist.
+    """
     resources = {
         f"sagemaker:{kind}": [Store.arn(scope, kind, params[name])]
         for name, kind in _NAMES.items()
@@ -42,7 +45,7 @@ def subjects(scope: Scope, params: Params) -> Subjects:
 
 
 def invoked(scope: Scope, name: str, target_model: str | None) -> Subjects:
-    """Return the subjects of an InvokeEndpoint call."""
+    """Return the resources and condition keys that authorize an InvokeEndpoint call."""
     endpoint = Store.arn(scope, "endpoint", name)
     return Subjects(
         {"sagemaker:endpoint": [endpoint]}, keys={"sagemaker:TargetModel": target_model}
