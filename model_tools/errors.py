@@ -2,7 +2,7 @@
 
 ModelToolsError
 ├── SourceError      the input is not a readable model
-├── RefusedError     the input breaks a rule for files from outside
+├── RefusedError     the input breaks a rule for untrusted files
 ├── AmbiguousError   inputs, outputs or a signature must be chosen
 ├── FreezeError      the frozen graph differs from its source, or a runtime cannot read it
 ├── VerifyError      the results of two graphs or engines differ
@@ -21,11 +21,11 @@ class ModelToolsError(Exception):
 
 
 class SourceError(ModelToolsError):
-    """Error for an input that is not a readable model."""
+    """Raised if an input is not a readable model."""
 
 
 class RefusedError(ModelToolsError):
-    """Error for a file from outside that breaks a rule; the message begins with the rule's name."""
+    """Raised if an untrusted file breaks a rule; the message begins with the rule's name."""
 
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(f"{rule}: {reason}")
@@ -37,42 +37,42 @@ class RefusedError(ModelToolsError):
 
 
 class AmbiguousError(ModelToolsError):
-    """Error for an ambiguous input, output or signature; the message lists the candidates."""
+    """Raised if an input, output or signature is ambiguous; the message lists the candidates."""
 
 
 class FreezeError(ModelToolsError):
-    """Error for a frozen graph that differs from its source or that its runtime cannot read."""
+    """Raised if a frozen graph differs from its source, or its runtime cannot read the graph."""
 
 
 class VerifyError(ModelToolsError):
-    """Error for two graphs or engines whose results differ."""
+    """Raised if the results of two graphs or engines differ."""
 
 
 class ServingError(ModelToolsError):
-    """Error for a model or inference.py that cannot be served, or for an unresponsive endpoint."""
+    """Raised if a model or inference.py cannot be served, or an endpoint does not respond."""
 
 
 class SigningError(ModelToolsError):
-    """Error for a key that cannot sign, or for a release that cannot be signed."""
+    """Raised if a key cannot sign, or a release cannot be signed."""
 
 
 class WrongKeyError(SigningError):
-    """Error for a key that is not valid."""
+    """Raised if a key is not valid."""
 
 
 class RegistryError(ModelToolsError):
-    """Error for a release that cannot be promoted, or for a damaged audit log."""
+    """Raised if a release cannot be promoted, or the audit log is damaged."""
 
 
 class NoEmulatorError(RegistryError):
-    """Error for a checkout whose emulator is not running."""
+    """Raised if the emulator of a checkout is not running."""
 
     exit_code = 3
 
 
 class NoCameraError(RegistryError):
-    """Error for a release that no connected camera can verify, although it may be correct."""
+    """Raised if no connected camera can verify a release, although the release may be correct."""
 
 
 class IsolationError(ModelToolsError):
-    """Error for a limited process that crashed or was ended."""
+    """Raised if a limited process crashed or was ended."""

@@ -103,8 +103,8 @@ def draw_detections(
     """Return a copy of an image with the box, label and score of each detection.
 
     Detections have the form of a detection message. A classifier's best label is in the corner.
-    Each label has its own color, by its index in `labels`. Without `labels`, the color is by the
-    order of the labels in this image.
+    The index of a label in `labels` determines its color. Without `labels`, the order of the labels
+    in this image determines the colors.
     """
     detections = list(detections)
     detected_labels = sorted({detection["label"] for detection in detections})

@@ -66,7 +66,7 @@ def inspect_model(  # noqa: PLR0913 - options of the caller
     tensorboard: Path | None = None,
     limits: Limits | None = None,
 ) -> Inspection:
-    """Inspect a model; nothing is written, except for TensorBoard.
+    """Inspect a model; the only files written are those for TensorBoard.
 
     Args:
         source: a model in one of `formats.detect.FORMATS`.

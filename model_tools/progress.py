@@ -18,7 +18,7 @@ FILE_VARIABLE = "MODEL_TOOLS_PROGRESS"
 
 _LOG_EVERY_SECONDS = 30.0
 _FILE_EVERY_SECONDS = 0.25
-# A shorter measurement is not a reliable estimate.
+# The minimum duration of a measurement for a reliable estimate.
 _LEAST_MEASURED_SECONDS = 2.0
 _MINUTE_SECONDS = 60
 _ROUNDED_TO_SECONDS = 10

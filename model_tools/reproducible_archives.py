@@ -1,4 +1,4 @@
-"""Archives whose bytes depend only on their members, not on times, owners or directory order."""
+"""Archives whose bytes do not depend on times, owners or the order of directory entries."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Process files from outside in a separate process with limits that it cannot raise.
+"""Process untrusted files in a separate process with limits that the process cannot raise.
 
 TensorFlow is not a sandbox (see its SECURITY.md): a graph can crash the process, never return, or
 use all memory. The rules of `model_tools.graph.rules` are checked first; the limits are the second
@@ -38,7 +38,7 @@ _COPIES = 18
 _LEAST_SECONDS = 900
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
-# If a process used more than this share of its memory limit, its crash is due to a lack of memory.
+# A crash is attributed to a lack of memory if the process used more than this share of its limit.
 _NEARLY_FULL = 0.75
 _OUT_OF_MEMORY = re.compile(
     r"bad_alloc|MemoryError|out of memory|cannot allocate memory|unable to allocate|"

@@ -1,4 +1,4 @@
-"""Operations that models from outside may use, because they have no effects on the host.
+"""Operations that untrusted models may use, because the operations do not affect the host.
 
 This is an allow-list because TensorFlow registers about 1,900 operations, and some that read or
 write files (`ReadFile`, `MatchingFiles`) are not marked as stateful.

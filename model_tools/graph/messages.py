@@ -1,7 +1,7 @@
 """Protocol messages of TensorFlow: their classes without TensorFlow, and checked reading.
 
 `import tensorflow` takes seconds and half a gigabyte. The generated message classes need neither,
-so files from outside are checked before TensorFlow reads them.
+so untrusted files are checked before TensorFlow reads them.
 
 Two bytes can encode an empty message, which uses about 100 bytes of memory after parsing: 120 MB of
 empty messages used gigabytes. Therefore, messages and strings are counted before parsing.
@@ -24,7 +24,8 @@ from google.protobuf.message import DecodeError
 from model_tools.errors import RefusedError, SourceError
 from model_tools.regular_files import check_regular
 
-# About 25 parts for each of the 200,000 nodes that graph.rules allows.
+# The maximum number of messages and strings in a file: about 25 for each of the 200,000 nodes that
+# graph.rules allows.
 MOST_PARTS = 5_000_000
 LARGEST_GRAPH_BYTES = (1 << 31) - 1
 LARGEST_TEXT_BYTES = 64 << 20
@@ -142,7 +143,7 @@ def _too_many_parts(file: Path, most_parts: int) -> tuple[str, str]:
 
 
 class _TooManyPartsError(Exception):
-    """Error for a message with more parts than the maximum."""
+    """Raised if a message has more parts than the maximum."""
 
 
 def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozenset[str]:

@@ -87,7 +87,7 @@ def _item_bytes(node: Any) -> int:
 
 
 def _product_of(position: int) -> Callable[[_Inputs], float]:
-    """Return a rule for operations with an input of all sides; an unknown side (-1) counts as 1."""
+    """Return a rule for outputs whose sides are an input; an unknown side (-1) counts as 1."""
 
     def rule(inputs: _Inputs) -> float:
         return prod(max(1, abs(side)) for side in _known(inputs[position]))

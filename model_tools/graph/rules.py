@@ -1,6 +1,6 @@
-"""Rules for graphs from outside, checked before TensorFlow reads them.
+"""Rules for untrusted graphs, checked before TensorFlow reads them.
 
-Each error names its rule:
+Each error contains the name of its rule:
 
     graph-size      the numbers of nodes and functions are limited
     node-name       names are unique, and valid in TensorFlow

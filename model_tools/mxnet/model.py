@@ -72,7 +72,8 @@ def _check_names(variables: set[str], parameters: set[str], shapes: set[str]) ->
             f"{PARAMETERS} belongs to another symbol: {_some(stray)} is not in {SYMBOL}; "
             "write both with the same save_checkpoint or export"
         )
-    # Inference does not compute the loss, whose inputs are the labels.
+    # Labels are inputs of the loss only. Inference does not compute the loss, so labels need no
+    # shape.
     inputs = {name for name in variables - parameters if not name.endswith("_label")}
     if missing := shapes - inputs:
         expected = ", ".join(sorted(inputs)) or "none"

@@ -82,7 +82,7 @@ class EndpointClient(Protocol):
 
 
 def wait_for(url: str, seconds: float) -> None:
-    """Wait until a server accepts connections, which requires that its model is loaded.
+    """Wait until a server accepts connections; it does so only after its model is loaded.
 
     Raises:
         ServingError: the URL has no host, or no server accepts a connection within `seconds`.

@@ -53,7 +53,7 @@ def package_for_sagemaker(
     Raises:
         SourceError: the source is not a complete model; the message contains the next step.
         AmbiguousError: the source contains several models.
-        RefusedError: a file breaks a rule for files from unknown sources.
+        RefusedError: a file breaks a rule for untrusted files.
         IsolationError: the process that reads a SavedModel reached a limit.
     """
     if not archive.name.endswith(".tar.gz"):

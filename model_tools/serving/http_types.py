@@ -18,7 +18,7 @@ class Response:
 
 
 class RequestError(Exception):
-    """Error for a request that is not valid, with its HTTP status."""
+    """Raised for a request that receives an error response, with the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -101,7 +101,8 @@ def _converted(alias: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt
 def write_tensor(alias: str, array: npt.NDArray[Any]) -> Any:
     """Return an array as nested lists.
 
-    Strings become text, or base64 if they are not UTF-8 or if the alias ends with `_bytes`.
+    Strings become JSON strings. If they are not UTF-8 or the alias ends with `_bytes`, they become
+    `{"b64": …}`.
     """
     if array.dtype.kind in "OSU":
         encode = _binary if alias.endswith(_BYTES_SUFFIX) else _text

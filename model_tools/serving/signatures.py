@@ -39,7 +39,7 @@ class ModelSignature:
 
 @dataclass(frozen=True)
 class Servable:
-    """A SavedModel that complies with every rule for models from unknown sources."""
+    """A SavedModel that complies with every rule for untrusted models."""
 
     folder: Path
     signatures: dict[str, ModelSignature]

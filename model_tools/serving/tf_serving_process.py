@@ -44,7 +44,7 @@ def serve_model(options: ServeOptions) -> None:
 
     Raises:
         SourceError: there are no versions, a label's version is missing, or no version complies
-            with the rules for models.
+            with the rules for untrusted models.
         ServingError: the engine can load no version, or the port is in use.
     """
 

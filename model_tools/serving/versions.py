@@ -76,7 +76,7 @@ class ServedModel:
         self._polling = threading.Lock()
 
     def poll(self) -> None:
-        """Load new versions, which takes seconds, and unload old ones."""
+        """Load new versions and unload old versions; each load takes seconds."""
         with self._polling:
             folders = find_versions(self._base_path)
             for number in set(self._labels.values()) & folders.keys():

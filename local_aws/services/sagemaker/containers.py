@@ -91,7 +91,7 @@ class Container:
         self._process.wait()
 
     def _read_output(self) -> None:
-        """Read the output so that the process never blocks; mark the output's end with empty bytes."""
+        """Read the output so that the process never blocks; put empty bytes at the output's end."""
         assert self._process.stdout is not None  # noqa: S101 - stdout is a pipe
         with self._process.stdout as output:
             for line in output:

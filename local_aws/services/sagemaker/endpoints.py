@@ -110,7 +110,7 @@ class Endpoints:
         return record
 
     def variant_server(self, scope: Scope, record: Params, variant: str) -> VariantServer:
-        """Return the server of a variant; after a restart of the emulator, download the model again.
+        """Return a variant's server; after a restart of the emulator, download the model again.
 
         Raises:
             UnusableModel: the model is no longer available.

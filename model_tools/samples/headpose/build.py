@@ -113,7 +113,7 @@ def _write_pictures(data: HeadPoses, folder: Path) -> Path:
 
 
 def _export(model: Any, folder: Path, version: int) -> Path:
-    """Write the SavedModel below `folder`, with a signature of the guide and one for cameras.
+    """Write the SavedModel below `folder`, with the guide's signature and a signature for cameras.
 
     `serving_default`: `inputs`, float32 [n, 84, 84, 3] from 0 to 255 → `classes`, int64 [n], and
     `probabilities`, float32 [n, 9]. `camera`: the same without `classes`.

@@ -15,7 +15,7 @@ from model_tools.samples.headpose.poses import BORDER, PANS, TILTS
 
 SIDE_PX = 84
 
-# Images are drawn at this multiple and scaled down, for smooth edges.
+# Images are drawn at this multiple of their size and scaled down, for smooth edges.
 _OVERSAMPLING = 2
 # The minimum distance between an angle and the border of its class, in degrees.
 _MARGIN_DEGREES = 7.0
@@ -80,7 +80,7 @@ def draw_heads(seed: int, first: int, count: int) -> tuple[Pixels, npt.NDArray[n
 
 
 def _angle(random: np.random.Generator, kind: int, kinds: int, widest: float) -> float:
-    """Draw an angle of one of three classes: below, around or above 0."""
+    """Return a random angle of a class (below, around or above 0), in degrees."""
     border = BORDER * 90
     if kind == kinds // 2:
         return float(random.uniform(_MARGIN_DEGREES - border, border - _MARGIN_DEGREES))

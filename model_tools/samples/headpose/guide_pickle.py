@@ -1,7 +1,7 @@
 """Convert the data set of the guide, `HeadPoseData_trn_test_x15_py2.pkl`, without running its code.
 
-A pickle is a program. Only its calls of NumPy's array constructors are allowed, in a limited
-process. The results are checked and written as plain arrays.
+A pickle is a program. The conversion runs in a limited process, and allows only calls of NumPy's
+array constructors. The results are checked and written as plain arrays.
 
 The file is a tuple of four arrays: training and test images [n, 3, 84, 84], training and test
 angles [n, 2] (tilt, pan), in units of 90 degrees.

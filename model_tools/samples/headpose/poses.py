@@ -15,7 +15,8 @@ PANS = ("left", "ahead", "right")
 TILTS = ("down", "level", "up")
 LABELS = tuple(f"{pan} {tilt}" for pan in PANS for tilt in TILTS)
 
-# Angles are in units of 90 degrees, as in the data set of the guide.
+# The border between the classes of an angle, in units of 90 degrees, as in the data set of the
+# guide.
 BORDER = math.degrees(math.asin(1 / 3)) / 90
 _BORDERS = (-BORDER, BORDER)
 

@@ -32,7 +32,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Quality:
-    """Accuracy on the test images, in total and by class label."""
+    """Accuracy on the test images, in total and by class label, and the number of these images."""
 
     accuracy: float
     by_class: dict[str, float]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """Depth and width of a network; `bottleneck` reduces the middle of each block to a quarter."""
+    """Depth and width of a network; `bottleneck` reduces a block's inner channels to a quarter."""
 
     blocks: tuple[int, ...]
     channels: tuple[int, ...]
