@@ -103,7 +103,7 @@ async def ask(url: str, body: bytes, clients: int, seconds: float) -> Performanc
 
 
 def alone(folder: Path, shape: tuple[int, ...], seconds: float) -> Performance:
-    """Measure direct calls of the model in this process."""
+    """Measure direct calls of the model in this process during `seconds`."""
     servable = read_servable(folder / "1")
     ((key, signature),) = [
         (key, item) for key, item in servable.signatures.items() if key == "serving_default"

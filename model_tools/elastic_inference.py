@@ -279,7 +279,7 @@ def _checked(alias: str, value: npt.ArrayLike, spec: TensorSpec) -> npt.NDArray[
 
 
 def _padded(output: npt.NDArray[Any], most_detections: int) -> npt.NDArray[Any]:
-    """Pad an output with empty detections to a fixed number, like the complete graph."""
+    """Pad an output to the number of detections of the complete graph; keep a 1-D output."""
     if output.ndim == 1:
         return output
     missing = [(0, 0), (0, most_detections - output.shape[1]), *[(0, 0)] * (output.ndim - 2)]

@@ -59,7 +59,7 @@ def row(name: str, value: float, unit: str) -> Row:
 
 
 def update_page(page: str, sections: Sequence[Section], machine: str) -> str:
-    """Return the page with a new description of the machine, and these sections replaced or added.
+    """Return the page with a new description of the machine, and `sections` replaced or added.
 
     New sections are added at the end of the measured part; other sections do not change.
 

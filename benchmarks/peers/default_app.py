@@ -1,7 +1,8 @@
 """This project's application with CDK's default synthesis, without any optimization.
 
-It builds every environment and validates every template, like an `app.py` of `cdk init`. It uses
-the same stacks and cdk-nag rules as `app.py`, but nothing from `stacks/synthesis.py`.
+The application builds every environment and validates every template, like an `app.py` of
+`cdk init`. The stacks and cdk-nag rules are those of `app.py`, but nothing is used from
+`stacks/synthesis.py`.
 """
 
 import os

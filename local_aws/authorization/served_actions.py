@@ -12,7 +12,7 @@ from local_aws.services.sagemaker.service import SageMaker
 
 
 def served_actions() -> list[str]:
-    """Return the IAM actions, sorted, for example ``greengrass:CreateDeployment``."""
+    """Return the IAM actions of the emulator's own services, sorted."""
     cloud: Any = None  # no operation is called, so no cloud is required
     return sorted(
         {

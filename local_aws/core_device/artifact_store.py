@@ -38,7 +38,7 @@ def fetch(
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Replace a folder by an unpacked zip archive; reject links, duplicates and outside paths.
+    """Replace a folder with an unpacked zip archive; reject links, duplicates and unsafe paths.
 
     Raises:
         DeploymentFailed: the archive is not valid or is too large, or a member is rejected. The

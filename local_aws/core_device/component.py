@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import asyncio
 
 
-# Components are compared by identity, because two with equal fields have different processes.
+# Components are compared by identity, because two components with equal fields have different
+# processes.
 @dataclass(eq=False)
 class InstalledComponent:
     """One component version on this device.

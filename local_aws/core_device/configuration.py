@@ -69,7 +69,7 @@ def with_own_variables(text: str, variables: dict[str, str]) -> str:
 
 
 def with_configuration(text: str, configuration: Mapping[str, Any]) -> str:
-    """Replace `{configuration:/pointer}` by the value; unknown pointers remain.
+    """Replace `{configuration:/pointer}` with the value; unknown pointers remain.
 
     A value that is not a string is inserted as JSON, as on a real core.
     """

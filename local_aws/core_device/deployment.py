@@ -200,7 +200,8 @@ async def _relaunch(host: Host, desired: dict[str, InstalledComponent]) -> None:
     for name in reversed(in_order({name: old.recipe for name, old in running.items()})):
         await lifecycle.stop(running[name], host)
     stopped = dict(running)
-    # Without a running component, a rollback after a failed bootstrap step starts all components.
+    # No component is running any longer, so a rollback after a failed bootstrap step starts all
+    # components.
     running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
         await lifecycle.bootstrap(desired[name], host)

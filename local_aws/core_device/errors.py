@@ -34,7 +34,7 @@ class CoreDeviceError(Exception):
 
 
 class DeploymentFailed(CoreDeviceError):  # noqa: N818 - the name contains the status FAILED of Greengrass
-    """A failed deployment; the device keeps its components or rolls back.
+    """Raised if a deployment fails; the device keeps its components or rolls back.
 
     Attributes:
         error_stack: Greengrass' error codes, the most general one first.

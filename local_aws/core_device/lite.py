@@ -191,7 +191,7 @@ class Lite(Nucleus):
         }
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Return the trigger for a final status; None for others, and while a deployment runs."""
+        """Return the trigger for a final status; None for other statuses or during a deployment."""
         return None if deploying or status not in _FINAL_STATUSES else "COMPONENT_STATUS_CHANGE"
 
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:

@@ -15,7 +15,7 @@ from local_aws.core_device.configuration import (
 from local_aws.core_device.steps import LambdaLaunch, LambdaProcess, LifecycleStep, Script
 
 _PYTHON = "python3.12"
-# Components inherit these variables of the core's process.
+# Environment variables of the core's process that components inherit.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "TZ")
 
 

@@ -74,7 +74,7 @@ def to_step(name: str, raw: Mapping[str, Any] | None) -> LifecycleStep | None:
 
 
 class ComponentProcess:
-    """A process in its own process group, which appends its output to the component's log."""
+    """A process in its own process group; its output is appended to the component's log."""
 
     def __init__(self, work: Path, log: Path, stop_seconds: float) -> None:
         self._work = work

@@ -58,7 +58,7 @@ class DeviceAccess:
         return not ipaddress.ip_address(self.address).is_loopback
 
     def notes(self) -> list[str]:
-        """Return the lines about these ports that `up` prints."""
+        """Return the lines that `up` prints about the ports of real devices."""
         listens = (
             f"emulator: real devices connect to {self.host}: ports {self.mqtt_port} (MQTT), "
             f"{self.https_port} (HTTPS) and {self.s3_port} (S3) of {' and '.join(self.addresses)}; "

@@ -52,7 +52,7 @@ def parse_request(topic: str) -> JobRequest | None:
 
 
 def in_namespace(topic: str, namespace: str) -> str:
-    """Return the topic in a namespace for a reply or notification about jobs.
+    """Add a namespace to the topic of a reply or notification about jobs.
 
     Other topics are returned unchanged.
     """

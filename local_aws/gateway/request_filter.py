@@ -44,7 +44,7 @@ LARGEST_OBJECT_BYTES = 1 << 30
 LARGEST_CALLBACK_BYTES = 1 << 20
 _LARGE_BODY_BYTES = 1 << 20
 _LOGGED_CHARACTERS = 200
-# CloudFormation passes these URLs to functions. Each URL contains an unguessable token.
+# Paths of the URLs that CloudFormation passes to functions. Each URL contains an unguessable token.
 _CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
 # No path of an S3 bucket matches, because bucket names contain no underscores.
 _OWN_ROUTES = re.compile(r"/_(ministack|localstack)(/.*)?|/health", re.DOTALL)

@@ -11,7 +11,7 @@ from local_aws.service_protocol import Call, Request, Response, ServiceProtocol
 
 _QUERY = "query"
 _XML_FORBIDDEN = "?"
-# Error codes for an invalid input that differ from the code of the protocol.
+# Error codes of services for an invalid input, if they differ from the code of the protocol.
 _CODES = {
     "cloudwatch": "ValidationError",
     "ecr": "InvalidParameterException",

@@ -23,7 +23,7 @@ _ROLE, _CALLER = "RoleARN", "_caller"
 _SESSION = "AWSCloudFormation"
 _PARTS_OF_AN_ARN = 6
 _NOT_ASSUMED = "Role {} is invalid or cannot be assumed"
-# These operations provision resources, or prepare their provisioning. If an operation specifies no
+# Operations that provision resources, or prepare their provisioning. If an operation specifies no
 # role, the last role of the stack applies.
 _OPERATIONS = (
     "ContinueUpdateRollback",

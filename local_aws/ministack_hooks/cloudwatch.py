@@ -33,7 +33,7 @@ def extract_embedded_metrics() -> None:
 
 
 def evaluate_alarms_as_aws() -> None:
-    """Replace ministack's evaluation of alarms by `services.cloudwatch.alarms`.
+    """Replace ministack's evaluation of alarms with `services.cloudwatch.alarms`.
 
     ministack ignores dimensions and missing data, and evaluates only when data arrive.
     """

@@ -55,7 +55,7 @@ class Device:
 
 
 def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) -> dict[str, str]:
-    """Issue credentials of a role, for a role alias of IoT's credentials provider.
+    """Issue credentials of a role, valid for `seconds`, like IoT's credentials provider.
 
     Raises:
         ServiceError: the role does not exist, or does not trust the service.
@@ -132,7 +132,7 @@ def issue_credentials(
 def issue_service_credentials(
     account: str, name: str, statement: dict[str, str], seconds: int
 ) -> dict[str, str]:
-    """Issue temporary credentials in a service's account, limited by one policy statement."""
+    """Issue credentials in a service's account for `seconds`, limited by one policy statement."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     return _issue(
         account,

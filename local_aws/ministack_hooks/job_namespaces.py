@@ -65,7 +65,8 @@ def _support_queues() -> None:
                     await notify(account, region, thing, queue[0] if queue else None)
 
     iot.jobs_pending_for_thing = pending_in_namespace
-    # ministack passes the result of this function only to the notification.
+    # ministack passes the result of this function only to the notification, so the result can have
+    # another type.
     iot.jobs_first_pending_job_id = queues
     iot.jobs_notify_thing = notify_each
 

@@ -26,7 +26,8 @@ _LONGEST_NAME = 63
 _SUFFIX = 12
 _SESSION = "SageMaker"
 _Result = tuple[str, dict[str, Any]]
-# CloudFormation passes these properties to UpdateEndpoint, and processes all others itself.
+# Properties that CloudFormation passes to UpdateEndpoint. CloudFormation processes all other
+# properties itself.
 _UPDATE_KEYS = (
     "DeploymentConfig",
     "EndpointConfigName",
@@ -87,7 +88,7 @@ def register_sagemaker(sagemaker: SageMaker) -> None:
 
 
 def _immutable(sagemaker: SageMaker, noun: str) -> dict[str, Any]:
-    """Return the handlers of models and endpoint configurations, which an update replaces."""
+    """Return the handlers of a type that updates replace: models or endpoint configurations."""
 
     def create(logical_id: str, props: dict[str, Any], _stack: str) -> _Result:
         name = props.get(f"{noun}Name") or _new_name(logical_id)

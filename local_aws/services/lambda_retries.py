@@ -22,7 +22,7 @@ def call_with_retries(
 ) -> Result:
     """Call a function until it succeeds or `is_done` returns true, with at most two retries.
 
-    The result is that of the last call.
+    One second passes before each retry. The result is that of the last call.
     """
     result = call()
     for _ in range(RETRIES):

@@ -15,7 +15,7 @@ from local_aws.state.paths import StatePaths
 
 _PARTIAL = "partial"
 _STATE, _OBJECTS = "state", "s3"
-# ministack has not finished writing these files.
+# Files that ministack has not finished writing.
 _UNFINISHED = shutil.ignore_patterns("*.tmp")
 
 # The path, inode and modification time of each file.

@@ -110,7 +110,7 @@ def consumers(graph: Any) -> dict[str, list[Any]]:
 
 
 def set_constants(graph: Any, values: Iterable[tuple[str, tuple[float, ...]]]) -> None:
-    """Replace placeholders by constants of the same shape, in place.
+    """Replace placeholders with constants of the same shape, in place.
 
     Raises:
         SourceError: a placeholder does not exist, or has another type or shape.

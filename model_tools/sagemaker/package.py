@@ -41,7 +41,7 @@ class SageMakerPackage:
 def package_for_sagemaker(
     source: Path, archive: Path, *, code: Path | None = None, version: int | None = None
 ) -> SageMakerPackage:
-    """Validate a model and package it; the same files give the same bytes.
+    """Validate a model and package it; the same files result in the same bytes.
 
     Args:
         source: a SavedModel's folder, a folder with export/Servo/<n>/, a folder with MXNet's three

@@ -19,7 +19,7 @@ _CLASSES, _SCORES, _REGRESSED = "classes", "scores", "outputs"
 
 
 def read_examples(document: Any, signature: ModelSignature) -> Arrays:
-    """Return the serialized examples, by the alias of the signature's only input.
+    """Return the serialized examples, [n] bytes objects, by the alias of the only input.
 
     Raises:
         RequestError: 400, the request has no examples, the signature does not take examples, or a
@@ -45,6 +45,8 @@ def read_examples(document: Any, signature: ModelSignature) -> Arrays:
 def classifications(outputs: Arrays) -> list[list[list[Any]]]:
     """Return pairs of label and score by example; a missing label is "", a missing score is 0.
 
+    The outputs `classes` (strings) and `scores` (numbers) have the shape [n, k].
+
     Raises:
         RequestError: 400, the model returns neither labels nor scores, or their shapes differ.
     """
@@ -64,7 +66,7 @@ def classifications(outputs: Arrays) -> list[list[list[Any]]]:
 
 
 def regressions(outputs: Arrays) -> list[float]:
-    """Return one number for each example.
+    """Return one number for each example, from the output `outputs` of shape [n] or [n, 1].
 
     Raises:
         RequestError: 400, the model has other outputs.

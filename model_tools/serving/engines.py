@@ -19,7 +19,7 @@ TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)
 
 # HTTP statuses by TensorFlow's error codes, as in TensorFlow Serving (http_rest_api_util.cc). All
-# other codes are 400.
+# other codes have the status 400.
 _STATUS = {2: 500, 4: 504, 5: 404, 8: 503, 9: 412, 10: 409, 12: 501, 13: 500, 14: 503, 15: 500}
 
 

@@ -22,7 +22,7 @@ CONNECTIONS = logging.getLogger(f"{__name__}.connections")
 LOOPBACK = "127.0.0.1"
 # The default limit of a request body.
 LARGEST_BYTES = 256 << 20
-# The maximum number of concurrent requests; others wait.
+# The maximum number of concurrent requests; further requests wait.
 _THREADS = 64
 
 _HTTP_PORT = 80

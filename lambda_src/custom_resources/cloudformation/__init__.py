@@ -115,7 +115,8 @@ def custom_resource(
 
 
 def _respond(event: dict[str, Any], status: str, result: ResourceResult, reason: str = "") -> None:
-    # The reason can contain text from a device, and CDK prints it to a terminal.
+    # The reason can contain text from a device, and CDK prints the reason to a terminal, so control
+    # characters are escaped.
     reason = printable(reason, lines=True)
     if reason:
         logger.error("%s", reason)

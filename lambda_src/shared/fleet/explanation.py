@@ -34,7 +34,7 @@ _SUGGESTIONS = {
         "`deeplens fleet doctor ENV --device THING`",
     ),
 }
-# For these codes, the log of a component contains the cause.
+# Error codes whose cause is in the log of a component.
 _CODES_WITH_LOG = frozenset({"COMPONENT_BROKEN", "COMPONENT_UPDATE_ERROR"})
 _ANY_COMPONENT = "<component>"
 # The service of nucleus lite that carries out deployments.

@@ -151,11 +151,11 @@ class RolloutMonitor:
         return evaluate_gate(target, rule, self._things, observations, self._queried_at)
 
     def _observe(self, *, is_last: bool) -> str:
-        """Query the deployment and its devices; return the reason if the deployment has ended.
+        """Query the deployment and its devices; return the reason if the deployment ended.
 
-        If a query fails, for example because of throttling, its previous response is used. The last
-        call queries every device that does not run the release yet, because a device can run it
-        before its job finishes.
+        The result is empty if the deployment continues. If a query fails, for example because of
+        throttling, its previous response is used. The last call queries every device that does not
+        run the release yet, because a device can run it before its job finishes.
         """
         try:
             deployment = self.refreshed()

@@ -269,7 +269,7 @@ class Heartbeat:
 
 FIELDS = tuple(entry.name for entry in fields(Heartbeat))
 
-# The installation updates only these fields; the others keep their previous values.
+# The fields that an installation updates; the other fields keep their previous values.
 INSTALLATION_FIELDS = (
     "status",
     "installation",

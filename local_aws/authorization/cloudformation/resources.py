@@ -9,7 +9,7 @@ from local_aws.authorization.cloudformation.table import arn
 _RANDOM = "X" * 13
 _LONGEST_PART = 24
 _LONGEST_NAME = 64
-# These properties contain documents. IAM does not check the ARNs in them during this step.
+# Properties that contain documents. IAM does not check the ARNs in these documents during a step.
 _DOCUMENTS = frozenset(
     {
         "AssumeRolePolicyDocument",

@@ -53,7 +53,7 @@ def is_health_message(message: Any) -> bool:
 def apply(record: Record, message: Params) -> Params | None:
     """Update the record of a device with a message; return the deployment report in the message.
 
-    The result is None if the message has no report, or an older one than the record.
+    The result is None if the message has no report, or if the record contains a newer report.
 
     A message does not change values from later messages. A COMPLETE message lists all components of
     the device, and a PARTIAL message the changed components.

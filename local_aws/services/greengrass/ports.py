@@ -73,7 +73,7 @@ class CloudServices(Protocol):
         """Change the desired state of a named shadow, and notify its subscribers."""
 
     def shadow(self, scope: Scope, thing: str, shadow: str) -> ShadowState:
-        """Return a named shadow."""
+        """Return a named shadow; an empty state if the shadow does not exist."""
 
     def put_event(
         self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]

@@ -193,7 +193,7 @@ class Endpoints:
 
 
 def _fail(record: Params, reason: str) -> None:
-    """Set a new endpoint to Failed; an existing one remains InService with its previous fleet."""
+    """Set a new endpoint to Failed; an existing endpoint remains InService with its fleet."""
     has_run = bool(record["ProductionVariants"])
     record["EndpointStatus"] = "InService" if has_run else "Failed"
     record["FailureReason"] = reason

@@ -89,7 +89,10 @@ def _angle(random: np.random.Generator, kind: int, kinds: int, widest: float) ->
 
 
 def _rotation(pan: float, tilt: float, roll: float) -> Floats:
-    """Return the matrix from head to camera coordinates, with x right, y up and z to the camera."""
+    """Return the matrix from head to camera coordinates; the angles are in degrees.
+
+    In camera coordinates, x points right, y up, and z to the camera.
+    """
     (cp, ct, cr), (sp, st, sr) = (
         function(np.radians([pan, tilt, roll])) for function in (np.cos, np.sin)
     )

@@ -35,6 +35,6 @@ def pose_of(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
 
 
 def mirrored(poses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the poses after a horizontal flip of the images, which swaps left and right."""
+    """Return the poses, int64 [n], after a horizontal flip, which swaps left and right."""
     pan, tilt = np.divmod(poses, len(TILTS))
     return (len(PANS) - 1 - pan) * len(TILTS) + tilt

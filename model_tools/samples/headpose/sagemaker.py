@@ -1,9 +1,10 @@
 """Train the head-pose classifier in a SageMaker training job.
 
 The job runs `python -m model_tools.samples.headpose.sagemaker`, with hyperparameters as options.
-The channel `training` is in SM_CHANNEL_TRAINING. The model is written to SM_MODEL_DIR, and other
-results to SM_OUTPUT_DATA_DIR. Checkpoints are written to /opt/ml/checkpoints: if the job requests
-it, SageMaker copies them to S3, and the job continues on another spot instance.
+SM_CHANNEL_TRAINING contains the folder of the channel `training`. The model is written to
+SM_MODEL_DIR, and other results to SM_OUTPUT_DATA_DIR. Checkpoints are written to
+/opt/ml/checkpoints. If the job has a checkpoint configuration, SageMaker copies them to S3, and
+the job continues on another spot instance.
 
 Source: aws/sagemaker-training-toolkit, ENVIRONMENT_VARIABLES.md.
 """

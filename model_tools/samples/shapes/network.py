@@ -91,7 +91,11 @@ def targets(shapes: list[DrawnShape]) -> tuple[Floats, Floats, Floats]:
 
 
 def loss(answer: Any, heat: Any, distances: Any, mask: Any) -> Any:
-    """Return the focal loss of the heat map plus the masked absolute error of the distances."""
+    """Return the focal loss of the heat map plus the masked absolute error of the distances.
+
+    `answer` is a batch of the model's outputs (see `build`), and the other arguments are batches of
+    the results of `targets`.
+    """
     import tensorflow as tf  # noqa: PLC0415 - as above
 
     logits, predicted = answer

@@ -36,7 +36,7 @@ class Quality:
 
 
 def train(seed: int, steps: int, progress: Callable[[int, float], None]) -> Any:
-    """Train from random weights for `steps` batches of 16; the same seed gives the same weights.
+    """Train from random weights for `steps` batches of 16; equal seeds result in equal weights.
 
     Args:
         seed: seed of the images and the initial weights.
