@@ -88,7 +88,7 @@ class Limits:
 def _size_bytes(path: Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    # A checkpoint is a prefix of several files.
+    # The path of a checkpoint is the common prefix of several files.
     files = [path] if path.is_file() else path.parent.glob(f"{path.name}*")
     return sum(file.stat().st_size for file in files if file.is_file())
 

@@ -133,7 +133,7 @@ def _stolen_seconds() -> float:
 
 
 def _environment() -> dict[str, str]:
-    """Return this process' environment without Python's variables and with its Python in PATH."""
+    """Return the environment without Python's variables, with this Python first in PATH."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -39,7 +39,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # The largest request, except those of S3, is a Lambda function of 50 MB in base64.
 LARGEST_REQUEST_BYTES = 70 << 20
-# S3 allows 5 GiB. The emulator keeps bodies in memory, and AWS SDKs upload larger objects in parts.
+# S3 allows 5 GiB, but the emulator keeps request bodies in memory. AWS SDKs upload larger objects
+# in parts.
 LARGEST_OBJECT_BYTES = 1 << 30
 LARGEST_CALLBACK_BYTES = 1 << 20
 _LARGE_BODY_BYTES = 1 << 20

@@ -38,7 +38,7 @@ def reject_unsaved_objects(folder: Path) -> Writes:
     """Respond with 500 InternalError if an object cannot be written below `folder`.
 
     The free space is checked before the request makes a change. Later requests update the returned
-    object.
+    `Writes`.
     """
     writes = Writes()
     handle_request = app.SERVICE_HANDLERS["s3"]

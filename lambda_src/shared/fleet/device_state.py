@@ -149,7 +149,7 @@ class JobExecution:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The sort key: an execution only advances, and a failure sorts after a success."""
+        """The sort key: the attempt's number, then progress; a failure sorts after a success."""
         detail = (bool(self.error_stack), bool(self.reason), self.at, repr(self))
         return (self.number, _RANKS.get(self.status, 0), *detail)
 

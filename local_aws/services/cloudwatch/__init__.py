@@ -1,1 +1,1 @@
-"""CloudWatch features that ministack lacks: metrics of log events, and periods of alarms."""
+"""CloudWatch features that ministack lacks: metrics in log events, and the state of alarms."""

@@ -91,7 +91,7 @@ class Container:
         self._process.wait()
 
     def _read_output(self) -> None:
-        """Read the output so that the process never blocks; put empty bytes at the output's end."""
+        """Read the output into a queue, so the process never blocks; empty bytes mark the end."""
         assert self._process.stdout is not None  # noqa: S101 - stdout is a pipe
         with self._process.stdout as output:
             for line in output:
