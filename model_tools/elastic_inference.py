@@ -1,7 +1,8 @@
 """A replacement for the predictor of Amazon Elastic Inference, on TensorFlow and OpenVINO.
 
-`EIPredictor` ran a SavedModel or a frozen graph, with or without an accelerator, by one call, so
-that both could be compared. The service is closed, and OpenVINO replaces its accelerators.
+`EIPredictor` ran a SavedModel or a frozen graph. Its calls were the same with and without an
+accelerator, so that both could be compared. The service is closed, and OpenVINO replaces its
+accelerators.
 
     predictor = Predictor("export/Servo/1", accelerate=True)
     predictor({"image": image})["probabilities"]
