@@ -1,7 +1,8 @@
 """A classifier of irises on an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
-The model has four features and three classes, as in the DeepLens guide. TensorFlow writes the model,
-the emulator runs the model in a container process, and this process computes the expected values.
+The model has four features and three classes, as in the DeepLens guide. TensorFlow writes the
+model, the emulator runs the model in a container process, and this process computes the expected
+values.
 """
 
 import json

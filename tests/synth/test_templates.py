@@ -1,4 +1,4 @@
-"""The templates of each environment meet the requirements of the project."""
+"""The templates of each environment have the required stacks, permissions and state protection."""
 
 import hashlib
 import json
