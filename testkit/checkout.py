@@ -24,7 +24,7 @@ class Checkout:
         self.root = root
 
     def demo(self, *arguments: str, timeout_seconds: float = 1500) -> str:
-        """Run `deeplens local …` and return its output; fail the test if the command fails."""
+        """Run `deeplens local …`; fail the test if it fails; return its standard output."""
         result = self.run(*arguments, timeout_seconds=timeout_seconds)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
@@ -104,7 +104,7 @@ def _running(root: Path) -> Iterator[None]:
 
 @contextmanager
 def virtual_camera(checkout: Checkout) -> Iterator[None]:
-    """Run dev's virtual camera during the `with` block; check that SIGTERM ends the camera."""
+    """Run dev's virtual camera during the `with` block; check its exit code 130 after SIGTERM."""
     camera = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "camera", "dev"],
         cwd=checkout.root,

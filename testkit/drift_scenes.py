@@ -22,7 +22,7 @@ Picture = npt.NDArray[np.uint8]
 # A frame and its detections.
 Looked = tuple[Frame, Sequence[Detection]]
 
-# The demonstration's camera repeats this number of scenes.
+# The number of scenes that the demonstration's camera repeats.
 SCENES = 24
 
 
@@ -61,7 +61,7 @@ def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
 
 
 Shift = Callable[[Picture, np.random.Generator], Picture]
-# The function of each shift, and the drift feature that must move.
+# For each shift: the function that applies it, and the drift feature that must move.
 SHIFTS: dict[str, tuple[Shift, str]] = {
     "night": (night, "brightness"),
     "blur": (blur, "sharpness"),

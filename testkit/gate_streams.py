@@ -107,7 +107,7 @@ def story(thing: str, truth: Truth) -> Story:
 
 
 def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]:
-    """Return all observations shuffled, with repetitions, and without some in `passing`."""
+    """Shuffle all observations, repeat some, and omit some of `passing`; return the result."""
     stream: list[Observation] = []
     for device in stories:
         stream += device.needed

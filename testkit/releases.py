@@ -52,7 +52,7 @@ def _read(models: Path, digest: str) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _package(models: Path, manifest: dict[str, Any], members: dict[str, bytes]) -> str:
-    # The manifest's `cut` was verified for the original graph only.
+    # The manifest's `cut` was verified only for the original graph, so the new manifest omits it.
     manifest = {key: value for key, value in manifest.items() if key != "cut"}
     for name in manifest["files"]:
         content = members[name]

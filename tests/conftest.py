@@ -43,7 +43,7 @@ _start_fork_server_in_checkout()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the artifact's pin with git, and then register the cost guard."""
+    """Read the artifact's pin with git, set variables and signals, and register the cost guard."""
     pinned_artifact()
     # If a test run is killed, emulators that tests started in the background must end.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 _COSTLY = frozenset({"process", "emulator"})
-# A test starts the emulator's process before connecting, so these events also detect the emulator.
+# A test starts the emulator's process before it connects, so these events also detect tests that
+# use the emulator.
 _STARTS_A_PROCESS = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )
@@ -34,7 +35,8 @@ class CostGuard:
         self._violation = ""
         # An audit hook cannot be removed, so it is added once per session.
         sys.addaudithook(self._audit)
-        # The fork server of multiprocessing starts without an audit event.
+        # The fork server of multiprocessing starts without an audit event, so each start of a
+        # process is audited here.
         start = BaseProcess.start
 
         @functools.wraps(start)

@@ -1,8 +1,8 @@
 """The loop under test, in a separate process: `camera_process.py PLAN.json`.
 
 Only frames and inference are test doubles. Threads, spool, delivery and Greengrass' IPC client on a
-real socket are those of a camera. The plan contains the faults of this process. When the spool has
-stored a message, the message id is written to a journal, which only the oracle reads.
+real socket are those of a camera. The plan contains the faults of this process. Journals contain
+the ids of created, stored and unacknowledged messages; only the oracle reads them.
 """
 
 import json
@@ -38,7 +38,7 @@ IDENTITY = ModelIdentity("numbers", "1.0.0", "ab" * 32)
 
 
 class Killer:
-    """A trigger that sends SIGKILL when this process reaches a point for the n-th time."""
+    """A trigger that kills this process with SIGKILL when it reaches a point for the n-th time."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._point = plan.get("kill_at")
@@ -167,7 +167,7 @@ class NumberCamera:
 
 
 class NumberEngine:
-    """An engine that returns a frame's number as a detection, and nothing after the last frame."""
+    """An engine that returns a frame's number as a detection; no detection after the last frame."""
 
     name = "numbers"
     fallback: str | None = None
@@ -279,8 +279,8 @@ def main(plan: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os.write(end, b"\0"))
     application.start()
     os.read(ended, 1)
-    # The oracle measures the duration. The limit is high, because a busy machine is slower than a
-    # camera.
+    # The oracle measures the duration of the stop. The limit is high, because a busy machine is
+    # slower than a camera.
     os._exit(0 if not application.stop(_STOP_SECONDS) else 3)
 
 

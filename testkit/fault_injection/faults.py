@@ -50,12 +50,12 @@ _REPORTED_AFTER_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """A fault with its injection and its limits.
+    """A fault, the function that injects it, and the limits for its result.
 
     Attributes:
         group: the part that fails, for example `camera`.
         name: the fault, as in the table of docs/reliability.md.
-        run: injects the fault into a run of the loop.
+        run: runs the loop with the fault, and returns the result.
         max_duplicates: limit of duplicates that neither a missing acknowledgement nor an end of the
             process explains.
         drops: true if messages may be dropped; dropped messages must be counted and reported.
@@ -91,7 +91,7 @@ def without_core_fault(watching: Oracle) -> FaultResult:
 
 
 def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> FaultResult:
-    """Run the loop with a camera fault that ends when the loop reports `error`."""
+    """Run the loop with a camera fault until the loop reports `error`; return the result."""
     with (
         oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
         serving_core(watching),

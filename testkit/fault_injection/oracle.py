@@ -37,7 +37,7 @@ class FaultyCore(Core):
         self._received = 0
 
     async def receive(self, component: str, topic: str, payload: bytes, qos: int) -> None:
-        """Record and acknowledge a message, unless the configured fault prevents this."""
+        """Record and acknowledge a message, or apply the configured fault."""
         if self.rejects_all:
             self.refused_topics.add(topic)
         await super().receive(component, topic, payload, qos)
@@ -57,8 +57,8 @@ class FaultyCore(Core):
 class FaultResult:
     """The observations of the oracle; times are in seconds.
 
-    `repeatable` is the number of explained duplicates: one for each missing acknowledgement, and
-    one for each end of the process.
+    `repeatable` is the maximum number of explained duplicates: one for each missing
+    acknowledgement, and one for each restart of the loop.
     """
 
     decided: int
@@ -200,7 +200,7 @@ class Oracle:
         first = list(dict.fromkeys(arrived))
         order = {id_: position for position, id_ in enumerate(stored)}
         positions = [order[id_] for id_ in first if id_ in order]
-        # The ids of a run have no gaps, so missing ids were dropped.
+        # An id in `decided` that did not arrive belongs to a dropped message.
         reported_drops = [
             message["dropped"]["count"] for message in self.core.arrived() if "dropped" in message
         ]

@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of the readers of external files."""
+"""Coverage-guided fuzzing of the readers of untrusted files."""

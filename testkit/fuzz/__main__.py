@@ -1,4 +1,4 @@
-"""Fuzz the readers of external files, guided by coverage; `make fuzz` sets up the environment.
+"""Fuzz the readers of untrusted files, guided by coverage; `make fuzz` sets up the environment.
 
 Inputs that reach new code are added to testkit/fuzz/corpus. An input that causes an error
 is printed and stored below build/fuzz: add it to the corpus with the correction.

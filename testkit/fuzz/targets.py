@@ -1,4 +1,4 @@
-"""Fuzz targets: functions that pass bytes to the reader of an external file.
+"""Fuzz targets: functions that pass bytes to the reader of an untrusted file.
 
 A target may raise only the reader's errors; any other exception is a defect.
 `testkit/fuzz/corpus/<target>/` contains inputs that reach all branches found so far, and inputs

@@ -13,26 +13,28 @@ Outcome = Literal["good", "no frames", "fails", "breaks", "never finishes", "los
 class FaultRates:
     """Shares of the fleet with each fault, from 0 to 1, and durations in seconds."""
 
-    # The deployment fails, and the device rolls back.
+    # The share of devices on which the deployment fails.
     fails: float = 0.0
-    # The deployment succeeds, and the camera processes no frame.
+    # The share of devices on which the deployment succeeds, but the camera processes no frame.
     no_frames: float = 0.0
-    # The deployment succeeds, and the function fails until it is BROKEN.
+    # The share of devices on which the deployment succeeds, but the function fails until it is
+    # BROKEN.
     breaks: float = 0.0
-    # The camera runs the release, and the device's job stays IN_PROGRESS.
+    # The share of devices whose camera runs the release, but whose job stays IN_PROGRESS.
     never_finishes: float = 0.0
-    # The download fails in the first deployment of the release (once), or in each deployment.
+    # The shares of devices on which the download fails in the first deployment of the release
+    # (once), or in each deployment.
     loses_network_once: float = 0.0
     loses_network: float = 0.0
-    # The device is off during the rollout.
+    # The share of devices that are off during the rollout.
     offline: float = 0.0
-    # The device loses power during the update, and returns after `away_seconds`.
+    # The share of devices that lose power during the update, and return after `away_seconds`.
     power_loss: float = 0.0
     slow: float = 0.0
     download_seconds: float = 0.2
     slow_download_seconds: float = 5.0
     away_seconds: float = 3.0
-    # The maximum error of the device's clock, in both directions.
+    # The maximum error of a device's clock, in both directions.
     clock_skew_seconds: float = 0.0
 
 
@@ -46,7 +48,7 @@ class FaultDraw:
     loses_power: bool
     away_seconds: float
     clock_skew_seconds: float
-    # The download fails in this number of deployments of the release.
+    # The number of deployments of the release in which the download fails, from the first one.
     lost_attempts: float = 0
 
 

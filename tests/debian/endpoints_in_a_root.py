@@ -29,7 +29,7 @@ def main() -> int:
     root, clock_seconds, script = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     with socket.socket() as control:
         fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh14s", b"lo", _UP, b""))
-    # Another root may have a hard link to the same file.
+    # Other roots may have hard links to this file, so it is replaced and not changed.
     (root / "etc/hosts").unlink(missing_ok=True)
     (root / "etc/hosts").write_text("127.0.0.1 localhost " + " ".join(_HOSTS) + "\n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -52,7 +52,7 @@ def main() -> int:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """Print nothing, because some clients only connect."""
+            """Print nothing, because a client that disconnects early is not an error."""
 
     for port in (8883, 8443, 443):
         server = Server(("127.0.0.1", port), Handler)

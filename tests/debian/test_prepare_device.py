@@ -96,7 +96,7 @@ class Device:
 
     def write(self, path: str, text: str) -> None:
         file = self.root / path[1:]
-        # Another root may have a hard link to the same file.
+        # Other roots may have hard links to this file, so it is replaced and not changed.
         file.unlink(missing_ok=True)
         file.write_text(text, encoding="utf-8")
         file.chmod(0o755)
@@ -242,15 +242,15 @@ def core(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def device(debian: Path, tmp_path: Path, core: str) -> Iterator[Device]:
     root = tmp_path / "root"
-    # Hard links are ten times faster than copies. Debian's programs replace files by renaming new
-    # files, and this test unlinks a file before writing.
+    # Hard links are ten times faster than copies. The files of `debian` do not change: Debian's
+    # programs replace a file by renaming a new file, and this test unlinks a file before it writes.
     subprocess.run(["cp", "--archive", "--link", debian, root], check=True)
     yield Device(root, core)
     shutil.rmtree(root)
 
 
 def prepared(device: Device) -> str:
-    """Prepare a device with all options; return the script's output."""
+    """Prepare a device with Python and the core software; return the script's output."""
     device.add_python()
     if device.core == "classic":
         device.add_java()
@@ -412,7 +412,7 @@ def test_a_refused_connection_or_certificate_is_found(device: Device) -> None:
     prepared(device)
     configuration = device.root / "greengrass/v2/config.yaml"
     text = configuration.read_text(encoding="utf-8")
-    # The first name has a port without a listener, and the second name has no address.
+    # The first endpoint has no listener, and the name of the second endpoint has no address.
     configuration.write_text(
         text.replace(DATA, "127.0.0.2").replace(CREDENTIALS, "nowhere.invalid"), encoding="utf-8"
     )

@@ -35,7 +35,7 @@ def bright_room(folder: Path) -> Path:
 
 @contextmanager
 def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
-    """Run a core with the images of `rooms` in each environment's fleet during the `with` block."""
+    """For each environment in `rooms`, run a core with its images during the `with` block."""
     running = []
     try:
         for name, pictures in rooms.items():

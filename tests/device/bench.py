@@ -119,7 +119,7 @@ class ScriptedCamera:
     clock: Clock
     is_live: bool = False
     is_stream: bool = False
-    # A frame of a stream arrives after this time.
+    # Each call of `capture` advances the clock by this time.
     takes_seconds: float = 0.0
     loop: Stoppable | None = None
     captured_at: list[float] = field(default_factory=list)

@@ -52,7 +52,8 @@ def start(
         program = ["-m", "camera"]
         more, messages, reported = core.environment, core.messages, core.reported
     else:
-        # The DeepLens console requires this name, and its runtime imports the module.
+        # The DeepLens console requires this module name, and the device's runtime imports the
+        # module.
         program = ["-c", "import greengrassHelloWorld, time\nwhile True: time.sleep(0.1)"]
         more = {"DEEPLENS_CAMERA": "awscam", "DEEPLENS_PUBLISHER": "greengrasssdk"}
 

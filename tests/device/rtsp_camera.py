@@ -50,7 +50,7 @@ class Rtsp:
     hangs_up: bool = True
     password: str = ""
     frames_per_second: float = 50.0
-    # All connections share the number of the last frame.
+    # The number of the last frame that any connection sent.
     sent: int = 0
     connections: int = 0
     ending: threading.Event = field(default_factory=threading.Event)
@@ -180,7 +180,7 @@ def _parts(number: int) -> tuple[bytes, bytes]:
         segment = jpeg[at + 4 : at + 2 + length]
         at += 2 + length
         if marker == 0xFFDB:
-            # Each table consists of its number and 64 values.
+            # Each table consists of its number and 64 values; RTP transports only the values.
             tables += b"".join(segment[i + 1 : i + 65] for i in range(0, len(segment), 65))
         if marker == 0xFFDA:
             return tables, jpeg[at:-2]

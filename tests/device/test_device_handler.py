@@ -1,4 +1,4 @@
-"""The handler in a separate process, imported as by Greengrass' Lambda runtime."""
+"""The handler in a separate process, which imports it like Greengrass' Lambda runtime."""
 
 import os
 import signal

@@ -25,7 +25,8 @@ from testkit.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
 from testkit.pinned import pinned_artifact
 from tests.device.bench import frame
 
-# docs/camera.md states this limit, and `make benchmark-drift` measures the values.
+# The maximum number of frames until a shift is reported: docs/camera.md contains the limit, and
+# `make benchmark-drift` measures the values.
 MOST_FRAMES = 60
 CALM_FRAMES = 120
 

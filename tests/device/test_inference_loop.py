@@ -76,7 +76,7 @@ def test_a_changed_setting_applies_from_the_next_frame() -> None:
     thresholds = [0.95, 0.5]
 
     class Shadow:
-        """A double that changes a setting after each of the first frames, in a separate thread."""
+        """An observer that changes the threshold in a separate thread after the first frames."""
 
         def observe(self, *_: object) -> None:
             if thresholds:

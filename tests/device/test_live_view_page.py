@@ -38,7 +38,7 @@ DOG = Detection("<b>dog</b>", 0.4, Box(0.5, 0.55, 0.9, 0.95))
 LABELS = ("cat", "<b>dog</b>", *(f"class-{number}" for number in range(2, 13)))
 DIGEST, KEY = "8794c057ebc7" + "0" * 52, "1a2b3c4d5e6f" + "f" * 52
 
-# These timers record requests, and end every pause of the page immediately.
+# This script records requests and pauses, and ends every pause of the page immediately.
 FAKE_TIMERS = """
   window.requests = []; window.pauses = [];
   const request = window.fetch, wait = window.setTimeout;
@@ -64,7 +64,7 @@ SOURCE = "document.getElementById('source').textContent"
 
 
 class Engine:
-    """An engine that never runs, for a loaded model."""
+    """The engine of a loaded model, which no test runs."""
 
     name = "openvino"
 
@@ -327,7 +327,7 @@ def test_labels_have_distinct_colours_on_which_letters_are_readable(
 
 
 def contrast(*colours: Any) -> float:
-    """Return the contrast of two colours as WCAG 2.2 defines it."""
+    """Return the WCAG 2.2 contrast ratio of two sRGB colours, with channels from 0 to 1."""
     dark, light = sorted(
         sum(
             weight * (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4)

@@ -22,8 +22,8 @@ def test_blocks_that_are_reserved_for_root_are_not_free(
 ) -> None:
     """Reports only the blocks that users other than root may use.
 
-    Members of the result: block size, fragment size, blocks, free blocks, free blocks for other
-    users, …
+    First members of `statvfs_result`: block size, fragment size, blocks, free blocks, free blocks
+    for other users.
     """
     file_system = os.statvfs_result((65536, 4096, 1000, 300, 250, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: file_system)

@@ -30,7 +30,7 @@ class Device:
     on_open: Callable[[], None] = lambda: None
 
     def artifact(self, name: str) -> Path:
-        """Create an artifact with a new digest; return the folder of the zip and its content."""
+        """Create an artifact with a new digest; return the folder with the zip and its content."""
         made = self.folder / "artifacts" / name
         made.mkdir(parents=True)
         shutil.copyfile(pinned_artifact(), made / "model.zip")

@@ -1,4 +1,4 @@
-"""The camera's process stores all messages, closes the spool and ends with exit code 0.
+"""After a signal, the camera's process stores all messages, closes the spool and exits with 0.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
 on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
@@ -41,7 +41,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "crops": ("[]", "[0.0, 1.0]"),
     "drift": ("0", "0.01", "0.5"),
 }
-# Without a shadow, crops and drift have their defaults.
+# The default values of crops and drift, which apply without a shadow.
 _WITHOUT_SHADOW = ("[]", "0.5")
 # All shapes of the scenes have a higher score, so each frame causes a message.
 _THRESHOLD = "0.05"

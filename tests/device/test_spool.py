@@ -158,7 +158,8 @@ def test_a_damaged_sector_behind_the_head_of_a_page_costs_at_most_the_page(
     assert len(damaged.numbers) + damaged.corrupt == 300
 
 
-# Page 0 contains the file's header, and page 1 the addresses of all other pages.
+# Without page 0 (the header) or page 1 (the addresses of all other pages), no message can be
+# recovered.
 @pytest.mark.parametrize("page", [0, 1])
 def test_without_the_first_or_the_root_page_the_unknown_number_counts_as_one(
     tmp_path: Path, page: int

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = ("CONTRIBUTING.md", "SECURITY.md")
 FORMS = sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
-# https://www.apache.org/licenses/LICENSE-2.0.txt
+# The digest of https://www.apache.org/licenses/LICENSE-2.0.txt
 APACHE_2_SHA256 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 
 
@@ -57,7 +57,7 @@ def test_each_keyword_of_a_documented_test_run_selects_a_test() -> None:
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.stem)
 def test_each_issue_form_follows_the_rules_of_github(form: Path) -> None:
-    # https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests
+    # Source: https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests
     content: dict[str, Any] = yaml.safe_load(form.read_text(encoding="utf-8"))
     assert content.keys() <= {"name", "description", "title", "labels", "body"}
     assert {"name", "description", "body"} <= content.keys()

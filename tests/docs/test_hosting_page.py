@@ -21,7 +21,7 @@ def test_its_commands_take_the_iris_classifier_to_a_server_that_answers_the_same
     tmp_path: Path,
 ) -> None:
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
-    # Other tests on this machine may use the page's port.
+    # Other tests on this machine may use the page's ports, so free ports replace them.
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,

@@ -97,7 +97,7 @@ def device(aws: Emulator, iot: Any, unique: str, tmp_path: Path) -> Iterator[Dev
     tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
     tls.load_cert_chain(*files)
     yield Device(aws, unique, group, made["certificateArn"], tls)
-    # The emulator of a test may have ended before.
+    # A test may have stopped the emulator.
     with suppress(EndpointConnectionError):
         iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
 

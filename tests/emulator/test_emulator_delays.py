@@ -12,7 +12,7 @@ from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator, 
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
-# A busy machine starts the next call within this time.
+# The delay of a change, in seconds: even a busy machine starts the next call before the delay ends.
 DELAY_SECONDS = 6
 TRUST = {
     "Version": "2012-10-17",

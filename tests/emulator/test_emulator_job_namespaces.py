@@ -1,4 +1,4 @@
-"""Jobs in Greengrass' namespace have their own topics and queue."""
+"""Jobs in Greengrass' namespace have separate topics and a separate queue."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""After a start, a stop or a kill, the emulator has the expected state."""
+"""The emulator starts once, retains its state after a stop or a kill, and leaves no process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The hooks complete S3 copies, environments of Lambda functions, and stacks."""
+"""S3 copies, environments of Lambda functions, role aliases and IoT stacks work as on AWS."""
 
 import base64
 import hashlib

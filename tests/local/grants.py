@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# A policy requires a statement, so this statement allows an action that does not exist.
+# A statement for an action that does not exist, because a policy requires a statement.
 _NOTHING = {"Effect": "Allow", "Action": "deeplens:Nothing", "Resource": "*"}
 
 

@@ -146,7 +146,7 @@ def site(own_checkout: Checkout) -> Site:
     return made
 
 
-# A release stores the artifact, its provenance and its bill of materials.
+# The files that a release stores: the artifact, its provenance and its bill of materials.
 _KEPT = ["model.zip", "provenance.intoto.json", "sbom.cdx.json"]
 
 

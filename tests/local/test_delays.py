@@ -1,4 +1,4 @@
-"""A checkout is deployed and destroyed on an emulator with AWS' asynchronous delays."""
+"""A checkout is deployed and destroyed on an emulator that delays asynchronous operations."""
 
 import os
 import subprocess

@@ -1,7 +1,8 @@
 """A classifier of irises on an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
-The model has four features and three classes, as in the guide. TensorFlow writes the model,
-the emulator runs the model in a container process, and this process computes the expected values.
+The model has four features and three classes, as in the DeepLens guide. TensorFlow writes the
+model, the emulator runs the model in a container process, and this process computes the expected
+values.
 """
 
 import json
@@ -107,7 +108,7 @@ class Site:
 
 
 def write_iris(folder: Path) -> Path:
-    """Write `model.tar.gz` with `export/Servo/1`, as the guide's Estimator exports it."""
+    """Write `model.tar.gz` with `export/Servo/1`, as the DeepLens guide exports it."""
     import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     class Iris(tf.Module):  # type: ignore[misc]

@@ -32,7 +32,7 @@ pytestmark = [
 
 PAGE = (ROOT / "docs/first-camera.md").read_text(encoding="utf-8")
 ACCOUNT, REGION = "555555555555", "eu-central-1"
-# Each profile of the page has the policies in these files of policies/people.
+# The policies of each profile on the page, as names of files in policies/people.
 PEOPLE = {
     "lab-bootstrap": ["bootstrap"],
     "lab-deploy": ["deploy"],

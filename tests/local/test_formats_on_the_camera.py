@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 
-# Each format that model_tools reads has one model.
+# One model for each format that model_tools reads.
 FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",
            "frozen")  # fmt: skip
 # Artifacts do not depend on the source format, so one model per framework is enough.

@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
-# The names of the bootstrap's roles and bucket end with this string.
+# The end of the names of the bootstrap's roles and bucket.
 BOOTSTRAP = f"{ACCOUNT}-{REGION}"
 THING, GROUP = "dev-camera-1", "deeplens-dev"
 LOCAL_AWS = (ROOT / ".venv-local-aws/bin/python", "-m", "local_aws")
@@ -307,7 +307,8 @@ def test_the_certificate_of_a_device(site: Site) -> None:
     with device_policy_without(iot, policy, "iot:Connect"):
         code, text = site.run(*LOCAL_AWS, "core", "run", "--thing", "unheard")
     assert code == 1, text
-    # AWS IoT closes the connection without a reason; only the log of AWS IoT contains the reason.
+    # AWS IoT closes the connection without a reason, so the core prints the usual cause, and the
+    # emulator's log contains the reason.
     assert "the certificate's policies do not allow iot:Connect on client/unheard" in text
     log = (site.checkout.root / ".local/aws/server.log").read_text(encoding="utf-8")
     assert "policies do not allow iot:Connect on client/unheard" in log

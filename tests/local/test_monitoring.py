@@ -61,7 +61,7 @@ class Cloud:
 
 @contextmanager
 def watched(checkout: Checkout) -> Iterator[None]:
-    """Configure dev to expect its camera, with an alarm after one minute without a heartbeat."""
+    """During the block, configure dev for one camera and an alarm after 1 min without heartbeat."""
     file = checkout.root / "environments/dev.toml"
     before = file.read_text(encoding="utf-8")
     text = before.replace("[fleet]\n", f'[fleet]\nthings = ["{CAMERA}"]\n')

@@ -145,7 +145,7 @@ def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """Change the function to abort its process on the first frame after every start."""
+    """Pin a good model, and change the function to abort on the first frame after every start."""
     fleet.pin(good_model(fleet.models, fleet.digest, "5.0.0"))
     with before_each_inference(fleet.checkout, "__import__('os').abort()"):
         yield
@@ -166,7 +166,7 @@ def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """Delay each inference of the function by 4 s; the results remain correct."""
+    """Pin a good model, and delay each inference by 4 s; the results remain correct."""
     digest = good_model(fleet.models, fleet.digest, "4.0.0")
     fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds, fps=0.6)
     with before_each_inference(fleet.checkout, "time.sleep(4)"):

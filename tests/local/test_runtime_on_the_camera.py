@@ -22,9 +22,9 @@ pytestmark = [
     pytest.mark.timeout(1500),
 ]
 
-# Command lines of the loop, as a Lambda component and as a generic component.
+# Parts of the loop's command line, as a Lambda component and as a generic component.
 _CAMERAS = (b"lambda_runtime.py", b"-m\0camera\0")
-# The discard port has no listener.
+# The URL of an unreachable package index: the discard port has no listener.
 DEAD_INDEX = "http://127.0.0.1:9/simple"
 
 

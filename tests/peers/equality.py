@@ -91,7 +91,7 @@ class _NormalForm:
 
 
 def _without_hashes(template: Template) -> Any:
-    """Remove CDK's hashes from logical ids, and numbers of the content from component versions."""
+    """Remove CDK's hashes from logical ids, and content numbers from component versions."""
     short = {id_: _HASH_OF_ID.sub("", id_) for id_ in template["Resources"]}
     assert len(set(short.values())) == len(short), "two logical ids differ only in their hash"
     text = without_content_numbers(json.dumps(template), template)

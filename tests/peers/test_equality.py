@@ -17,7 +17,7 @@ NORMAL = normal(OWN)
 
 Place = tuple[str | int, ...]
 
-# Digests of content depend on the tool.
+# Keys that are not compared, because their values depend on the tool.
 NOT_COMPARED = {"ContentSha256", "Metadata"}
 
 

@@ -52,7 +52,7 @@ def policies(template: Any, account: str) -> Policies:
 
 
 def size(document: Document) -> int:
-    """Return the size in characters, as IAM counts them."""
+    """Return the size of a policy document in characters, as IAM counts it."""
     return len(json.dumps(document, separators=(",", ":")))
 
 

@@ -10,7 +10,7 @@ from local_aws.authorization.cloudformation.resources import Resource
 from local_aws.authorization.cloudformation.table import Step
 
 Document = dict[str, Any]
-# For these resource types, Ref returns the ARN.
+# Resource types for which Ref returns the ARN.
 _REF_IS_ARN = ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic", "AWS::SageMaker::Model")
 
 

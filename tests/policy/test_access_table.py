@@ -17,7 +17,8 @@ from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_
 
 pytestmark = pytest.mark.process
 
-# CDK defines the policies of the bootstrap roles, except CloudFormation's in policies/.
+# The start of the bootstrap roles' names. CDK defines the policies of these roles, except
+# CloudFormation's in policies/.
 OF_BOOTSTRAP = "DeepLensToolkit/"
 _REASONS = tomllib.loads(TABLE.with_name("grants-without-a-call.toml").read_text(encoding="utf-8"))
 ALLOW = "Allow"

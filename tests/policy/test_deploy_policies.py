@@ -36,7 +36,7 @@ from tests.synth.synthesis import DELIVERY, ROOT, TRAINING, synthesize, with_eve
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PIPELINE = ""  # The pipeline's stack belongs to no environment.
-# This name has the maximum length of 13 characters.
+# An environment name with the maximum length of 13 characters.
 LONGEST = "qa-and-more-x"
 NAMES = ["dev", "staging", "production", "full", LONGEST, PIPELINE]
 PROFILE = "arn:aws:signer:eu-central-1:444444444444:/signing-profiles/Cameras/abcdef1234"
@@ -108,7 +108,7 @@ def public_key() -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
-    """The stacks of the environments, which include `full` and a long name, and of a pipeline."""
+    """The stacks of the environments (also `full` and one with a long name) and of a pipeline."""
     folder = tmp_path_factory.mktemp("policies")
     environments = folder / "environments"
     with_everything(environments, load_environment(ROOT / "environments/dev.toml").model.digest)
@@ -255,7 +255,7 @@ SCALING_ROLE = (
 )
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 
-# Each of these calls would give access to resources outside the stacks.
+# Calls that would give access to resources outside the stacks.
 ESCAPES = {
     "a role without boundary": Demand("iam:CreateRole", OWN_ROLE),
     "a role with another boundary": Demand(
@@ -430,7 +430,7 @@ def sample(action: str, resource: str) -> str:
 
 
 def context(statement: dict[str, Any]) -> dict[str, str]:
-    """Return the condition keys that a request needs to match the statement."""
+    """Return the condition keys, with their values, that a request needs to match the statement."""
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
     return {"iam:PassedToService": as_list(service)[0]} if service else {}

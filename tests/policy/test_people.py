@@ -14,9 +14,9 @@ from tests.synth.synthesis import ROOT
 
 FILES = sorted((ROOT / "policies/people").glob("*.json"))
 MOST_CHARACTERS = 6144
-# For these services, IAM's prefix and boto3's client name differ.
+# boto3's client names for services whose IAM prefix differs from the client name.
 CLIENTS = {"greengrass": "greengrassv2", "servicequotas": "service-quotas"}
-# For these IAM actions, the action and the allowed operation have different names.
+# The service and the operation that an IAM action with another name allows.
 OPERATIONS = {
     "iot:GetThingShadow": ("iot-data", "GetThingShadow"),
     "s3:DeleteObjectVersion": ("s3", "DeleteObject"),

@@ -36,7 +36,7 @@ TRUSTED = {
         }
     ],
 }
-# Neither role has permission to create a queue with this name.
+# A queue that neither role has permission to create, because of the queue's name.
 FOREIGN = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "billing"}}
 
 

@@ -93,7 +93,7 @@ class World:
         file.write_text(text.replace(self.environment(name).model.digest, digest), encoding="utf-8")
 
     def deploy(self, name: str, *, proven: bool = True, stopped: str = "") -> None:
-        """Create the resources of a deploy: the artifact and the deployment."""
+        """Create the resources of a deploy: the artifact, the thing group and the deployment."""
         environment = self.environment(name)
         bucket, model = environment.model_store.bucket_name, environment.model
         s3 = self.client(name, "s3")
@@ -170,7 +170,7 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
 
 
 def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `deeplens release …` in a folder with the emulator's endpoint.json."""
+    """Run `deeplens release …` with the emulator's endpoint.json; return the completed process."""
     local = world.folder / ".local" / "aws"
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())

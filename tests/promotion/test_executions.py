@@ -35,7 +35,7 @@ def approval(status: str, **more: Any) -> dict[str, Any]:
 
 
 def told(*actions: dict[str, Any]) -> Any:
-    """Return the approvals in responses of CodePipeline, which botocore validates."""
+    """Return the execution read from CodePipeline's responses, which botocore validates."""
     connect: Any = boto3.client
     client = connect(
         "codepipeline",

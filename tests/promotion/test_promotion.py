@@ -24,7 +24,7 @@ def promote(world: World, source: str, target: str) -> Any:
 
 @pytest.fixture
 def proven(world: World) -> World:
-    """Dev with version 1.1.0, which its cameras report."""
+    """Dev with a deployed and verified version 1.1.0."""
     world.pin("dev", world.build("1.1.0"))
     world.deploy("dev")
     return world
@@ -243,7 +243,7 @@ def test_nothing_moves_while_a_rollout_runs(proven: World, monkeypatch: pytest.M
     proven.stack("staging")
     status = type(proven.registry.accounts).stack_status
     assert status(proven.registry.accounts, proven.environment("staging")) == "CREATE_COMPLETE"
-    # A real update of this length would make the test as slow.
+    # A real update would have to last until the end of the test, so the test replaces the status.
     monkeypatch.setattr(
         type(proven.registry.accounts), "stack_status", lambda *_: "UPDATE_IN_PROGRESS"
     )

@@ -33,7 +33,8 @@ pytestmark = [
 ]
 
 GOLDEN = Path(__file__).parents[1] / "synth" / "golden"
-# With expanded details, a new environment has a height of 23,765 px on a phone.
+# The maximum height of one environment's section on a phone, in CSS pixels. With expanded details,
+# the section of a new environment has 23,765 px.
 MAX_PX = 9000
 
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -68,7 +69,7 @@ def deployed(name: str) -> Environment:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a page with a new environment, and one with other models and permissions."""
+    """The address of a page with a new environment and a changed environment."""
     before, after = deployed("dev"), replace(deployed("production"), name="dev")
     changed = compare_environment(before, after)
     card = (

@@ -23,7 +23,7 @@ _WIDENED = """
 
 
 def make(checkout: Checkout) -> str:
-    """Change dev's model in two waves, staging's bucket name, and production's camera role.
+    """Change dev's model and waves, staging's bucket name, and production's camera role.
 
     Returns:
         The SHA-256 of dev's new artifact.

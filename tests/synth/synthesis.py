@@ -1,4 +1,4 @@
-"""Runs of app.py as by the CDK CLI: in a process, with cdk.json's flags."""
+"""Syntheses with app.py as the CDK CLI runs it: in a process, with cdk.json's flags."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def synthesize(
             "CDK_CONTEXT_JSON": json.dumps(
                 {**settings["context"], "environments": str(environments), **context}
             ),
-            # `make check` validates all templates.
+            # `make check` validates all templates, so the tests do not.
             "CDK_VALIDATION": "false",
         },
     )

@@ -42,7 +42,7 @@ def template(delivered: Path) -> Template:
 
 @pytest.fixture(scope="module")
 def stages(template: Template) -> Stages:
-    """Return the actions of each stage in execution order."""
+    """The actions of each stage in execution order."""
     (pipeline,) = of_type(template, "AWS::CodePipeline::Pipeline")
     return {
         stage["Name"]: sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))

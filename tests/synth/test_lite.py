@@ -14,7 +14,8 @@ from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process
 
-# Source: docs/RECIPE_SUPPORT_CHANGES.md of aws-greengrass-lite.
+# The recipe variables of nucleus lite. Source: docs/RECIPE_SUPPORT_CHANGES.md of
+# aws-greengrass-lite.
 VARIABLES = {
     "artifacts:path",
     "artifacts:decompressedPath",

@@ -12,7 +12,7 @@ from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process
 
-# If the kernel permits empty networks, these words start a process in an empty network.
+# The words that start a process in an empty network, if the kernel permits such networks.
 _NO_NETWORK = ("unshare", "--map-root-user", "--net")
 
 

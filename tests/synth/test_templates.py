@@ -1,4 +1,4 @@
-"""The templates of each environment meet the requirements of the project."""
+"""The templates of each environment have the required stacks, permissions and state protection."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = load_environments(ROOT / "environments")
 NAMES = [environment.name for environment in ENVIRONMENTS]
 
-# IAM evaluates these actions of Greengrass on "*", because they have no resource types.
+# Actions of Greengrass that IAM evaluates on "*", because the actions have no resource types.
 NO_RESOURCES: list[str | list[str]] = [
     ["greengrass:ListCoreDevices", "greengrass:ListDeployments"],
     "greengrass:CreateDeployment",

@@ -105,7 +105,7 @@ def test_jobs_may_list_the_code_that_they_read_by_prefix(
 
 
 def test_the_definition_has_the_schemas_form(definition: dict[str, Any]) -> None:
-    """The definition has the schema's required members, and its types of parameters and steps."""
+    """The members, parameter types and step types of the definition are those of the schema."""
     assert definition["Version"] == "2020-12-01"
     assert set(definition) == {
         "Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps",

@@ -1,6 +1,7 @@
 """Lambda code signing: settings in templates, and signatures of assets.
 
-No emulator implements AWS Signer, so the responses follow its API model, which botocore validates.
+No emulator implements AWS Signer, so the tests prepare the responses, which botocore validates with
+Signer's API model.
 """
 
 from pathlib import Path

@@ -173,7 +173,7 @@ def test_lambda_refuses_code_that_the_profile_did_not_sign(templates: tuple[Path
 
 @pytest.fixture(scope="module")
 def assembly_layers() -> set[str]:
-    """Return the golden templates with a Lambda layer; their environments have no trusted keys."""
+    """The names of golden templates with a Lambda layer; without keys, an environment has none."""
     return {
         file.name
         for file in (ROOT / "tests/synth/golden").glob("*.json")

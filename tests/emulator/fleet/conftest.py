@@ -248,7 +248,7 @@ def devices_stack(aws: Emulator) -> None:
 def create_devices_stack(aws: Emulator) -> None:
     """Create the Devices stack of dev in an emulator."""
     template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
-    # CDK adds a rule that checks the bootstrap version, and the emulator has none.
+    # CDK adds a rule that checks the bootstrap version, but the emulator has no bootstrap stack.
     del template["Parameters"], template["Rules"]
     text = re.sub(
         r'\{"Fn::ImportValue": "dev-ModelStore:[^"]*"\}',

@@ -41,7 +41,7 @@ def run_deeplens(
 
 @cache
 def _server() -> "subprocess.Popen[str]":
-    """Start the server, which ends with this process; return it."""
+    """Start the server, which ends with this process; return the server's process."""
     server = subprocess.Popen(
         [ROOT / ".venv/bin/python", Path(__file__).with_name("fleet_server.py")],
         cwd=ROOT,

@@ -307,7 +307,7 @@ def test_waves_end_with_the_whole_fleet(
 
         without = update(cloudformation, site, 2, 3, made["PhysicalResourceId"])
         assert without["Status"] == "SUCCESS", without["Reason"]
-    # The rollout deletes its own groups of removed waves, but not a group that a user named.
+    # The rollout deletes its own groups of removed waves, but not a group that a user created.
     assert waves_of(site) == set()
     names = group_names(iot)
     assert canaries in names

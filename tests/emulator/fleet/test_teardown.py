@@ -16,7 +16,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Lab:
-    """A small environment: a locked model store, a device, a component and a wave group."""
+    """A small environment: a model store whose bucket policy denies the deletion of components."""
 
     def __init__(self, aws: Emulator, cli: Cli, unique: str) -> None:
         self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"
@@ -142,7 +142,8 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
     logs = lab.aws.client("logs")
     own_logs = {
         f"/aws/lambda/{lab.name}-Inference-Handler-1",
-        # The environment's file no longer enables monitoring, but its log group exists.
+        # The environment file does not enable monitoring, but the log group of an earlier
+        # monitoring function exists.
         f"/aws/lambda/{lab.name}-Monitoring-Metrics-1",
         f"/aws/lambda/deeplens-{lab.name}-inference",
     }

@@ -74,7 +74,7 @@ class CloudPlayer:
         self._loop.close()
 
     def issue(self, name: str) -> tuple[bytes, bytes]:
-        """Return a certificate of the authority and the private key, as PEM."""
+        """Return a certificate that the authority signed, and its private key, as PEM."""
         return self._authority.issue(name)
 
     def play(self) -> Iterator[Event]:
@@ -211,7 +211,7 @@ class Authority:
         self.ca_file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str) -> tuple[bytes, bytes]:
-        """Return a certificate for 127.0.0.1 and the private key, as PEM."""
+        """Return a certificate for localhost and 127.0.0.1, and its private key, as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         made = self._builder(_named(name), key).add_extension(

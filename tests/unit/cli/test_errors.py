@@ -18,7 +18,7 @@ from deeplens.runtime.errors import RuntimeBuildError
 from model_tools.errors import NoEmulatorError
 
 ABSENT = "absent/file"
-# These commands reject their input before they use an account, a network or the emulator.
+# Commands that reject their input before they use an account, a network or the emulator.
 WRONG_INPUT = [
     "release pin absent/file 0000",
     "release verify absent/file --public-key absent/key",
@@ -40,7 +40,7 @@ WRONG_INPUT = [
     "local rollback nowhere --reason test",
     "local demo --env nowhere",
 ]
-# Model commands are listed separately, because they load TensorFlow.
+# Commands that are listed separately, because they load TensorFlow.
 MODEL = [
     "model inspect absent/file",
     "model freeze absent/file build/frozen",

@@ -22,7 +22,7 @@ WITHOUT = {
     "local core status": "it prints JSON only",
     "local record": "the result is the file of JSON lines",
 }
-# These commands run in the emulator's Python environment.
+# The commands that run in the emulator's Python environment.
 EMULATOR = {"up", "down", "status", "env", "reset", "core", "record"}
 
 

@@ -1,4 +1,4 @@
-"""A deployment restarts the components that changed or do not work, by nucleus."""
+"""On each nucleus, a deployment restarts the components that changed or do not work."""
 
 import asyncio
 import itertools

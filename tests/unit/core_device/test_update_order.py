@@ -1,4 +1,4 @@
-"""The plan of an update has the order of each nucleus."""
+"""An update plan has the order of steps of the device's nucleus."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -141,7 +141,7 @@ def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
 def assert_possible(
     action: UpdateAction, up: set[str], installed: set[str], changes: Mapping[str, ComponentChange]
 ) -> None:
-    """Check that a stopped component runs, and a started one is installed and does not run."""
+    """Check that a component to stop runs, and a component to start is installed and stopped."""
     if action.verb == "stop":
         assert action.name in up
     elif action.verb == "start":

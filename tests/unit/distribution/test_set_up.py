@@ -10,7 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-# These packages need only requirements/project.txt.
+# Packages that need only requirements/project.txt.
 PACKAGES = ("deeplens", "model_tools", "stacks")
 _IMPORT_ALL = """
 import importlib, pkgutil, sys

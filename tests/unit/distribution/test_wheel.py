@@ -25,23 +25,24 @@ from model_tools.artifact.provenance import provenance
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
-# Each folder of the wheel contains the package of this folder in the repository.
+# The folders of the wheel, and the folder of the same package in the repository.
 PACKAGES = {
     "deeplens": "deeplens",
     "deeplens/vendored/model_tools": "model_tools",
     "deeplens/vendored/shared": "lambda_src/shared",
 }
 OWN = {"deeplens", "model_tools", "shared"}
-# Only these parts need an extra in addition to the dependencies.
+# The only parts that need an extra in addition to the dependencies.
 EXTRAS = {
     "deeplens/review/replacement_rules.py": "review",
     "deeplens/vendored/model_tools/benchmark/plot.py": "plot",
 }
-# Only devices have these modules: Greengrass' SDK for Lambda functions, and AWS DeepLens' library.
+# Modules that exist only on devices: Greengrass' SDK for Lambda functions, and AWS DeepLens'
+# library.
 OF_DEVICES = {"greengrasssdk", "awscam"}
-# Only type checkers import this package.
+# A package that only type checkers import.
 STUBS = {"mypy_boto3_cloudformation"}
-# These packages run only in a checkout, because they operate the emulator or read an assembly.
+# Packages that run only in a checkout, because they operate the emulator or read an assembly.
 OF_A_CHECKOUT = {"tools", "local_aws"}
 NOT_INSTALLED_HERE = {name: name for name in ("matplotlib",)}
 LOCKS = ("project", "development", "device", "local-aws")

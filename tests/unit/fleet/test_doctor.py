@@ -30,7 +30,8 @@ from deeplens.fleet.stacks import DeployedStack
 
 ROOT = Path(__file__).parents[3]
 SHAPE = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")
-# A deleted stack is equal to a stack that does not exist.
+# All stack statuses except DELETE_COMPLETE, because a deleted stack is equivalent to a stack that
+# does not exist.
 STATUSES = [status for status in SHAPE.enum if status != "DELETE_COMPLETE"]
 
 

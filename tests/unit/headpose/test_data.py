@@ -94,7 +94,7 @@ def test_what_is_written_as_npz_or_tfrecord_is_read_again(tmp_path: Path, heads:
 
 
 def guide(heads: HeadPoses) -> tuple[object, ...]:
-    """Return the guide's arrays: float images of shape (n, 3, 84, 84), tilt and pan."""
+    """Return the DeepLens guide's arrays: float images of shape (n, 3, 84, 84), tilt and pan."""
     angles = np.array([[tilt, pan] for pan in (-0.5, 0, 0.5) for tilt in (-0.5, 0, 0.5)])
     return (
         heads.train_pictures.transpose(0, 3, 1, 2) / 255.0,

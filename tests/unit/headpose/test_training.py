@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-# The interval is much shorter than an epoch.
+# The polling interval, in seconds: much shorter than an epoch.
 _LOOK_SECONDS = 0.01
 
 

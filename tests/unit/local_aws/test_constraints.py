@@ -46,7 +46,7 @@ OPERATIONS = [
     if shape_of(service, name) is not None
 ]
 _EXAMPLES = 5
-# These values match patterns for which hypothesis needs long to find a value.
+# Values that match patterns for which hypothesis would need a long time.
 _TEXTS = (
     "a", "name-1", "a" * 36, "1.0.0", "arn:aws:iam::111111111111:role/a",
     "arn:aws:lambda:eu-central-1:111111111111:function:a:1",

@@ -339,7 +339,8 @@ def use_memory_and_crash() -> None:
     import time  # noqa: PLC0415 - only the crashing process needs the module
 
     held = bytearray(900 << 20)
-    # The parent process measures memory five times per second.
+    # The parent process measures memory five times per second, so the memory remains in use for 2
+    # s.
     time.sleep(2)
     crash()
     held.clear()

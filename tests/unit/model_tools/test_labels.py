@@ -14,7 +14,7 @@ from shared.artifact.errors import LabelMapError
 from shared.artifact.labels import write_label_map
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, OBJECT_DETECTION
 
-# Valid labels in a text file have no control characters and no surrounding space.
+# Valid labels of a text file: without control characters and surrounding spaces.
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=30).filter(
         lambda name: name == name.strip()

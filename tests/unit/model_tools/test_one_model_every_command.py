@@ -25,9 +25,9 @@ class Kind:
 
     # Path of the file, or of the SavedModel's folder.
     place: str
-    # With these options of `freeze`, a camera can run the artifact.
+    # The options of `freeze` with which a camera can run the artifact.
     choice: str = ""
-    # Without these options, each command has this exit code and output.
+    # The exit code and output of each command without these options.
     inspect: tuple[int, str] = (0, "openvino: can read it")
     plain: tuple[int, str] = (0, "differs from its source")
     unchosen: tuple[int, str] | None = None
@@ -105,7 +105,8 @@ def test_every_command_takes_it_or_names_the_way_to_go_on(
         assert run("freeze", source, frozen, *choice).exit_code == 0
     packaged = run("package", frozen, *packaging, "--models", tmp_path / "models", "--json")
     if kind == "strings":
-        # Cameras do not publish the model's single number.
+        # The output `mean` is a single number. Cameras cannot publish such a result, so `package`
+        # rejects the model.
         assert_result(packaged, (2, "mean"))
         return
     assert packaged.exit_code == 0, packaged.output

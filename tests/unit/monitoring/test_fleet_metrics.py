@@ -108,7 +108,8 @@ def test_the_alarms_about_cameras_watch_metrics_of_their_heartbeats() -> None:
     (line,) = rendered({"heartbeat": HEARTBEAT, "thing": "camera-1"})
     [directive] = line["_aws"]["CloudWatchMetrics"]
     written = {metric["Name"] for metric in directive["Metrics"]}
-    # The function also writes FailedDeployments; the project's handler writes UnverifiedRollbacks.
+    # FailedDeployments is written for another event, and UnverifiedRollbacks by the project's
+    # handler.
     assert watched - written == {"FailedDeployments", "UnverifiedRollbacks"}
     assert "DiskFree" in watched
 

@@ -1,4 +1,4 @@
-"""CloudFormation requires certain actions for each step of a resource's life cycle."""
+"""Each step of a resource's life cycle requires the actions of CloudFormation's resource schema."""
 
 import re
 from typing import Any
@@ -124,7 +124,7 @@ def test_a_type_without_a_row_is_an_error() -> None:
         Change("create", resource("AWS::EC2::Instance")).demands()
 
 
-# The ARNs of these types contain two names.
+# Resource types whose ARNs contain two names.
 TWO_NAMES = {
     "codepipeline:stage", "lambda:function version", "lambda:layer version", "s3:object",
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Valid environment files, and invalid values."""
 
 DIGEST = "ab" * 32
-# Unicode and the pattern `\d` treat this character as a digit.
+# A character that Unicode and the pattern `\d` treat as a digit.
 ARABIC_ONE = "\N{ARABIC-INDIC DIGIT ONE}"
 VALID = f"""
 account = "111111111111"

@@ -12,7 +12,7 @@ from stacks.recipes import NUMBER_LIMIT, component_version, is_three_numbers
 
 contents = st.binary(max_size=20).map(lambda content: hashlib.sha256(content).hexdigest())
 first_numbers = st.integers(0, NUMBER_LIMIT - 1)
-# deeplens.config accepts these names of environments and models.
+# Names of environments and models that deeplens.config accepts.
 names = st.from_regex(r"\A[a-z][a-z0-9-]{0,12}\Z")
 
 

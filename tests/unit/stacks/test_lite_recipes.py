@@ -17,11 +17,12 @@ from stacks.recipes import broken_rules, component_version
 pytestmark = pytest.mark.process
 
 Recipe = dict[str, Any]
-# Measured: nucleus lite reads responses up to this size, which contain the recipe in Base64.
+# The maximum size of a response that nucleus lite reads (measured); the response contains the
+# recipe in Base64.
 LARGEST_RESPONSE_BYTES = 16_384
 DIGEST = "ab" * 32
 ACCOUNT = "arn:aws:lambda:ap-southeast-2:111111111111:function"
-# deeplens.config accepts these names, which always include the longest possible names.
+# Names that deeplens.config accepts, always with the longest possible names.
 environments = st.from_regex(r"\A[a-z][a-z0-9-]{0,12}\Z") | st.just("p" * 13)
 models = st.from_regex(r"\A[a-z][a-z0-9-]{0,62}\Z") | st.just("m" * 63)
 buckets = st.just(f"deeplens-{'b' * 54}")

@@ -1,4 +1,4 @@
-"""External text cannot control a terminal, a log or the reading order."""
+"""Untrusted text cannot control a terminal, a log or the reading order."""
 
 import sys
 import unicodedata

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-# The construction of archives imports CDK.
+# The construction of archives imports CDK, which starts Node in a process.
 pytestmark = pytest.mark.process
 
 

@@ -1,4 +1,4 @@
-"""External JSON is parsed as RFC 8259 defines."""
+"""Untrusted JSON is parsed as RFC 8259 defines."""
 
 import json
 
