@@ -28,7 +28,7 @@ _WITH_PYTHON = {
     "phases": {"install": {"runtime-versions": {"python": "3.12"}}},
 }
 # Checks and tests start several processes with TensorFlow and OpenVINO. This size has 8 vCPUs and
-# 15 GiB.
+# 15 GiB of memory.
 _CHECKS_SIZE = codebuild.ComputeType.LARGE
 _CHECKS_TIMEOUT = Duration.hours(2)
 # Downloads of `make setup`, about 800 MB. The cache is on the build host and requires no
@@ -151,7 +151,8 @@ class DeliveryStack(Stack):
             "CodePipeline",
             artifact_bucket=artifacts,
             pipeline_type=codepipeline.PipelineType.V2,
-            # A newer commit replaces a waiting commit, but never overtakes it within a stage.
+            # A newer execution supersedes an execution that waits between stages, but not one
+            # within a stage.
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             restart_execution_on_update=True,
         )

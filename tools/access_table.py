@@ -37,13 +37,13 @@ _PLACEHOLDERS = (
 )
 SAMPLES = {name: sample for name, _, sample in _PLACEHOLDERS if sample is not None}
 
-# CDK ends a logical id with 8 digits of a hash.
+# A logical id of CDK, which ends with 8 digits of a hash.
 _LOGICAL_ID = re.compile(r"(?P<name>.+?)[0-9A-F]{8}")
 # Physical ids that CloudFormation or a service generates; other names are from the template.
 _GENERATED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.+-[0-9A-F]{12,13}")
 # The environment in a stack's name, for roles without an environment.
 _STACK = re.compile(r"(?<=:stack/)[a-z][a-z0-9-]*(?=-[A-Z])")
-# Other keys are omitted because the project's policies do not use them.
+# The condition keys, or their prefixes, that the project's policies use.
 _CONDITION_KEYS = (
     "aws:requesttag/deeplens:owner",
     "aws:tagkeys",

@@ -49,7 +49,7 @@ def targets(locks: Sequence[str]) -> list[Target]:
 
 
 def resolution_error(target: Target) -> str:
-    """Return the reason why the lock does not resolve, or an empty string if it does."""
+    """Return the reason why the lock does not resolve; an empty string if the lock resolves."""
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
             [

@@ -40,7 +40,8 @@ _FILES = (
     "etc/ssl/certs/ca-certificates.crt",
 )
 _HOME_FILES = (".npmrc", ".config/pip", ".pip", ".config/uv")
-# Variables that configure the installers; no other variables are passed on.
+# Prefixes of the variables that configure the installers. Only these variables and `_PROXIES` are
+# passed to the command.
 _VARIABLES = ("PIP_", "UV_", "NPM_CONFIG_", "NODE_EXTRA_CA", "SSL_CERT_", "REQUESTS_CA", "CURL_CA")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _GIGABYTE = 1e9

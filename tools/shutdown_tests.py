@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
-# These Python versions do not start threads during finalization.
+# Python versions that do not start threads during finalization.
 _STRICT = VERSIONS[1:]
 _LOCK = ROOT / "requirements" / "device.txt"
 _TESTS = ("tests/device/test_shutdown.py", "tests/device/test_shutdown_order.py")

@@ -305,8 +305,9 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
 
     Args:
         rollout: the plan.
-        devices: members of the fleet.
-        group_sizes: members of the thing group of each wave; the default is all devices.
+        devices: the number of devices in the fleet.
+        group_sizes: the number of devices in each wave's thing group, by the group's name; a group
+            without an entry has all devices.
     """
     moments: list[Moment] = []
     at_seconds = reached = 0
@@ -345,7 +346,7 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
 
 
 def _notified(rate: RateConfig | None, devices: int, seconds: int) -> list[tuple[int, int]]:
-    """Return each full minute, in seconds, with the maximum number of devices notified by then."""
+    """Return the start of each minute, in seconds, and the maximum number of notified devices."""
     if rate is None:
         return [(0, devices)]
     moments, notified = [], 0

@@ -1,4 +1,4 @@
-"""Reader of TOML files with any content, within limits."""
+"""Reader of TOML files, with limits for file size, integers and characters."""
 
 import tomllib
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ConfigError: the file cannot be read, is not TOML, or contains a character or a number that
-            is not valid in any setting.
+        ConfigError: the file cannot be read, is larger than 1 MiB, is not TOML, or contains a
+            character or a number that is not valid in any setting.
     """
     if file.exists() and not file.is_file():
         raise ConfigError(f"{file}: is not a regular file")

@@ -22,7 +22,7 @@ CORE_ROOT = {
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 
-# Nucleus lite cannot read a longer endpoint.
+# The maximum length, in characters, of an endpoint that nucleus lite can read.
 _LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
 
 

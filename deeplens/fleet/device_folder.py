@@ -1,4 +1,4 @@
-"""The files of a device: four files in a folder that only its owner can read."""
+"""The folder with a device's four files: private key, certificate, root CA, and configuration."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _OWNER_ONLY = 0o700
 
 @dataclass(frozen=True)
 class DeviceFolder:
-    """The files of a device, named as in the AWS guides."""
+    """The folder of a device's files, which are named as in the AWS guides."""
 
     path: Path
 

@@ -85,10 +85,11 @@ def detections_of(
     core: RunningCore,
     count: int,
 ) -> Iterator[bytes]:
-    """Yield the payloads of `count` detections that the device makes with the deployed model.
+    """Yield the payloads of `count` detection messages of the device with the deployed model.
 
     Raises:
-        CommandFailed: the device ends, rejects the release, or detects nothing for two minutes.
+        CommandFailed: the device ends, a deployment to the device fails, or the device publishes no
+            detection for two minutes.
     """
     model, newest = environment.model, ""
     for _ in range(count):

@@ -89,7 +89,7 @@ def _statement(environment: EnvironmentConfig) -> Path:
 
 
 def is_newest_release(statement: Path) -> bool:
-    """Return whether no other artifact of the model has a higher release number."""
+    """Return whether the statement has the highest release number of the model's statements."""
     others = statement.parent.parent.glob(f"*/{STATEMENT_NAME}")
     return _release(statement) == max(map(_release, others))
 

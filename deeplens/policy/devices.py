@@ -44,7 +44,7 @@ _URL_WITH_PASSWORD = re.compile(
     r"[a-z]://[^/@\s\"'$]*:[^/@\s\"'$]+@|[?&](pass|pwd|passw(or)?d|token|api_?key)=[^&\s\"'$]",
     re.IGNORECASE,
 )
-# Properties that are not secrets: the provider of a custom resource, and identifiers.
+# Names of properties that are not secrets: the provider of a custom resource, and identifiers.
 _NO_SECRET_NAME = re.compile(r"^ServiceToken$|Arn$|Id$|Name$|Type$|Duration")
 _SECRETS = ("PRIVATE KEY-----", "BEGIN CERTIFICATE", "AKIA", "ASIA", "aws_secret")
 

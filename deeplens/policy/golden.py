@@ -46,7 +46,7 @@ def synthesized() -> dict[str, dict[str, Any]]:
 
 
 def rewrite(templates: dict[str, dict[str, Any]]) -> None:
-    """Replace the golden templates with `templates`, whose hashes are masked."""
+    """Replace the golden templates with the masked text of `templates`."""
     GOLDEN.mkdir(exist_ok=True)
     for stale in GOLDEN.glob("*.json"):
         stale.unlink()

@@ -179,7 +179,10 @@ def no_users(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_physical_role_names(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject fixed role and policy names, which prevent replacement and a second environment."""
+    """Reject fixed role and policy names, which prevent replacement and a second environment.
+
+    DeepLens requires the names that begin with `AWSDeepLens`, so these are accepted.
+    """
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
             name = role["Properties"].get("RoleName") or role["Properties"].get("ManagedPolicyName")

@@ -37,7 +37,7 @@ class AuditLog:
 
         Raises:
             RegistryError: the file is not UTF-8, or a line was changed, added or removed; the
-                message contains its number.
+                message contains the number of the line.
         """
         entries: list[dict[str, Any]] = []
         for number, line in enumerate(self._lines(), 1):
@@ -120,7 +120,8 @@ def read_history(file: Path) -> list[Move]:
     """Return the moves of an audit log, oldest first; an absent file has no moves.
 
     Raises:
-        RegistryError: a line was changed, added or removed; the message contains its number.
+        RegistryError: a line was changed, added or removed; the message contains the number of the
+            line.
     """
     log = _promotions(file)
     moves: list[Move] = []
@@ -184,6 +185,6 @@ def _sealed(content: dict[str, Any], previous: str) -> dict[str, Any]:
 
 
 def _digest(entry: dict[str, Any]) -> str:
-    """Return the SHA-256 of an entry without its hash."""
+    """Return the SHA-256 of an entry without its member `hash`."""
     content = {name: value for name, value in entry.items() if name != "hash"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

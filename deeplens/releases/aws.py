@@ -79,14 +79,15 @@ class AwsAccounts:
             ]
 
     def verification(self, environment: EnvironmentConfig, digest: str) -> str:
-        """Return the verification of a release as a sentence: the gate's result, or camera reports.
+        """Return the verification of a release as text: the gate's result, or the cameras' reports.
 
         The deploy stores the result of its gate. A camera that was connected later reports its
         release in its heartbeat. If a camera reports another release, the stored result does not
         apply.
 
         Raises:
-            RegistryError: the release is not verified now; the message starts with its digest.
+            NoCameraError: the deploy stored no verification, and no camera is reachable.
+            RegistryError: the release is not verified for another reason, or AWS rejects a query.
         """
         releases, label = self.deployments(environment), f"{digest[:12]}…"
         if not releases:
@@ -207,6 +208,8 @@ class AwsAccounts:
 
     def _connect(self, place: AccountAndRegion) -> boto3.Session:
         """Return a session with the profile `deeplens-<name>`, or with the default credentials.
+
+        If `role` is given, these credentials assume the role.
 
         Raises:
             RegistryError: the credentials belong to another account.

@@ -81,7 +81,7 @@ def read_record(file: Path) -> list[Execution]:
 
 
 def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list[Execution]:
-    """Return the last executions in CodePipeline, oldest first.
+    """Return the last executions in CodePipeline (at most 50), oldest first.
 
     Args:
         cloud: the accounts; the profile `deeplens-delivery` is used if it exists.

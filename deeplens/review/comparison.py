@@ -174,7 +174,7 @@ def compare_environment(
 
 
 def _order(name: str) -> int:
-    """Return the position of an environment in the order of promotion."""
+    """Return the position of an environment in the review: dev first, production last."""
     return {"dev": 0, "production": 2}.get(name, 1)
 
 

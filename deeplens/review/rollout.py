@@ -35,7 +35,7 @@ class RolloutComparison:
 def compare_rollouts(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, *, releases: bool
 ) -> RolloutComparison | None:
-    """Calculate the steps of a rollout from both contents of an environment file.
+    """Calculate the steps of a rollout from an environment file on both sides.
 
     Args:
         before: the file in BASE, or None if it does not exist there.

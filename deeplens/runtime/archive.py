@@ -40,7 +40,7 @@ _IMPORTS = {
 
 @dataclass(frozen=True)
 class Built:
-    """An archive and its SHA-256."""
+    """The runtime archive of one architecture, with its SHA-256."""
 
     architecture: str
     digest: str
@@ -125,7 +125,8 @@ def _write(file: Path, members: dict[str, bytes | Path]) -> None:
         for name, content in sorted(members.items()):
             info = zipfile.ZipInfo(name, _FIRST_TIME_OF_A_ZIP)
             info.external_attr = _READABLE << 16
-            # 3 is Unix; the default depends on the host.
+            # The value 3 is Unix. The default depends on the host, and so would the bytes of the
+            # archive.
             info.create_system = 3
             data = content if isinstance(content, bytes) else content.read_bytes()
             archive.writestr(info, data, zipfile.ZIP_STORED)

@@ -31,7 +31,7 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
 
     Args:
         folder: the root of imports.
-        parts: files and folders below it; default: everything.
+        parts: files and folders below `folder`; by default, all of them.
     """
     roots = [folder / part for part in parts] or [folder]
     files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))]

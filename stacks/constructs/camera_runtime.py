@@ -19,8 +19,8 @@ from deeplens.config import RUNTIME_PYTHON
 INSTALLER = "install_runtime.py"
 
 _NAME_CHARACTERS = 16
-# An Atom with an SD card takes minutes. The timeout exceeds the wait of a deployment, so that a
-# slow device finishes after the deployment instead of failing.
+# The installation takes minutes on an Atom with an SD card. The timeout exceeds the wait of a
+# deployment, so that a slow device finishes after the deployment instead of failing.
 _INSTALL_TIMEOUT_SECONDS = 1800
 _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 

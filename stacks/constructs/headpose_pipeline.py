@@ -69,7 +69,7 @@ def _train(
 ) -> Step:
     artifacts = f"{around.bucket_uri}/headpose/TFartifacts"
     arguments: dict[str, Any] = {
-        # This is a prefix, to which SageMaker appends the id of the execution.
+        # The name is a prefix; SageMaker appends the id of the execution.
         "TrainingJobName": f"{around.job_prefix}headpose-train",
         "AlgorithmSpecification": {
             "TrainingImage": around.training_image.uri,

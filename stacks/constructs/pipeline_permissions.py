@@ -51,7 +51,7 @@ def qualifier(stack: Stack) -> str:
 
 
 def apply_least_privilege(stack: Stack) -> None:
-    """Rewrite the policies and trust of every role in `stack`; suppress required wildcards."""
+    """Limit the policies and the trust of every role in `stack`; suppress wildcard findings."""
     for node in stack.node.find_all():
         if isinstance(node, aws_iam.CfnRole):
             document = stack.resolve(node.assume_role_policy_document)

@@ -23,7 +23,7 @@ JOB_PREFIX = "deeplens-"
 
 
 class TrainingRoles(Construct):
-    """A role for jobs (data sets, models), and a role for the pipeline (starts, registers)."""
+    """A role for the jobs, and a role for the pipeline that starts jobs and registers models."""
 
     def __init__(
         self,

@@ -75,7 +75,7 @@ def _write(folder: Path, name: str, account: str | None, region: str | None) -> 
 
 
 def schema_directive(folder: Path) -> str:
-    """Return the first line of the environment files in `folder`: editors find the schema by it.
+    """Return the first line of the environment files in `folder`, by which editors find the schema.
 
     See https://taplo.tamasfe.dev/configuration/directives.html.
     """
@@ -83,7 +83,7 @@ def schema_directive(folder: Path) -> str:
 
 
 def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
-    """Return the content of a new environment file with the model of `like`."""
+    """Return the content of a new environment file with model and boundary of `like`."""
     values = {
         "account": account,
         "region": region,

@@ -14,7 +14,8 @@ _PYTHON = "python3.12"
 # A runtime component creates a virtual environment, for which Debian's python3 needs extra
 # packages.
 _MODULES_FOR_A_RUNTIME = ("venv", "ensurepip")
-# The packages of requirements/device.txt without which the camera cannot start.
+# The modules of requirements/device.txt without which the camera cannot start if no runtime is
+# pinned.
 _MODULES_WITHOUT = ("numpy", "PIL", "google.protobuf", "jsonschema", "openvino", "awsiot", "cv2")
 
 

@@ -165,7 +165,8 @@ def _log_groups(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) 
     }
     names.add(f"/aws/lambda/deeplens-{environment.name}-inference")
     # The name of a function is its stack's name, its logical id and a random suffix. If another
-    # stack's name begins with this stack's name, the rest has an additional part.
+    # stack's name begins with this stack's name, the names of its functions have an additional
+    # part.
     own_ends = {
         f"/aws/lambda/{stack}-": r"[^-]+-[^-]+" for stack in possible_stack_names(environment)
     }

@@ -62,7 +62,7 @@ class Execution:
     Attributes:
         root: the checkout, which is the source and the working directory of build commands.
         endpoint_url: the URL of the emulator.
-        secret_access_key: the secret of the pipeline's account.
+        secret_access_key: the secret access key of the pipeline's account.
         approve: requests an approval; returns the person and the approved request, or None.
         report: prints a line.
         run_synth: true to run the commands of the synthesis; false to use the existing assembly.
@@ -267,7 +267,7 @@ class Execution:
         return output[-1] if output else f"`{command}` done"
 
     def _client(self, service: str, role_arn: str, region: str) -> Any:
-        """Return a client with a role of the target account, as CodePipeline does."""
+        """Return a client that uses a role of the target account, as CodePipeline's actions do."""
         connect: Any = boto3.client  # its stub requires a literal name
         location = {"endpoint_url": self.endpoint_url, "region_name": region}
         sts = connect(

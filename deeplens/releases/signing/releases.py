@@ -1,4 +1,4 @@
-"""Write and check the signed statement of an artifact."""
+"""Creation and verification of the signed statement of an artifact."""
 
 import base64
 import hashlib
@@ -92,6 +92,7 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
 
     Raises:
         SignatureRefused: a check failed; the text begins with the possible attack.
+        SourceError: the file is not an artifact.
     """
     file = artifact.with_name(STATEMENT_NAME)
     try:
