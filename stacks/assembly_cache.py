@@ -13,7 +13,7 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# The names of archives contain their digests, so large archives are linked instead of read and
+# Archives, whose names contain their digests, so that large archives are linked instead of read and
 # copied.
 _ARCHIVES = "asset.*.zip"
 _MAX_COPIED_BYTES = 4 << 20

@@ -39,9 +39,10 @@ _SOURCES = (
     "package-lock.json",
 )
 _VARIABLES = ("CDK_", "JSII_", "NODE_")
-# The output folder does not change the assembly. The context is hashed separately.
+# Variables that the cache key excludes: the output folder does not change the assembly, and
+# the context is hashed separately.
 _NO_INPUTS = (_OUTPUT, _CONTEXT)
-# `make setup` installs the library that verifies signatures into this folder.
+# The folder into which `make setup` installs the library that verifies signatures.
 _LAYER = ".lambda-layer"
 
 

@@ -1,8 +1,8 @@
 """Run the tests of the camera's shutdown on each supported Python of this machine.
 
-Each Python has an environment with a device's packages (for example, .venv-device-3.12). It is
-created from requirements/device.txt and reused until that file or the interpreter changes. Options
-that are not listed below are passed to pytest.
+Each Python has an environment with a device's packages (for example, .venv-device-3.12). The
+environment is created from requirements/device.txt and reused until that file or the interpreter
+changes. Options that are not listed below are passed to pytest.
 
 Exit codes: that of pytest; 1 an environment cannot be created.
 """

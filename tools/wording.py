@@ -44,7 +44,7 @@ WORDS = {
 }
 _WORDS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS.items()]
 _NOUN_CLAUSE = re.compile(r"(What|Who|Whose|Whether|Where|How|That|Which)\b")
-# These files contain the words intentionally.
+# Files that contain the words intentionally.
 EXEMPT = ("docs/style.md", "tools/wording.py", "tests/docs/test_wording.py")
 # The minimum number of words of a checked string; shorter strings are names, keys and formats.
 _SHORTEST_SENTENCE = 3

@@ -22,7 +22,8 @@ OUTSIDE = "outside of the environments"
 """The name of the `Environment` with the stacks that belong to no stage."""
 
 _STACK = "aws:cloudformation:stack"
-# The logical id of `lambda.Function.currentVersion` ends with a hash of the published content.
+# The logical id of `lambda.Function.currentVersion`, which ends with a hash of the published
+# content.
 _PUBLISHED_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})([0-9a-f]{32})")
 
 

@@ -13,7 +13,7 @@ import click
 
 from model_tools.cli.errors import INTERRUPTED, ReportingGroup, as_click_error, failed, wrong_input
 
-# Hints for packages that some installations do not contain.
+# Hints by the top-level module of a package that some installations do not contain.
 _HINTS = {
     "cfnlint": "run `make setup-development` in a checkout, or `pip install '.[review]'`",
     "local_aws": "run `deeplens local` in a checkout, after `make setup`",

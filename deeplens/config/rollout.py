@@ -13,8 +13,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from deeplens.config.base import ConfigSection
 from deeplens.config.fleet import ThingGroupName
 
-# A deploy waits in a Lambda function, whose limit is 15 minutes; the remaining time is for the
-# response.
+# The maximum wait of a deploy in its Lambda function, whose limit is 900 s; the remaining time is
+# for the response.
 LONGEST_WAIT_SECONDS = 780
 
 

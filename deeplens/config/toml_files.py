@@ -8,7 +8,7 @@ from typing import Any
 from deeplens.config.base import ConfigError
 
 _LARGEST_BYTES = 1 << 20
-# TOML's limit for integers.
+# The largest integer of TOML.
 _LARGEST_INTEGER = 2**63 - 1
 _MOST_PROBLEMS = 20
 _LONGEST_SHOWN = 80

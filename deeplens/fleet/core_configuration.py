@@ -12,13 +12,14 @@ from deeplens.fleet.errors import WrongInputError
 
 _DATA_PLANE_PORT = 8443
 
-# The default folder of the core software.
+# The default folder of the core software, by the kind of nucleus.
 CORE_ROOT = {
     "classic": PurePosixPath("/greengrass/v2"),
     "lite": PurePosixPath("/var/lib/greengrass"),
 }
 
-# User and group of components; neither can read the device's private key.
+# User and group of component processes, by the kind of nucleus; neither can read the device's
+# private key.
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 

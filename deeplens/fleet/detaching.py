@@ -14,7 +14,7 @@ from deeplens.fleet.errors import FleetError
 
 # Pauses between two attempts, 63 s in total.
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-# Error codes of DeleteCertificate and DeleteThing while something is attached.
+# Error codes of DeleteCertificate and DeleteThing for a resource with attachments.
 _ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
 
 

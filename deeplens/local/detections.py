@@ -16,7 +16,7 @@ from deeplens.local.emulator import LOCAL, LOGS, Endpoint
 from deeplens.local.processes import CommandFailed
 from deeplens.local.status import status_line
 
-# On a busy machine, TensorFlow takes a minute to load.
+# The maximum wait for a detection. On a busy machine, TensorFlow takes a minute to load.
 PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.25
 _EMULATOR_POLL_SECONDS = 0.5

@@ -14,7 +14,7 @@ from model_tools.output_paths import why_unwritable
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
-# Asset hashes, and digests of sources and artifacts, change with every release.
+# Asset hashes, and digests of sources and artifacts, which change with every release.
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _LAST_TWO_NUMBERS = re.compile(r"\.\d+\.\d+$")
 _VERSION_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")

@@ -33,7 +33,8 @@ _NARROWED_BY = {
     "cloudwatch:PutMetricData": "cloudwatch:namespace",
     "greengrass:CreateDeployment": "aws:RequestTag/",
 }
-# Accounts of AWS own the registries of AWS Deep Learning Containers, so stacks may refer to them.
+# The accounts that own the registries of AWS Deep Learning Containers; stacks may refer to these
+# accounts.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
 # Condition operators that require the key. Operators with IfExists or a set prefix accept requests
 # without the key.

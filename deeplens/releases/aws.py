@@ -182,7 +182,7 @@ class AwsAccounts:
 
     def client(self, place: AccountAndRegion, service: str) -> Any:
         """Return a client of a service in an account and Region."""
-        connect: Any  # the stubs of boto3 require a literal name
+        connect: Any  # boto3's stub requires a literal name
         if self.emulator:
             connect = boto3.client
             url, root_key = _endpoint(self.emulator)

@@ -24,8 +24,8 @@ _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
 _PLUGIN = "aws.greengrass.LambdaManager"
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# The version of a component is derived from its content; the description contains the model's
-# version.
+# The model's version at the end of a component's description; the component's version is derived
+# from its content.
 _VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 

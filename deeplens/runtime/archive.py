@@ -24,7 +24,8 @@ _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644
 _GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-# The archive contains pip to install the other wheels, so that a device needs only Python.
+# The package that installs the other wheels; the archive contains it, so that a device needs only
+# Python.
 _INSTALLER_PACKAGE = "pip"
 # Modules that must be importable in a complete environment, by package.
 _IMPORTS = {

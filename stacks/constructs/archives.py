@@ -22,7 +22,7 @@ LAMBDA_SOURCES = ROOT / "lambda_src"
 Members = Mapping[str, bytes]
 
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
-# Lambda runs the code as another user, so all users require access.
+# The mode of all members. Lambda runs the code as another user, so all users require access.
 _MODE = 0o755
 
 

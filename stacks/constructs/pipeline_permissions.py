@@ -28,7 +28,7 @@ _ACTIONS = {
     ],
 }
 
-# The pipeline does not require these actions. The role of the pipeline's actions starts builds by
+# Actions that the pipeline does not require. The role of the pipeline's actions starts builds by
 # the ARN of each project, and no build writes test reports.
 _NEVER_USED = {
     "codebuild:BatchPutCodeCoverages",

@@ -15,7 +15,8 @@ from stacks.constructs.file_assets import StagedFile
 from stacks.constructs.function_code import code
 from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 
-# AWS' C library with AWS-LC for Lambda's Python. `make setup` installs the locked wheel here.
+# The folder into which `make setup` installs the locked wheel of AWS' C library with AWS-LC, for
+# Lambda's Python.
 _LIBRARY = ROOT / ".lambda-layer"
 _LIBRARY_PARTS = ("awscrt", "_awscrt.abi3.so")
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deeplens.fleet import toolkit
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
-# The shortest session that STS issues.
+# The shortest duration of an STS session.
 _SESSION_SECONDS = 900
 _ADMINISTRATOR = "AdministratorAccess"
 

@@ -21,8 +21,7 @@ from deeplens.fleet.teardown.storage import (
     schedule_key_deletion,
 )
 
-# Deployments and jobs refer to resources of these stacks, so deployments and jobs are deleted
-# first.
+# The stacks that are deleted after deployments and jobs, which refer to resources of these stacks.
 _IDENTITY = ("Devices", "ModelStore")
 _LIVE_DEPLOYMENTS = {"ACTIVE", "COMPLETED"}
 

@@ -23,7 +23,8 @@ _SHOWN_LINES = 12
 _MAKE_MESSAGE = re.compile(r"make(\[\d+\])?: ")
 # The prefix of an error in every command of this project.
 _ERROR = "Error: "
-# A make in a build command must be independent of the make that started this process.
+# Variables that are removed, because a make in a build command must be independent of the make that
+# started this process.
 _OUTER_MAKE_VARIABLES = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
 # The page that `deeplens review` writes for the person who approves.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
@@ -268,7 +269,7 @@ class Execution:
 
     def _client(self, service: str, role_arn: str, region: str) -> Any:
         """Return a client that uses a role of the target account, as CodePipeline's actions do."""
-        connect: Any = boto3.client  # its stub requires a literal name
+        connect: Any = boto3.client  # boto3's stub requires a literal name
         location = {"endpoint_url": self.endpoint_url, "region_name": region}
         sts = connect(
             "sts",
