@@ -248,7 +248,7 @@ def _cli_version() -> str:
 def _limit_approvals(pipeline: codepipeline.Pipeline, *, hours: int) -> None:
     """End each wait for an approval after `hours`, because a review becomes outdated.
 
-    `ManualApprovalStep` has no property for this limit, but the actions of CodePipeline have it.
+    This limit is a property of CodePipeline's actions, but not of `ManualApprovalStep`.
     """
     definition = pipeline.node.default_child
     if not isinstance(definition, codepipeline.CfnPipeline):

@@ -1,9 +1,9 @@
-"""Write the access table: which principal performs which action on which resource.
+"""Write the access table: the principal, the action and the resource of each call.
 
 The emulator records its authorization decisions (`LOCAL_AWS_TRACE_AUTHORIZATION`). The table
 contains the calls of the roles that stacks create, including denied calls: tests require a grant
-for each. Names that differ between environments and runs are replaced by placeholders.
-`make access-table` runs the product with a trace and writes the table.
+for each call. Placeholders replace names that differ between environments and runs.
+`make access-table` runs tests with a trace and writes the table.
 """
 
 import json

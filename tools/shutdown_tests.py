@@ -88,7 +88,7 @@ def _create_environment(version: str, python: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     make: list[str | Path] = [uv, "venv", "--quiet", "--clear", "--python", python, folder]
     install: list[str | Path] = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    # Bytecode is compiled now, because the tests forbid their processes to write it.
+    # Bytecode is compiled now, because the processes of the tests must not write bytecode.
     install += ["--compile-bytecode", "--requirement", _LOCK, "--python", folder]
     for command in (make, install):
         subprocess.run(command, check=True)  # noqa: S603 - the project's installer

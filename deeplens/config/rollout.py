@@ -19,7 +19,7 @@ LONGEST_WAIT_SECONDS = 780
 
 
 def _with_decimals(value: float, *, digits: int) -> float:
-    """Return `value`; raise `ValueError` if it has more than `digits` decimals, AWS IoT's limit."""
+    """Return `value`; raise `ValueError` for more than `digits` decimals, AWS IoT's limit."""
     rounded = round(value, digits)
     if rounded != value:
         raise ValueError(
@@ -299,8 +299,8 @@ class Moment:
 def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) -> list[Moment]:
     """Return the latest start of each step, and the worst-case number of exposed devices.
 
-    In the worst case, devices install the release at the rate of the job, beginning with those
-    that do not have it. Every gate needs its maximum time, and the release is bad on all devices.
+    In the worst case, devices install the release at the rate of the job, beginning with devices
+    without the release. Every gate needs its maximum time, and the release is bad on all devices.
     If a gate passes early, the next step starts earlier; the numbers are the same.
 
     Args:

@@ -47,7 +47,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def listed(file: Path, problems: list[str]) -> str:
-    """Return an error's text: a line for each of the first problems, and the number of others."""
+    """Return an error's text: a line for each of the first 20 problems, and the others' number."""
     lines = [f"{file}: {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"{file}: and {len(problems) - _MOST_PROBLEMS} more problems")

@@ -51,10 +51,10 @@ class DeviceFolder:
         return certificate.fingerprint(hashes.SHA256()).hex()
 
     def make(self) -> None:
-        """Create the folder if it is absent; only its owner can read it.
+        """If the folder is absent, create a folder that only its owner can read.
 
-        The mode of an existing folder does not change, because others may use it, for example
-        `/tmp`.
+        The mode of an existing folder does not change, because other programs may use the folder,
+        for example `/tmp`.
         """
         if not self.path.is_dir():
             self.path.mkdir(parents=True)

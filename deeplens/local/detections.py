@@ -1,4 +1,4 @@
-"""Messages of cameras from MQTT, and the detections of the deployed model among them."""
+"""Messages of cameras from MQTT, and the detections of the deployed model among these messages."""
 
 import contextlib
 import json

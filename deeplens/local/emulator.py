@@ -123,7 +123,7 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint.root_key, environment.account),
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # The CDK CLI is one file of 20 MB, whose compiled code Node.js caches here.
+        # The CDK CLI is one file of 20 MB; Node.js caches its compiled code in this folder.
         "NODE_COMPILE_CACHE": str(LOCAL / "node"),
     }
 

@@ -131,7 +131,7 @@ def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def written_once(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that only the publisher writes below `components/`, and that nobody deletes there."""
+    """Require that only the publisher writes below `components/`, and that nobody deletes."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         of_bucket = list(_policy_statements(stack, logical_id))
         components = {f"arn:aws:s3:::{text(bucket['Properties']['BucketName'])}/{_COMPONENTS}*"}

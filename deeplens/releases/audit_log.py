@@ -91,7 +91,7 @@ class Move:
 
     Attributes:
         at: the time, ISO 8601 in UTC.
-        who: the person, as git identifies them.
+        who: the person's name and address, from git.
         source: the environment that verified the release; for a rollback, the environment itself.
         evidence: the result of the verification in `source`.
         previous: the hash of the previous move.

@@ -1,7 +1,7 @@
 """Executions of the delivery pipeline: approvals, and the result of each execution.
 
 On AWS, CodePipeline stores executions for a year, with the person who approved. On the emulator,
-the audit log `.local/deliver/executions.jsonl` contains them.
+the audit log `.local/deliver/executions.jsonl` contains the executions.
 """
 
 from collections.abc import Iterator

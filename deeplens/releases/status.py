@@ -105,7 +105,7 @@ def digest_of(registry: Registry, name: str) -> str:
 def _promotions_before(
     environment: EnvironmentConfig, environments: dict[str, EnvironmentConfig]
 ) -> int:
-    """Return the number of promotions from the first environment to this one."""
+    """Return the number of promotions from the first environment to `environment`."""
     steps, source, seen = 0, environment.promoted_from, {environment.name}
     while source in environments and source not in seen:
         seen.add(source)

@@ -39,7 +39,7 @@ class EnvironmentReview:
     """The effect of the change on one environment.
 
     Attributes:
-        new: true if BASE does not contain the environment; all of its content is then added.
+        new: true if BASE does not contain the environment, so that all its resources are new.
         alarms: the effects that require attention, one sentence each.
         notes: other effects on the environment itself.
         rollout: the rollout of the release, if the release or its plan changes.

@@ -1,9 +1,9 @@
 """The recipe of the runtime component: the camera's Python environment, created offline.
 
 A Lambda component requires the environment before it starts, so the install step of the runtime
-component creates it. Nucleus lite limits an install step to 300 s, which a small device may exceed.
-There, the component only contains the archive, and the camera creates the environment at its first
-start.
+component creates the environment. Nucleus lite limits an install step to 300 s, which a small
+device may exceed. For a generic component, the runtime component therefore only contains the
+archive, and the camera creates the environment at its first start.
 
 The folder of the environment has the same name on each architecture, derived from the pins.
 """

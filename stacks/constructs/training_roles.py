@@ -111,7 +111,7 @@ class TrainingRoles(Construct):
             ),
         ]
         self.pipeline = self._role("Pipeline", pipeline)
-        # The pipeline's condition reads the result of the verification.
+        # The pipeline's condition reads the result of the verification from the bucket.
         model_bucket.grant_work(self.pipeline)
 
     def _role(self, id_: str, statements: list[Statement]) -> aws_iam.Role:

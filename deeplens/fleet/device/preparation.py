@@ -11,8 +11,8 @@ SCRIPT_NAME = "prepare-device.sh"
 _TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)
 _SETTINGS = "@SETTINGS@"
 _PYTHON = "python3.12"
-# The modules with which a runtime component creates a virtual environment; for them, Debian's
-# python3 needs extra packages.
+# The modules with which a runtime component creates a virtual environment; Debian's python3 needs
+# extra packages for these modules.
 _MODULES_FOR_A_RUNTIME = ("venv", "ensurepip")
 # The modules of requirements/device.txt without which the camera cannot start if no runtime is
 # pinned.

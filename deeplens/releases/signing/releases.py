@@ -151,7 +151,7 @@ def _bundle(statement: Statement, signer: Signer) -> bytes:
 
 
 def _release_of(file: Path) -> int:
-    """Return the release number of an unverified statement, to compute the next number."""
+    """Return the release number in a statement, without verification of the signature."""
     try:
         bundle = json.loads(file.read_bytes())
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))

@@ -1,4 +1,4 @@
-"""The keys that an environment trusts, and the check of a release with them."""
+"""The keys that an environment trusts, and the check of a release with these keys."""
 
 import base64
 import binascii
