@@ -45,7 +45,7 @@ class CoreConfiguration:
     root: PurePosixPath
 
     def __post_init__(self) -> None:
-        """Check the limits of nucleus lite."""
+        """Check the limits of nucleus lite, and raise `WrongInputError` if one is exceeded."""
         length = len(self.credentials_endpoint)
         if self.runtime == "lite" and length > _LONGEST_LITE_CREDENTIALS_ENDPOINT:
             raise WrongInputError(

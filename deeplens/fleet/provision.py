@@ -102,7 +102,11 @@ def _core_root(text: str) -> PurePosixPath:
 def _identity(
     session: FleetSession, policy: str, thing: str, folder: DeviceFolder
 ) -> tuple[str, bool]:
-    """Return the id of the existing or newly issued certificate, and true if it is new."""
+    """Return the id of the existing or newly issued certificate, and true if it is new.
+
+    Raises:
+        FleetError: the folder has another device's certificate.
+    """
     iot, there = session.iot, folder.certificate_id()
     if there is None or not is_active(iot, there):
         return issue(iot, thing, folder, thing_group=session.thing_group, policy=policy), True

@@ -73,7 +73,11 @@ class AuditLog:
         return entry
 
     def _lines(self) -> list[str]:
-        """Return the lines; str.splitlines() would also split JSON strings at U+2028."""
+        """Return the lines; str.splitlines() would also split JSON strings at U+2028.
+
+        Raises:
+            RegistryError: the file is not UTF-8.
+        """
         try:
             lines = self.file.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:

@@ -262,7 +262,11 @@ def aws_errors(name: str) -> Iterator[None]:
 
 
 def _endpoint(emulator: Path) -> tuple[str, str]:
-    """Return the URL and the root key from the `endpoint.json` of an emulator."""
+    """Return the URL and the root key from the `endpoint.json` of an emulator.
+
+    Raises:
+        NoEmulatorError: the emulator is not running.
+    """
     try:
         endpoint = json.loads(emulator.read_text(encoding="utf-8"))
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])

@@ -246,7 +246,11 @@ def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentCo
 
 
 def _check_not_rolled_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
-    """Check that the target's last entry about the release is not a rollback from the release."""
+    """Check that the target's last entry about the release is not a rollback from the release.
+
+    Raises:
+        RegistryError: the target was rolled back from the release.
+    """
     for move in reversed(read_history(registry.audit_log)):
         if move.environment != target.name:
             continue

@@ -124,7 +124,11 @@ def compare_environment(
     settings_before: dict[str, Any] | None = None,
     settings_after: dict[str, Any] | None = None,
 ) -> EnvironmentReview:
-    """Return the review of one environment, which may be missing on one of the two sides."""
+    """Return the review of one environment, which may be missing on one of the two sides.
+
+    Raises:
+        ValueError: the environment is missing on both sides.
+    """
     environment = after or before
     if environment is None:
         raise ValueError("the environment is missing on both sides")

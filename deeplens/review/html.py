@@ -108,7 +108,7 @@ def _table(parent: Element, block: Table) -> None:
 
 
 def _write(parent: Element, text: str) -> None:
-    """Append text; only a token longer than a line may break at any character."""
+    """Append text; only a token of more than 20 characters may break at any character."""
     for index, part in enumerate(_TOKEN.split(text)):
         if index % 2:
             SubElement(parent, "span", {"class": "token"}).text = part

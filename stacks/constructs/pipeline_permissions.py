@@ -95,7 +95,11 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return the resource of `cdk bootstrap` that replaces `*` in a statement with `action`."""
+    """Return the resource of `cdk bootstrap` that replaces `*` in a statement with `action`.
+
+    Raises:
+        ValueError: the service of `action` has no such resource.
+    """
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
         case "cloudformation":

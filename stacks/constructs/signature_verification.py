@@ -84,7 +84,11 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
 
 @cache
 def _archive() -> StagedFile:
-    """Pack the library and the reader of signatures in the layout of a Python layer."""
+    """Pack the library and the reader of signatures in the layout of a Python layer.
+
+    Raises:
+        ConfigError: the library is not installed.
+    """
     library = sources(_LIBRARY, *_LIBRARY_PARTS) if _LIBRARY.is_dir() else {}
     if not library:
         raise ConfigError(

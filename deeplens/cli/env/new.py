@@ -55,7 +55,12 @@ def new(name: str, account: str | None, region: str | None, folder: Path, *, as_
 
 
 def _write(folder: Path, name: str, account: str | None, region: str | None) -> Path:
-    """Write the file of a new environment, and return its path."""
+    """Write the file of a new environment, and return its path.
+
+    Raises:
+        click.UsageError: the name is not valid, the file exists, or an environment is not valid.
+            After an invalid environment, the new file is removed.
+    """
     file = folder / f"{name}.toml"
     if file.parent != folder or not name:
         raise click.UsageError(f"given {name!r}, expected a name, for example `qa`")

@@ -70,7 +70,11 @@ def take_inventory(session: FleetSession) -> Inventory:
 
 
 def _stacks(session: FleetSession) -> Iterator[DeployedStack]:
-    """Yield the existing stacks, including those that the environment file no longer enables."""
+    """Yield the existing stacks, including those that the environment file no longer enables.
+
+    Raises:
+        FleetError: a stack has the name of an environment's stack, but another description.
+    """
     environment = session.environment.name
     expected = f"DeepLens {environment}: "
     for name in possible_stack_names(session.environment):

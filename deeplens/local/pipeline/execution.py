@@ -232,7 +232,11 @@ class Execution:
                 yield self._command(command)
 
     def _command(self, command: str) -> str:
-        """Run a command in the checkout with the pipeline's credentials; return its last line."""
+        """Run a command in the checkout with the pipeline's credentials; return its last line.
+
+        Raises:
+            PipelineError: the command failed; the message contains its error or its last lines.
+        """
         result = subprocess.run(  # noqa: S603 - a command of the synthesized pipeline
             ["/bin/bash", "-eu", "-o", "pipefail", "-c", command],
             cwd=self.root,
@@ -268,7 +272,11 @@ class Execution:
         return output[-1] if output else f"`{command}` done"
 
     def _client(self, service: str, role_arn: str, region: str) -> Any:
-        """Return a client that uses a role of the target account, as CodePipeline's actions do."""
+        """Return a client that uses a role of the target account, as CodePipeline's actions do.
+
+        Raises:
+            PipelineError: the pipeline's account cannot assume the role.
+        """
         connect: Any = boto3.client  # boto3's stub requires a literal name
         location = {"endpoint_url": self.endpoint_url, "region_name": region}
         sts = connect(

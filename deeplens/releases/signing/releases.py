@@ -151,7 +151,11 @@ def _bundle(statement: Statement, signer: Signer) -> bytes:
 
 
 def _release_of(file: Path) -> int:
-    """Return the release number in a statement, without verification of the signature."""
+    """Return the release number in a statement, without verification of the signature.
+
+    Raises:
+        SigningError: the file is not a statement.
+    """
     try:
         bundle = json.loads(file.read_bytes())
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
