@@ -34,8 +34,8 @@ _CHECKS_TIMEOUT = Duration.hours(2)
 # Downloads of `make setup`, about 800 MB. The cache is on the build host and requires no
 # permissions.
 _DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
-# The pinned version. Without a version, each execution would use the newest version without a
-# review.
+# The pinned version of cdk-assets. Without a version, each execution would use the newest version
+# without a review.
 _CDK_ASSETS_VERSION = "4.7.3"
 # The retention of artifacts. An execution waits up to a week for each approval. A rollback of a
 # stage uses an earlier execution, whose artifacts must still exist.

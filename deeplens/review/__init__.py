@@ -9,7 +9,7 @@ files. It needs no CDK, AWS account or network.
 
 
 class ReviewError(Exception):
-    """Raised if a review cannot be created; the message contains the valid values."""
+    """Raised if a review cannot be created; the message contains the reason."""
 
 
 class WrongBaseError(ReviewError):
