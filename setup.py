@@ -1,4 +1,4 @@
-"""Adds to the wheel the packages outside of `deeplens` that the commands of `deeplens` import."""
+"""Build of the wheel, with the packages outside of `deeplens` that its commands import."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-# The packages by their folder in `deeplens/vendored`, from which deeplens/__init__.py imports them.
+# The source folders of the packages by name; deeplens/__init__.py imports the packages from
+# `deeplens/vendored`.
 VENDORED = {"model_tools": ROOT / "model_tools", "shared": ROOT / "lambda_src" / "shared"}
 
 

@@ -23,7 +23,7 @@ from stacks.monitoring_stack import MonitoringStack
 
 
 class DeepLensApplication(Stage):
-    """The stacks of one environment: model store, devices, release, monitoring and others."""
+    """The stacks of one environment: model store, devices, release, and optional stacks."""
 
     def __init__(
         self,

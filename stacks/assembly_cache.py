@@ -13,7 +13,7 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# The names of archives contain their digests, so large archives are linked instead of read and
+# Archives, whose names contain their digests, so that large archives are linked instead of read and
 # copied.
 _ARCHIVES = "asset.*.zip"
 _MAX_COPIED_BYTES = 4 << 20
@@ -27,7 +27,7 @@ class AssemblyCache:
         self._folder = folder
 
     def is_writable(self) -> bool:
-        """Return whether the folder exists, or can be created, and can be written."""
+        """Create the folder if it is absent; return whether the folder can be written."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
         return os.access(self._folder, os.W_OK)
@@ -39,7 +39,7 @@ class AssemblyCache:
             yield Path(folder, _ASSEMBLY)
 
     def store(self, key: str, assembly: Path) -> None:
-        """Move an assembly that was created in `new` into the cache, under `key`."""
+        """Move an assembly from the path that `new` yielded into the cache, under `key`."""
         digests = {
             file.relative_to(assembly).as_posix(): _sha256(file.read_bytes())
             for file in sorted(assembly.rglob("*"))
@@ -94,8 +94,8 @@ def cache_key(settings: Iterable[str], hashed: Iterable[Path], stated: Iterable[
     Args:
         settings: one line for each input that is not a file.
         hashed: files and folders whose names and contents are hashed.
-        stated: files and folders whose names, sizes and modification times are hashed, because
-            large files are already named or locked by their digests.
+        stated: files and folders whose names, sizes and modification times are hashed, because the
+            paths or the lock files of these large files already contain their digests.
 
     Raises:
         OSError: a file cannot be read.
@@ -115,7 +115,7 @@ def cache_key(settings: Iterable[str], hashed: Iterable[Path], stated: Iterable[
 
 
 def _libraries() -> list[str]:
-    """Return the names and versions of the installed packages, from the folders of pip."""
+    """Return the names and versions of the installed packages, from their `.dist-info` folders."""
     return sorted(
         entry.name
         for folder in sys.path
@@ -126,7 +126,7 @@ def _libraries() -> list[str]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files below `path` ordered by name; none if `path` does not exist."""
+    """Yield the files below `path` by name, without Python's caches; none if it is absent."""
     if path.is_file():
         yield path
         return

@@ -22,22 +22,23 @@ from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
-# The image contains several Python versions; functions and devices use this version.
+# The Python version of functions and devices; the build image contains several versions.
 _WITH_PYTHON = {
     "version": "0.2",
     "phases": {"install": {"runtime-versions": {"python": "3.12"}}},
 }
-# Checks and tests start several processes with TensorFlow and OpenVINO. This size has 8 vCPUs and
-# 15 GiB.
+# The size of the build with checks and tests, which start several processes with TensorFlow and
+# OpenVINO: 8 vCPUs and 15 GiB of memory.
 _CHECKS_SIZE = codebuild.ComputeType.LARGE
 _CHECKS_TIMEOUT = Duration.hours(2)
 # Downloads of `make setup`, about 800 MB. The cache is on the build host and requires no
 # permissions.
 _DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
-# Without a version, each execution would use the newest version without a review.
+# The pinned version of cdk-assets. Without a version, each execution would use the newest version
+# without a review.
 _CDK_ASSETS_VERSION = "4.7.3"
-# An execution waits up to a week for each approval. A rollback of a stage uses an earlier
-# execution, whose artifacts must still exist.
+# The retention of artifacts. An execution waits up to a week for each approval. A rollback of a
+# stage uses an earlier execution, whose artifacts must still exist.
 _ARTIFACT_RETENTION = Duration.days(90)
 _REPLACED_RETENTION = Duration.days(7)
 _ACCESS_LOG_DAYS = 90
@@ -99,7 +100,7 @@ class DeliveryStack(Stack):
             synth=synth,
             cli_version=_cli_version(),
             cdk_assets_cli_version=_CDK_ASSETS_VERSION,
-            # One role and one project publish all assets of an account.
+            # Without parallel steps, one role and one project publish all assets of an account.
             publish_assets_in_parallel=False,
             code_build_defaults=pipelines.CodeBuildOptions(
                 build_environment=codebuild.BuildEnvironment(
@@ -151,7 +152,8 @@ class DeliveryStack(Stack):
             "CodePipeline",
             artifact_bucket=artifacts,
             pipeline_type=codepipeline.PipelineType.V2,
-            # A newer commit replaces a waiting commit, but never overtakes it within a stage.
+            # A newer execution supersedes an execution that waits between stages, but not one
+            # within a stage.
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             restart_execution_on_update=True,
         )
@@ -246,7 +248,7 @@ def _cli_version() -> str:
 def _limit_approvals(pipeline: codepipeline.Pipeline, *, hours: int) -> None:
     """End each wait for an approval after `hours`, because a review becomes outdated.
 
-    `ManualApprovalStep` has no property for this limit, but the actions of CodePipeline have it.
+    This limit is a property of CodePipeline's actions, but not of `ManualApprovalStep`.
     """
     definition = pipeline.node.default_child
     if not isinstance(definition, codepipeline.CfnPipeline):

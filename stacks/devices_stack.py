@@ -18,7 +18,7 @@ class DevicesStack(Stack):
         aws_iot.CfnThingGroup(
             self,
             "Fleet",
-            # Devices join the group by this name, and the project's deployment targets it.
+            # Devices join the group by this name, and the project's deployment targets the group.
             thing_group_name=environment.fleet.thing_group,
         )
         for thing in environment.fleet.things:

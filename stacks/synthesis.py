@@ -39,9 +39,10 @@ _SOURCES = (
     "package-lock.json",
 )
 _VARIABLES = ("CDK_", "JSII_", "NODE_")
-# The output folder does not change the assembly. The context is hashed separately.
+# Variables that the cache key excludes: the output folder does not change the assembly, and
+# the context is hashed separately.
 _NO_INPUTS = (_OUTPUT, _CONTEXT)
-# `make setup` installs the library that verifies signatures into this folder.
+# The folder into which `make setup` installs the library that verifies signatures.
 _LAYER = ".lambda-layer"
 
 
@@ -63,7 +64,7 @@ class SynthesisRequest:
 
     @classmethod
     def read(cls, root: Path) -> "SynthesisRequest":
-        """Read the variables of the CDK CLI; without the variables, read `cdk.json`."""
+        """Read the variables of the CDK CLI; set missing variables to the values in `cdk.json`."""
         settings = json.loads((root / "cdk.json").read_text(encoding="utf-8"))
         # CDK's App reads these variables, even if `python app.py` runs without the CDK CLI.
         os.environ.setdefault(_CONTEXT, json.dumps(settings["context"]))
@@ -210,9 +211,9 @@ def _use_node_of(root: Path) -> None:
 def pin_to_one_cpu() -> None:
     """Pin this thread and the main threads of its child processes to the current CPU.
 
-    jsii sends each call to Node and waits for the response, so only one of both runs at a time.
-    Waking a second CPU takes longer than most calls. Other threads of Node are not pinned. Systems
-    without CPU affinity, and systems that deny it, are not changed.
+    jsii sends each call to Node and waits for the response, so only one of the two processes runs
+    at a time. Waking a second CPU takes longer than most calls. Other threads of Node are not
+    pinned. Systems without CPU affinity, and systems that deny it, are not changed.
 
     Source: sched_setaffinity(2), proc(5).
     """

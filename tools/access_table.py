@@ -1,9 +1,9 @@
-"""Write the access table: which principal performs which action on which resource.
+"""Write the access table: the principal, the action and the resource of each call.
 
 The emulator records its authorization decisions (`LOCAL_AWS_TRACE_AUTHORIZATION`). The table
 contains the calls of the roles that stacks create, including denied calls: tests require a grant
-for each. Names that differ between environments and runs are replaced by placeholders.
-`make access-table` runs the product with a trace and writes the table.
+for each call. Placeholders replace names that differ between environments and runs.
+`make access-table` runs tests with a trace and writes the table.
 """
 
 import json
@@ -20,8 +20,8 @@ TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-# Each placeholder has a pattern and a sample value. The order matters because a pattern is applied
-# to the result of the previous ones.
+# Placeholders, each with a pattern and a sample value, in the order of their application: a pattern
+# is applied to the result of the previous ones.
 _PLACEHOLDERS = (
     ("digest", DIGEST, "0" * 64),
     (
@@ -37,13 +37,13 @@ _PLACEHOLDERS = (
 )
 SAMPLES = {name: sample for name, _, sample in _PLACEHOLDERS if sample is not None}
 
-# CDK ends a logical id with 8 digits of a hash.
+# A logical id of CDK, which ends with 8 digits of a hash.
 _LOGICAL_ID = re.compile(r"(?P<name>.+?)[0-9A-F]{8}")
 # Physical ids that CloudFormation or a service generates; other names are from the template.
 _GENERATED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.+-[0-9A-F]{12,13}")
 # The environment in a stack's name, for roles without an environment.
 _STACK = re.compile(r"(?<=:stack/)[a-z][a-z0-9-]*(?=-[A-Z])")
-# Other keys are omitted because the project's policies do not use them.
+# The condition keys, or their prefixes, that the project's policies use.
 _CONDITION_KEYS = (
     "aws:requesttag/deeplens:owner",
     "aws:tagkeys",

@@ -1,9 +1,11 @@
 """Run COMMAND while busy processes use the processors, and exit with its exit code.
 
-`python -m tools.busy_loops pytest -q tests/unit` checks if tests depend on an idle machine. The
-busy processes have the same priority as COMMAND. When this process ends for any reason, they and
-COMMAND end, too. Exit codes: that of COMMAND; 128 + n if signal n ended COMMAND; 127 if COMMAND
-cannot be started; 2 for wrong usage.
+`python -m tools.busy_loops pytest -q tests/unit` checks whether tests depend on an idle machine.
+The busy processes have the same priority as COMMAND. When this process ends for any reason, COMMAND
+and the busy processes also end.
+
+Exit codes: that of COMMAND; 128 + n if signal n ended COMMAND; 127 if COMMAND cannot be started;
+2 for wrong usage.
 """
 
 import signal
@@ -16,8 +18,8 @@ import click
 
 from local_aws.process.child_processes import ends_with_parent
 
-# Standard input is a pipe that the parent never writes to. When the parent ends, even by SIGKILL,
-# the kernel closes the pipe.
+# A program that is busy until its standard input is closed. The input is a pipe to which the parent
+# never writes. When the parent ends, even by SIGKILL, the kernel closes the pipe.
 _BUSY_LOOP = """
 import select, sys
 while not select.select([sys.stdin], [], [], 0)[0]:
@@ -64,7 +66,7 @@ def _exit_code(command: tuple[str, ...]) -> int:
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command
             command,
-            preexec_fn=ends_with_parent(),  # noqa: PLW1509 - single-threaded here
+            preexec_fn=ends_with_parent(),  # noqa: PLW1509 - this process has one thread
         )
     except OSError as error:
         click.echo(f"{command[0]} cannot be started: {error.strerror}", err=True)

@@ -21,7 +21,7 @@ from tools.lock import REQUIREMENTS
 # Platform names of uv. On Arm, OpenVINO needs glibc 2.35, so Debian 12 or Ubuntu 22.04.
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_35", "aarch64-apple-darwin")
 PYTHONS = ("3.11", "3.12", "3.13")
-# These locks are installed only on AWS Lambda, so the platform of the deploying machine is
+# Locks that are installed only on AWS Lambda, so the platform of the deploying machine is
 # irrelevant.
 _LAMBDA = frozenset({"lambda"})
 _ON_LAMBDA = ("x86_64-manylinux_2_28", "3.12")
@@ -49,7 +49,7 @@ def targets(locks: Sequence[str]) -> list[Target]:
 
 
 def resolution_error(target: Target) -> str:
-    """Return the reason why the lock does not resolve, or an empty string if it does."""
+    """Return the reason why the lock does not resolve; an empty string if the lock resolves."""
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
             [

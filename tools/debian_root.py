@@ -26,7 +26,7 @@ PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
 OTHER_RELEASE = {"bookworm": "trixie", "trixie": "bookworm"}
 USER = "visitor"
 HOME = f"home/{USER}"
-# The path contains a space and a letter outside ASCII, so that the command is tested with both.
+# A path with a space and a letter outside ASCII, so that the command is tested with both.
 CLONE = f"/{HOME}/Kamera für alle/checkout"
 
 _FILES = (
@@ -40,11 +40,12 @@ _FILES = (
     "etc/ssl/certs/ca-certificates.crt",
 )
 _HOME_FILES = (".npmrc", ".config/pip", ".pip", ".config/uv")
-# Variables that configure the installers; no other variables are passed on.
+# Prefixes of the variables that configure the installers. Only these variables and `_PROXIES` are
+# passed to the command.
 _VARIABLES = ("PIP_", "UV_", "NPM_CONFIG_", "NODE_EXTRA_CA", "SSL_CERT_", "REQUESTS_CA", "CURL_CA")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _GIGABYTE = 1e9
-# This script runs the command, then reports processes that it left running.
+# A script that runs the command, then reports the processes that the command left running.
 _IN_NAME_SPACES = """
 root=$1; shift
 mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 1

@@ -25,13 +25,13 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "messages.md"
 
 @dataclass(frozen=True)
 class Variant:
-    """A type of heartbeat: its fields, and the types and meanings that differ.
+    """A type of heartbeat: its fields, and the types and meanings that differ from `Heartbeat`.
 
     Attributes:
         heading: heading of the page's section.
         names: names of the fields.
-        types: types that differ, by field name.
-        meanings: meanings that differ, by the path of a field.
+        types: the differing types, by field name.
+        meanings: the differing meanings, by the path of a field.
     """
 
     heading: str

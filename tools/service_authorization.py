@@ -68,8 +68,8 @@ def selected(reference: dict[str, Any], actions: list[str]) -> dict[str, Any]:
         also = DOCUMENTED_DEPENDENT_ACTIONS.get(name, ())
         for dependent in (*entries[name]["dependent_actions"], *also):
             entries.setdefault(dependent, _action(reference, dependent))
-    # Tagging actions list all resource types of their service; other actions list only those they
-    # use.
+    # Tagging actions list all resource types of their service; other actions list only the types
+    # that they use.
     typed = {name: entry for name, entry in entries.items() if entry["access_level"] != "Tagging"}
     used = {
         f"{name.partition(':')[0]}:{kind}" for name, entry in typed.items() for kind in entry["on"]

@@ -15,7 +15,11 @@ _LAST_LINES = 25
 
 
 def main() -> int:
-    """Run the command, and return its exit code; 1, 127 or 130 if it did not run to its end."""
+    """Run the command, and return its exit code.
+
+    The result is 1 if the log cannot be written, 127 if the command does not exist, and 130 after
+    an interrupt.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: setup_step.py 'the CDK command line' -- npm ci"
     )
@@ -56,7 +60,7 @@ def main() -> int:
 
 
 def _run(command: list[str], output: int, started: float) -> int:
-    """Wait for the command, print the elapsed time at intervals, and return its exit code."""
+    """Run the command, print the elapsed time at intervals, and return the exit code."""
     on_terminal = sys.stdout.isatty()
     child = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - a command of the Makefile
     try:

@@ -1,8 +1,8 @@
 """Run the tests of the camera's shutdown on each supported Python of this machine.
 
-Each Python has an environment with a device's packages (for example, .venv-device-3.12). It is
-created from requirements/device.txt and reused until that file or the interpreter changes. Options
-that are not listed below are passed to pytest.
+Each Python has an environment with a device's packages (for example, .venv-device-3.12). The
+environment is created from requirements/device.txt and reused until that file or the interpreter
+changes. Options that are not listed below are passed to pytest.
 
 Exit codes: that of pytest; 1 an environment cannot be created.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
-# These Python versions do not start threads during finalization.
+# Python versions that do not start threads during finalization.
 _STRICT = VERSIONS[1:]
 _LOCK = ROOT / "requirements" / "device.txt"
 _TESTS = ("tests/device/test_shutdown.py", "tests/device/test_shutdown_order.py")
@@ -88,7 +88,7 @@ def _create_environment(version: str, python: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     make: list[str | Path] = [uv, "venv", "--quiet", "--clear", "--python", python, folder]
     install: list[str | Path] = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    # Bytecode is compiled now, because the tests forbid their processes to write it.
+    # Bytecode is compiled now, because the processes of the tests must not write bytecode.
     install += ["--compile-bytecode", "--requirement", _LOCK, "--python", folder]
     for command in (make, install):
         subprocess.run(command, check=True)  # noqa: S603 - the project's installer

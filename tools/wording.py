@@ -44,9 +44,9 @@ WORDS = {
 }
 _WORDS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS.items()]
 _NOUN_CLAUSE = re.compile(r"(What|Who|Whose|Whether|Where|How|That|Which)\b")
-# These files contain the words intentionally.
+# Files that contain the words intentionally.
 EXEMPT = ("docs/style.md", "tools/wording.py", "tests/docs/test_wording.py")
-# Strings with fewer words are names, keys and formats.
+# The minimum number of words of a checked string; shorter strings are names, keys and formats.
 _SHORTEST_SENTENCE = 3
 
 
@@ -82,7 +82,7 @@ def findings(path: Path) -> list[Finding]:
 
 
 def _of_python(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield line and text of docstrings, comments and messages, and true if it is a summary."""
+    """Yield line and text of docstrings, comments and messages, and true for a summary."""
     tree = ast.parse(text)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {

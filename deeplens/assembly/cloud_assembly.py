@@ -22,7 +22,8 @@ OUTSIDE = "outside of the environments"
 """The name of the `Environment` with the stacks that belong to no stage."""
 
 _STACK = "aws:cloudformation:stack"
-# The logical id of `lambda.Function.currentVersion` ends with a hash of the published content.
+# The logical id of `lambda.Function.currentVersion`, which ends with a hash of the published
+# content.
 _PUBLISHED_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})([0-9a-f]{32})")
 
 
@@ -58,7 +59,7 @@ class AssemblyArtifact:
 
     @property
     def aws_environment(self) -> tuple[str, str]:
-        """The account and Region of a stack."""
+        """The account and Region of an entry that is a stack."""
         account, region = str(self.content["environment"]).removeprefix("aws://").split("/")
         return account, region
 
@@ -101,7 +102,7 @@ class Stack:
         environment: the name of the stack's stage; empty outside of all stages.
         title: the construct's name within its environment.
         file: the file of the template.
-        construct_names: the construct's path within the stack, by logical id without hash.
+        construct_names: each construct's path within the stack, by logical id without hash.
     """
 
     name: str
@@ -115,7 +116,7 @@ class Stack:
     construct_names: Mapping[str, str] = field(default_factory=dict)
 
     def definitions(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the logical id and definition of each resource of `types`, or of every resource."""
+        """Yield the logical id and definition of each resource; `types` limits the types."""
         for logical_id, definition in self.template.get("Resources", {}).items():
             if not types or definition["Type"] in types:
                 yield logical_id, definition
@@ -165,7 +166,7 @@ class Environment:
     assets: Mapping[str, Path]
 
     def resolve(self, stack: Stack, value: Value) -> Value:
-        """Return `value`, a part of `stack`'s template, with references as text."""
+        """Return `value`, a part of `stack`'s template, with intrinsic functions as text."""
 
         def exported(name: str) -> str | None:
             for other in self.stacks.values():
@@ -245,7 +246,7 @@ def read_environments(folder: Path) -> dict[str, Environment]:
 
 
 def environments_id(folder: Path) -> str:
-    """Return the SHA-256 of the templates of all environments.
+    """Return one SHA-256 over the names and templates of all environments' stacks.
 
     Templates contain the hashes of their assets. Stacks outside of all stages are excluded, because
     a pipeline does not change the environments.
@@ -311,7 +312,10 @@ def _stack(artifact: AssemblyArtifact) -> Stack:
 
 
 def _construct_names(display: str, artifact: AssemblyArtifact) -> dict[str, str]:
-    """Return each resource's construct path within the stack, by logical id without hash."""
+    """Return each resource's construct path within the stack, by logical id without hash.
+
+    If several resources have the same path, the logical id is appended to each path.
+    """
     metadata = dict(artifact.content.get("metadata", {}))
     if "additionalMetadataFile" in artifact.content:
         metadata |= read_json(artifact.folder / artifact.content["additionalMetadataFile"])

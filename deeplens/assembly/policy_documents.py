@@ -22,7 +22,7 @@ def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield each pair of action and resource that a policy document allows, with its statement."""
+    """Yield each pair of action and resource that a policy document allows, and the statement."""
     for statement in statements(document):
         if statement["Effect"] == "Allow":
             for action in as_list(statement.get("Action", [])):
@@ -84,7 +84,10 @@ def denies_without_tls(statement: dict[str, Any], actions: set[str], resources: 
 
 
 def denies_everybody(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
-    """Return whether a statement denies `actions` on `resources` to all; ignore its condition."""
+    """Return whether a statement denies `actions` on `resources` to all principals.
+
+    The statement's condition is ignored.
+    """
     return (
         statement["Effect"] == "Deny"
         and is_everybody(statement.get("Principal"))

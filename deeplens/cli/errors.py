@@ -13,7 +13,7 @@ import click
 
 from model_tools.cli.errors import INTERRUPTED, ReportingGroup, as_click_error, failed, wrong_input
 
-# Hints for packages that some installations do not contain.
+# Hints by the top-level module of a package that some installations do not contain.
 _HINTS = {
     "cfnlint": "run `make setup-development` in a checkout, or `pip install '.[review]'`",
     "local_aws": "run `deeplens local` in a checkout, after `make setup`",
@@ -62,8 +62,8 @@ def reported(error: Exception) -> click.ClickException | None:
             return failed(f"AWS did not answer: {error}")
         case ModuleNotFoundError(name=str(name)) if hint := _HINTS.get(name.partition(".")[0]):
             return failed(f"{name} is not installed: {hint}")
-    # Errors of `deeplens local` are identified by their exit code: their module imports the
-    # emulator, which the wheel does not contain.
+    # Errors of `deeplens local` are identified by their attribute `exit_code`, because their module
+    # imports the emulator, which the wheel does not contain.
     return failed(error) if hasattr(error, "exit_code") else as_click_error(error)
 
 

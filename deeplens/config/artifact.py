@@ -26,7 +26,8 @@ DOCUMENT_NAMES = ("provenance.intoto.json", "sbom.cdx.json")
 _LARGEST_STATEMENT_BYTES = 64 << 10
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
-# RuntimeError is raised for encryption, unknown compression, and JSON that is nested too deeply.
+# Errors of a damaged zip or manifest. RuntimeError is raised for encryption, unknown compression,
+# and JSON that is nested too deeply.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# The retention periods of CloudWatch Logs, up to two years.
+# The retention periods of CloudWatch Logs in days, up to two years.
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
 
 
@@ -16,7 +16,7 @@ class ConfigError(Exception):
 
 
 class ConfigSection(BaseModel):
-    """An immutable section that rejects unknown keys and values of other types."""
+    """An immutable section of a TOML file that rejects unknown keys and values of wrong types."""
 
     # The validators of sections are built on first use, because the environment's validator
     # includes most sections.

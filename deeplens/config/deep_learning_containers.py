@@ -27,7 +27,7 @@ _OTHER_REGISTRIES = MappingProxyType(
         "us-gov-west-1": "442386744353",
     }
 )
-# `{processor}` is replaced with cpu or gpu.
+# Image tags by framework version, newest first; `{processor}` is replaced with cpu or gpu.
 _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProxyType(
     {
         ("tensorflow", "inference"): {
@@ -50,7 +50,7 @@ _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProx
     }
 )
 _GPU_FAMILY = re.compile(r"(g|p)[0-9]")
-# Instance types with Graviton, Inferentia or Trainium, for which AWS has other images.
+# Instance families with Graviton, Inferentia or Trainium, for which AWS has other images.
 _OTHER_PROCESSOR_FAMILY = re.compile(r"[a-z]+[0-9]+g[a-z]*|(inf|trn)[0-9]\w*")
 _LOCAL_STORAGE_FAMILY = re.compile(r"(g|p)[4-9]\w*|[a-z]+[0-9]+[a-z]*d[a-z]*")
 

@@ -8,15 +8,17 @@ from deeplens.config.artifact import ModelArtifact
 from deeplens.config.runtime import RuntimeArchive
 
 _MIB = 1 << 20
-# Space for the next release, estimated as large as the current one, and for the files of a failed
-# deployment.
+# The space for releases as a multiple of the release's size: the next release, estimated as large
+# as the current one, and the files of a failed deployment.
 _RELEASES = 2
 # Disk space relative to the archive's size: the archive, its unpacked wheels, and the installed
 # environment. Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.
 _RUNTIME_FACTOR = 5
-# Nucleus classic needs 20 MiB of free disk space for a download; the camera leaves 128 MiB free.
+# The lowest threshold. Nucleus classic needs 20 MiB of free disk space for a download, and the
+# camera leaves 128 MiB free.
 _LEAST_MIB = 256
-# Thresholds are rounded up to steps, so that a model of similar size does not change the alarm.
+# The step to which thresholds are rounded up, so that a model of similar size does not change the
+# alarm.
 _STEP_MIB = 64
 
 

@@ -1,4 +1,4 @@
-"""The environment file: keys outside of sections, and rules that relate sections."""
+"""The environment file: top-level keys, and rules that relate sections."""
 
 import difflib
 import re
@@ -35,7 +35,10 @@ _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
 
 class EnvironmentConfig(ConfigSection):
-    """An environment; `name` is the stem of its file, and neither `name` nor `file` is a key."""
+    """An environment; `name` is the stem of its file.
+
+    The file cannot contain the keys `name` and `file`.
+    """
 
     name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
     file: Annotated[Path, Field(exclude=True)]
@@ -127,7 +130,7 @@ class EnvironmentConfig(ConfigSection):
     @model_validator(mode="before")
     @classmethod
     def _names_from_name(cls, values: Any) -> Any:
-        """Add the default names, which contain the name of the environment."""
+        """Add the default names of bucket and thing group, which contain the environment's name."""
         if not isinstance(values, dict):
             return values
         name = values.get("name")

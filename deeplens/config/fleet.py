@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 
 from deeplens.config.base import ConfigSection
 
-# AWS IoT accepts a colon in these names, but the installer of Greengrass does not accept one in its
-# arguments.
+# Names of thing groups and things. AWS IoT accepts a colon in these names, but the installer of
+# Greengrass does not accept a colon in its arguments.
 ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 

@@ -190,7 +190,7 @@ class HostingConfig(ConfigSection):
         LogRetentionDays, Field(description="retention of the log of the containers")
     ] = 30
     scaling: ScalingConfig | None = None
-    # Each variant has three alarms; SageMaker monitors at most ten alarms during a bake time.
+    # Each variant has three alarms; SageMaker monitors at most ten alarms during the baking period.
     variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
 
     @model_validator(mode="after")

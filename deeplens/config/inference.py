@@ -11,7 +11,8 @@ _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7
 _TOPIC_LEVEL = r"""(\{thing\}|[^/{}+#\s\x00-\x1f'"\\]*)"""
 _TOPIC = rf"(?=[^$]){_TOPIC_LEVEL}(/{_TOPIC_LEVEL}){{0,{_MOST_TOPIC_SLASHES}}}"
-# The value equals that of lambda_src/shared/vision/images.py, which this package does not import.
+# The same value as the default in lambda_src/shared/vision/images.py, which this package must not
+# import.
 _DEFAULT_MEGAPIXELS = 16
 _CREDENTIALS_IN_URL = r"^[a-z]+://[^/@]*:[^/]*@"
 

@@ -22,7 +22,7 @@ DERIVED_DEFAULTS = {
 
 
 class _TomlSchema(GenerateJsonSchema):
-    """A generator for TOML files, which have no null, in a dialect that TOML editors support."""
+    """A generator of JSON Schemas for TOML files, in a dialect that TOML editors support."""
 
     schema_dialect = "http://json-schema.org/draft-07/schema#"
 
@@ -36,7 +36,7 @@ class _TomlSchema(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema with its default, unless the default is None or a section."""
+        """Return the schema with its default, unless the default is None or a table."""
         described = super().default_schema(schema)
         if described.get("default") is None or isinstance(described["default"], dict):
             described.pop("default", None)

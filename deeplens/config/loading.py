@@ -18,10 +18,12 @@ from deeplens.config.toml_files import (
 )
 
 _LONGEST_KEY = 120
-# The message for an invalid Region lists all Regions.
+# The maximum length, in characters, of a message from a validator; the message for an invalid
+# Region lists all Regions.
 _LONGEST_MESSAGE = 1000
 
-# Expected values by the type of pydantic's error; names in braces are in the error's context.
+# Descriptions of the valid values, by pydantic's error type; names in braces are keys of the
+# error's context.
 _EXPECTED = {
     "bool_type": "true or false",
     "float_type": "a number",
@@ -76,7 +78,11 @@ def find_challenger(environments: Sequence[EnvironmentConfig], champion: str) ->
 
 
 def load_environment(file: Path) -> EnvironmentConfig:
-    """Read an environment file; raise `ConfigError` with all problems if it is not valid."""
+    """Read an environment file.
+
+    Raises:
+        ConfigError: the file is absent or not valid; the message contains all problems.
+    """
     try:
         values = read_toml(file)
     except FileNotFoundError:

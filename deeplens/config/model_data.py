@@ -29,7 +29,8 @@ def load_model_data(models: Path, variant: VariantConfig) -> ModelData:
     """Return the archive of a variant below `models`, after a check of its digest and file names.
 
     Raises:
-        ConfigError: the archive is absent, has another digest, or lacks files of the framework.
+        ConfigError: the archive is absent, is not a tar compressed by gzip, has another digest or
+            too many members, or lacks files of the framework.
     """
     path = models / variant.model_data
     key = f"{path}: hosting.variants: {variant.name}"
@@ -58,7 +59,7 @@ def _sha256(path: Path, _modified_ns: int) -> str:
 
 @cache
 def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
-    """Return the reason why the container cannot load the archive, by its file names, or None."""
+    """Return the reason why the container cannot load the archive; None if its files are valid."""
     names = []
     try:
         with tarfile.open(path, "r:gz") as archive:

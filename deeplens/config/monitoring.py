@@ -1,4 +1,4 @@
-"""`[monitoring]`: retention of messages, alarms, and their recipients."""
+"""`[monitoring]`: alarms and their recipients, and the retention of messages."""
 
 from typing import Annotated
 

@@ -13,13 +13,13 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from deeplens.config.base import ConfigSection
 from deeplens.config.fleet import ThingGroupName
 
-# A deploy waits in a Lambda function, whose limit is 15 minutes; the remaining time is for the
-# response.
+# The maximum wait of a deploy in its Lambda function, whose limit is 900 s; the remaining time is
+# for the response.
 LONGEST_WAIT_SECONDS = 780
 
 
 def _with_decimals(value: float, *, digits: int) -> float:
-    """Return `value`; raise `ValueError` if it has more than `digits` decimals, AWS IoT's limit."""
+    """Return `value`; raise `ValueError` for more than `digits` decimals, AWS IoT's limit."""
     rounded = round(value, digits)
     if rounded != value:
         raise ValueError(
@@ -299,14 +299,15 @@ class Moment:
 def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) -> list[Moment]:
     """Return the latest start of each step, and the worst-case number of exposed devices.
 
-    In the worst case, devices install the release at the rate of the job, beginning with those
-    that do not have it. Every gate needs its maximum time, and the release is bad on all devices.
+    In the worst case, devices install the release at the rate of the job, beginning with devices
+    without the release. Every gate needs its maximum time, and the release is bad on all devices.
     If a gate passes early, the next step starts earlier; the numbers are the same.
 
     Args:
         rollout: the plan.
-        devices: members of the fleet.
-        group_sizes: members of the thing group of each wave; the default is all devices.
+        devices: the number of devices in the fleet.
+        group_sizes: the number of devices in each wave's thing group, by the group's name; a group
+            without an entry has all devices.
     """
     moments: list[Moment] = []
     at_seconds = reached = 0
@@ -345,7 +346,7 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
 
 
 def _notified(rate: RateConfig | None, devices: int, seconds: int) -> list[tuple[int, int]]:
-    """Return each full minute, in seconds, with the maximum number of devices notified by then."""
+    """Return the start of each minute, in seconds, and the maximum number of notified devices."""
     if rate is None:
         return [(0, devices)]
     moments, notified = [], 0

@@ -1,4 +1,4 @@
-"""`[signing]`: the keys whose signature a release requires."""
+"""`[signing]`: the keys that may sign releases, and the AWS Signer profile for functions."""
 
 import base64
 import binascii
@@ -9,14 +9,14 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from deeplens.config.base import ConfigSection
 
-# SubjectPublicKeyInfo of an uncompressed point on P-256 begins with these bytes; the 64 bytes of
-# the point follow.
+# The first bytes of the SubjectPublicKeyInfo of an uncompressed point on P-256; the 64 bytes of the
+# point follow.
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _P256_BYTES = len(_P256) + 64
 _KEY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-# The prefix is a multiple of three bytes, so every such key begins with the same characters in
-# base64.
+# A public key in base64. The length of `_P256` is a multiple of three bytes, so the base64 texts of
+# all keys begin with the same characters.
 _PublicKey = Annotated[
     str,
     WithJsonSchema(
@@ -30,7 +30,10 @@ _KeyId = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_KEY_ID
 
 
 class SigningConfig(ConfigSection):
-    """The keys whose signature a release requires; without keys, no signature is verified."""
+    """Keys that may sign releases, and an AWS Signer profile for functions; both are optional.
+
+    Without keys, no release is verified. Without a profile, Lambda accepts unsigned code.
+    """
 
     public_keys: Annotated[
         tuple[_PublicKey, ...],

@@ -1,4 +1,4 @@
-"""Reader of TOML files with any content, within limits."""
+"""Reader of TOML files, with limits for file size, integers and characters."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 from deeplens.config.base import ConfigError
 
 _LARGEST_BYTES = 1 << 20
-# TOML's limit for integers.
+# The largest integer of TOML.
 _LARGEST_INTEGER = 2**63 - 1
 _MOST_PROBLEMS = 20
 _LONGEST_SHOWN = 80
@@ -19,8 +19,8 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ConfigError: the file cannot be read, is not TOML, or contains a character or a number that
-            is not valid in any setting.
+        ConfigError: the file cannot be read, is larger than 1 MiB, is not TOML, or contains a
+            character or a number that is not valid in any setting.
     """
     if file.exists() and not file.is_file():
         raise ConfigError(f"{file}: is not a regular file")
@@ -47,7 +47,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def listed(file: Path, problems: list[str]) -> str:
-    """Return an error's text: a line for each of the first problems, and the number of others."""
+    """Return an error's text: a line for each of the first 20 problems, and the others' number."""
     lines = [f"{file}: {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"{file}: and {len(problems) - _MOST_PROBLEMS} more problems")

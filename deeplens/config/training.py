@@ -38,7 +38,7 @@ class NotebookConfig(ConfigSection):
 
 
 class TrainingConfig(ConfigSection):
-    """Limits of a run of the pipeline: cost, duration, and the accuracy of its model."""
+    """Settings of the training pipeline: model, instances, duration, and the required accuracy."""
 
     enabled: Annotated[
         bool,

@@ -38,8 +38,8 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
     """Create a key pair and a certificate for a thing, and return the certificate's id.
 
     The thing is created if it does not exist, and joins the thing group. The certificate is
-    attached to the thing and the policy. If this fails, the certificate is revoked and its key is
-    deleted.
+    attached to the thing and the policy. If one of these steps fails, the certificate is revoked
+    and its key is deleted.
 
     Raises:
         FleetError: the fleet's policy or thing group does not exist.
@@ -71,8 +71,8 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
         iot.attach_thing_principal(
             thingName=thing,
             principal=issued["certificateArn"],
-            # With an exclusive attachment, the policy variable is the thing's name even for the
-            # client id `thing#2`.
+            # With an exclusive attachment, the thing policy variable contains the thing's name even
+            # for the client id `thing#2`.
             thingPrincipalType="EXCLUSIVE_THING",
         )
     except BaseException as error:
@@ -91,7 +91,7 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
 def revoke(
     iot: Any, certificate_arn: str, *, report: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Revoke a certificate, detach it from everything, and delete it.
+    """Deactivate a certificate, detach it from its policies and things, and delete it.
 
     Raises:
         FleetError: AWS IoT does not delete the inactive certificate within about a minute.

@@ -12,17 +12,18 @@ from deeplens.fleet.errors import WrongInputError
 
 _DATA_PLANE_PORT = 8443
 
-# The default folder of the core software.
+# The default folder of the core software, by the kind of nucleus.
 CORE_ROOT = {
     "classic": PurePosixPath("/greengrass/v2"),
     "lite": PurePosixPath("/var/lib/greengrass"),
 }
 
-# User and group of components; neither can read the device's private key.
+# User and group of component processes, by the kind of nucleus; neither can read the device's
+# private key.
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 
-# Nucleus lite cannot read a longer endpoint.
+# The maximum length, in characters, of an endpoint that nucleus lite can read.
 _LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
 
 
@@ -44,7 +45,7 @@ class CoreConfiguration:
     root: PurePosixPath
 
     def __post_init__(self) -> None:
-        """Check the limits of nucleus lite."""
+        """Check the limits of nucleus lite, and raise `WrongInputError` if one is exceeded."""
         length = len(self.credentials_endpoint)
         if self.runtime == "lite" and length > _LONGEST_LITE_CREDENTIALS_ENDPOINT:
             raise WrongInputError(

@@ -12,16 +12,16 @@ from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
 
-# The sum is 63 s.
+# Pauses between two attempts, 63 s in total.
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-# Error codes of DeleteCertificate and DeleteThing while something is attached.
+# Error codes of DeleteCertificate and DeleteThing for a resource with attachments.
 _ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
 
 
 def delete_once_detached(
     delete: Callable[[], object], what: str, *, report: Callable[[str], None]
 ) -> None:
-    """Call `delete` until AWS IoT accepts it.
+    """Call `delete` until AWS IoT accepts the deletion.
 
     Args:
         delete: the deletion.
@@ -30,6 +30,7 @@ def delete_once_detached(
 
     Raises:
         FleetError: the resource is still attached after about a minute.
+        ClientError: AWS IoT rejects the deletion for another reason.
     """
     for number, pause_seconds in enumerate((*_PAUSES_SECONDS, None)):
         try:

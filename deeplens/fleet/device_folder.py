@@ -1,4 +1,4 @@
-"""The files of a device: four files in a folder that only its owner can read."""
+"""The folder with a device's four files: private key, certificate, root CA, and configuration."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _OWNER_ONLY = 0o700
 
 @dataclass(frozen=True)
 class DeviceFolder:
-    """The files of a device, named as in the AWS guides."""
+    """The folder of a device's files, which are named as in the AWS guides."""
 
     path: Path
 
@@ -51,10 +51,10 @@ class DeviceFolder:
         return certificate.fingerprint(hashes.SHA256()).hex()
 
     def make(self) -> None:
-        """Create the folder if it is absent; only its owner can read it.
+        """If the folder is absent, create a folder that only its owner can read.
 
-        The mode of an existing folder does not change, because others may use it, for example
-        `/tmp`.
+        The mode of an existing folder does not change, because other programs may use the folder,
+        for example `/tmp`.
         """
         if not self.path.is_dir():
             self.path.mkdir(parents=True)

@@ -67,7 +67,8 @@ def choose_release(session: FleetSession, current: Deployment, name: str | None)
     ]
     verified = [deployment for deployment in stored if deployment.is_verified]
     if name is None:
-        # During waves, the fleet's current deployment is the previous release.
+        # During waves, the fleet's current deployment is that of the previous release, which
+        # therefore is a candidate.
         has_waves = deployments.waves_since(session.greengrass, current)
         candidates = [
             deployment

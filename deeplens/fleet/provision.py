@@ -15,7 +15,7 @@ from deeplens.fleet.session import FleetSession
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """Values that replace those of the account; None keeps the account's value."""
+    """Values that replace defaults, for example the account's endpoints; None keeps the default."""
 
     core_root: str | None = None
     root_ca: Path | None = None
@@ -37,8 +37,7 @@ class Provisioned:
     # Other active certificates of the thing, for example from a lost folder.
     other_certificates: int
     core_root: str
-    # The version of the classic core software; None for lite, whose core software no deployment
-    # contains.
+    # The required version of the classic nucleus; None for lite, which deployments do not contain.
     nucleus_version: str | None
 
 
@@ -103,7 +102,11 @@ def _core_root(text: str) -> PurePosixPath:
 def _identity(
     session: FleetSession, policy: str, thing: str, folder: DeviceFolder
 ) -> tuple[str, bool]:
-    """Return the id of the existing or newly issued certificate, and true if it is new."""
+    """Return the id of the existing or newly issued certificate, and true if it is new.
+
+    Raises:
+        FleetError: the folder has another device's certificate.
+    """
     iot, there = session.iot, folder.certificate_id()
     if there is None or not is_active(iot, there):
         return issue(iot, thing, folder, thing_group=session.thing_group, policy=policy), True

@@ -13,7 +13,7 @@ from deeplens.fleet.session import FleetSession
 
 @dataclass(frozen=True)
 class Retirement:
-    """The existing resources of a device, which its retirement deletes."""
+    """The certificates, group memberships and thing that the retirement of a device deletes."""
 
     thing: str
     # The ARNs of the certificates.

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from deeplens.fleet.errors import FleetError, WrongInputError
 
-# Source: Amazon Trust Services, amazontrust.com/repository.
+# The SHA-256 of the certificate in DER. Source: Amazon Trust Services, amazontrust.com/repository.
 _AMAZON_ROOT_CA_1_SHA256 = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\n", re.DOTALL)
 

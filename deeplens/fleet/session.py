@@ -67,7 +67,7 @@ class FleetSession:
 
     @property
     def waves(self) -> tuple[str, ...]:
-        """The thing groups of the rollout's waves, in order."""
+        """The names of the thing groups of the rollout's waves, in order."""
         return tuple(
             wave.thing_group or wave_group(self.deployment_name, number, self.thing_group)
             for number, wave in enumerate(self.environment.rollout.waves, start=1)
@@ -114,7 +114,11 @@ class FleetSession:
         return current
 
     def device_names(self) -> DeviceNames:
-        """Return outputs of the Devices stack; raise `FleetError` if it or an output is absent."""
+        """Return the outputs of the Devices stack.
+
+        Raises:
+            FleetError: the stack or an output is absent.
+        """
         stack = f"{self.environment.name}-Devices"
         client: Any = self.boto_session.client("cloudformation")
         try:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from deeplens.config import EnvironmentConfig
 from deeplens.fleet.session import FleetSession
 
-# In deployment order: dependencies first.
+# The stacks in deployment order: dependencies first.
 _PARTS = (
     "ModelStore",
     "Devices",

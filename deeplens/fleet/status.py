@@ -15,7 +15,7 @@ class DeviceStatus:
 
     Attributes:
         `standing`: the outcome at the gate: good, waiting, failed or offline.
-        status: the status in the camera's report.
+        status: the status in the last heartbeat; `never connected` without a heartbeat.
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
         wave: the number of the first wave that contains the device.

@@ -5,7 +5,7 @@ from deeplens.config import AwsEnvironment
 QUALIFIER = "deeplens"
 STACK = "DeepLensToolkit"
 VERSION_PARAMETER = f"/cdk-bootstrap/{QUALIFIER}/version"
-# The templates reject older versions (rule CheckBootstrapVersion).
+# The oldest version that the templates accept (rule CheckBootstrapVersion).
 LEAST_VERSION = 6
 
 

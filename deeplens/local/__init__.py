@@ -1,1 +1,1 @@
-"""The local steps from a trained model to a detection."""
+"""The steps of `deeplens local`: train, deploy, deliver and watch on the emulator."""

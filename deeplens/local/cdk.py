@@ -77,7 +77,7 @@ def bootstrap(
 
 
 def _bootstrapped_with(client: "CloudFormationClient") -> dict[str, str]:
-    """Return the parameters of the last `cdk bootstrap`; empty before the first one."""
+    """Return the parameters of the last `cdk bootstrap`; empty if none has run."""
     try:
         (stack,) = client.describe_stacks(StackName=_TOOLKIT)["Stacks"]
     except ClientError:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 LOCKS = Path(__file__).resolve().parents[2] / ".local" / "locks"
 _POLL_SECONDS = 0.1
-# A command that waits for a shorter time prints nothing.
+# The time for which a command waits without printing a line.
 _SILENT_SECONDS = 1.0
 
 

@@ -113,7 +113,8 @@ def provisioned_core(
     """Provision a core device and run it during the block.
 
     Raises:
-        CommandFailed: a device with this name is running, or the device does not start or join.
+        CommandFailed: a device with this name is running, or the device cannot be provisioned, does
+            not start, or does not connect.
     """
     check_free(thing)
     with steps.step("provision", f"provision {thing}: thing, certificate, member of the fleet"):
@@ -126,14 +127,14 @@ def provisioned_core(
 
 @contextmanager
 def running_core(environment: EnvironmentConfig, thing: str, images: Path) -> Iterator[RunningCore]:
-    """Run a core device during the block, which begins when the device has joined.
+    """Run a core device during the block, which begins when the device waits for deployments.
 
     Raises:
-        CommandFailed: the device does not start or join.
+        CommandFailed: the device does not start or connect.
     """
     component, files = emulator.inference_component(environment), emulator.core_files(thing)
     address = files.work(component) / "state" / "live-view.url"
-    # A killed device leaves the address of its closed live view.
+    # A device that was killed leaves the file with the address of its closed live view.
     address.unlink(missing_ok=True)
     log = LOGS / f"{thing}.log"
     began_at, function_began_at = _size(log), _size(files.log(component))
@@ -170,7 +171,11 @@ def wait_until(holds: Callable[[], bool], core: RunningCore, phase: str, seconds
 
 
 def wait_for_live_view(core: RunningCore) -> str | None:
-    """Wait for the live view; return its address, or None if it does not open."""
+    """Wait for the live view; return its address, or None if it does not open.
+
+    Raises:
+        CommandFailed: the device has ended.
+    """
     try:
         wait_until(
             lambda: core.live_view() is not None, core, "loading the model", _LIVE_VIEW_SECONDS

@@ -26,7 +26,7 @@ def deliver_environments(
     base: str | None,
     output: TextIO | None = None,
 ) -> int:
-    """Synthesize the pipeline that a file defines, and run it; return its exit code.
+    """Synthesize the pipeline of a delivery file, run the pipeline, and return its exit code.
 
     Args:
         steps: the runner of the steps before the pipeline.
@@ -37,7 +37,7 @@ def deliver_environments(
 
     Raises:
         CommandFailed: a step failed.
-        Interrupted: an interrupt; the text describes the work that continues.
+        Interrupted: SIGTERM or Ctrl-C occurred; the text describes the operations that continue.
     """
     endpoint = running_emulator()
     with checkout_lock("deliver", click.echo):

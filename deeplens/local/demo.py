@@ -112,7 +112,11 @@ def _introduce(model: str | None) -> None:
 def _released(
     stack: ExitStack, steps: Steps, name: str, model: str | None
 ) -> tuple[EnvironmentConfig, Endpoint]:
-    """Train and pin `model`, or keep the pinned one; sign the artifact and deploy it."""
+    """Train and pin `model` unless it is None; then sign and deploy the pinned artifact.
+
+    Returns:
+        The deployed environment, and the endpoint of the emulator.
+    """
     if model is not None:
         with steps.step("train", f"train the model {model}, freeze and package it"):
             PREPARE[model](name)

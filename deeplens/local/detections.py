@@ -1,4 +1,4 @@
-"""Messages of cameras from MQTT, and the detections of the deployed model among them."""
+"""Messages of cameras from MQTT, and the detections of the deployed model among these messages."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from deeplens.local.emulator import LOCAL, LOGS, Endpoint
 from deeplens.local.processes import CommandFailed
 from deeplens.local.status import status_line
 
-# On a busy machine, TensorFlow takes a minute to load.
+# The maximum wait for a detection. On a busy machine, TensorFlow takes a minute to load.
 PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.25
 _EMULATOR_POLL_SECONDS = 0.5
@@ -85,10 +85,11 @@ def detections_of(
     core: RunningCore,
     count: int,
 ) -> Iterator[bytes]:
-    """Yield the payloads of `count` detections that the device makes with the deployed model.
+    """Yield the payloads of `count` detection messages of the device with the deployed model.
 
     Raises:
-        CommandFailed: the device ends, rejects the release, or detects nothing for two minutes.
+        CommandFailed: the device ends, a deployment to the device fails, or the device publishes no
+            detection for two minutes.
     """
     model, newest = environment.model, ""
     for _ in range(count):

@@ -104,7 +104,7 @@ def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session
 
 
 def tools() -> dict[str, str]:
-    """Return environment variables in which PATH begins with the tools of the checkout."""
+    """Return environment variables for the checkout's tools: PATH, and settings of the CDK CLI."""
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
@@ -123,7 +123,7 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint.root_key, environment.account),
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # The CDK CLI is one file of 20 MB, whose compiled code Node.js caches here.
+        # The CDK CLI is one file of 20 MB; Node.js caches its compiled code in this folder.
         "NODE_COMPILE_CACHE": str(LOCAL / "node"),
     }
 
@@ -179,7 +179,7 @@ def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
 
 
 def core_files(thing: str) -> Layout:
-    """Return the files of a virtual core device."""
+    """Return the paths of a virtual core device's files."""
     return Layout.of(thing, LOCAL / "cores")
 
 

@@ -10,8 +10,8 @@ from deeplens.local.status import status_line
 from shared.artifact.errors import ImageError
 from shared.vision.images import open_image
 
-# The values equal those of lambda_src/inference/camera/cameras/folder.py, which this package does
-# not import.
+# The same suffixes as in lambda_src/inference/camera/cameras/folder.py, which this package must not
+# import.
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"

@@ -1,4 +1,4 @@
-"""Interrupts of a command by SIGTERM or Ctrl-C, with a report of the work that continues."""
+"""Handle SIGTERM and Ctrl-C in a command, and report the stack operations that continue."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ _SETTLE_SECONDS = 60.0
 
 
 class Interrupted(Exception):  # noqa: N818 - names an event
-    """An interrupt by SIGTERM or Ctrl-C; the text describes the work that continues."""
+    """Raised after SIGTERM or Ctrl-C; the text describes the operations that continue, if any."""
 
 
 @contextmanager
@@ -44,7 +44,8 @@ def interruptible_update(
     """Report the update that continues after an interrupt, or wait for it if the emulator ends.
 
     Raises:
-        Interrupted: an interrupt; the text contains the stacks with an operation in progress.
+        Interrupted: SIGTERM or Ctrl-C occurred; the text describes the stack operations that
+            continue, or that end with the emulator.
     """
     try:
         yield

@@ -66,7 +66,8 @@ def host_classifier(steps: Steps, *, keep: bool, only_destroy: bool) -> dict[str
         only_destroy: only destroy the endpoint of an earlier run.
 
     Raises:
-        CommandFailed: a step failed, or an option needs the emulator and it is not running.
+        CommandFailed: a step failed, or the emulator is not running and `keep` or `only_destroy` is
+            true.
     """
     result: dict[str, Any] = {}
     with checkout_lock("iris", click.echo), ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Train, package and pin the models of the demo."""
+"""Training, packaging and pinning of the demo's models."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def prepare_shapes(environment: str) -> None:
 
 
 def prepare_headpose(environment: str) -> None:
-    """Train the head-pose classifier, freeze, verify and package it, and pin it.
+    """Train, freeze, package and verify the head-pose classifier, and pin its artifact.
 
     Raises:
         CommandFailed: a step failed.

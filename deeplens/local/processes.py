@@ -13,7 +13,8 @@ from local_aws.process.child_processes import ends_with_parent
 WRONG_INPUT = 2
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.25
-# `deeplens model` writes its newest line of progress into the file in this variable.
+# The variable with the path of the file into which `deeplens model` writes its newest line of
+# progress.
 _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
 # An event of the CDK CLI: stack, number of completed resources, time.
 _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
@@ -24,7 +25,7 @@ _ERROR = "Error: "
 
 
 class CommandFailed(Exception):  # noqa: N818 - names an event
-    """A failed command; the text is the command's error, or its last output."""
+    """Raised if a command or a step fails; `exit_code` is the resulting code of `deeplens`."""
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
         super().__init__(text)
@@ -63,7 +64,7 @@ def run(
 
 
 def _failure(command: Sequence[str | Path], code: int, text: str, log: Path) -> CommandFailed:
-    """Return the error that a project's command printed, or the last lines of another command."""
+    """Return the error that a command of this project printed, or another command's last lines."""
     lines = text.strip().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
     if starts:

@@ -14,7 +14,7 @@ from deeplens.local.steps import Steps
 def roll_back_environment(
     steps: Steps, name: str, reason: str, digest: str | None
 ) -> DeployedEnvironment:
-    """Pin a release that the environment `name` verified before, and deploy it.
+    """Pin a release that the cameras of environment `name` verified before, and deploy the release.
 
     Raises:
         CommandFailed: a step failed.
@@ -32,7 +32,7 @@ def roll_back_environment(
 
 
 def _pin_earlier_release(environment: EnvironmentConfig, reason: str, digest: str | None) -> str:
-    """Pin a release that the environment verified before; return the output."""
+    """Pin a release that the environment's cameras verified before; return the command's output."""
     return run(
         [
             ROOT / ".venv/bin/deeplens",

@@ -65,7 +65,11 @@ def sign(environment: EnvironmentConfig) -> Path:
 def show_verification(
     environment: EnvironmentConfig, core: RunningCore, *, patience_seconds: float
 ) -> None:
-    """Print the camera's log line about the verification of the pinned release, if it is signed."""
+    """Print the camera's log line about the verification of the pinned release, if it is signed.
+
+    Raises:
+        CommandFailed: the camera ends, a deployment fails, or the log has no such line in time.
+    """
     if not _statement(environment).is_file():
         return
     verified = f"verified: release {_release(_statement(environment))} of "
@@ -89,7 +93,7 @@ def _statement(environment: EnvironmentConfig) -> Path:
 
 
 def is_newest_release(statement: Path) -> bool:
-    """Return whether no other artifact of the model has a higher release number."""
+    """Return whether the statement has the highest release number of the model's statements."""
     others = statement.parent.parent.glob(f"*/{STATEMENT_NAME}")
     return _release(statement) == max(map(_release, others))
 

@@ -18,7 +18,7 @@ class StatusLine:
     """The duration and the phase of a step, as one line.
 
     A terminal shows one line that is rewritten and not wider than the terminal. A log contains a
-    line for each new phase (the text before a colon), and one every half minute.
+    line for each new phase (the text before a colon), and a line every 30 s.
     """
 
     def __init__(self) -> None:

@@ -53,7 +53,8 @@ def _inputs() -> tuple[Path, Path | None]:
     """Return the folder of environment files and the delivery file of the synthesis.
 
     The delivery file is None if only one environment is synthesized. Both are in the app's context.
-    The CDK CLI passes the context in a variable; without the variable, cdk.json contains it.
+    The CDK CLI passes the context in a variable; without the variable, cdk.json contains the
+    context.
     """
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     context = json.loads(os.environ.get("CDK_CONTEXT_JSON", "null")) or settings["context"]

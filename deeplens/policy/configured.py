@@ -102,7 +102,7 @@ def violations(
     delivery: DeliveryConfig | None,
     stacks: Mapping[str, list[Stack]],
 ) -> list[Violation]:
-    """Return the violations of the files' settings; `stacks` has environments as keys."""
+    """Return the violations of the files' settings; `stacks` has environment names as keys."""
     violations_of_environments = [
         violation_
         for environment in environments

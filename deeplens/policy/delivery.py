@@ -58,7 +58,7 @@ def approvals_come_first(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def artifacts_expire(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require an expiry of pipeline artifacts, because each can be built from git again."""
+    """Require an expiry of pipeline artifacts, because they can be built again from git."""
     for stack in stacks:
         for _, pipeline in stack.definitions(_PIPELINE):
             store = text(pipeline["Properties"]["ArtifactStore"]["Location"]).strip("${}")

@@ -13,7 +13,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 _OWN_NAME = "${iot:Connection.Thing.ThingName}"
 _BY_THING_NAME = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")
 _OWN_TOPIC = re.compile(re.escape(_OWN_NAME) + "(?=/|$)")
-# The core software appends "#2", "#3", … to its client ids.
+# The client id of a camera; the core software appends "#2", "#3", … to its client ids.
 _OWN_CLIENT = re.compile(re.escape(_OWN_NAME) + "(#|$)")
 # Data-plane actions without resource types.
 _DATA_PLANE = {
@@ -44,7 +44,7 @@ _URL_WITH_PASSWORD = re.compile(
     r"[a-z]://[^/@\s\"'$]*:[^/@\s\"'$]+@|[?&](pass|pwd|passw(or)?d|token|api_?key)=[^&\s\"'$]",
     re.IGNORECASE,
 )
-# Properties that are not secrets: the provider of a custom resource, and identifiers.
+# Names of properties that are not secrets: the provider of a custom resource, and identifiers.
 _NO_SECRET_NAME = re.compile(r"^ServiceToken$|Arn$|Id$|Name$|Type$|Duration")
 _SECRETS = ("PRIVATE KEY-----", "BEGIN CERTIFICATE", "AKIA", "ASIA", "aws_secret")
 

@@ -14,7 +14,7 @@ from model_tools.output_paths import why_unwritable
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
-# Asset hashes, and digests of sources and artifacts, change with every release.
+# Asset hashes, and digests of sources and artifacts, which change with every release.
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _LAST_TWO_NUMBERS = re.compile(r"\.\d+\.\d+$")
 _VERSION_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
@@ -46,7 +46,7 @@ def synthesized() -> dict[str, dict[str, Any]]:
 
 
 def rewrite(templates: dict[str, dict[str, Any]]) -> None:
-    """Replace the golden templates with `templates`, whose hashes are masked."""
+    """Replace the golden templates with the masked text of `templates`."""
     GOLDEN.mkdir(exist_ok=True)
     for stale in GOLDEN.glob("*.json"):
         stale.unlink()

@@ -33,7 +33,8 @@ _NARROWED_BY = {
     "cloudwatch:PutMetricData": "cloudwatch:namespace",
     "greengrass:CreateDeployment": "aws:RequestTag/",
 }
-# Accounts of AWS own the registries of AWS Deep Learning Containers, so stacks may refer to them.
+# The accounts that own the registries of AWS Deep Learning Containers; stacks may refer to these
+# accounts.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
 # Condition operators that require the key. Operators with IfExists or a set prefix accept requests
 # without the key.
@@ -179,7 +180,10 @@ def no_users(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_physical_role_names(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject fixed role and policy names, which prevent replacement and a second environment."""
+    """Reject fixed role and policy names, which prevent replacement and a second environment.
+
+    DeepLens requires the names that begin with `AWSDeepLens`, so these are accepted.
+    """
     for stack in stacks:
         for logical_id, role in stack.definitions("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
             name = role["Properties"].get("RoleName") or role["Properties"].get("ManagedPolicyName")

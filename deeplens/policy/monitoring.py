@@ -9,7 +9,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 
 
 def alarms_notify(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that each alarm notifies the alarm topic of the states ALARM and OK."""
+    """Require that each alarm notifies the alarm topic when its state becomes ALARM or OK."""
     exported = {name for stack in stacks for name in _exported_topics(stack)}
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
         topics = exported | _topics(stack)
@@ -61,7 +61,10 @@ def heartbeat_alarms(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def encrypted_topic(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require TLS, limited publishers and a key that CloudWatch may use for each topic."""
+    """Require for each topic TLS, limited publishers, and a KMS key of its stack.
+
+    CloudWatch cannot use the AWS managed key of SNS.
+    """
     for stack, logical_id, topic in _resources(stacks, "AWS::SNS::Topic"):
         keys = {f"${{{name}.Arn}}" for name, _ in stack.definitions("AWS::KMS::Key")}
         if text(topic.get("KmsMasterKeyId", "")) not in keys:
@@ -90,7 +93,7 @@ def encrypted_topic(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def topic_rules(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that IoT rules have an error action, and select only their environment's messages."""
+    """Require enabled IoT rules with an error action, for messages of one environment only."""
     for stack, logical_id, rule in _resources(stacks, "AWS::IoT::TopicRule"):
         payload = rule["TopicRulePayload"]
         if payload.get("RuleDisabled"):
@@ -104,7 +107,7 @@ def topic_rules(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def function_callers(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that services call functions only for a named resource of this account."""
+    """Require a source ARN in this account for each permission to call a function."""
     for stack, logical_id, permission in _resources(stacks, "AWS::Lambda::Permission"):
         if not is_in_account(text(permission.get("SourceArn", "")), stack.account):
             advice = "add SourceArn: the rule or resource of this account that may call it"

@@ -23,7 +23,7 @@ _OWN_SHADOW = "$aws/things/{iot:thingName}/shadow/name/deeplens/"
 
 
 def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject Greengrass V1, which is closed."""
+    """Reject resources of Greengrass V1, whose service is closed."""
     for stack in stacks:
         for logical_id, resource in stack.definitions():
             if resource["Type"].startswith("AWS::Greengrass::"):
@@ -48,7 +48,7 @@ def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def function_properties(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require `deeplens-` as prefix of a camera's function, and Python 3.12 for every function."""
+    """Require Python 3.12 for functions, and the name prefix `deeplens-` for camera functions."""
     for stack in stacks:
         versions = _published(stack)
         for logical_id, function in stack.definitions("AWS::Lambda::Function"):
@@ -175,7 +175,7 @@ def pinned_dependencies(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_loop(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that the camera's loop is pinned, has no container, and has its model's digest."""
+    """Require a pinned camera loop without a container, and with a model digest."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource)
@@ -199,7 +199,7 @@ def camera_loop(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require the same digest in the published artifact, the function's variable and the gate."""
+    """Require the same digest in the artifact, the recipe, the function's variable and the gate."""
     for stack in stacks:
         digests = {
             f"{logical_id}.{key}": text(resource["Properties"][key])

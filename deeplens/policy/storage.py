@@ -1,4 +1,4 @@
-"""Rules about storage: private, encrypted, retained, and write-once for artifacts."""
+"""Rules about storage: private, encrypted and retained buckets, and write-once artifacts."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -108,7 +108,10 @@ def rotated_key(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that buckets reject requests to bucket and objects without TLS 1.2 or later."""
+    """Require bucket policies that deny requests without TLS 1.2 or later.
+
+    The denial applies to the bucket and its objects.
+    """
     for stack, logical_id, _ in _buckets(stacks):
         of_bucket = list(_policy_statements(stack, logical_id))
         resources = {f"${{{logical_id}.Arn}}", f"${{{logical_id}.Arn}}/*"}
@@ -128,7 +131,7 @@ def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def written_once(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that only the publisher writes below `components/`, and that nobody deletes there."""
+    """Require that only the publisher writes below `components/`, and that nobody deletes."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         of_bucket = list(_policy_statements(stack, logical_id))
         components = {f"arn:aws:s3:::{text(bucket['Properties']['BucketName'])}/{_COMPONENTS}*"}
@@ -161,7 +164,7 @@ def logged_access(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def components_not_archived(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject other storage classes of components: cameras cannot download archived objects."""
+    """Reject transitions to other storage classes: cameras cannot download archived components."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         for rule in _rules_of_components(bucket):
             if moved := sorted(_TRANSITIONS & rule.keys()):

@@ -48,7 +48,7 @@ def find_release(models: Path, digest: str) -> Release:
 
 
 def document_of(models: Path, digest: str, name: str) -> str:
-    """Return a document of a release: its provenance, or its bill of materials.
+    """Return the text of a release's document `name`: its provenance, or its bill of materials.
 
     Raises:
         SourceError: the release or its document is absent.

@@ -37,7 +37,7 @@ class AuditLog:
 
         Raises:
             RegistryError: the file is not UTF-8, or a line was changed, added or removed; the
-                message contains its number.
+                message contains the number of the line.
         """
         entries: list[dict[str, Any]] = []
         for number, line in enumerate(self._lines(), 1):
@@ -73,7 +73,11 @@ class AuditLog:
         return entry
 
     def _lines(self) -> list[str]:
-        """Return the lines; str.splitlines() would also split JSON strings at U+2028."""
+        """Return the lines; str.splitlines() would also split JSON strings at U+2028.
+
+        Raises:
+            RegistryError: the file is not UTF-8.
+        """
         try:
             lines = self.file.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:
@@ -91,7 +95,7 @@ class Move:
 
     Attributes:
         at: the time, ISO 8601 in UTC.
-        who: the person, as git identifies them.
+        who: the person's name and address, from git.
         source: the environment that verified the release; for a rollback, the environment itself.
         evidence: the result of the verification in `source`.
         previous: the hash of the previous move.
@@ -120,7 +124,8 @@ def read_history(file: Path) -> list[Move]:
     """Return the moves of an audit log, oldest first; an absent file has no moves.
 
     Raises:
-        RegistryError: a line was changed, added or removed; the message contains its number.
+        RegistryError: a line was changed, added or removed; the message contains the number of the
+            line.
     """
     log = _promotions(file)
     moves: list[Move] = []
@@ -184,6 +189,6 @@ def _sealed(content: dict[str, Any], previous: str) -> dict[str, Any]:
 
 
 def _digest(entry: dict[str, Any]) -> str:
-    """Return the SHA-256 of an entry without its hash."""
+    """Return the SHA-256 of an entry without its member `hash`."""
     content = {name: value for name, value in entry.items() if name != "hash"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -79,14 +79,15 @@ class AwsAccounts:
             ]
 
     def verification(self, environment: EnvironmentConfig, digest: str) -> str:
-        """Return the verification of a release as a sentence: the gate's result, or camera reports.
+        """Return the verification of a release as text: the gate's result, or the cameras' reports.
 
         The deploy stores the result of its gate. A camera that was connected later reports its
         release in its heartbeat. If a camera reports another release, the stored result does not
         apply.
 
         Raises:
-            RegistryError: the release is not verified now; the message starts with its digest.
+            NoCameraError: the deploy stored no verification, and no camera is reachable.
+            RegistryError: the release is not verified for another reason, or AWS rejects a query.
         """
         releases, label = self.deployments(environment), f"{digest[:12]}…"
         if not releases:
@@ -181,7 +182,7 @@ class AwsAccounts:
 
     def client(self, place: AccountAndRegion, service: str) -> Any:
         """Return a client of a service in an account and Region."""
-        connect: Any  # the stubs of boto3 require a literal name
+        connect: Any  # boto3's stub requires a literal name
         if self.emulator:
             connect = boto3.client
             url, root_key = _endpoint(self.emulator)
@@ -207,6 +208,8 @@ class AwsAccounts:
 
     def _connect(self, place: AccountAndRegion) -> boto3.Session:
         """Return a session with the profile `deeplens-<name>`, or with the default credentials.
+
+        If `role` is given, these credentials assume the role.
 
         Raises:
             RegistryError: the credentials belong to another account.
@@ -259,7 +262,11 @@ def aws_errors(name: str) -> Iterator[None]:
 
 
 def _endpoint(emulator: Path) -> tuple[str, str]:
-    """Return the URL and the root key from the `endpoint.json` of an emulator."""
+    """Return the URL and the root key from the `endpoint.json` of an emulator.
+
+    Raises:
+        NoEmulatorError: the emulator is not running.
+    """
     try:
         endpoint = json.loads(emulator.read_text(encoding="utf-8"))
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])

@@ -1,7 +1,7 @@
 """Executions of the delivery pipeline: approvals, and the result of each execution.
 
 On AWS, CodePipeline stores executions for a year, with the person who approved. On the emulator,
-the audit log `.local/deliver/executions.jsonl` contains them.
+the audit log `.local/deliver/executions.jsonl` contains the executions.
 """
 
 from collections.abc import Iterator
@@ -81,7 +81,7 @@ def read_record(file: Path) -> list[Execution]:
 
 
 def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list[Execution]:
-    """Return the last executions in CodePipeline, oldest first.
+    """Return the last executions in CodePipeline (at most 50), oldest first.
 
     Args:
         cloud: the accounts; the profile `deeplens-delivery` is used if it exists.

@@ -34,7 +34,7 @@ def check_gate(
         environment: the environment of the project.
         digest: the release that the pipeline delivered.
         bake_seconds: the time for which the release must stay verified; 0 for a single query.
-        clock: the clock of a test.
+        clock: the clock; by default, the monotonic clock of this machine.
 
     Raises:
         RegistryError: the release is not verified, was stopped or replaced, or a reachable camera

@@ -1,7 +1,7 @@
 """Promotions and rollbacks: the conditions, the plan, and its application.
 
 A plan contains all changes. Its application changes the pin of one environment and appends one line
-to the audit log. If one of these fails, neither is applied.
+to the audit log. If one of these changes fails, neither takes effect.
 """
 
 import difflib
@@ -29,7 +29,7 @@ from model_tools.errors import RegistryError, SourceError
 
 @dataclass(frozen=True)
 class Registry:
-    """The sources of the facts on which promotions depend.
+    """The files and accounts on which promotions depend.
 
     Attributes:
         folder: the folder of the environment files and the audit log.
@@ -63,7 +63,7 @@ class PromotionPlan:
 def plan_promotion(
     registry: Registry, source_name: str, target_name: str, *, again: str = ""
 ) -> PromotionPlan | None:
-    """Plan the promotion of a release from `source_name`; None if `target_name` already pins it.
+    """Plan the promotion of the release of `source_name`; return None if the target pins it.
 
     Args:
         registry: the environments, artifacts and accounts.
@@ -137,7 +137,8 @@ def apply(registry: Registry, plan: PromotionPlan) -> Move:
     """Change the pin and append to the audit log; return the appended entry.
 
     Raises:
-        RegistryError: another promotion is in progress, or the pin has changed since the plan.
+        RegistryError: another promotion is in progress, the pin has changed since the plan, or the
+            audit log is not valid.
     """
     with _locked(registry.folder):
         before = read_exactly(plan.target.file)
@@ -245,7 +246,11 @@ def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentCo
 
 
 def _check_not_rolled_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
-    """Check that the target's last entry about the release is not a rollback from the release."""
+    """Check that the target's last entry about the release is not a rollback from the release.
+
+    Raises:
+        RegistryError: the target was rolled back from the release.
+    """
     for move in reversed(read_history(registry.audit_log)):
         if move.environment != target.name:
             continue
@@ -329,7 +334,13 @@ def _plan(  # noqa: PLR0913, PLR0917 - one parameter for each part of an entry
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second promotion on this machine; git detects those of others."""
+    """Lock the folder against a second promotion on this machine.
+
+    Git detects conflicts with promotions on other machines.
+
+    Raises:
+        RegistryError: another promotion or rollback is in progress.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

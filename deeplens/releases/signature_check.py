@@ -13,7 +13,7 @@ from shared.signatures import Expected, SignatureRefused, Statement
 def check_signed(
     environment: EnvironmentConfig, release: Release, *, models: Path
 ) -> Statement | None:
-    """Check that the environment's keys signed the release, and that no newer release is pinned.
+    """Check that a trusted key signed the release, and that no newer release is pinned.
 
     The result is None if the environment trusts no keys, or accepts the release without a
     signature.
@@ -24,7 +24,8 @@ def check_signed(
         models: the folder of the artifacts.
 
     Raises:
-        RegistryError: the deploy would reject the release; the message contains the attack.
+        RegistryError: the deploy would reject the release; the message contains the attack that
+            the check prevents.
     """
     before = models / environment.model.name / environment.model.digest / ARTIFACT_NAME
     expected = Expected(release.manifest.name, release.digest)
@@ -38,11 +39,12 @@ def check_signed(
 
 
 def check_signed_pin(environment: EnvironmentConfig, models: Path) -> Statement | None:
-    """Check the signature of the pinned release; return None if the environment trusts no keys.
+    """Check the signature of the pinned release; return its statement, or None if none is required.
 
     Raises:
         SourceError: the artifact is absent.
-        RegistryError: the deploy would reject the release; the message contains the attack.
+        RegistryError: the deploy would reject the release; the message contains the attack that
+            the check prevents.
     """
     if not environment.signing.is_on:
         return None

@@ -24,7 +24,8 @@ class EnvironmentStatus:
         alias: `champion` or `challenger` if two releases are compared, otherwise empty.
         version: the version of the pinned model; `?` if this checkout does not contain it.
         deployed: the digest of the deployment; None without a deployment or a query.
-        healthy: true if the release is verified: its gate passed, or all reachable cameras run it.
+        healthy: true if the release is verified: its gate passed, or all reachable cameras run it;
+            None without a deployment or a query.
         summary: the status of the fleet in one sentence.
         error: the reason if the account could not be queried, otherwise None.
     """
@@ -85,7 +86,7 @@ def release_card(registry: Registry, digest: str) -> dict[str, str]:
 
 
 def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
-    """Return the differences between two releases: the old and the new value, by name."""
+    """Return the old and the new value of each field that differs; None for an absent field."""
     return {
         name: [old.get(name), new.get(name)]
         for name in dict.fromkeys([*old, *new])
@@ -104,7 +105,7 @@ def digest_of(registry: Registry, name: str) -> str:
 def _promotions_before(
     environment: EnvironmentConfig, environments: dict[str, EnvironmentConfig]
 ) -> int:
-    """Return the number of promotions from the first environment to this one."""
+    """Return the number of promotions from the first environment to `environment`."""
     steps, source, seen = 0, environment.promoted_from, {environment.name}
     while source in environments and source not in seen:
         seen.add(source)

@@ -2,14 +2,14 @@
 
 `checkout` and `synthesis` produce two cloud assemblies; `resources`, `access`, `devices`,
 `rollout`, `model_card`, `findings` and `cost` each compare one aspect; `comparison` combines the
-results in a `Review`; `page` converts it to `blocks`; `html`, `markdown` and `terminal` format
-these, and `json_output` is for programs. A review reads only cloud assemblies and environment
+results in a `Review`; `page` converts it to `blocks`; `html`, `markdown` and `terminal` format the
+blocks, and `json_output` is for programs. A review reads only cloud assemblies and environment
 files. It needs no CDK, AWS account or network.
 """
 
 
 class ReviewError(Exception):
-    """Raised if a review cannot be created; the message contains the valid values."""
+    """Raised if a review cannot be created; the message contains the reason."""
 
 
 class WrongBaseError(ReviewError):

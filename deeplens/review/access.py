@@ -119,7 +119,7 @@ def _sentences(
 
 
 def _attached(holder: Holder, old: Holding, new: Holding) -> Iterator[tuple[Direction, str]]:
-    """Yield sentences about changed AWS managed policies and permissions boundaries."""
+    """Yield sentences about changes of attached managed policies and permissions boundaries."""
     who = holder.called
     for arn in sorted(new.managed - old.managed):
         yield "wider", f"{who} now also has all permissions of the managed policy {arn}."
@@ -200,7 +200,10 @@ def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, 
 
 
 def _loosened(group: _Group, were: list[Grant]) -> str:
-    """Return a phrase with the conditions removed from the group's earlier grants, if any."""
+    """Return a phrase with the conditions removed from the group's earlier grants.
+
+    The phrase is empty if a grant is new, or if no condition was removed.
+    """
     first = group[0]
     olds = [
         [

@@ -49,7 +49,11 @@ def uncommitted(root: Path) -> list[str]:
 
 @contextlib.contextmanager
 def tree_of(root: Path, commit: Commit) -> Iterator[Path]:
-    """Check out `commit` into a temporary git worktree in `.local/`, and delete it at the end."""
+    """Check out `commit` into a temporary git worktree in `.local/`, and delete it at the end.
+
+    Raises:
+        ReviewError: git cannot check out the commit.
+    """
     local = root / ".local"
     local.mkdir(exist_ok=True)
     _git(root, "worktree", "prune")

@@ -39,7 +39,7 @@ class EnvironmentReview:
     """The effect of the change on one environment.
 
     Attributes:
-        new: true if BASE does not contain the environment; all of its content is then added.
+        new: true if BASE does not contain the environment, so that all its resources are new.
         alarms: the effects that require attention, one sentence each.
         notes: other effects on the environment itself.
         rollout: the rollout of the release, if the release or its plan changes.
@@ -124,7 +124,11 @@ def compare_environment(
     settings_before: dict[str, Any] | None = None,
     settings_after: dict[str, Any] | None = None,
 ) -> EnvironmentReview:
-    """Return the review of one environment, which may be missing on one of the two sides."""
+    """Return the review of one environment, which may be missing on one of the two sides.
+
+    Raises:
+        ValueError: the environment is missing on both sides.
+    """
     environment = after or before
     if environment is None:
         raise ValueError("the environment is missing on both sides")
@@ -174,7 +178,7 @@ def compare_environment(
 
 
 def _order(name: str) -> int:
-    """Return the position of an environment in the order of promotion."""
+    """Return the position of an environment in the review: dev first, production last."""
     return {"dev": 0, "production": 2}.get(name, 1)
 
 

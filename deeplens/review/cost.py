@@ -20,14 +20,14 @@ from deeplens.assembly.intrinsics import parse_embedded_json
 FLEET_SIZES = (1, 10, 100, 1000)
 
 _TABLES = Path(__file__).with_name("prices")
-# The price table for Regions without a table.
+# The Region whose price table applies to Regions without a table.
 _OTHER_REGIONS = "us-east-1"
 _MONTH_SECONDS = Decimal(730 * 3600)
 _MILLION = Decimal(1_000_000)
 _GIGABYTE = Decimal(10**9)
 _MESSAGE_BYTES = Decimal(1000)
 
-# These types are billed by the hour, or by usage that templates do not contain.
+# Resource types that are billed by the hour, or by usage that templates do not contain.
 _UNPRICED = (
     "AWS::CodeBuild::Project",
     "AWS::DynamoDB::Table",

@@ -24,8 +24,8 @@ _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
 _PLUGIN = "aws.greengrass.LambdaManager"
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# The version of a component is derived from its content; the description contains the model's
-# version.
+# The model's version at the end of a component's description; the component's version is derived
+# from its content.
 _VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 
@@ -35,7 +35,7 @@ class DeployedComponent:
 
     Attributes:
         version: the version in the deployment; `N` replaces the number of an unpublished version.
-        content: all values that restart the component when they change.
+        content: the version and the configuration update; a change restarts the component.
         download_bytes: the size of the artifacts; None for components of AWS.
         depends_on: the hard dependencies of the component.
         description: the description in the recipe; that of a model ends with the model's version.
@@ -90,7 +90,7 @@ class DeviceChange:
 
 
 def compare_devices(before: Environment, after: Environment) -> DeviceChange:
-    """Return the differences between the components that both sides deploy to cameras."""
+    """Return the changes of the components that are deployed to cameras, and their effect."""
     old, new = read_components(before), read_components(after)
     changes = tuple(
         change
@@ -142,7 +142,7 @@ def read_components(environment: Environment) -> dict[str, DeployedComponent]:
 
 
 def format_bytes(count: int) -> str:
-    """Return a number of bytes for a reader, in powers of 1024."""
+    """Return a size as text in bytes, KiB, MiB or GiB."""
     if count < 1024:  # noqa: PLR2004 - bytes in a KiB
         return f"{count} bytes"
     size, unit = count / 1024, "KiB"
@@ -183,10 +183,7 @@ def _runs_function_as(definition: Mapping[str, Any]) -> Literal["Lambda", "gener
 def _component_kind_alarms(
     old: Mapping[str, DeployedComponent], new: Mapping[str, DeployedComponent]
 ) -> Iterator[str]:
-    """Yield an alarm if the component that runs the function changes its type.
-
-    The types are Lambda component and generic component.
-    """
+    """Yield an alarm if a generic component replaces the Lambda component, or the reverse."""
     before, after = (
         {
             component.runs_function_as: component.name
@@ -280,7 +277,7 @@ def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], in
 
 
 def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
-    """Return the largest artifact size of a manifest in bytes; a device downloads one manifest."""
+    """Return the artifact size of the largest manifest in bytes; a device uses one manifest."""
     sizes = [
         sum(
             _asset_bytes(environment.assets.get(digest))

@@ -86,7 +86,11 @@ def _project(assembly: Path) -> set[ToolFinding]:
 
 
 def _lint(root: Path, templates: list[Path]) -> dict[Path, list[tuple[str, str, str]]]:
-    """Return rule, path and message of each warning and error, by template."""
+    """Return rule, path and message of each warning and error, by template.
+
+    Raises:
+        ReviewError: cfn-lint wrote no report.
+    """
     if not templates:
         return {}
     result = subprocess.run(  # noqa: S603 - a linter of this project

@@ -19,10 +19,11 @@ from deeplens.review.blocks import (
 
 _STYLE = Path(__file__).with_name("page.css")
 
-# Hashes, ARNs and paths are longer than words.
+# Tokens that are longer than words: hashes, ARNs and paths.
 _TOKEN = re.compile(r"(\S{21,})")
 
-# The browser loads and runs nothing, even if the text of a template contains HTML.
+# A policy with which the browser loads and runs nothing, even if the text of a template contains
+# HTML.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -107,7 +108,7 @@ def _table(parent: Element, block: Table) -> None:
 
 
 def _write(parent: Element, text: str) -> None:
-    """Append text; only a token longer than a line may break at any character."""
+    """Append text; only a token of more than 20 characters may break at any character."""
     for index, part in enumerate(_TOKEN.split(text)):
         if index % 2:
             SubElement(parent, "span", {"class": "token"}).text = part

@@ -372,7 +372,7 @@ def _limits(assembly_id: str) -> Iterator[Block]:
         "queried: the page does not contain manual changes there."
     )
     if assembly_id:
-        # An approval is valid only for the page that contains this value.
+        # The pipeline accepts a review page only if the page contains this value.
         yield Text(f"SHA-256 of the working tree's templates: {assembly_id}")
 
 

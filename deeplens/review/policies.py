@@ -67,7 +67,7 @@ class Holding:
 
     Attributes:
         grants: allowed and denied actions.
-        managed: ARNs of AWS managed policies.
+        managed: ARNs of managed policies outside of the app.
         boundary: the permissions boundary, or an empty string.
     """
 

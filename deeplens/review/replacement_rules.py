@@ -47,7 +47,7 @@ def check_schemas() -> None:
 
 
 def state_of(type_: str) -> str | None:
-    """Return a phrase for the state that a replacement of this type of resource loses, or None."""
+    """Return a phrase for the state of a resource type, or None if the type has no state."""
     return _STATE.get(type_)
 
 

@@ -29,7 +29,7 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class ResourceText:
-    """The change of a resource; `alarm` is a sentence if the change affects state, else empty."""
+    """The change of a resource; `alarm` is empty unless the change affects state."""
 
     kind: Kind
     sentence: str

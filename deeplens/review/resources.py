@@ -26,7 +26,7 @@ class ResourceChange:
     """The change of one resource.
 
     Attributes:
-        alarm: a sentence if the change affects state, else empty.
+        alarm: a sentence if the change affects state, otherwise empty.
         sentence: the change, for a reader.
     """
 
@@ -48,7 +48,7 @@ class Replaced:
     exports: Mapping[str, Effect] = field(default_factory=dict)
 
     def effect(self, stack: str, value: object) -> tuple[Effect, str]:
-        """Return the strongest effect on a target of the references in `value`, and that target."""
+        """Return the strongest effect on a target to which `value` refers, and that target."""
         effects: list[tuple[Effect, str]] = [
             (self.resources[stack, target], target)
             for target in references(value)

@@ -1,4 +1,4 @@
-"""Compare the steps of a rollout, with the number of exposed cameras at each step."""
+"""Compare the steps of a rollout before and after a change, with the number of exposed cameras."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ class RolloutComparison:
 def compare_rollouts(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, *, releases: bool
 ) -> RolloutComparison | None:
-    """Calculate the steps of a rollout from both contents of an environment file.
+    """Calculate the steps of a rollout from an environment file on both sides.
 
     Args:
-        before: the file in BASE, or None if it does not exist there.
+        before: the file in BASE, or None if BASE does not contain the file.
         after: the file in the working tree.
         releases: true if the change deploys components to the cameras.
 
@@ -75,7 +75,7 @@ def rollout_blocks(environment: str, rollout: RolloutComparison | None) -> Itera
 
 
 def _plan(settings: Mapping[str, Any] | None) -> RolloutConfig | None:
-    """Return the plan in an environment file; None if this checkout cannot read it."""
+    """Return the plan in an environment file; None if this checkout cannot read the plan."""
     if settings is None:
         return None
     try:

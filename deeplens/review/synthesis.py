@@ -118,7 +118,7 @@ def _stopped_at_findings(output: Path) -> bool:
 
 
 def _installed(root: Path) -> str:
-    """Return a short hash of the locked versions, which determine the synthesized bytes."""
+    """Return a short hash of the lock files and this module, which determine the assembly."""
     locks = hashlib.sha256()
     for name in ("requirements/project.txt", "package-lock.json", "deeplens/review/synthesis.py"):
         file = root / name

@@ -24,7 +24,8 @@ _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644
 _GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-# The archive contains pip to install the other wheels, so that a device needs only Python.
+# The package that installs the other wheels; the archive contains it, so that a device needs only
+# Python.
 _INSTALLER_PACKAGE = "pip"
 # Modules that must be importable in a complete environment, by package.
 _IMPORTS = {
@@ -40,7 +41,7 @@ _IMPORTS = {
 
 @dataclass(frozen=True)
 class Built:
-    """An archive and its SHA-256."""
+    """The runtime archive of one architecture, with its SHA-256."""
 
     architecture: str
     digest: str
@@ -125,7 +126,8 @@ def _write(file: Path, members: dict[str, bytes | Path]) -> None:
         for name, content in sorted(members.items()):
             info = zipfile.ZipInfo(name, _FIRST_TIME_OF_A_ZIP)
             info.external_attr = _READABLE << 16
-            # 3 is Unix; the default depends on the host.
+            # The value 3 is Unix. The default depends on the host, and so would the bytes of the
+            # archive.
             info.create_system = 3
             data = content if isinstance(content, bytes) else content.read_bytes()
             archive.writestr(info, data, zipfile.ZIP_STORED)

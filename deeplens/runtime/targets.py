@@ -41,5 +41,6 @@ class Target:
         }
 
 
-# OpenVINO's wheels for Arm require the glibc of Ubuntu 22.04; Debian 12 has a newer glibc.
+# The supported architectures. OpenVINO's wheels for Arm require the glibc of Ubuntu 22.04; Debian
+# 12 has a newer glibc.
 TARGETS = (Target("amd64", "x86_64", 31), Target("aarch64", "aarch64", 35))

@@ -33,7 +33,7 @@ def fetch(locked: list[Locked], target: Target, folder: Path) -> dict[str, Path]
 
 
 def _downloaded(package: Locked, folder: Path) -> Path | None:
-    """Return a wheel in the folder whose hash is in the lock, or None."""
+    """Return the package's wheel in the folder if the lock contains its hash, otherwise None."""
     for wheel in sorted(folder.glob("*.whl")):
         try:
             name, version, _, _ = parse_wheel_filename(wheel.name)

@@ -1,1 +1,1 @@
-"""The project's constructs, with one module for each."""
+"""The project's constructs, and the modules that they share."""

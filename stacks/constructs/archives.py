@@ -22,7 +22,7 @@ LAMBDA_SOURCES = ROOT / "lambda_src"
 Members = Mapping[str, bytes]
 
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
-# Lambda runs the code as another user, so all users require access.
+# The mode of all members. Lambda runs the code as another user, so all users require access.
 _MODE = 0o755
 
 
@@ -31,7 +31,7 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
 
     Args:
         folder: the root of imports.
-        parts: files and folders below it; default: everything.
+        parts: files and folders below `folder`; by default, all of them.
     """
     roots = [folder / part for part in parts] or [folder]
     files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))]

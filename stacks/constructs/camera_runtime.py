@@ -1,9 +1,9 @@
 """The recipe of the runtime component: the camera's Python environment, created offline.
 
 A Lambda component requires the environment before it starts, so the install step of the runtime
-component creates it. Nucleus lite limits an install step to 300 s, which a small device may exceed.
-There, the component only contains the archive, and the camera creates the environment at its first
-start.
+component creates the environment. Nucleus lite limits an install step to 300 s, which a small
+device may exceed. For a generic component, the runtime component therefore only contains the
+archive, and the camera creates the environment at its first start.
 
 The folder of the environment has the same name on each architecture, derived from the pins.
 """
@@ -19,8 +19,8 @@ from deeplens.config import RUNTIME_PYTHON
 INSTALLER = "install_runtime.py"
 
 _NAME_CHARACTERS = 16
-# An Atom with an SD card takes minutes. The timeout exceeds the wait of a deployment, so that a
-# slow device finishes after the deployment instead of failing.
+# The installation takes minutes on an Atom with an SD card. The timeout exceeds the wait of a
+# deployment, so that a slow device finishes after the deployment instead of failing.
 _INSTALL_TIMEOUT_SECONDS = 1800
 _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 

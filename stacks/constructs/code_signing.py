@@ -1,4 +1,4 @@
-"""Lambda code signing: AWS rejects code without a signature of the signing profile."""
+"""Lambda code signing: Lambda rejects code without a signature of the signing profile."""
 
 from aws_cdk import Stack, Stage, aws_lambda
 from constructs import IConstruct

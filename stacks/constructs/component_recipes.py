@@ -86,7 +86,7 @@ def generic_recipe(
 ) -> dict[str, Any]:
     """Return the recipe of the generic inference component, without its version.
 
-    The function's zip starts the loop; the model is another artifact.
+    The function's zip contains the loop; the model is another artifact.
 
     Args:
         name: the component's name.

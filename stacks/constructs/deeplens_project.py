@@ -15,14 +15,14 @@ from stacks.constructs.iam import Statement
 from stacks.constructs.release_stack import describe_own_stack, release_stack_arn
 from stacks.recipes import LONGEST_VERSION, check_job_document
 
-# The maximum of Lambda; the wait for the devices ends earlier.
+# Lambda's maximum timeout; the wait for the devices ends earlier.
 _HANDLER_TIMEOUT = Duration.seconds(900)
-# AWS IoT limits the length of thing group names.
+# The maximum length of a thing group name in AWS IoT, in characters.
 _LONGEST_GROUP_NAME = 128
 
 
 class DeepLensProject(Construct):
-    """The deployment of a complete, pinned component set, which waits for devices' reports."""
+    """A custom resource that deploys a pinned component set, and waits for the devices' reports."""
 
     def __init__(
         self,
@@ -215,8 +215,8 @@ class DeepLensProject(Construct):
                     self._aws_environment.arn("iot", f"thinggroup/{waves}"),
                     self._aws_environment.arn("iot", "thing/*"),
                 ],
-                # A release without waves also requires this, to delete the groups of an earlier
-                # release.
+                # A release without waves also requires these permissions, to delete the groups of
+                # an earlier release.
                 without_call="only a release with waves by percentage creates and deletes groups",
             ),
             describe_own_stack(self, self._aws_environment),
@@ -299,7 +299,7 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
 
 
 def _configuration(merge: dict[str, Any], *, reset: bool = False) -> dict[str, Any]:
-    """Return a configuration update; if `reset` is True, it first restores the defaults."""
+    """Return a configuration update; if `reset` is True, the update first restores the defaults."""
     update: dict[str, Any] = {"reset": [""]} if reset else {}
     if merge:
         update["merge"] = json.dumps(merge, sort_keys=True)

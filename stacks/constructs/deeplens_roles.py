@@ -19,13 +19,13 @@ from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
-# DeepLens uses roles with this path.
+# The path of the roles that DeepLens uses.
 _PATH = "/service-role/"
 _BY_OTHERS = "software of the account that still uses these roles; the project assumes none of them"
 
 
 class DeepLensRoles(Construct):
-    """The five roles of one account."""
+    """The five DeepLens roles of one account."""
 
     def __init__(
         self,

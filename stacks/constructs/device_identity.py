@@ -6,7 +6,7 @@ from constructs import Construct
 from deeplens.config import AwsEnvironment, EnvironmentConfig
 from stacks.constructs.service_role import service_principal
 
-# The maximum for a role alias, unless the role has a longer session duration.
+# The maximum duration for a role alias, unless the role has a longer session duration.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
 _THING = "${iot:Connection.Thing.ThingName}"
 
@@ -17,7 +17,7 @@ class TokenExchange(Construct):
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
         aws_environment = environment.aws_environment
-        # The name is fixed, because the role trusts this alias and the alias refers to the role.
+        # With a generated name, the role's trust policy and the alias would refer to each other.
         self.alias_name = f"deeplens-{environment.name}-token-exchange"
         self.alias_arn = aws_environment.arn("iot", f"rolealias/{self.alias_name}")
         self.role = aws_iam.Role(
@@ -44,7 +44,8 @@ class CoreDevicePolicy(Construct):
 
     Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
     minimal policy, limited to the thing of the certificate. Each certificate is attached to its
-    thing exclusively (`deeplens fleet provision`), so the variable has a value for each client id.
+    thing exclusively (`deeplens fleet provision`), so the thing policy variable has a value for
+    each client id.
     """
 
     def __init__(

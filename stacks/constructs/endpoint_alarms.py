@@ -1,4 +1,4 @@
-"""Alarms of an endpoint: its failures, failures of its models, and its latency."""
+"""Alarms of an endpoint: server errors, model errors and latency."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class EndpointAlarms(Construct):
-    """Three alarms for each variant, which notify the topic and roll back a new version."""
+    """Three alarms for each variant; an alarm notifies the topic, and rolls back a new version."""
 
     def __init__(
         self,

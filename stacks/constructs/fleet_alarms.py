@@ -1,4 +1,4 @@
-"""Alarms about missing heartbeats, latency, failures, full disks and failed deployments."""
+"""The alarms of a fleet: heartbeats, latency, failures, storage, deployments and lost metrics."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class FleetAlarms(Construct):
-    """The alarms of a fleet; each alarm notifies the topic of the states ALARM and OK."""
+    """The alarms of a fleet; each alarm notifies the topic when its state becomes ALARM or OK."""
 
     def __init__(
         self,

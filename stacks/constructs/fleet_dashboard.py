@@ -12,7 +12,7 @@ _HALF, _WHOLE = 12, 24
 
 
 class FleetDashboard(Construct):
-    """A dashboard of frame rates, latency, labels, reporting devices, releases and errors."""
+    """A dashboard of frames, latency, detections, devices, releases, errors, storage and memory."""
 
     def __init__(
         self, scope: Construct, id_: str, *, environment: str, log_group: aws_logs.ILogGroup

@@ -135,7 +135,7 @@ class FleetMetrics(Construct):
     def _undelivered_action(
         self, log_group: aws_logs.ILogGroup
     ) -> aws_iot.CfnTopicRule.ActionProperty:
-        """Return the action that logs undelivered messages, with a role for it.
+        """Create a role, and return the action with which it logs undelivered messages.
 
         Source: AWS IoT Developer Guide, "CloudWatch Logs" rule action.
         """
@@ -162,10 +162,10 @@ class FleetMetrics(Construct):
         )
 
     def _listen_to_deployments(self) -> aws_sqs.IQueue:
-        """Count deployments that fail on a device, or that a device rejects, at any time.
+        """Create the rule for failed and rejected deployments; return its dead-letter queue.
 
         A device that was offline during the deployment installs the release later, when no handler
-        waits for it. The result is the queue of events that EventBridge could not deliver.
+        waits for the device.
         """
         undelivered = UndeliveredEvents(self, "UndeliveredEvents")
         rule = aws_events.CfnRule(

@@ -123,7 +123,8 @@ class GreengrassComponents(Construct):
         )
         content = _digest(recipe)
         version = component_version(1, content)
-        # Only the classic nucleus supports Lambda components and such a long install step.
+        # A component that installs the environment is only for the classic nucleus, which supports
+        # Lambda components and long install steps.
         check_recipe({**recipe, "ComponentVersion": version}, for_lite=not installs)
         resource = self._provide(
             "Runtime",
@@ -206,8 +207,8 @@ class GreengrassComponents(Construct):
     ) -> Component:
         """Add the function as a generic component, for either nucleus.
 
-        The component's version and the identity in its heartbeat are those of the published
-        function.
+        The component's version begins with the number of the published function version, whose ARN
+        identifies the component in heartbeats.
         """
         name = self._inference
         recipe = generic_recipe(
@@ -249,7 +250,7 @@ class GreengrassComponents(Construct):
         return Component(name, version, resource, function.version_arn)
 
     def _statements(self, function: str) -> list[Statement]:
-        """Return permissions to create only this environment's components."""
+        """Return permissions for this environment's components and its function only."""
         return [
             Statement(
                 sid="ProvideOwnComponents",
@@ -261,7 +262,7 @@ class GreengrassComponents(Construct):
                 ],
                 resources=[self._aws_environment.arn("greengrass", f"components:{self._prefix}.*")],
             ),
-            # The documentation does not state if Greengrass uses the ARN with or without a
+            # The documentation does not state whether Greengrass uses the ARN with or without a
             # qualifier.
             Statement(
                 sid="ReadPublishedVersions",

@@ -18,7 +18,7 @@ from stacks.constructs.training_code import ENTRY_POINT
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-# The regular expression matches the output of model_tools.samples.headpose.sagemaker.
+# The accuracy in the output of model_tools.samples.headpose.sagemaker.
 _ACCURACY = {"Name": "accuracy", "Regex": r"accuracy=([0-9.]+)"}
 _VERIFY = (
     "set -e; mkdir -p /tmp/code; tar -xzf {code}/* -C /tmp/code; cd /tmp/code; "
@@ -43,7 +43,7 @@ class Surroundings:
 
 
 def headpose_pipeline(training: TrainingConfig, around: Surroundings) -> PipelineDefinition:
-    """Return the definition, whose parameters are the data, epochs, accuracy and difference."""
+    """Return the pipeline's definition, with parameters for data, epochs and required quality."""
     data = Parameter("DataUri", "String", f"{around.bucket_uri}/headpose/datasets/")
     epochs = Parameter("Epochs", "String", str(training.epochs))
     accuracy = Parameter("MinimumAccuracy", "Float", training.minimum_accuracy)
@@ -69,7 +69,7 @@ def _train(
 ) -> Step:
     artifacts = f"{around.bucket_uri}/headpose/TFartifacts"
     arguments: dict[str, Any] = {
-        # This is a prefix, to which SageMaker appends the id of the execution.
+        # The name is a prefix; SageMaker appends the id of the execution.
         "TrainingJobName": f"{around.job_prefix}headpose-train",
         "AlgorithmSpecification": {
             "TrainingImage": around.training_image.uri,

@@ -12,7 +12,7 @@ from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_st
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
-# SageMaker uses these names for the logs of containers and the metrics of instances.
+# SageMaker's prefix of the containers' log groups, and its namespace of the instances' metrics.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"
 _METRICS = "/aws/sagemaker/Endpoints"
 
@@ -65,7 +65,7 @@ class HostingRole(Construct):
 def _network(
     aws_environment: AwsEnvironment, subnets: Sequence[str], security_groups: Sequence[str]
 ) -> list[Statement]:
-    """Return the permissions for network interfaces that SageMaker's documentation lists."""
+    """Return the permissions that SageMaker's documentation lists for network interfaces."""
     ec2 = {
         kind: aws_environment.arn("ec2", f"{kind}/")
         for kind in ("network-interface", "security-group", "subnet")

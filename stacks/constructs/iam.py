@@ -7,7 +7,7 @@ from typing import cast
 from aws_cdk import CfnResource, PermissionsBoundary, aws_iam
 from constructs import Construct
 
-# Key of a policy's metadata, which contains the reasons for unused grants by statement.
+# The metadata key of a policy; the value contains the reasons for unused grants, by statement.
 WITHOUT_CALL = "deeplens:GrantsWithoutCall"
 
 

@@ -24,7 +24,7 @@ def function_name(environment: str) -> str:
 
 
 class InferenceFunction(Construct):
-    """A function that runs only on cameras; the cloud publishes and retains its versions."""
+    """A function that runs only on cameras; Lambda publishes and retains its versions."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)

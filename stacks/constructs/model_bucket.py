@@ -1,4 +1,4 @@
-"""The bucket with the deeplens prefix, and the custom resource that copies artifacts to it."""
+"""The model bucket, and the custom resource that copies artifacts to the bucket."""
 
 from dataclasses import dataclass, replace
 
@@ -27,9 +27,9 @@ from stacks.constructs.signature_verification import (
 )
 
 COMPONENTS_PREFIX = "components"
-# These prefixes contain training data and sources of models; their noncurrent versions expire.
+# Prefixes with training data and sources of models; noncurrent versions of their objects expire.
 WORK_PREFIXES = ("datasets", "headpose")
-# The four folders in the guide of the head-pose project.
+# The four folders below `headpose/`, as in the guide of the head-pose project.
 HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
 _PUBLISH_TIMEOUT = Duration.minutes(10)
@@ -219,7 +219,7 @@ class ModelBucket(Construct):
         )
 
     def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
-        """Grant a role write access to a prefix of `datasets/`, without read access."""
+        """Grant a role write access to the objects below `prefix`, without read access."""
         statements = [
             Statement(
                 sid="WriteCaptured",

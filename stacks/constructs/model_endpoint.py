@@ -149,7 +149,7 @@ def _production_variant(
 def _data_capture(
     percent: int, uri: str | None
 ) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
-    """Return the capture of requests and responses, encrypted with the bucket's key."""
+    """Return the configuration of the data capture at `uri`; None if `uri` is None."""
     if uri is None:
         return None
     kind = sagemaker.CfnEndpointConfig

@@ -28,7 +28,7 @@ _ACTIONS = {
     ],
 }
 
-# The pipeline does not require these actions. The role of the pipeline's actions starts builds by
+# Actions that the pipeline does not require. The role of the pipeline's actions starts builds by
 # the ARN of each project, and no build writes test reports.
 _NEVER_USED = {
     "codebuild:BatchPutCodeCoverages",
@@ -51,7 +51,7 @@ def qualifier(stack: Stack) -> str:
 
 
 def apply_least_privilege(stack: Stack) -> None:
-    """Rewrite the policies and trust of every role in `stack`; suppress required wildcards."""
+    """Limit the policies and the trust of every role in `stack`; suppress wildcard findings."""
     for node in stack.node.find_all():
         if isinstance(node, aws_iam.CfnRole):
             document = stack.resolve(node.assume_role_policy_document)
@@ -95,7 +95,11 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return the resource of `cdk bootstrap` that replaces `*` in a statement with `action`."""
+    """Return the resource of `cdk bootstrap` that replaces `*` in a statement with `action`.
+
+    Raises:
+        ValueError: the service of `action` has no such resource.
+    """
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
         case "cloudformation":

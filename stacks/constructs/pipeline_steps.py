@@ -39,7 +39,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Step:
-    """A step that trains, processes, registers or fails, with the arguments of SageMaker's API."""
+    """A Training, Processing, RegisterModel or Fail step, with its arguments for SageMaker."""
 
     name: str
     type: Literal["Training", "Processing", "RegisterModel", "Fail"]

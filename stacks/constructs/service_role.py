@@ -12,7 +12,7 @@ from stacks.constructs.scanner_suppressions import suppress_checkov_of_resource
 
 
 class ServiceLog(aws_logs.LogGroup):
-    """A log group that is deleted with its stack; the environment file sets its retention."""
+    """A log group that is deleted with its stack, and has a retention in days."""
 
     def __init__(
         self, scope: Construct, id_: str, *, retention_days: int, name: str | None = None

@@ -15,7 +15,8 @@ from stacks.constructs.file_assets import StagedFile
 from stacks.constructs.function_code import code
 from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 
-# AWS' C library with AWS-LC for Lambda's Python. `make setup` installs the locked wheel here.
+# The folder into which `make setup` installs the locked wheel of AWS' C library with AWS-LC, for
+# Lambda's Python.
 _LIBRARY = ROOT / ".lambda-layer"
 _LIBRARY_PARTS = ("awscrt", "_awscrt.abi3.so")
 
@@ -83,7 +84,11 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
 
 @cache
 def _archive() -> StagedFile:
-    """Pack the library and the reader of signatures in the layout of a Python layer."""
+    """Pack the library and the reader of signatures in the layout of a Python layer.
+
+    Raises:
+        ConfigError: the library is not installed.
+    """
     library = sources(_LIBRARY, *_LIBRARY_PARTS) if _LIBRARY.is_dir() else {}
     if not library:
         raise ConfigError(

@@ -5,7 +5,7 @@ from functools import cache
 from stacks.constructs.archives import ROOT, shared, sources, tar_archive
 from stacks.constructs.file_assets import StagedFile
 
-# These packages extend AWS' TensorFlow training container, whose packages determine their versions.
+# Packages that extend AWS' TensorFlow training container, whose packages determine their versions.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (

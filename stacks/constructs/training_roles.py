@@ -18,12 +18,12 @@ _NAMED_AT_RUN_TIME = (
     "jobs, their log streams and model package versions get their names at run time, under fixed "
     "prefixes; the actions on * know no resources (Service Authorization Reference)"
 )
-# The DeepLens guide requires this prefix for training jobs; the other jobs use it, too.
+# The prefix that the DeepLens guide requires for training jobs; the other jobs use it, too.
 JOB_PREFIX = "deeplens-"
 
 
 class TrainingRoles(Construct):
-    """A role for jobs (data sets, models), and a role for the pipeline (starts, registers)."""
+    """A role for the jobs, and a role for the pipeline that starts jobs and registers models."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class TrainingRoles(Construct):
             ),
         ]
         self.pipeline = self._role("Pipeline", pipeline)
-        # The pipeline's condition reads the result of the verification.
+        # The pipeline's condition reads the result of the verification from the bucket.
         model_bucket.grant_work(self.pipeline)
 
     def _role(self, id_: str, statements: list[Statement]) -> aws_iam.Role:

@@ -5,12 +5,12 @@ from constructs import Construct
 
 from stacks.constructs.scanner_suppressions import suppress_checkov
 
-# The maximum that SQS supports.
+# The maximum retention that SQS supports.
 _RETENTION = Duration.days(14)
 
 
 class UndeliveredEvents(Construct):
-    """An encrypted dead-letter queue that accepts messages only from the given rules."""
+    """An encrypted dead-letter queue that accepts messages only from the rules of `accept_from`."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)

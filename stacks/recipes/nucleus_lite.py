@@ -30,10 +30,10 @@ VARIABLES = (
 )
 
 INSTALL_SECONDS = 300
-# Nucleus lite reads at most 16,384 bytes of a response, which contains the recipe in Base64 and up
-# to 512 bytes of names.
+# The maximum size of a recipe. Nucleus lite reads at most 16,384 bytes of a response, which
+# contains the recipe in Base64 and up to 512 bytes of names.
 MAX_LITE_RECIPE_BYTES = (16_384 - 512) * 3 // 4
-# Nucleus lite rejects a longer job document.
+# The maximum size, in bytes, of a job document that nucleus lite accepts.
 MAX_LITE_DOCUMENT_BYTES = 4_096
 
 _UUID = "0" * 36
@@ -41,7 +41,7 @@ _MAX_REVISION = 999_999
 
 _STEPS = ("install", "run", "startup")
 _UNIT_STEPS = ("run", "startup")
-# Greengrass adds the digest of each artifact to the recipe.
+# Members that Greengrass adds to each artifact of a recipe, with values of the same length.
 _ADDED_TO_ARTIFACT = {"Digest": "0" * 44, "Algorithm": "SHA-256"}
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
@@ -144,7 +144,7 @@ def _no_condition(recipe: Recipe) -> Iterator[str]:
 
 
 def _own_variables(recipe: Recipe) -> Iterator[str]:
-    """Require that braces contain the component's own variables; lite replaces no others."""
+    """Require the component's own variables in braces; nucleus lite replaces no others."""
     for text in sorted({text for lifecycle in lifecycles(recipe) for text in _texts(lifecycle)}):
         for variable in _BRACES.findall(text):
             name = variable[1:-1]

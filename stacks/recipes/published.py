@@ -20,7 +20,7 @@ import jsonschema
 from deeplens.config import ConfigError
 
 Recipe = Mapping[str, Any]
-# A rule yields each problem of a recipe, with the values that work.
+# A rule, which yields each problem of a recipe, with the values that work.
 Rule = Callable[[Recipe], Iterator[str]]
 
 MAX_RECIPE_BYTES = 16_000
@@ -75,7 +75,7 @@ def _other_dependencies(recipe: Recipe) -> Iterator[str]:
 
 
 FORM_RULES: dict[str, Rule] = {"form": _form}
-# These rules apply only to recipes of the published form.
+# Rules that apply only to recipes of the published form.
 PUBLISHED_RULES: dict[str, Rule] = {
     "size": _size,
     "reserved-name": _reserved_name,

@@ -1,4 +1,4 @@
-"""`deeplens env check`: read all environment files as a deployment reads them."""
+"""`deeplens env check`: check all environment files, and conflicts between them."""
 
 import json
 from pathlib import Path

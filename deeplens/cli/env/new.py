@@ -55,7 +55,12 @@ def new(name: str, account: str | None, region: str | None, folder: Path, *, as_
 
 
 def _write(folder: Path, name: str, account: str | None, region: str | None) -> Path:
-    """Write the file of a new environment, and return its path."""
+    """Write the file of a new environment, and return its path.
+
+    Raises:
+        click.UsageError: the name is not valid, the file exists, or an environment is not valid.
+            After an invalid environment, the new file is removed.
+    """
     file = folder / f"{name}.toml"
     if file.parent != folder or not name:
         raise click.UsageError(f"given {name!r}, expected a name, for example `qa`")
@@ -75,7 +80,7 @@ def _write(folder: Path, name: str, account: str | None, region: str | None) -> 
 
 
 def schema_directive(folder: Path) -> str:
-    """Return the first line of the environment files in `folder`: editors find the schema by it.
+    """Return the first line of the environment files in `folder`, by which editors find the schema.
 
     See https://taplo.tamasfe.dev/configuration/directives.html.
     """
@@ -83,7 +88,7 @@ def schema_directive(folder: Path) -> str:
 
 
 def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
-    """Return the content of a new environment file with the model of `like`."""
+    """Return the content of a new environment file with model and boundary of `like`."""
     values = {
         "account": account,
         "region": region,

@@ -101,7 +101,11 @@ def _pin(file: Path, built: list[Built]) -> None:
 
 
 def _read(file: Path) -> tuple[str, str, tomlkit.TOMLDocument]:
-    """Return a TOML file's text, its text without a byte order mark, and its parsed content."""
+    """Return a TOML file's text, its text without a byte order mark, and its parsed content.
+
+    Raises:
+        RuntimeBuildError: the file is not a regular file, or is not valid TOML.
+    """
     if file.exists() and not file.is_file():
         raise RuntimeBuildError(f"{file}: is not a regular file")
     try:

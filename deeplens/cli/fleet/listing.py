@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-# Clocks of correctly configured machines can differ by this time.
+# The time by which the clocks of correctly configured machines can differ.
 _CLOCK_SECONDS = 5
 _COLOURS = {"good": "green", "waiting": "yellow", "failed": "red", "offline": "bright_black"}
 
@@ -31,7 +31,7 @@ def clean(text: str) -> str:
 
 
 def coloured(line: str, state: str) -> str:
-    """Return a line with its state in the state's colour."""
+    """Return a line of a list in which the cell `state` has the colour of this state."""
     return line.replace(f"  {state}", f"  {click.style(state, fg=_COLOURS.get(state))}", 1)
 
 
@@ -70,7 +70,7 @@ def stamp(then: float | None) -> str:
 
 
 def size(size_bytes: int | None) -> str:
-    """Return a size in the largest binary unit that fits; `-` for None."""
+    """Return a size as text in the largest fitting unit from KiB to TiB; `-` for None."""
     if size_bytes is None:
         return "-"
     for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):

@@ -1,4 +1,4 @@
-"""Arguments and options that commands of the fleet share."""
+"""Arguments and options that several commands of `deeplens fleet` share."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from deeplens.local.images import check_images, image_files, sample_images
 from deeplens.local.interrupts import interruptible
 from deeplens.local.steps import Steps
 
-# The value is the name of a folder and of an IoT thing.
+# The name of a device, which is also the name of a folder and of an IoT thing.
 _THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 

@@ -41,7 +41,10 @@ def watch(name: str, count: int | None, *, as_json: bool) -> None:
 
 
 def _as_json(payload: bytes) -> str:
-    """Return a message as one line of JSON in ASCII."""
+    """Return a message as one line of JSON in ASCII.
+
+    A message that is not JSON becomes the value of the key `not_json`.
+    """
     try:
         return json.dumps(json.loads(payload))
     except (ValueError, RecursionError):

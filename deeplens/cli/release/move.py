@@ -13,7 +13,7 @@ from model_tools.cli.errors import echo
 if TYPE_CHECKING:
     from deeplens.releases.promotion import PromotionPlan, Registry
 
-# The most important fields, in the order in which they are printed.
+# The fields of a release card that are printed first, in this order.
 _FIRST = (
     "version",
     "provenance.training.precision",

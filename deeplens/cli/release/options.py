@@ -40,7 +40,11 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _who() -> str:
-    """Return git's author as `name <address>`."""
+    """Return git's author as `name <address>`.
+
+    Raises:
+        click.UsageError: git has no name and address.
+    """
     shown = subprocess.run(
         ["git", "var", "GIT_AUTHOR_IDENT"],  # noqa: S607 - git is found on the user's PATH
         capture_output=True,

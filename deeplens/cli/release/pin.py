@@ -7,7 +7,8 @@ import click
 from deeplens.cli.options import examples, json_option
 from deeplens.cli.output import json_result
 
-# The manifest's schema limits a version to three numbers of nine digits each.
+# The maximum length of a version in characters: three numbers of nine digits each, by the
+# manifest's schema.
 _LONGEST_VERSION = 29
 
 

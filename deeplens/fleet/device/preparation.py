@@ -11,10 +11,11 @@ SCRIPT_NAME = "prepare-device.sh"
 _TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)
 _SETTINGS = "@SETTINGS@"
 _PYTHON = "python3.12"
-# A runtime component creates a virtual environment, for which Debian's python3 needs extra
-# packages.
+# The modules with which a runtime component creates a virtual environment; Debian's python3 needs
+# extra packages for these modules.
 _MODULES_FOR_A_RUNTIME = ("venv", "ensurepip")
-# The packages of requirements/device.txt without which the camera cannot start.
+# The modules of requirements/device.txt without which the camera cannot start if no runtime is
+# pinned.
 _MODULES_WITHOUT = ("numpy", "PIL", "google.protobuf", "jsonschema", "openvino", "awsiot", "cv2")
 
 

@@ -1,6 +1,6 @@
 """`deeplens fleet doctor`: checks of an account, an environment and a device, without changes.
 
-examine      runs the checks, and returns at least one finding for each
+examine      runs the checks, and yields their findings
 Finding      the result of a check, and the command that repairs it
 Patient      the environment that is checked
 """

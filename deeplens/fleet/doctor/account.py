@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deeplens.fleet import toolkit
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
-# The shortest session that STS issues.
+# The shortest duration of an STS session.
 _SESSION_SECONDS = 900
 _ADMINISTRATOR = "AdministratorAccess"
 
 
 def identity(patient: Patient) -> Iterator[Finding]:
-    """Report the ARN of the caller; the session has already verified the caller's account."""
+    """Report the ARN of the caller; `open_session` has already checked the caller's account."""
     client: Any = patient.session.boto_session.client("sts")
     place = patient.session.environment.aws_environment
     text = f"{client.get_caller_identity()['Arn']} in account {place.account}"
@@ -40,7 +40,7 @@ def region(patient: Patient) -> Iterator[Finding]:
 
 
 def bootstrap(patient: Patient) -> Iterator[Finding]:
-    """Check that `cdk bootstrap` ran with this project's qualifier, in a recent version."""
+    """Check that `cdk bootstrap` ran with this project's qualifier, in a supported version."""
     client: Any = patient.session.boto_session.client("ssm")
     repair = toolkit.bootstrap_command(patient.session.environment.aws_environment)
     name = toolkit.VERSION_PARAMETER
@@ -59,7 +59,7 @@ def bootstrap(patient: Patient) -> Iterator[Finding]:
 
 
 def deploy_role(patient: Patient) -> Iterator[Finding]:
-    """Check that this identity may assume the roles that `cdk deploy` uses."""
+    """Check that the caller may assume the roles that `cdk deploy` uses."""
     client: Any = patient.session.boto_session.client("sts")
     refused = []
     for purpose in ("deploy", "file-publishing"):

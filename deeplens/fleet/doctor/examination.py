@@ -1,4 +1,4 @@
-"""The order of the checks, and the findings of failed checks."""
+"""The order of the checks, and the findings of checks that an AWS error ends."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Check that each fixed name is free, or belongs to a stack of the environment."""
+"""Check of the fixed names: each is free, or belongs to a stack of the environment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class FixedName:
         name: the name.
         stack: the stack's name without the environment, for example `Devices`.
         look: returns the physical ids that the resource can have in a stack; raises a `ClientError`
-            of "not found" if the name is free.
+            with a code of "not found" if the name is free.
         repair: the command that frees the name.
     """
 
@@ -34,7 +34,7 @@ class FixedName:
 
 
 def in_use(patient: Patient) -> Iterator[Finding]:
-    """Yield a finding for each name that a resource outside of the stacks uses, or one OK."""
+    """Yield a finding for each name used outside of the environment's stacks, or one OK finding."""
     names = _fixed_names(patient)
     taken = list(_taken(patient, names))
     yield from taken

@@ -5,12 +5,13 @@ from typing import Any
 
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
-# Lambda's quota for new accounts; AWS raises the quota with use, or on request.
+# Lambda's quota of concurrent executions for new accounts; AWS raises the quota with use, or on
+# request.
 _NEW_ACCOUNT_CONCURRENCY = 10
 
 
 def lambda_concurrency(patient: Patient) -> Iterator[Finding]:
-    """Check the quota of concurrent function executions."""
+    """Check that enough concurrent executions of functions are unreserved."""
     client: Any = patient.session.boto_session.client("lambda")
     limit = client.get_account_settings()["AccountLimit"]
     unreserved = limit.get("UnreservedConcurrentExecutions", limit["ConcurrentExecutions"])

@@ -36,7 +36,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
 
 
 def pinned_release(patient: Patient) -> Iterator[Finding]:
-    """Check that the pinned artifact exists, is unchanged, and is signed if required."""
+    """Check that the pinned artifact is unchanged, and that a required statement exists."""
     environment = patient.session.environment
     try:
         artifact = load_artifact(patient.models, environment.model, environment.signing)

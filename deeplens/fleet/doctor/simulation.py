@@ -11,7 +11,7 @@ _CHECK = "CloudFormation's rights"
 
 
 def rights(patient: Patient) -> Iterator[Finding]:
-    """Check by simulation that CloudFormation's role may create, update and delete resources."""
+    """Check by simulation that CloudFormation's role may perform the actions in `needed`."""
     client: Any = patient.session.boto_session.client("iam")
     environment = patient.session.environment
     role = toolkit.role_arn(environment.aws_environment, "cfn-exec")

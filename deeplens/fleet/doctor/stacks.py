@@ -1,4 +1,6 @@
-"""Check that each stack accepts the next deploy; findings contain the command for a repair.
+"""Check of each stack's status, which allows or blocks the next deploy.
+
+A finding contains the next command, if the stack needs one.
 
 Sources: AWS CloudFormation User Guide, "Stack status codes"; AWS CDK CLI, which deletes a stack
 whose creation failed before it creates the stack again.

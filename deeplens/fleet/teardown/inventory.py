@@ -70,7 +70,11 @@ def take_inventory(session: FleetSession) -> Inventory:
 
 
 def _stacks(session: FleetSession) -> Iterator[DeployedStack]:
-    """Yield the existing stacks, including those that the environment file no longer enables."""
+    """Yield the existing stacks, including those that the environment file no longer enables.
+
+    Raises:
+        FleetError: a stack has the name of an environment's stack, but another description.
+    """
     environment = session.environment.name
     expected = f"DeepLens {environment}: "
     for name in possible_stack_names(session.environment):
@@ -165,7 +169,8 @@ def _log_groups(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) 
     }
     names.add(f"/aws/lambda/deeplens-{environment.name}-inference")
     # The name of a function is its stack's name, its logical id and a random suffix. If another
-    # stack's name begins with this stack's name, the rest has an additional part.
+    # stack's name begins with this stack's name, the names of its functions have an additional
+    # part.
     own_ends = {
         f"/aws/lambda/{stack}-": r"[^-]+-[^-]+" for stack in possible_stack_names(environment)
     }

@@ -21,8 +21,7 @@ from deeplens.fleet.teardown.storage import (
     schedule_key_deletion,
 )
 
-# Deployments and jobs refer to resources of these stacks, so deployments and jobs are deleted
-# first.
+# The stacks that are deleted after deployments and jobs, which refer to resources of these stacks.
 _IDENTITY = ("Devices", "ModelStore")
 _LIVE_DEPLOYMENTS = {"ACTIVE", "COMPLETED"}
 
@@ -128,8 +127,8 @@ def _delete_storage(
             )
             continue
         if not locked:
-            # Schedule the key before the bucket is deleted, because only the bucket's encryption
-            # refers to the key.
+            # Schedule the key before the bucket is deleted: the inventory of a repeated command
+            # finds the key only by the bucket's encryption.
             for key in inventory.keys:
                 schedule_key_deletion(session, key)
         delete_bucket(session, bucket)

@@ -10,7 +10,8 @@ from deeplens.fleet.session import FleetSession
 from deeplens.fleet.stacks import DeployedStack
 
 _POLL_SECONDS = 2.0
-# AWS IoT may reject the deletion of a policy for up to five minutes after its detachment.
+# The pause between two attempts. AWS IoT may reject the deletion of a policy for up to five minutes
+# after its detachment.
 _RETRY_SECONDS = 60.0
 _ATTEMPTS = 7
 _DELETED = "DELETE_COMPLETE"

@@ -8,9 +8,9 @@ from botocore.exceptions import ClientError
 
 from deeplens.fleet.session import FleetSession
 
-# S3's limit for one DeleteObjects request.
+# S3's limit of objects in one DeleteObjects request.
 _MOST_AT_ONCE = 1000
-# AWS' default and maximum; the deletion can be cancelled during this time.
+# AWS KMS' default and maximum waiting period; the deletion can be cancelled during this time.
 KEY_PENDING_DAYS = 30
 
 
@@ -32,8 +32,8 @@ class Emptied:
 def empty_bucket(session: FleetSession, bucket: str) -> Emptied:
     """Delete every version, delete marker and unfinished upload of a bucket.
 
-    The bucket's policy is deleted first, because it denies the deletion of components. Access
-    logging is disabled. The permission to bypass retention is not used.
+    The bucket's policy is deleted first, because it denies the deletion of objects below
+    `components/`. Access logging is disabled. The permission to bypass retention is not used.
     """
     client: Any = session.boto_session.client("s3")
     client.delete_bucket_policy(Bucket=bucket)
@@ -83,7 +83,8 @@ def schedule_key_deletion(session: FleetSession, key: str) -> None:
 
 def _batches(client: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
     batch: list[dict[str, str]] = []
-    # Read all pages before the first deletion, because the markers of S3's pages refer to versions.
+    # Read all pages before the first deletion, because the markers of S3's pages refer to versions,
+    # which would be deleted.
     pages = list(client.get_paginator("list_object_versions").paginate(Bucket=bucket))
     for page in pages:
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:

@@ -1,4 +1,4 @@
-"""Execute the synthesized pipeline on the emulator.
+"""Execution of the synthesized pipeline on the emulator.
 
 `definition` reads the stages, actions and build projects of the template with an
 `AWS::CodePipeline::Pipeline` from a cloud assembly. `execution` performs the actions of

@@ -28,7 +28,7 @@ class ApprovalRequest:
         page: path of the review page, or an empty string.
         page_digest: SHA-256 of the page, or an empty string.
         asked_at: time of the request, in seconds since the epoch.
-        valid_minutes: validity of an answer, in minutes.
+        valid_minutes: time from `asked_at` until the request expires, in minutes.
         code: the unique code of the request.
     """
 
@@ -135,7 +135,7 @@ def stage_and_code(text: str) -> tuple[str, str]:
 
 
 def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> ApprovalRequest:
-    """Return the unused request of a code from the previous executions.
+    """Return the request of an unused, unexpired code from the previous executions.
 
     Args:
         code: the code of the answer.

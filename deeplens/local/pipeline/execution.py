@@ -23,7 +23,8 @@ _SHOWN_LINES = 12
 _MAKE_MESSAGE = re.compile(r"make(\[\d+\])?: ")
 # The prefix of an error in every command of this project.
 _ERROR = "Error: "
-# A make in a build command must be independent of the make that started this process.
+# Variables that are removed, because a make in a build command must be independent of the make that
+# started this process.
 _OUTER_MAKE_VARIABLES = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
 # The page that `deeplens review` writes for the person who approves.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
@@ -62,7 +63,7 @@ class Execution:
     Attributes:
         root: the checkout, which is the source and the working directory of build commands.
         endpoint_url: the URL of the emulator.
-        secret_access_key: the secret of the pipeline's account.
+        secret_access_key: the secret access key of the pipeline's account.
         approve: requests an approval; returns the person and the approved request, or None.
         report: prints a line.
         run_synth: true to run the commands of the synthesis; false to use the existing assembly.
@@ -231,7 +232,11 @@ class Execution:
                 yield self._command(command)
 
     def _command(self, command: str) -> str:
-        """Run a command in the checkout with the pipeline's credentials; return its last line."""
+        """Run a command in the checkout with the pipeline's credentials; return its last line.
+
+        Raises:
+            PipelineError: the command failed; the message contains its error or its last lines.
+        """
         result = subprocess.run(  # noqa: S603 - a command of the synthesized pipeline
             ["/bin/bash", "-eu", "-o", "pipefail", "-c", command],
             cwd=self.root,
@@ -267,8 +272,12 @@ class Execution:
         return output[-1] if output else f"`{command}` done"
 
     def _client(self, service: str, role_arn: str, region: str) -> Any:
-        """Return a client with a role of the target account, as CodePipeline does."""
-        connect: Any = boto3.client  # its stub requires a literal name
+        """Return a client that uses a role of the target account, as CodePipeline's actions do.
+
+        Raises:
+            PipelineError: the pipeline's account cannot assume the role.
+        """
+        connect: Any = boto3.client  # boto3's stub requires a literal name
         location = {"endpoint_url": self.endpoint_url, "region_name": region}
         sts = connect(
             "sts",

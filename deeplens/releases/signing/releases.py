@@ -1,4 +1,4 @@
-"""Write and check the signed statement of an artifact."""
+"""Creation and verification of the signed statement of an artifact."""
 
 import base64
 import hashlib
@@ -92,6 +92,7 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
 
     Raises:
         SignatureRefused: a check failed; the text begins with the possible attack.
+        SourceError: the file is not an artifact.
     """
     file = artifact.with_name(STATEMENT_NAME)
     try:
@@ -150,7 +151,11 @@ def _bundle(statement: Statement, signer: Signer) -> bytes:
 
 
 def _release_of(file: Path) -> int:
-    """Return the release number of an unverified statement, to compute the next number."""
+    """Return the release number in a statement, without verification of the signature.
+
+    Raises:
+        SigningError: the file is not a statement.
+    """
     try:
         bundle = json.loads(file.read_bytes())
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))

@@ -46,9 +46,14 @@ class FileSigner:
 
     @classmethod
     def read(cls, file: Path) -> "FileSigner":
-        """Read the key; raise `SigningError` if it is not valid, or other users can read it."""
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - imported late: --help is fast
+        """Return the signer of a key file.
+
+        Raises:
+            WrongKeyError: the file cannot be read, contains no ECDSA P-256 key, or can be read by
+                other users.
+        """
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - a late import keeps --help fast
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a late import keeps --help fast
 
         try:
             readable = file.stat().st_mode & 0o077
@@ -80,8 +85,8 @@ class FileSigner:
 
     def sign(self, digest: bytes) -> bytes:
         """Return the ECDSA signature (DER) of a SHA-256 by the key in memory."""
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - imported late: --help is fast
-        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - imported late: --help is fast
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - a late import keeps --help fast
+        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - a late import keeps --help fast
 
         signature: bytes = self.private.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
         return signature
@@ -97,9 +102,9 @@ class KmsSigner:
 
     @classmethod
     def of(cls, key: str, client: Any = None) -> "KmsSigner":
-        """Read the public key in AWS KMS; raise `SigningError` if the key cannot be used."""
-        import boto3  # noqa: PLC0415 - imported late: --help is fast
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
+        """Return the signer of a key in AWS KMS; raise `SigningError` if the key cannot be used."""
+        import boto3  # noqa: PLC0415 - a late import keeps --help fast
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a late import keeps --help fast
 
         try:
             client = client or boto3.client("kms")
@@ -120,7 +125,7 @@ class KmsSigner:
         Raises:
             SigningError: AWS KMS rejects the call.
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported late: --help is fast
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a late import keeps --help fast
 
         try:
             answer = self.client.sign(
@@ -141,8 +146,8 @@ def new_key_file(file: Path) -> str:
     Raises:
         SigningError: the file exists.
     """
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - imported late: --help is fast
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - imported late: --help is fast
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - a late import keeps --help fast
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a late import keeps --help fast
 
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(

@@ -1,4 +1,4 @@
-"""The keys that an environment trusts, and the check of a release with them."""
+"""The keys that an environment trusts, and the check of a release with these keys."""
 
 import base64
 import binascii
@@ -34,7 +34,8 @@ def check_release(
         before: the currently pinned artifact, whose release must not be newer.
 
     Raises:
-        SignatureRefused: a deploy would reject the artifact; the text begins with the attack.
+        SignatureRefused: a deploy would reject the artifact; the text begins with the possible
+            attack.
         SourceError: a trusted key is not a point on its curve.
     """
     statement_is_there = artifact.with_name(STATEMENT_NAME).is_file()
@@ -48,7 +49,9 @@ def check_release(
 
 
 def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> TrustedKeys:
-    """Return the keys in PEM files, or in the format of environment files; `revoked` has key ids.
+    """Return public keys from PEM files, or from base64 text as in environment files.
+
+    `revoked` contains the ids of keys that are no longer trusted.
 
     Raises:
         WrongKeyError: a value is not a usable public key.
