@@ -331,7 +331,8 @@ def deviations(
         yield f"its heartbeat names function {heartbeat.function_arn}, not {function_arn}"
     if heartbeat.frames == 0 or heartbeat.status != "running":
         frames = f"{heartbeat.frames} frames" if heartbeat.frames else "without a frame"
-        yield f"is {heartbeat.status}, {frames}; last error: {heartbeat.last_error}"
+        cause = f"; last error: {heartbeat.last_error}" if heartbeat.last_error else ""
+        yield f"is {heartbeat.status}, {frames}{cause}"
     if rule.minimum_frames_per_second:
         if heartbeat.uptime_seconds < _FRAME_RATE_SECONDS:
             yield "its frame rate is not known yet"
