@@ -3,7 +3,12 @@
 `model_tools` measures a baseline on verification images and writes it to the manifest. A camera
 measures its frames in the same way. A baseline describes four features of each frame:
 
+| feature | value of a frame | unit |
 |---|---|---|
+| brightness | mean luma | 0 to 255 |
+| sharpness | mean luma step between neighbours, over the luma's standard deviation | none |
+| score | the best score; 0 without detections | 0 to 1 |
+| labels | equal shares of the labels with at least the manifest's threshold, or none | shares |
 
 Luma follows ITU-R 601. The image is first reduced to `SIDES_PX`, which makes images of different
 sizes comparable. Sharpness is relative to contrast; otherwise dark images would count as blurred.
