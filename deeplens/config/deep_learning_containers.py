@@ -27,7 +27,8 @@ _OTHER_REGISTRIES = MappingProxyType(
         "us-gov-west-1": "442386744353",
     }
 )
-# Image tags by framework version, newest first; `{processor}` is replaced with cpu or gpu.
+# Image tags by framework and purpose, then by framework version, newest first; `{processor}` is
+# replaced with cpu or gpu.
 _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProxyType(
     {
         ("tensorflow", "inference"): {

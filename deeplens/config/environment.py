@@ -107,7 +107,7 @@ class EnvironmentConfig(ConfigSection):
 
     @property
     def aws_environment(self) -> AwsEnvironment:
-        """The account and the Region."""
+        """The account and the Region of this environment."""
         return AwsEnvironment(self.account, self.region)
 
     @property

@@ -128,7 +128,7 @@ class ScalingConfig(ConfigSection):
 
 
 class HostingConfig(ConfigSection):
-    """A SageMaker endpoint; it costs money while its stack exists."""
+    """A SageMaker endpoint: its models, network, scaling and alarms."""
 
     enabled: Annotated[
         bool,
@@ -214,7 +214,7 @@ class HostingConfig(ConfigSection):
         return self
 
     def _fits_mode(self) -> None:
-        """Reject keys that the mode does not support; SageMaker rejects them only at deploy."""
+        """Reject settings that the mode does not support; SageMaker rejects them only at deploy."""
         other_mode_keys = _INSTANCE_ONLY if self.mode == "serverless" else _SERVERLESS_ONLY
         for variant in self.variants:
             for key in other_mode_keys:

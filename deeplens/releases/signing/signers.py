@@ -14,7 +14,7 @@ _KMS = re.compile(r"alias/.+|arn:aws[a-z-]*:kms:.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 
 
 class Signer(Protocol):
-    """A signer with one key."""
+    """An ECDSA P-256 key pair that signs digests."""
 
     @property
     def public_key(self) -> bytes:
