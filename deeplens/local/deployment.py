@@ -77,7 +77,7 @@ def bootstrap_and_deploy(
 
     Raises:
         CommandFailed: a step failed.
-        Interrupted: SIGTERM or Ctrl-C occurred; the text describes the operations that continue.
+        Interrupted: SIGTERM or Ctrl-C occurred; the message describes the operations that continue.
     """
     with interruptible_update(environment, endpoint, emulator_ends=emulator_ends):
         with steps.step("bootstrap", "cdk bootstrap"):

@@ -49,7 +49,7 @@ def sign(environment: EnvironmentConfig) -> Path:
     except CommandFailed:
         is_newest = False
     if not is_newest:
-        # A fleet rejects a release whose number is lower than that of the last accepted release.
+        # A camera rejects a release whose number is lower than that of the last accepted release.
         run([_DEEPLENS, "release", "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)

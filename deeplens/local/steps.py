@@ -8,7 +8,7 @@ import click
 
 
 class Steps:
-    """A runner of steps; `seconds` contains the duration of each finished step by its key."""
+    """A runner of steps; `seconds` contains the duration of each completed step, by its key."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

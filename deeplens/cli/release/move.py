@@ -194,7 +194,7 @@ def _carry_out(
 
 
 def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
-    """Return lines with the differences from the previous release, or a notice if one is absent."""
+    """Return lines with the differences from the previous release, or a notice if it is absent."""
     from deeplens.releases.status import differences_between, release_card
     from model_tools.errors import SourceError
 

@@ -128,6 +128,8 @@ def check(
 ) -> None:
     """Check that ENVIRONMENT's cameras verified the release, also during the bake time.
 
+    If the environment trusts keys, the signature of the pinned release is checked first.
+
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """
     from deeplens.config import find_environment, load_environments

@@ -96,7 +96,7 @@ def deliver(  # noqa: PLR0913 - one parameter for each option
 
 
 def _run(execution: Execution, executions: AuditLog) -> None:
-    """Run the pipeline and record the result; if the run is not complete, end this process."""
+    """Run the pipeline and record the result; exit with 1 if it stops, with 4 if it waits."""
     executions.read()
     try:
         execution.run()

@@ -67,6 +67,9 @@ class Execution:
         approve: requests an approval; returns the person and the approved request, or None.
         report: prints a line.
         run_synth: true to run the commands of the synthesis; false to use the existing assembly.
+        done: the completed actions.
+        approvals: the approvals of this execution.
+        waits: the request that nobody has answered; None without such a request.
     """
 
     pipeline: Pipeline
