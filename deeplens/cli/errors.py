@@ -38,7 +38,7 @@ class OperatorGroup(ReportingGroup):
 
 def reported(error: Exception) -> click.ClickException | None:
     """Return an expected error as a click exception; return None for an unexpected error."""
-    # Imported only after an error, so that `--help` and completion are fast.
+    # These modules are imported only after an error, so that `--help` and completion are fast.
     from botocore.exceptions import BotoCoreError, ClientError
 
     from deeplens.assembly import AssemblyError

@@ -26,7 +26,7 @@ GREENGRASS_REGIONS = (
 
 @dataclass(frozen=True)
 class AwsEnvironment:
-    """An AWS account and a Region; both are known before a synthesis, so ARNs contain no tokens."""
+    """An AWS account and Region, known before a synthesis, so that ARNs contain no CDK tokens."""
 
     account: str
     region: str

@@ -95,7 +95,7 @@ def container_image(
 
 
 def supported_versions(framework: Framework, purpose: Purpose) -> tuple[str, ...]:
-    """Return the supported versions of a framework, newest first."""
+    """Return the supported versions of a framework for a purpose, newest first."""
     return tuple(_TAGS.get((framework, purpose), {}))
 
 

@@ -148,7 +148,8 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         and (source := known[name].promoted_from)
         and source not in delivery.environments[:place]
     ]
-    # Without customer managed keys, CDK's pipeline has no artifact bucket in a second Region.
+    # All environments must be in the pipeline's Region: without customer managed keys, CDK's
+    # pipeline has no artifact bucket in a second Region.
     problems += [
         f"region: given {delivery.region!r}, expected {known[name].region!r}, the Region of "
         f"{name}: the pipeline and its environments are in one Region"

@@ -17,8 +17,8 @@ _RUNTIME_FACTOR = 5
 # The lowest threshold of the alarm, in MiB. Nucleus classic needs 20 MiB of free disk space for a
 # download, and the camera leaves 128 MiB free.
 _LEAST_MIB = 256
-# The step to which thresholds are rounded up, so that a model of similar size does not change the
-# alarm.
+# The step of the threshold, in MiB. The threshold is rounded up, so that a model of similar size
+# does not change the alarm.
 _STEP_MIB = 64
 
 

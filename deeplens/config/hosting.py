@@ -190,7 +190,8 @@ class HostingConfig(ConfigSection):
         LogRetentionDays, Field(description="retention of the log of the containers")
     ] = 30
     scaling: ScalingConfig | None = None
-    # Each variant has three alarms; SageMaker monitors at most ten alarms during the baking period.
+    # At most three variants, because each has three alarms, and SageMaker monitors at most ten
+    # alarms during the baking period.
     variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
 
     @model_validator(mode="after")

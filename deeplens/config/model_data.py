@@ -19,7 +19,7 @@ _MOST_MEMBERS = 10_000
 
 @dataclass(frozen=True)
 class ModelData:
-    """A model archive that the container of its framework can load, and its SHA-256."""
+    """A checked model archive of a variant, and the SHA-256 of the archive."""
 
     path: Path
     digest: str

@@ -1,4 +1,4 @@
-"""Pinned versions of AWS-provided Greengrass components, and the oldest supported nucleus lite.
+"""Pinned versions of AWS-provided components, and the oldest supported version of nucleus lite.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". If a deployment specifies
 no versions, Greengrass installs the newest patch of each component. This may restart the nucleus

@@ -49,7 +49,7 @@ class RunningCore:
     live_view_file: Path
 
     def lines(self) -> list[str]:
-        """Return the log lines of the device since its start, without time and name."""
+        """Return the device's log lines since its start, without the prefix of time and name."""
         printed = _lines(self.log, self.began_at)
         return [_PREFIX.sub("", line) for line in printed if line.strip()]
 

@@ -44,7 +44,8 @@ class FleetStatus:
 
     Attributes:
         deployed_at: the creation time of the current deployment, ISO 8601 in UTC.
-        summary: the number of devices by state, with the command that shows more.
+        summary: the number of devices by state, the reason if the release is stopped, and the
+            command that shows more.
     """
 
     deployed_at: str

@@ -108,7 +108,7 @@ def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session
 
 
 def tools() -> dict[str, str]:
-    """Return this process's environment variables, with the checkout's PATH and CDK settings."""
+    """Return this process's environment, with the checkout's tools in PATH and CDK settings."""
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",

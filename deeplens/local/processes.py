@@ -25,7 +25,7 @@ _ERROR = "Error: "
 
 
 class CommandFailed(Exception):  # noqa: N818 - names an event
-    """Raised if a command or a step fails; `exit_code` is the resulting code of `deeplens`."""
+    """Raised if a command or a step fails; `exit_code` is the exit code for `deeplens`."""
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
         super().__init__(text)

@@ -124,7 +124,13 @@ class AwsAccounts:
         return f"{len(alive)} of {len(alive)} reachable cameras report that they run it"
 
     def heartbeats(self, environment: EnvironmentConfig) -> list[ReceivedHeartbeat]:
-        """Return the last heartbeat of each camera of the fleet that has sent a heartbeat."""
+        """Return the last heartbeats of the fleet, one for each camera that has sent a heartbeat.
+
+        The list is empty if the thing group does not exist.
+
+        Raises:
+            RegistryError: AWS rejects a query, or the emulator is not running.
+        """
         with aws_errors(environment.name):
             fleet = FleetQueries(
                 iot=self.client(environment, "iot"),
@@ -144,7 +150,7 @@ class AwsAccounts:
             ]
 
     def stack_status(self, environment: EnvironmentConfig) -> str | None:
-        """Return the status of the stack that contains the project, or None if it is absent."""
+        """Return the status of the stack with the project, or None if the stack is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "cloudformation")
             try:
@@ -169,7 +175,7 @@ class AwsAccounts:
             )
 
     def stored_bytes(self, environment: EnvironmentConfig, model: str, digest: str) -> int | None:
-        """Return the size of an artifact in the model store in bytes, or None if it is absent."""
+        """Return the size, in bytes, of an artifact in the model store, or None if it is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "s3")
             key = f"components/{model}/{digest}/model.zip"
@@ -216,7 +222,7 @@ class AwsAccounts:
         return self._sessions[place.name]
 
     def _connect(self, place: AccountAndRegion) -> boto3.Session:
-        """Return a session with the profile `deeplens-<name>`, or with the default credentials.
+        """Return a session with the profile `deeplens-<name>`; without it, use default credentials.
 
         If `role` is given, these credentials assume the role.
 

@@ -14,7 +14,7 @@ from shared.messages.heartbeat import Heartbeat
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """A metric of both fleets, as text; a dash if no reachable camera reports the metric."""
+    """A metric of both fleets, as text; a dash for a fleet without a value."""
 
     name: str
     champion: str

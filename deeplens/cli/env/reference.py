@@ -47,7 +47,7 @@ def keys(
 
 
 def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """Return the section class in an annotation (or None), and true if it is in a tuple."""
+    """Return the section class of an annotation or None, and true for a tuple of sections."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     for argument in get_args(annotation):

@@ -44,7 +44,7 @@ _SHORT = 12
 @local_option
 @json_option
 def status(environment: str, environments: Path, *, wide: bool, local: bool, as_json: bool) -> None:
-    """Show which release each camera of ENVIRONMENT reports.
+    """Show the release that each camera of ENVIRONMENT reports.
 
     Exit codes: 0 all as planned, 1 failed, 2 wrong usage or input, 4 a reachable device does not
     run the planned release.

@@ -46,7 +46,7 @@ def timeline(
     local: bool,
     as_json: bool,
 ) -> None:
-    """Show ENVIRONMENT's rollout as a timeline, with the worst-case exposure at each moment.
+    """Show the steps of ENVIRONMENT's rollout, with the maximum number of devices that it reaches.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

@@ -65,7 +65,7 @@ def deliver(  # noqa: PLR0913 - one parameter for each option
     same digest, assembly and review page, until it expires. A review page of another assembly stops
     the execution.
 
-    Exit codes: 0 delivered, 1 an action failed, 2 wrong usage, 3 the emulator is not running,
+    Exit codes: 0 delivered, 1 stopped, 2 wrong usage, 3 the emulator is not running,
     4 waiting for an approval.
     """
     try:
