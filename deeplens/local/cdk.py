@@ -33,7 +33,7 @@ def assembly_lock() -> AbstractContextManager[int]:
 
 
 def synthesize(steps: Steps, environments: Path = ENVIRONMENTS) -> None:
-    """Synthesize the templates of all environment files in the folder `environments` into cdk.out."""
+    """Synthesize all environment files in the folder `environments` into cdk.out."""
     with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
         run(
             [

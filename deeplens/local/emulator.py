@@ -182,7 +182,7 @@ def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) ->
 
 
 def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
-    """Return the command line of a virtual core device."""
+    """Return the command line that runs a virtual core device."""
     return [*LOCAL_AWS, "core", "run", "--thing", thing, "--camera-folder", camera_folder]
 
 

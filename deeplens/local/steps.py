@@ -15,7 +15,7 @@ class Steps:
 
     @contextmanager
     def step(self, key: str, title: str) -> Iterator[None]:
-        """Print the title, run the block, and print its duration."""
+        """Print the title, run the block, and print and store its duration in seconds."""
         click.echo(f"▸ {title} …")
         started = time.monotonic()
         yield

@@ -37,8 +37,8 @@ def check_gate(
         clock: the clock; by default, the monotonic clock of this machine.
 
     Raises:
-        RegistryError: the release is not verified, was stopped or replaced, or a reachable camera
-            does not run it.
+        RegistryError: the release is not verified, was stopped or replaced, a reachable camera does
+            not run the release, or AWS rejects a query.
     """
     clock = clock or Clock()
     ends_at = clock.now() + bake_seconds
