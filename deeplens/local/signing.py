@@ -25,8 +25,9 @@ _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 def sign(environment: EnvironmentConfig) -> Path:
     """Sign the pinned artifact with the key of this checkout; return a folder of environment files.
 
-    In these files, the environment trusts the key. If the environment already trusts keys, nothing
-    is signed, and the original folder is returned.
+    In these files, the environment trusts the key. If the artifact is the newest release and
+    signed with this key, its signature is kept. If the environment already trusts keys, nothing is
+    signed, and the original folder is returned.
 
     Raises:
         CommandFailed: a step failed.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
 def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
-    """Show each environment's pinned release, its deployed release, and the verification.
+    """Show each environment's pinned release, and its deployed release with the verification.
 
     Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
     """
