@@ -248,8 +248,8 @@ def read_environments(folder: Path) -> dict[str, Environment]:
 def environments_id(folder: Path) -> str:
     """Return one SHA-256 over the names and templates of all environments' stacks.
 
-    Templates contain the hashes of their assets. Stacks outside of all stages are excluded, because
-    a pipeline does not change the environments.
+    Templates contain the hashes of their assets. Stacks outside of all stages, such as that of the
+    pipeline, are excluded, because they do not change the environments.
 
     Raises:
         FileNotFoundError: `folder` contains no assembly.

@@ -13,7 +13,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 _OWN_NAME = "${iot:Connection.Thing.ThingName}"
 _BY_THING_NAME = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")
 _OWN_TOPIC = re.compile(re.escape(_OWN_NAME) + "(?=/|$)")
-# The client id of a camera; the core software appends "#2", "#3", … to its client ids.
+# The client id of a camera; the core software appends "#2", "#3", … for further connections.
 _OWN_CLIENT = re.compile(re.escape(_OWN_NAME) + "(#|$)")
 # Data-plane actions without resource types.
 _DATA_PLANE = {

@@ -31,7 +31,7 @@ def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject CloudFormation's types of Greengrass V2.
+    """Reject CloudFormation's resource types of Greengrass V2.
 
     These types do not support rollback, and their operations complete before any device has
     changed.
@@ -252,7 +252,10 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact topics in access controls; allow only the device's shadow as reserved topic."""
+    """Require exact topics in access controls, and only operations that publish or subscribe.
+
+    Of the reserved topics, only those of the device's own shadow are allowed.
+    """
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))

@@ -59,7 +59,8 @@ def tear_down(
         The resources that remain.
 
     Raises:
-        FleetError: a stack could not be deleted; repeat the command after the repair.
+        FleetError: a device could not be retired, or a stack could not be deleted; repeat the
+            command after the repair.
     """
     for thing in inventory.devices:
         folder = DeviceFolder(devices / thing)
@@ -115,7 +116,7 @@ def _delete_deployments(
 def _delete_storage(
     session: FleetSession, inventory: Inventory, report: Callable[[str], None]
 ) -> Iterator[str]:
-    """Delete buckets and their keys; yield the resources that Object Lock protects."""
+    """Delete buckets and their keys; yield a description of each resource that remains."""
     locked = False
     for bucket in (name for name in inventory.buckets if exists(session, name)):
         emptied = empty_bucket(session, bucket)
