@@ -13,15 +13,15 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# Archives, whose names contain their digests, so that large archives are linked instead of read and
-# copied.
+# The archives of an assembly. Their names contain their digests, so large archives are linked
+# instead of read and copied.
 _ARCHIVES = "asset.*.zip"
 _MAX_COPIED_BYTES = 4 << 20
 _BYTECODE = "__pycache__"
 
 
 class AssemblyCache:
-    """A folder with the newest eight assemblies; assemblies whose files changed are ignored."""
+    """A folder with the eight assemblies used last; assemblies with changed files are ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

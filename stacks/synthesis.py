@@ -1,7 +1,7 @@
 """The execution of `app.py`: its request, the assembly cache, and CDK's app.
 
-Only functions of this module import CDK and the configuration, which a restored assembly does not
-require.
+CDK and the configuration are imported inside functions, because a restored assembly does not
+require them.
 """
 
 # ruff: noqa: PLC0415 - CDK takes a second to load, and pydantic a tenth

@@ -18,7 +18,7 @@ class DeviceStatus:
         status: the status in the last heartbeat; `never connected` without a heartbeat.
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
-        wave: the number of the first wave that contains the device; None without one.
+        wave: the number of the first wave that contains the device; None if no wave contains it.
         drift: the deviations from the current deployment; an empty string if there are none.
         disk_free_bytes: free space of the file system with the device's artifacts.
         memory_available_bytes: available memory of the device.

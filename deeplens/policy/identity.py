@@ -135,7 +135,7 @@ def no_inverted_allow(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_public_access(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject resource policies and Lambda permissions that allow everybody, even with a condition."""
+    """Reject resource policies and Lambda permissions for all principals, even with a condition."""
     for stack in stacks:
         for logical_id, document in documents(stack):
             for statement in statements(document):

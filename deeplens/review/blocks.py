@@ -35,7 +35,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Point:
-    """One item of a list: a label with its kind, and a sentence."""
+    """One item of a list: a label, its style (`tone`), and a sentence."""
 
     tone: Tone
     label: str
@@ -86,5 +86,5 @@ class Page:
 
 
 def anchor(heading: str) -> str:
-    """Return the id that GitHub derives from the letters and digits of a heading."""
+    """Return the id of a heading; for an environment's name, GitHub derives the same id."""
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

@@ -39,7 +39,8 @@ class DeployedComponent:
         download_bytes: the size of the artifacts; None for components of AWS.
         depends_on: the hard dependencies of the component.
         description: the description in the recipe; that of a model ends with the model's version.
-        runs_function_as: "Lambda" or "generic" for the component that runs the published function.
+        runs_function_as: "Lambda" or "generic" for the component that runs the published function;
+            None for other components.
     """
 
     name: str
@@ -194,7 +195,8 @@ def _component_kind_alarms(
     )
     for kind in after.keys() - before.keys() if before else ():
         if after[kind] in before.values():
-            # No alarm: the fleet has another nucleus, so its devices must be set up again.
+            # No alarm: the name remains only if the fleet changes its nucleus, and its devices must
+            # then be set up again.
             continue
         yield (
             f"THE KIND OF THE CAMERA'S COMPONENT CHANGES: {after[kind]} ({kind}) replaces "
@@ -305,7 +307,7 @@ def _function_bytes(environment: Environment, version: str) -> int:
 
 
 def _asset_bytes(asset: Path | None) -> int:
-    """Return the size of an asset in bytes; a folder is uploaded as a ZIP file."""
+    """Return the size of an asset in bytes; for a folder, the size of its ZIP file."""
     if asset is None or not asset.exists():
         return 0
     if asset.is_file():

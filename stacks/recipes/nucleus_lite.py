@@ -41,7 +41,7 @@ _MAX_REVISION = 999_999
 
 _STEPS = ("install", "run", "startup")
 _UNIT_STEPS = ("run", "startup")
-# Members that Greengrass adds to each artifact of a recipe, with values of the same length.
+# Members that Greengrass adds to each artifact of a recipe; the values have the real length.
 _ADDED_TO_ARTIFACT = {"Digest": "0" * 44, "Algorithm": "SHA-256"}
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
