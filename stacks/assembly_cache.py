@@ -21,7 +21,7 @@ _BYTECODE = "__pycache__"
 
 
 class AssemblyCache:
-    """A folder with the eight assemblies used last; assemblies with changed files are ignored."""
+    """A folder with the eight most recently used assemblies; changed assemblies are ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,7 +39,11 @@ class AssemblyCache:
             yield Path(folder, _ASSEMBLY)
 
     def store(self, key: str, assembly: Path) -> None:
-        """Move an assembly from the path that `new` yielded into the cache, under `key`."""
+        """Move an assembly from the path that `new` yielded into the cache, under `key`.
+
+        The assembly replaces an earlier one with this key. All except the eight most recently used
+        assemblies are removed.
+        """
         digests = {
             file.relative_to(assembly).as_posix(): _sha256(file.read_bytes())
             for file in sorted(assembly.rglob("*"))
@@ -126,7 +130,7 @@ def _libraries() -> list[str]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files below `path` by name, without Python's caches; none if it is absent."""
+    """Yield the file `path`, or all files below it except Python's caches; none if absent."""
     if path.is_file():
         yield path
         return

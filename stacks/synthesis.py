@@ -128,7 +128,8 @@ class SynthesisRequest:
 def run(root: Path, compose: Compose) -> None:
     """Write the cloud assembly that the CDK CLI requests.
 
-    An unchanged assembly is restored from the cache. A synthesis with cdk-nag always runs.
+    If no input has changed, the assembly is restored from the cache. A synthesis with cdk-nag
+    always runs.
 
     Args:
         root: the checkout.
@@ -155,7 +156,8 @@ def restore_or_synthesize(
         cache.store(key, assembly)
     restored = cache.restore(key, request.output)
     if request.cache_key() != key:
-        # An input changed during the synthesis, which may have read the old or the new content.
+        # An input changed during the synthesis, so the assembly may contain the old or the new
+        # content.
         cache.remove(key)
     if not restored:
         synthesize(request.output)

@@ -116,7 +116,7 @@ class Stack:
     construct_names: Mapping[str, str] = field(default_factory=dict)
 
     def definitions(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the logical id and definition of each resource; `types` limits the types."""
+        """Yield the logical id and definition of each resource, or of those of the given types."""
         for logical_id, definition in self.template.get("Resources", {}).items():
             if not types or definition["Type"] in types:
                 yield logical_id, definition

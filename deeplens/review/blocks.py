@@ -55,7 +55,8 @@ class Table:
 
     Attributes:
         numbers: true if the other columns contain numbers.
-        sections: true if each row has the name of a section of the page, and links to it.
+        sections: true if the first cell of each row is the name of a section, and links to that
+            section.
     """
 
     caption: str

@@ -34,7 +34,8 @@ class DeployedComponent:
     """A component of a project's deployment.
 
     Attributes:
-        version: the version in the deployment; `N` replaces the number of an unpublished version.
+        version: the version in the deployment; `N` replaces the number of a function version that
+            is not yet published.
         content: the version and the configuration update; a change restarts the component.
         download_bytes: the size of the artifacts; None for components of AWS.
         depends_on: the hard dependencies of the component.

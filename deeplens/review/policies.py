@@ -158,7 +158,7 @@ class _Reader:
 
 
 def read_grants(document: Value) -> Iterator[Grant]:
-    """Yield the grants of a policy document with resolved references."""
+    """Yield the grants of a policy document whose references are resolved."""
     for statement in statements(document) if isinstance(document, dict) else ():
         conditions = frozenset(
             (operator, key, frozenset(text(value) for value in as_list(values)))
@@ -172,7 +172,7 @@ def read_grants(document: Value) -> Iterator[Grant]:
 
 
 def _roles(environment: Environment) -> dict[str, str]:
-    """Return the name of each role for sentences, by `Stack/Name`."""
+    """Return the name that sentences use for each role, by `Stack/Name`."""
     users: dict[str, list[str]] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "AWS::Lambda::Function":

@@ -23,7 +23,8 @@ _MAX_CACHED = 8
 def synthesize(tree: Path, output: Path, *, name: str, log: Path) -> None:
     """Synthesize the app of `tree` into the new folder `output`.
 
-    Findings of cdk-nag stop the app after it has written the assembly; the review contains them.
+    Findings of cdk-nag stop the app after it has written the assembly; the review contains these
+    findings.
 
     Args:
         tree: the folder with `app.py` and `cdk.json`.

@@ -28,7 +28,7 @@ _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 
 @dataclass(frozen=True)
 class RuntimeFolder:
-    """The folders of the runtime on a device, with recipe variables."""
+    """The paths of the runtime's folders on a device, with recipe variables."""
 
     component: str
     name: str
@@ -41,8 +41,8 @@ class RuntimeFolder:
     def archive(self, version: str) -> str:
         """Return the folder of the unpacked archive, for the recipe of another component.
 
-        Both nuclei unpack archives below this path. No variable replaces the path, because nucleus
-        lite has no variables of other components.
+        Both nuclei unpack archives below this path. The path is composed here, because nucleus lite
+        has no variables of other components.
         """
         root = "{kernel:rootPath}/packages/artifacts-unarchived"
         return f"{root}/{self.component}/{version}/runtime"

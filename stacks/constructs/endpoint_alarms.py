@@ -17,7 +17,8 @@ _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 class EndpointAlarms(Construct):
     """Three alarms for each variant, which notify the topic.
 
-    In instance mode, `ModelEndpoint` also rolls back an update if one of these alarms occurs.
+    In instance mode, `ModelEndpoint` also rolls back an update if one of these alarms enters the
+    ALARM state.
     """
 
     def __init__(

@@ -52,7 +52,8 @@ class PublishedArtifact:
     uri: str
     digest: str
     resource: CustomResource
-    # None if the environment trusts no keys, or if the artifact is not signed.
+    # The signed statement; None if the environment trusts no keys, or if the artifact is not
+    # signed.
     statement: PublishedStatement | None = None
 
 

@@ -46,8 +46,8 @@ def rights(patient: Patient) -> Iterator[Finding]:
 def needed(environment: EnvironmentConfig) -> Iterator[tuple[str, list[str]]]:
     """Yield the ARN of each resource, and the actions on it to simulate.
 
-    Actions that need a condition key are not simulated. If one of the actions is denied, the error
-    occurs late in a deployment, and the stack may be impossible to roll back or delete.
+    Actions that need a condition key are not simulated. If one of the simulated actions is denied,
+    the error occurs late in a deployment, and the stack may be impossible to roll back or delete.
     """
     place, name = environment.aws_environment, environment.name
     iam = f"arn:{place.partition}:iam::{place.account}"

@@ -31,7 +31,7 @@ class Remaining:
     """Descriptions of the resources that remain after a teardown.
 
     Attributes:
-        protected: objects that S3's Object Lock protects, with their buckets and keys.
+        protected: objects that S3's Object Lock protects, with their buckets and KMS keys.
         shared: resources that other environments of the account may use.
     """
 
