@@ -33,7 +33,7 @@ _SOURCES = (
     "deeplens/__init__.py",
     "deeplens/config",
     "lambda_src",
-    "model_tools",  # the code of training jobs
+    "model_tools",  # Training jobs run this code.
     "requirements",
     "package.json",
     "package-lock.json",

@@ -99,7 +99,7 @@ def short_credentials(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_role_reads(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that the cameras' role only reads artifacts: no camera can change its model."""
+    """Require that the cameras' role only reads artifacts, so no camera can change its model."""
     for stack, logical_id, document in _camera_policies(stacks):
         for action, _, _ in allowed(document):
             if action not in _ROLE_MAY:

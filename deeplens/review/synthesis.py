@@ -90,7 +90,7 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         synthesize(tree, output, name=f"BASE (commit {commit.id[:12]})", log=log)
         if (tree / "environments").is_dir():
             shutil.copytree(tree / "environments", output / "environments")
-        with contextlib.suppress(OSError):  # another review has written the same content
+        with contextlib.suppress(OSError):  # Another review wrote the same content first.
             output.rename(cached)
     _delete_old(cache)
     return cached

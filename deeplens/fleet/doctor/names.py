@@ -1,4 +1,4 @@
-"""Check of the fixed names: each is free, or belongs to a stack of the environment."""
+"""Check that each fixed name is free, or belongs to a stack of the environment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

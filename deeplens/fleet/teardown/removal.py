@@ -128,8 +128,8 @@ def _delete_storage(
             )
             continue
         if not locked:
-            # Schedule the key before the bucket is deleted: the inventory of a repeated command
-            # finds the key only by the bucket's encryption.
+            # The key's deletion is scheduled before the bucket is deleted, because the inventory of
+            # a repeated command finds the key only by the bucket's encryption.
             for key in inventory.keys:
                 schedule_key_deletion(session, key)
         delete_bucket(session, bucket)
