@@ -137,7 +137,7 @@ def camera_role_key_by_s3(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_secrets(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject secrets and private keys in templates."""
+    """Reject literal secrets, access keys, private keys and certificates in templates."""
     for stack in stacks:
         for logical_id, resource in stack.definitions():
             content = json.dumps(resource)

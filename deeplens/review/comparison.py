@@ -86,7 +86,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Review:
-    """The effect of the change on each environment, independent of time, machine and paths.
+    """The effect on each environment and the findings, independent of time, machine and paths.
 
     Attributes:
         assembly_id: `environments_id` of the working tree; empty without an assembly.

@@ -145,11 +145,11 @@ def read_components(environment: Environment) -> dict[str, DeployedComponent]:
 
 def format_bytes(count: int) -> str:
     """Return a size as text in bytes, KiB, MiB or GiB."""
-    if count < 1024:  # noqa: PLR2004 - a unit has 1024 of the smaller unit
+    if count < 1024:  # noqa: PLR2004 - each unit is 1024 times the smaller one
         return f"{count} bytes"
     size, unit = count / 1024, "KiB"
     for larger in ("MiB", "GiB"):
-        if size < 1024:  # noqa: PLR2004 - a unit has 1024 of the smaller unit
+        if size < 1024:  # noqa: PLR2004 - each unit is 1024 times the smaller one
             break
         size, unit = size / 1024, larger
     return f"{size:.1f} {unit}"

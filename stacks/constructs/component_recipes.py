@@ -106,7 +106,7 @@ def generic_recipe(
         digest=model_digest,
         trust=trust,
     )
-    # Nucleus lite rejects braces that are not a recipe variable.
+    # Nucleus lite rejects braces that do not belong to a recipe variable.
     variables["DEEPLENS_TOPIC"] = settings.topic.replace("{thing}", "{iot:thingName}")
     variables["PYTHONPATH"] = "{artifacts:decompressedPath}/function"
     program = ("first_start", *runtime) if runtime else ("camera",)
