@@ -32,10 +32,10 @@ class Decision:
 
 
 class Trace:
-    """A JSON-lines file of decisions that only its owner can read."""
+    """A JSON Lines file of decisions; only its owner can read a file that the trace creates."""
 
     def __init__(self, file: Path) -> None:
-        """Open the file; create the file and its folder if they do not exist.
+        """Check that the file can be written; create the file and its folder if they do not exist.
 
         Raises:
             OSError: the file cannot be written, or is not a regular file. A FIFO without a reader

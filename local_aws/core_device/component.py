@@ -100,7 +100,7 @@ class Host:
     def set_status(
         self, component: InstalledComponent, status: str, problem: Problem | None = None
     ) -> None:
-        """Change the status of a component, and report it."""
+        """Change the status and the error of a component, and call `status_changed`."""
         component.status = status
         component.reason = problem.text if problem else ""
         component.codes = (problem.code,) if problem else ()

@@ -138,7 +138,7 @@ class IpcServer:
         payload: bytes,
         writer: asyncio.StreamWriter,
     ) -> Cancel | None:
-        """Run an operation and send its response; return a subscription's cancel function."""
+        """Run an operation and send its response; return the cancel function of a new subscription."""
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
         response_sent = asyncio.Event()

@@ -66,7 +66,7 @@ class Lite(Nucleus):
         return "linux"
 
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the first manifest that fits; manifests without a runtime are skipped."""
+        """Return the first manifest that fits, or None; manifests without a runtime are skipped."""
         return first_fitting(recipe, runtime=self.runtime, required=("runtime",))
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
@@ -104,7 +104,7 @@ class Lite(Nucleus):
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Return REINSTALL for another version, a failure or a `configurationUpdate`, else NONE.
+        """Return NONE for the same working version without `configurationUpdate`, else REINSTALL.
 
         A `configurationUpdate` causes REINSTALL even if it does not change a value.
         """
