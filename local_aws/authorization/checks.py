@@ -95,8 +95,8 @@ def denial_message(
     """Return the error message for a principal that is denied an action on a resource.
 
     ``explicit`` is true if a Deny statement matches, and false if no statement allows the action.
-    ``of_resource`` is true if the message blames the resource-based policy, and false if it blames
-    the identity-based policy.
+    ``of_resource`` is true if the resource-based policy is the reason, and false if the
+    identity-based policies are the reason.
     """
     article, kind = ("a", "resource-based") if of_resource else ("an", "identity-based")
     reason = (

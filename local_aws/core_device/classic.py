@@ -138,7 +138,7 @@ class Classic(Nucleus):
     ) -> bool:
         """Return whether the update restarts the nucleus.
 
-        The nucleus restarts for a bootstrap step, and if a plugin or the nucleus component is
+        The nucleus restarts to run a bootstrap step, and if a plugin or the nucleus component is
         removed or gets another version.
         """
         return bool(self.bootstrap_names(running, desired)) or any(

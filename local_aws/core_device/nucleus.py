@@ -36,7 +36,7 @@ class Pauses:
         settle_seconds: the delay between a deployment's last start and the first check.
         unit_seconds: the longest wait of nucleus lite for an install step or a unit.
         health_seconds: the shortest time between two health messages.
-        cadence_seconds: the time between two daily messages with all components.
+        cadence_seconds: the time between two periodic messages with all components.
     """
 
     restart_seconds: float

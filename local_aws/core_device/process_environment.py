@@ -26,7 +26,7 @@ def script(
     *,
     stop_seconds: float | None = None,
 ) -> Script:
-    """Create the process of a step, and replace the recipe variables in its script and variables."""
+    """Create the process of a step, and replace the recipe variables in the step."""
     folders = _folders(component, host)
     layout = host.layout
     own = _own_variables(component, host)

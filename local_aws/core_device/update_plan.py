@@ -57,8 +57,9 @@ def classic_plan(
 ) -> UpdatePlan:
     """Return the update plan of the classic nucleus.
 
-    Each component is replaced in the order of the HARD dependencies. A component restarts if one of
-    its HARD dependencies restarts. Removed components stop after all actions for the others.
+    Changed components are replaced in the order of the HARD dependencies. A component also restarts
+    if one of its HARD dependencies is replaced or restarts. Removed components stop after all
+    actions for the others.
     """
     order = in_order(desired)
     effective: dict[str, ComponentChange] = {}

@@ -153,7 +153,7 @@ def listening(address: str, port: int) -> socket.socket:
 
 
 def aws_host_names() -> list[str]:
-    """Return the AWS host names that devices use in each Region, independent of their endpoints.
+    """Return the AWS host names of all Regions that devices use regardless of their configuration.
 
     The global host name of S3 belongs to us-east-1. As on AWS, no certificate is valid for a bucket
     with a dot in its name.

@@ -25,7 +25,7 @@ _CODES = {
 
 
 class Inputs:
-    """The inputs of a service (botocore's name), whose model is loaded at first use."""
+    """The inputs of one service, named as in botocore; its model is loaded at first use."""
 
     def __init__(self, service: str) -> None:
         self.service = service

@@ -26,7 +26,8 @@ class Creation:
 
     service: str
     operation: str
-    # Required members that a template may omit, because CloudFormation generates their values.
+    # Placeholders for required members: names that CloudFormation generates, and the ignored
+    # `Code`.
     generated: Mapping[str, Any] = field(default_factory=dict)
 
 

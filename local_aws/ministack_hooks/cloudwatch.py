@@ -1,4 +1,4 @@
-"""CloudWatch in ministack: metrics of log events, and periodic evaluation of alarms."""
+"""CloudWatch in ministack: metrics extracted from log events, and periodic evaluation of alarms."""
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import asyncio

@@ -62,7 +62,7 @@ def _identity(body: bytes) -> dict[str, Any]:
 
 
 def _retry_functions() -> None:
-    """Retry a function that failed without a response; CloudFormation's call is asynchronous."""
+    """Retry a function that failed without a response, as Lambda does for asynchronous calls."""
     execute = lambda_svc._execute_function_with_config_scope
 
     def execute_and_retry(record: dict[str, Any], event: Any) -> dict[str, Any]:
@@ -111,12 +111,12 @@ def _record_failed_creations() -> None:
 
 
 def _new_id(logical_id: str) -> str:
-    """Return the physical id that CloudFormation generates if the response contains none."""
+    """Return a physical id in the form that CloudFormation generates if a response has none."""
     return f"{logical_id}-{uuid.uuid4().hex[:_SUFFIX_CHARACTERS].upper()}"
 
 
 def _delete_failed_creations() -> None:
-    """Include a custom resource whose creation failed in the deletions of a rollback.
+    """Make each rollback delete a custom resource whose creation failed.
 
     The resource's function may have created resources before it failed. ministack deletes only
     resources whose creation succeeded.

@@ -88,7 +88,7 @@ def register_sagemaker(sagemaker: SageMaker) -> None:
 
 
 def _immutable(sagemaker: SageMaker, noun: str) -> dict[str, Any]:
-    """Return the handlers of a type that updates replace: models or endpoint configurations."""
+    """Return the handlers of models or endpoint configurations, which an update replaces."""
 
     def create(logical_id: str, props: dict[str, Any], _stack: str) -> _Result:
         name = props.get(f"{noun}Name") or _new_name(logical_id)

@@ -55,7 +55,7 @@ def limit_templates() -> None:
 
 
 def name_log_groups_by_their_stacks() -> None:
-    """Name log groups `<stack>-<logical id>-<random>`, because policies match these names.
+    """Name unnamed log groups `<stack>-<logical id>-<random>`, because policies match these names.
 
     ministack would name them `/aws/cloudformation/…`.
     """

@@ -12,7 +12,7 @@ from local_aws.input_validation.rules.account import Account, statements
 
 LARGEST_MANAGED_POLICY = 6_144
 LARGEST_TRUST_POLICY = 2_048
-# Maximum total size of all inline policies, in characters.
+# Maximum total size of all inline policies of a role, user or group, in characters.
 LARGEST_INLINE_POLICIES = {"role": 10_240, "user": 2_048, "group": 5_120}
 MOST_POLICIES_OF_A_ROLE = 10
 _VENDOR = re.compile(r"[A-Za-z0-9.-]+")
