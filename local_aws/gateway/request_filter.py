@@ -147,8 +147,9 @@ class RequestFilter:
         )
 
     def _for_services(self, scope: Message, request: HttpRequest) -> Message:
-        """Return the scope, in which the host BUCKET.localhost becomes ministack's
-        BUCKET.s3.localhost.
+        """Return the scope with ministack's form of a bucket's host name.
+
+        The host BUCKET.localhost becomes BUCKET.s3.localhost. Other host names do not change.
         """
         is_virtual = self._listener.bucket_host.fullmatch(request.headers["host"])
         if not is_virtual:

@@ -119,7 +119,10 @@ def _key_of_object(object_arn: str) -> Iterator[str]:
 
 
 def _key_of_write(bucket: str, headers: dict[str, str]) -> Iterator[str]:
-    """Yield the ARN of a write's customer managed KMS key: the request's, or the bucket's default."""
+    """Yield the ARN of a write's customer managed KMS key, if any.
+
+    The key is the key in the request, or the bucket's default key.
+    """
     owner = _owner(bucket)
     if owner is None:
         return

@@ -28,7 +28,7 @@ class StatePaths:
 
     @property
     def snapshots(self) -> Path:
-        """Return the folder of snapshots, consistent copies of state and objects."""
+        """Return the folder of snapshots, which are consistent copies of state and objects."""
         return self.root / "snapshots"
 
     @property

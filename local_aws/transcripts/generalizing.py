@@ -145,7 +145,7 @@ class Generalizer:
         return self._placeholders[value[0]]
 
     def _new_deployment(self, event: Event) -> list[Event]:
-        """Return an operator's event if the device receives a new deployment."""
+        """Return an operator's event if the device receives a new deployment in a job."""
         if kind(event) != "publish" or event["from"] != "cloud":
             return []
         execution = (

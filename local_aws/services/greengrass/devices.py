@@ -56,9 +56,9 @@ class Devices:
         }
 
     def list_devices(self, scope: Scope, params: Params) -> Params:
-        """Implement ListCoreDevices; a thing group selects members that ran its deployment.
+        """Implement ListCoreDevices; a thing group selects members that finished its deployment.
 
-        A member is selected if the group's latest deployment has the status SUCCEEDED on it.
+        A member is selected if the latest deployment of the group succeeded on the member.
         """
         region = self._store.region(scope)
         listed = [

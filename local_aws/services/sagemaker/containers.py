@@ -52,7 +52,8 @@ class Container:
         """Start the process and wait until it prints its URL.
 
         Raises:
-            ContainerFailed: the process ended, printed other output, or did not start in time.
+            ContainerFailed: the command cannot run, or the process ended, printed other output, or did
+                not start in time.
         """
         self._log = log
         command = [

@@ -25,7 +25,7 @@ class Endpoints:
     """The endpoints of all accounts and Regions, with their container processes."""
 
     def __init__(self, store: Store, cloud: Cloud, folder: Path) -> None:
-        """Store archives and logs of the containers below `folder`."""
+        """Set up the operations; `folder` is for the archives and logs of the containers."""
         self._store = store
         self._models = Fleets(store, cloud)
         self._folder = folder
