@@ -47,7 +47,7 @@ _LOG_LINES = 20
 _LONGEST_DELAY_SECONDS = 600.0
 
 
-# These commands are imported on use, because their imports are slow.
+# Commands that are imported on use, because their imports are slow.
 _LAZY = {
     "core": "local_aws.core_device.cli",
     "record": "local_aws.transcripts.cli",

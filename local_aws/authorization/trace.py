@@ -13,11 +13,12 @@ from typing import Any
 class Decision:
     """One decision: a principal, an action on a resource, and the reason.
 
-    ``principal`` is the ARN of a role or of an account's root user, and ``session`` the ARN of the
-    caller. ``statement`` is the ``Sid`` of the matched statement, empty if the statement has none
-    or no statement matched. ``context`` contains the condition keys of the request, in lower case.
-    ``principal_resource`` is the role's `stack/logical id`, empty if no stack created the role.
-    ``resource_names`` maps each physical id in ``resource`` to its `stack/logical id`.
+    ``principal`` is the ARN of the session's role, or of a caller without a role. ``session`` is
+    the ARN of the caller. ``statement`` is the ``Sid`` of the matched statement, empty if the
+    statement has none or no statement matched. ``context`` contains the condition keys of the
+    request, in lower case. ``principal_resource`` is the role's `stack/logical id`, empty if no
+    stack created the role. ``resource_names`` maps the physical ids of stack resources in
+    ``resource`` to `stack/logical id`.
     """
 
     principal: str

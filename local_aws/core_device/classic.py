@@ -30,7 +30,7 @@ _PLUGIN = "aws.greengrass.plugin"
 _NUCLEUS = "aws.greengrass.nucleus"
 _TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - the name of a component
 _RECIPE_SUFFIX = ".recipe.json"
-# IoT jobs limit a status detail to 1024 characters.
+# The maximum length of a status detail of IoT jobs, in characters.
 _LONGEST_DETAIL = 1024
 _STOP_SECONDS = 5.0
 _MAX_FAILURES = 3

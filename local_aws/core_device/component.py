@@ -67,7 +67,7 @@ class InstalledComponent:
 
 @dataclass(frozen=True)
 class Host:
-    """The parts of the core that its components use.
+    """The parts of the core that the lifecycle and the processes of its components use.
 
     Attributes:
         running: the components on the device, by name.

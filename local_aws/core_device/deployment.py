@@ -36,7 +36,7 @@ class DeployedComponents:
     arns: dict[str, str] = field(default_factory=dict)
 
     def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """Return the ARNs of the deployments that contain a component, and whether it is a root."""
+        """Return the ARNs of a component's deployments, and whether the component is a root."""
         arns = {
             self.arns[target]
             for target, named in self.roots.items()

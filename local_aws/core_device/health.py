@@ -36,7 +36,7 @@ def status_message(  # noqa: PLR0913 - one parameter per part of a message
 
     Args:
         nucleus: the nucleus of the device.
-        thing: the name of the device.
+        thing: the thing name of the device.
         sequence: the sequence number of the message.
         timestamp_milliseconds: milliseconds since 1970.
         trigger: the reason for the message, which determines its type.

@@ -16,7 +16,8 @@ from local_aws.core_device.steps import LambdaProcess, LifecycleStep, Problem
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
-# Exit code 100 requests a restart of the nucleus, and 101 a restart of the device.
+# Exit codes of a successful bootstrap step. 100 requests a restart of the nucleus, and 101 a
+# restart of the device.
 _BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 

@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The lookups of access keys and buckets that the filter needs."""
+    """The lookups that the filter needs: access keys, and the existence of buckets."""
 
     access_key: Callable[[str], AccessKey | None]
     bucket_exists: Callable[[str], bool]

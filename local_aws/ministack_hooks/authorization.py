@@ -34,7 +34,7 @@ _ENFORCE = inspect.signature(iam_evaluator.enforce)
 _denied_resource: ContextVar[str] = ContextVar("denied_resource", default="*")
 # The context and result of each evaluation of the current decision; None without a trace.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
-# For these actions, a Deny does not apply to the bucket owner's root. Source: Amazon S3 API
+# Actions for which a Deny does not apply to the bucket owner's root. Source: Amazon S3 API
 # Reference, DeleteBucketPolicy.
 _OF_THE_OWNERS_ROOT = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(

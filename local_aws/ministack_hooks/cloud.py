@@ -20,7 +20,7 @@ ARTIFACT_URL_SECONDS = 3600
 
 
 class MinistackCloud:
-    """The services that Greengrass uses, called in process (``ports.CloudServices``)."""
+    """The services that Greengrass uses, called in process (implements ``ports.CloudServices``)."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url

@@ -43,7 +43,7 @@ class Device:
         self.things = [arn.rsplit("/", 1)[-1] for arn in record.get("attachedThings", [])]
 
     def allows(self, action: str, resource: str, thing: str) -> bool:
-        """Return whether the certificate's policies allow an action on an IoT resource."""
+        """Return whether the certificate's policies allow a thing an action on an IoT resource."""
         context = iot._mqtt_policy_context(
             self.scope.account, self.scope.region, self.certificate_id, thing
         )
@@ -67,7 +67,7 @@ def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) 
 
 
 def service_session(role_arn: str, service: str, source_arn: str, session_name: str) -> str:
-    """Return the access key id of a service's session of a role, on behalf of a resource.
+    """Return the access key id with which a service uses a role on behalf of a resource.
 
     Raises:
         ServiceError: the role does not exist, or does not trust the service.

@@ -38,7 +38,7 @@ _UPDATE_KEYS = (
 
 
 class SageMakerCloud(MinistackCloud):
-    """The services that SageMaker uses, called in process (``sagemaker.cloud.Cloud``)."""
+    """The services that SageMaker uses, called in process (implements ``cloud.Cloud``)."""
 
     def role_may_read(self, scope: Scope, role_arn: str, bucket: str, key: str) -> bool:
         """Return whether a role allows SageMaker to read an S3 object."""

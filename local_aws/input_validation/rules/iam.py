@@ -99,7 +99,7 @@ def check_attachment(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_number_of_policies(number: int) -> None:
-    """Reject more managed policies than the quota of a role.
+    """Reject a number of managed policies that exceeds the quota of a role.
 
     Raises:
         ServiceError: ``LimitExceeded``.
@@ -164,7 +164,7 @@ def _strings(statement: dict[str, Any], element: str) -> list[str]:
 
 
 def _size(document: str) -> int:
-    """Return the size in characters that IAM compares with its quotas."""
+    """Return the size that IAM compares with its quotas: the characters without white space."""
     return len("".join(document.split()))
 
 

@@ -111,7 +111,7 @@ class Devices:
         return page("effectiveDeployments", listed, params)
 
     def effective_deployments(self, scope: Scope, thing: str) -> list[Record]:
-        """Return the latest deployments of a thing, even if it is not a core device."""
+        """Return the latest deployments of a thing, even if the thing is not a core device."""
         return [deployment for deployment, _, _ in self._effective(scope, thing)]
 
     def record(self, scope: Scope, thing: str) -> Record | None:

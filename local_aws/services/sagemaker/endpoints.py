@@ -229,7 +229,10 @@ def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
 
 
 def _capture(config: Params) -> Params | None:
-    """Return the data capture for DescribeEndpoint: always stopped, because it is not emulated."""
+    """Return the `DataCaptureConfig` of DescribeEndpoint; None without data capture.
+
+    The status is always Stopped, because the emulator does not capture data.
+    """
     capture = config.get("DataCaptureConfig")
     if not capture:
         return None
