@@ -17,8 +17,8 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")
 # Dependent actions that AWS documents in places other than the Service Authorization Reference.
 # Sources: AWS IoT Greengrass V2 Developer Guide, "Troubleshooting": CreateComponentVersion needs
 # lambda:GetFunction on the imported version, and s3:GetObject on the artifacts of a recipe. AWS
-# CodePipeline User Guide, "CodePipeline permissions reference": both operations pass the pipeline's
-# role.
+# CodePipeline User Guide, "CodePipeline permissions reference": CreatePipeline and UpdatePipeline
+# pass the pipeline's role.
 DOCUMENTED_DEPENDENT_ACTIONS: dict[str, tuple[str, ...]] = {
     "codepipeline:CreatePipeline": ("iam:PassRole",),
     "codepipeline:UpdatePipeline": ("iam:PassRole",),

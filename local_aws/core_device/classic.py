@@ -239,7 +239,7 @@ class Classic(Nucleus):
         return timeout_seconds, _STOP_SECONDS
 
     def matches(self, pattern: str, topic: str) -> bool:
-        """Return whether the topic matches the pattern by the rules of MQTT."""
+        """Return whether the topic matches the pattern by MQTT's rules, or by the wildcard `*`."""
         return matches_as_mqtt(pattern, topic)
 
     def _lifecycle(self, recipe: Recipe) -> Mapping[str, Any]:

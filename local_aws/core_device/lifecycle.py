@@ -82,7 +82,7 @@ async def stop(component: InstalledComponent, host: Host) -> None:
 
 
 async def remove(component: InstalledComponent, host: Host) -> None:
-    """Stop a component that is no longer deployed; run its uninstall step if the nucleus does."""
+    """Stop a component that is no longer deployed; run its uninstall step, if supported."""
     await stop(component, host)
     if host.nucleus.has_uninstall:
         await _run_quietly(component, host, "uninstall")
@@ -290,7 +290,10 @@ async def _fail(
 
 
 async def _stop_bound(component: InstalledComponent, host: Host) -> list[InstalledComponent]:
-    """Stop the direct and indirect HARD dependents of a failed component; return them in order."""
+    """Stop the running HARD dependents of a failed component; return them in stop order.
+
+    The dependents of these components also stop.
+    """
     if component.status not in host.nucleus.unbinding_statuses:
         return []
     stopped: list[InstalledComponent] = []

@@ -116,8 +116,8 @@ class Nucleus(ABC):
     # Maximum sizes of a recipe and of a job document, in bytes; None for the service's limits.
     longest_recipe_bytes: int | None
     longest_document_bytes: int | None
-    # True if `{iot:thingName}` in policies is replaced only if the nucleus' configuration enables
-    # this.
+    # True if the nucleus' configuration must enable the replacement of `{iot:thingName}` in
+    # policies.
     interpolation_is_optional: bool
     # True if variables of other components are replaced.
     resolves_other_components: bool
@@ -254,6 +254,6 @@ class Nucleus(ABC):
         """Return whether a resource of an IPC policy matches a topic."""
 
     def health_type(self, trigger: str) -> str:
-        """Return COMPLETE for a message with all components, otherwise PARTIAL."""
+        """Return COMPLETE for a launch, a periodic report or a new network, otherwise PARTIAL."""
         complete = {"NUCLEUS_LAUNCH", "CADENCE", "NETWORK_RECONFIGURE"}
         return "COMPLETE" if trigger in complete else "PARTIAL"

@@ -119,7 +119,7 @@ def _folders(component: InstalledComponent, host: Host) -> dict[str, dict[str, P
 
 
 def _environment(component: InstalledComponent, host: Host) -> dict[str, str]:
-    """Return the environment variables of a component's process; admit their new token."""
+    """Return the environment variables of a component's process, with a new token for the IPC."""
     token = secrets.token_hex(16)
     host.admit(token, component.name)
     region = host.identity.region

@@ -9,7 +9,7 @@ from local_aws.core_device.layout import Identity, Layout
 
 
 def provision(iot: Any, layout: Layout, desired: Identity, policy: str) -> bool:
-    """Create the identity, unless the device has one of this fleet whose certificate exists.
+    """Create the identity, unless the device has one in this fleet and its certificate exists.
 
     Args:
         iot: a boto3 IoT client of the account and Region of the identity.

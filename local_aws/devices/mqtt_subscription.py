@@ -69,7 +69,7 @@ class Subscription:
 
 
 def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> Path:
-    """Issue a certificate for all topics, unless the one in `folder` exists; return `folder`.
+    """Issue a certificate for all topics, unless `folder` has a registered one; return `folder`.
 
     Only the owner can read the folder, because it contains the private key.
     """

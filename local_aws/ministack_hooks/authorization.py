@@ -140,7 +140,7 @@ def trace_decisions(trace: Trace) -> None:
 
 
 def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
-    """Return the decision for one request, from its evaluations."""
+    """Return the decision about one check, from the evaluations of the check."""
     context, _ = evaluations[0]
     outcome = "Allow" if denial is None else denial.decision
     matched = [result.matched_sid for _, result in evaluations if result.decision == outcome]

@@ -151,7 +151,7 @@ def _text(params: dict[str, Any], key: str) -> str:
 
 
 def _principal(stack: dict[str, Any]) -> _Principal | None:
-    """Return the stack's role, or the role of the caller's session; None for an account's root.
+    """Return the stack's role or the caller's role; None for an account's root or no caller.
 
     Raises:
         ValueError: the role does not exist.

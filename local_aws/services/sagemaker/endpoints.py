@@ -219,7 +219,7 @@ def _variants(config: Params) -> list[Params]:
 
 
 def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
-    """Retain changed weights and instance counts, except for the excluded properties."""
+    """Copy the current weights and instance counts to new variants, except excluded properties."""
     previous = {variant["VariantName"]: variant for variant in old}
     for variant in new:
         before = previous.get(variant["VariantName"], {})
