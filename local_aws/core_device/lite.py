@@ -25,7 +25,8 @@ from local_aws.core_device.update_plan import (
 _TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - the name of a component
 _STEP_KEYS = {"Script": "script", "Timeout": "timeout", "Setenv": "setenv"}
 _DEFAULT_STOP_SECONDS = 120.0
-# `StartLimitBurst` and `StartLimitInterval` in the units that recipe2unit writes.
+# The maximum number of starts within the interval: `StartLimitBurst` and `StartLimitInterval` in
+# the units that recipe2unit writes.
 _START_LIMIT = 3
 _START_LIMIT_SECONDS = 3600.0
 _FINAL_STATUSES = {"RUNNING", "FINISHED", "ERRORED", "BROKEN"}

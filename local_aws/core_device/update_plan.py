@@ -46,7 +46,7 @@ def dependency_types(recipe: Recipe, default: str | None) -> dict[str, str | Non
 
 
 def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
-    """Return the names of a recipe's HARD dependencies."""
+    """Return the names of a recipe's HARD dependencies; `default` is the type if none is given."""
     return {name for name, kind in dependency_types(recipe, default).items() if kind == "HARD"}
 
 

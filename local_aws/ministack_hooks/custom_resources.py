@@ -13,7 +13,8 @@ from ministack.services.cloudformation import custom_resource, handlers, stacks
 from local_aws.ministack_hooks.registration import Handled
 from local_aws.services.lambda_retries import call_with_retries
 
-# Source: CloudFormation user guide, "Custom resource response objects".
+# The maximum size of a custom resource's response. Source: CloudFormation user guide, "Custom
+# resource response objects".
 LARGEST_RESPONSE_BYTES = 4_096
 _RESPONSES = "/_ministack/cfn-response/"
 _SUFFIX_CHARACTERS = 12

@@ -39,7 +39,8 @@ _TEXTS = {
     "expiration": "${_:text}",
     "recipe": "${_:text}",
 }
-# The placeholders have names because a player signs its S3 requests with the received credentials.
+# Placeholders for credentials. They have names because a player signs its S3 requests with the
+# received credentials.
 _CREDENTIALS = {
     "accessKeyId": "${access_key_id:text}",
     "secretAccessKey": "${secret_access_key:text}",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DEFINITION = "PipelineDefinition"
-# Source: SageMaker AI Pipeline Definition JSON Schema.
+# The version in a pipeline definition. Source: SageMaker AI Pipeline Definition JSON Schema.
 _DEFINITION_VERSION = "2020-12-01"
 
 
