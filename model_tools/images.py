@@ -79,10 +79,11 @@ def read_image(file: Path) -> ImageArray:
 
 
 def image_samples(images: list[ImageArray], inputs: dict[str, TensorSpec]) -> tuple[Arrays, ...]:
-    """Return one sample for each image, for a graph with one input, to compare two models.
+    """Return one sample for each image, for a model whose only input is an image.
 
-    The image is resized to the input and has its dtype. Floats are scaled to [-1, 1] even if the
-    training used another range, because both models receive the same values.
+    The samples serve to compare two models. The image is resized to the input and has its dtype.
+    Floats are scaled to [-1, 1] even if the training used another range, because both models
+    receive the same values.
 
     Raises:
         SourceError: the model does not take one image.

@@ -16,7 +16,8 @@ from model_tools.graph.messages import read_message
 from model_tools.graph.queries import node_name
 from model_tools.sandbox import Limits, isolated
 
-# Source: AWS DeepLens Developer Guide, supported layers of TensorFlow models.
+# Operations on DeepLens' documented list. Source: AWS DeepLens Developer Guide, supported layers of
+# TensorFlow models.
 DEEPLENS_OPS = frozenset(
     """
     Add AvgPool BatchToSpaceND BiasAdd Const Conv2D Conv2DBackpropInput Identity Maximum MaxPool

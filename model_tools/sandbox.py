@@ -32,7 +32,8 @@ _WATCH_SECONDS = 0.2
 # SIGKILL.
 _GRACE_SECONDS = 5
 _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
-# TensorFlow needs about 1 GiB, and converts the smallest model in a minute on a slow machine.
+# The smallest memory limit; `_LEAST_SECONDS` is the smallest time limit. TensorFlow needs about 1
+# GiB, and converts the smallest model in a minute on a slow machine.
 _LEAST_MEMORY_MIB = 3 * 1024
 _COPIES = 18
 _LEAST_SECONDS = 900
@@ -71,7 +72,7 @@ class Limits:
         """Return limits for a model in these files and folders, by their size.
 
         Conversion needs up to 18 times the size of a model, for copies of graph and weights.
-        Decoded images need less.
+        Decoded images need less. If MODEL_TOOLS_MEMORY_MIB is set, it replaces the memory limit.
         """
         mib = sum(map(_size_bytes, paths)) // _MIB
         memory_mib = _LEAST_MEMORY_MIB + _COPIES * mib

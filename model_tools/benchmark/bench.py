@@ -43,7 +43,8 @@ class EngineMeasurement:
     frames_per_second: float
     rss_mib: float
     runs: int
-    # The median over all rounds of TensorFlow's median time divided by this contender's.
+    # The median of all rounds' ratios; a ratio is TensorFlow's median time divided by this
+    # contender's.
     speed_up: float
     gflops_per_second: float | None
     # gflops_per_second divided by the rate of a matrix product on this machine.

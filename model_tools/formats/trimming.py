@@ -60,7 +60,7 @@ def loadable(folder: Path) -> Iterator[Path]:
 
 
 def run_on_load(meta: Any) -> list[str]:
-    """Return the nodes that TensorFlow runs when it loads the model."""
+    """Return the names of the nodes that TensorFlow runs when it loads the model."""
     nodes = {node.name for node in meta.graph_def.node}
     names = [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
     for key in _INITIALIZERS:

@@ -113,7 +113,7 @@ def set_constants(graph: Any, values: Iterable[tuple[str, tuple[float, ...]]]) -
     """Replace placeholders with constants of the same shape, in place.
 
     Raises:
-        SourceError: a placeholder does not exist, or has another type or shape.
+        SourceError: a placeholder does not exist, is not a number or bool, or has another shape.
     """
     nodes = nodes_by_name(graph)
     for name, numbers in values:

@@ -186,7 +186,8 @@ def _code_files(folder: Path, *, needs_handlers: bool) -> dict[str, Path]:
         needs_handlers: True to require the handlers of SageMaker's TensorFlow Serving container.
 
     Raises:
-        SourceError: the folder has neither file, contains a link, or its inference.py cannot run.
+        SourceError: the folder has neither file, contains a link or too many files, or its
+            inference.py is not valid Python or lacks the required handlers.
     """
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder: expected one that contains {_SCRIPT}")

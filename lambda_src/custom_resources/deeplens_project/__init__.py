@@ -106,7 +106,7 @@ def _deploy_previous(
 
 
 def _physical_id(request: ResourceRequest) -> str:
-    """Return the physical id, which depends on the target, but not on the project's name."""
+    """Return the physical id, which an update changes only if the target changes."""
     old_target = request.old_properties.get("TargetArn")
     stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
     if request.physical_id and stays:
@@ -117,9 +117,9 @@ def _physical_id(request: ResourceRequest) -> str:
 def _remove(
     request: ResourceRequest, rollout: Rollout, desired: deployments.DesiredDeployment
 ) -> ResourceResult:
-    """Withdraw the release if this resource owns the deployment; devices cannot prevent this.
+    """Withdraw the release if this resource owns the target's current deployment.
 
-    Parts that could not be removed are logged.
+    Devices cannot prevent the withdrawal. Parts that could not be removed are logged.
     """
     result = ResourceResult(_physical_id(request))
     greengrass = rollout.fleet.greengrass
@@ -148,9 +148,11 @@ def _withdraw(
     desired: deployments.DesiredDeployment,
     current: deployments.Deployment,
 ) -> None:
-    """Deploy the previous release if the current one is not verified, otherwise no components.
+    """Deploy the last verified release again, or a deployment without components.
 
-    If no release is deployed again and `OnDelete` is `keep`, the components remain.
+    If the current release is not verified, for example because the creation of this resource
+    failed, the last verified release is deployed again. If there is none and `OnDelete` is `keep`,
+    nothing is deployed, and the components remain.
     """
     greengrass = rollout.fleet.greengrass
     plan = RolloutPlan.from_properties(request.properties).at_once()

@@ -126,7 +126,11 @@ def _cause(
 
 
 def _camera_error(heartbeat: ReceivedHeartbeat | None, execution: JobExecution) -> str:
-    """Return the camera's status and last error; empty without an error since the deployment."""
+    """Return a phrase with the camera's status and last error, or an empty string.
+
+    The string is empty if no heartbeat has arrived since the deployment was queued, or if the last
+    heartbeat contains no error.
+    """
     if heartbeat is None or not heartbeat.last_error or heartbeat.received_at < execution.queued_at:
         return ""
     return f"the camera is {heartbeat.status}, last error: {heartbeat.last_error}"

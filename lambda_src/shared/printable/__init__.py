@@ -10,12 +10,12 @@ _JOINERS = frozenset("\u200c\u200d")
 
 
 def printable(text: str, *, longest: int = LONGEST_LINE, lines: bool = False) -> str:
-    """Return text that is safe to print, truncated to `longest` characters.
+    """Return text that is safe to print, truncated to `longest` characters and an ellipsis.
 
     Args:
         text: untrusted text.
-        longest: maximum number of characters before escaping.
-        lines: preserve line ends and tabs, for text of several lines.
+        longest: maximum number of characters before escaping, without the ellipsis.
+        lines: preserve line feeds and tabs, for text of several lines.
     """
     unescaped = _JOINERS | frozenset("\n\t") if lines else _JOINERS
     shortened = text if len(text) <= longest else f"{text[:longest]}…"
