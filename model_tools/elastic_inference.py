@@ -113,8 +113,8 @@ class Predictor:
             Arrays by the outputs' aliases.
 
         Raises:
-            SourceError: an input is missing, unknown, or of another shape or type, or TensorFlow cannot
-                run the model.
+            SourceError: an input is missing, unknown, or of another shape or type, or TensorFlow
+                cannot run the model.
             shared.artifact.errors.ArtifactError: OpenVINO cannot run the model.
         """
         if feed_dict.keys() != self._inputs.keys():

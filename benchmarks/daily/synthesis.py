@@ -41,7 +41,7 @@ _PINNED = (
 
 
 def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the synthesis of all environments, of one, without changes, and of the peer's stack.
+    """Measure syntheses: all environments, one environment, no changes, and the peer's stack.
 
     The same rounds measure all variants.
     """

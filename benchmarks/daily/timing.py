@@ -86,8 +86,8 @@ def interleaved(
 ) -> dict[str, list[Run]]:
     """Run each variant once as a warm-up, then all variants in each of `rounds` rounds.
 
-    A run with more than 2 % stolen time is repeated. The result contains the runs of each variant,
-    without the warm-up.
+    A run with more than 2 % stolen time is repeated, at most three times. The result contains the
+    least disturbed run of each variant in each round, without the warm-up.
     """
     runs: dict[str, list[Run]] = {name: [] for name in variants}
     for number in range(rounds + 1):
@@ -100,7 +100,7 @@ def interleaved(
 
 
 def _undisturbed(variant: Callable[[], Run]) -> Run:
-    """Return a run with at most 2 % stolen time, or the best of four runs."""
+    """Return a run with at most 2 % stolen time, or the least disturbed of four runs."""
     best = variant()
     for _ in range(_MAX_RUNS - 1):
         if best.stolen_seconds <= best.seconds * _MAX_STOLEN_SHARE:

@@ -40,6 +40,7 @@ def serve_archive(options: ContainerOptions) -> None:
 
     Raises:
         SourceError, RefusedError: the archive, or a model in it, is not valid.
+        IsolationError: the process that checks a model crashed or reached a limit.
         ServingError: a model cannot be loaded, its inference.py cannot run, or a port is in use.
     """
     # As in the container, the output of the model's code goes to the log. stdout contains only the

@@ -47,12 +47,12 @@ def build(
     version: int,
     progress: Progress,
 ) -> Trained:
-    """Train, evaluate and export into `output`, or continue an interrupted run.
+    """Train, evaluate and export the classifier, or continue an interrupted training.
 
     Args:
         data: the data set.
         options: options of training.
-        output: a folder; training writes `checkpoint/`, `logs/` and `history.csv` in it.
+        output: a folder for all files; training writes `checkpoint/`, `logs/` and `history.csv`.
         version: number of the SavedModel's folder.
         progress: receives the phases, and each batch with its loss.
     """

@@ -28,7 +28,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def build() -> Any:
-    """Return the Keras model: float32 [n, 96, 128, 3] → score logits and distances by cell."""
+    """Return the Keras model: float32 [n, 96, 128, 3] → logits and distances, both [n, 24, 32, 4].
+
+    The order of the distances is top, left, bottom, right; see `targets`.
+    """
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     def block(x: Any, channels: int, stride: int, name: str) -> Any:
