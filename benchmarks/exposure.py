@@ -41,8 +41,8 @@ _NEW, _OLD = "a" * 64, "b" * 64
 class Journey:
     """The result of one release on one fleet."""
 
-    # The maximum over time of this difference: devices with the release minus devices that the plan
-    # allows.
+    # The largest number of devices with the release in excess of the number that the plan allows at
+    # the same time; negative if the plan always allows more.
     beyond_the_plan: int
     exposed: int
     passed: bool

@@ -28,7 +28,7 @@ _LINE_PX = 3
 
 
 def image_files(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the given image files, and the images in the given folders, sorted by name.
+    """Return the given files, and the images of the given folders, sorted by name in each folder.
 
     Raises:
         SourceError: a path does not exist, or a folder contains no image.

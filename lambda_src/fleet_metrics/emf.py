@@ -64,7 +64,8 @@ class MetricsLine:
 def value(text: str) -> str:
     """Convert a string to a dimension value: 1 to 255 printable ASCII characters.
 
-    CloudWatch rejects a leading colon, so it is removed.
+    Other characters are escaped or replaced by `?`. Leading colons, which CloudWatch rejects, are
+    removed.
     """
     ascii_only = text.encode("ascii", "backslashreplace").decode()
     printable = "".join(character if character.isprintable() else "?" for character in ascii_only)

@@ -18,8 +18,8 @@ class Parity:
     """The largest differences over all outputs of all samples."""
 
     largest_absolute: float
-    # The difference of each output is divided by the output's largest absolute value, if that value
-    # is above 1.
+    # The largest relative difference: the difference of an output, divided by the output's largest
+    # absolute value if that value is above 1.
     largest_relative: float
     samples: int
 

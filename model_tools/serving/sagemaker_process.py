@@ -26,7 +26,7 @@ _FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The parameters that SageMaker passes to a container."""
+    """The parameters of a container: archive, port, environment variables, and limits of requests."""
 
     archive: Path
     port: int

@@ -23,13 +23,15 @@ logger.setLevel(logging.INFO)
 
 # The maximum size of a response; CloudFormation rejects larger responses.
 _LIMIT_BYTES = 4096
-# In JSON, an emoji, for example, becomes two escape sequences of six bytes.
+# The maximum size of a character in JSON: an emoji, for example, becomes two escape sequences of
+# six bytes.
 _MAX_BYTES_PER_CHARACTER = 12
 
 _TIMEOUT_SECONDS = 6.0
 _PAUSES_SECONDS = (0.5, 2.0)
 
-# If a Create fails before it returns a physical id, the Delete request contains this id.
+# The physical id of a Create that fails before it creates anything; the Delete request contains
+# this id.
 NOTHING_CREATED = "nothing-was-created"
 
 

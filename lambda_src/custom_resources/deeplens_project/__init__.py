@@ -44,7 +44,12 @@ _INACCESSIBLE = {
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Deploy or remove a release; raise `ResourceFailed` if the gate or Greengrass rejects it."""
+    """Deploy or remove a release.
+
+    Raises:
+        ResourceFailed: the release does not pass its gate, was stopped before, or is rejected by
+            Greengrass. A removal does not raise this error.
+    """
     properties = request.properties
     rollout = Rollout(
         fleet=FleetQueries(
@@ -158,7 +163,8 @@ def _withdraw(
     plan = RolloutPlan.from_properties(request.properties).at_once()
     before = deployments.last_verified(greengrass, desired.target_arn)
     if deployments.VERIFIED_TAG not in current.tags and before and before.id != current.id:
-        # The creation of this resource failed, so the previous release is deployed again.
+        # The current release is not verified, for example because the creation of this resource
+        # failed.
         previous = deployments.DesiredDeployment(
             desired.target_arn, desired.name, before.components, before.policies, before.job,
             {name: before.tags[name] for name in deployments.IDENTITY_TAGS & before.tags.keys()},

@@ -172,5 +172,6 @@ def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | Non
     try:
         return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
     except ArtifactError:
-        # The key is no longer trusted, so its release number no longer applies.
+        # The old statement cannot be verified, for example because its key is no longer trusted.
+        # Its release number therefore no longer applies.
         return None

@@ -47,7 +47,7 @@ class MonitorResult:
     Attributes:
         stopped: the reason if the wait ended because another operation ended the deployment, or
             because the required queries failed; otherwise empty.
-        unanswered: if the gate failed, the error of each query that failed the last time.
+        unanswered: if the gate failed, the error of each query whose last attempt failed.
     """
 
     gate: GateResult

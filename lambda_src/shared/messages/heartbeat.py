@@ -44,7 +44,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """The last error, and the length of the series of consecutive errors that ends with it."""
+    """The last error, and the number of consecutive errors up to and including this error."""
 
     type: str = wire(TEXT, "as in the error message", "")
     message: str = wire(TEXT, "as in the error message", "")

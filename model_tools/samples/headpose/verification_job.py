@@ -25,7 +25,7 @@ _ANY_DIFFERENCE = 1.0
 )
 @click.option("--output", type=click.Path(path_type=Path), default=_PROCESSING / "output")
 def main(model: Path, output: Path) -> None:
-    """Freeze the model, and report the largest relative difference of its outputs from the source."""
+    """Freeze the model, and report the largest relative difference of its outputs."""
     from model_tools.formats.signatures import Choice  # noqa: PLC0415 - keeps --help fast
     from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
     from model_tools.samples.headpose.build import CAMERA_SIGNATURE  # noqa: PLC0415 - as above
