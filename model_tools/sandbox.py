@@ -106,8 +106,8 @@ def isolated(
         ModelToolsError, shared.artifact.errors.ArtifactError: `work` raised the error.
     """
     if multiprocessing.current_process().daemon:
-        # A daemon process cannot have children. In this project, daemon processes are already
-        # limited.
+        # A daemon process cannot have children. Daemon processes that call this function are
+        # already limited.
         return work(*arguments, **options)
     chosen = limits or Limits()
     # With a fork server, a caller of many processes can preload TensorFlow once.

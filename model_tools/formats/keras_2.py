@@ -35,7 +35,8 @@ _MODULES = {
     "engine.training": "keras",
     "engine.input_layer": "keras.layers",
 }
-# Keras 2 saved arithmetic such as `x / 255.0` as a separate layer that names a function.
+# Operations by function name. Keras 2 saved arithmetic such as `x / 255.0` as a separate layer that
+# names a function.
 _FUNCTIONS = {
     "math.truediv": "divide", "math.divide": "divide", "__operators__.truediv": "divide",
     "math.multiply": "multiply", "__operators__.mul": "multiply",

@@ -173,7 +173,7 @@ def _of_version(folder: Path) -> SavedModel:
 
 
 def _newest(folder: Path, folders: list[Path]) -> Path:
-    """Return the folder with the highest number, like TensorFlow Serving, or the only folder."""
+    """Return the only folder or, like TensorFlow Serving, the folder with the highest number."""
     is_versioned = all(_VERSION.fullmatch(version.name) for version in folders)
     if is_versioned and len({version.parent for version in folders}) == 1:
         return max(folders, key=lambda version: int(version.name))

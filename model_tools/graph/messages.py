@@ -41,7 +41,7 @@ _MODULES = {
 }
 _DEEPEST = 100
 _LONGEST_VARINT = 10
-# This bit of a byte marks a number that continues in the next byte.
+# The bit of a byte that is set if the number continues in the next byte.
 _CONTINUED = 128
 _VARINT, _LENGTH = 0, 2
 _FIXED_BYTES = {1: 8, 5: 4}

@@ -76,7 +76,7 @@ def needed_by(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -
 
 
 def subgraph(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> Any:
-    """Return a GraphDef with the nodes that `outputs` need, in the same order, and all functions."""
+    """Return a GraphDef with the nodes that `outputs` need, in the same order, and the library."""
     needed = needed_by(graph, outputs, stop_at)
     result = type(graph)()
     result.node.extend(node for node in graph.node if node.name in needed)

@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 CONNECTIONS = logging.getLogger(f"{__name__}.connections")
 
 LOOPBACK = "127.0.0.1"
-# The default limit of a request body.
+# The default maximum size of a request body.
 LARGEST_BYTES = 256 << 20
 # The maximum number of concurrent requests of a listener; further requests wait.
 _THREADS = 64

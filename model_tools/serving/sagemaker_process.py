@@ -26,7 +26,7 @@ _FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The parameters of a container: archive, port, environment variables, and limits of requests."""
+    """The parameters of a container: archive, port, environment variables and request limits."""
 
     archive: Path
     port: int

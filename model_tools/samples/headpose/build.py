@@ -1,6 +1,6 @@
 """Train, evaluate and export the head-pose classifier, and write files to package and test it.
 
-The SavedModel is in `export/Servo/<version>/`, as SageMaker requires.
+The SavedModel is in `export/Servo/<version>/`, which SageMaker's container can serve.
 Source: aws/sagemaker-tensorflow-serving-container serves a SavedModel in any folder whose name is a
 number, and the training job of the guide writes `export/Servo/<timestamp>`.
 """
