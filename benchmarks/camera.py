@@ -52,8 +52,8 @@ FRAME_SECONDS = 1 / 30
 FRAMES = 300
 STARTS = 3
 
-# This script measures the memory of the loop and Greengrass' client, with an engine that does no
-# work.
+# A script that measures the memory of the loop and of Greengrass' client, with an engine that does
+# no work.
 _LOOP_ALONE = """
 import sys, threading, time
 from datetime import UTC, datetime

@@ -41,8 +41,8 @@ _NEW, _OLD = "a" * 64, "b" * 64
 class Journey:
     """The result of one release on one fleet."""
 
-    # The largest number of devices with the release in excess of the number that the plan allows at
-    # the same time; negative if the plan always allows more.
+    # The largest difference during the rollout between the number of devices with the release and
+    # the number that the plan allows at that time.
     beyond_the_plan: int
     exposed: int
     passed: bool

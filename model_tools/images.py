@@ -15,7 +15,7 @@ from shared.artifact.errors import ImageError
 from shared.printable import printable
 from shared.vision.images import ImageLimit, open_image
 
-# uint8 [height, width, 3], RGB.
+# An image: uint8 [height, width, 3], RGB.
 ImageArray = npt.NDArray[np.uint8]
 
 _LIMIT_VARIABLE = "MODEL_TOOLS_MEGAPIXELS"

@@ -29,7 +29,7 @@ class OutputPath(click.Path):
 def why_unwritable(path: Path, free_mib: int) -> str | None:
     """Return the reason why a file or folder cannot be written, or None if it can.
 
-    A reason is also that less than `free_mib` MiB of disk space are free.
+    Less than `free_mib` MiB of free disk space is also a reason.
     """
     existing = path.absolute()
     while not existing.exists() and existing != existing.parent:

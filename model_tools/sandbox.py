@@ -28,8 +28,8 @@ Result = TypeVar("Result")
 _MIB = 1 << 20
 _END_SECONDS = 5.0
 _WATCH_SECONDS = 0.2
-# The soft limit sends SIGXCPU, which identifies the cause. After this time, the hard limit sends
-# SIGKILL.
+# The time between the soft limit of processor time, which sends SIGXCPU to identify the cause, and
+# the hard limit, which sends SIGKILL.
 _GRACE_SECONDS = 5
 _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
 # The smallest memory limit; `_LEAST_SECONDS` is the smallest time limit. TensorFlow needs about 1
@@ -39,7 +39,7 @@ _COPIES = 18
 _LEAST_SECONDS = 900
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
-# A crash is attributed to a lack of memory if the process used more than this share of its limit.
+# The share of the memory limit above which a crash is attributed to a lack of memory.
 _NEARLY_FULL = 0.75
 _OUT_OF_MEMORY = re.compile(
     r"bad_alloc|MemoryError|out of memory|cannot allocate memory|unable to allocate|"
@@ -175,7 +175,7 @@ def _run(
     limits: Limits,
     work: Callable[[], Any],
 ) -> None:
-    # TensorFlow's output is redirected, and only shown if the process crashes.
+    # TensorFlow's output is redirected to a file, and shown only if the process crashes.
     with Path(output).open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

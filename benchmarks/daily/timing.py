@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 Log = Callable[[str], None]
 
 _SAMPLE_INTERVAL_SECONDS = 0.02
-# A run with a higher share of stolen CPU time is repeated, because the host of a virtual machine
-# assigned CPUs to other machines.
+# The maximum share of stolen CPU time in a run. A run with a higher share is repeated, because the
+# host of the virtual machine assigned CPUs to other machines.
 _MAX_STOLEN_SHARE = 0.02
 _MAX_RUNS = 4
 _SHOWN_CHARACTERS = 2000

@@ -8,8 +8,8 @@ from typing import Any
 from fleet_metrics.emf import MetricsLine
 from fleet_metrics.json_access import number, text
 
-# Limits of a metric's time, relative to the current time. CloudWatch accepts metrics of the last
-# two weeks and of the next two hours; these limits leave a margin.
+# The oldest and newest accepted time of a frame, relative to the current time. CloudWatch accepts
+# metrics of the last two weeks and of the next two hours; these limits leave a margin.
 _OLDEST_MS = 13 * 24 * 3600 * 1000
 _NEWEST_MS = 3600 * 1000
 # The maximum number of labels per message. Each label is a billed metric, so a defective camera

@@ -44,8 +44,8 @@ _MODULES = {
         "regularizers", "src.models.functional", "src.models.sequential",
     )
 }  # fmt: skip
-# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use classes without a
-# public name. These classes are allowed if Keras' source defines them in one of these modules.
+# Modules whose classes without a public name are allowed if Keras' source defines them there.
+# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use such classes.
 _PRIVATE_MODULES = {
     "keras.src.ops.core", "keras.src.ops.image", "keras.src.ops.linalg", "keras.src.ops.math",
     "keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.applications.convnext",

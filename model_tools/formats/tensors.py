@@ -16,7 +16,7 @@ class TensorSpec:
 
     name: str
     dtype: str
-    # None for an unknown rank; a variable side is None.
+    # The sides of the tensor; a variable side is None. None for an unknown rank.
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:

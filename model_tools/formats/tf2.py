@@ -22,8 +22,8 @@ from model_tools.formats.trimming import loadable
 
 _ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
-# Layers may declare this number of bytes, and four bytes per byte of the file. The allowance covers
-# compressed weights, and layers whose weights are not in the file.
+# The bytes of weights that layers may declare in addition to `_MOST_DECLARED` times the file's
+# content. The allowance covers compressed weights, and layers whose weights are not in the file.
 _LEAST_DECLARED_BYTES = 16 << 20
 _MOST_DECLARED = 4
 # Matches a valid name of a scope. Source: tf.Graph.name_scope.

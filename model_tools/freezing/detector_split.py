@@ -54,7 +54,7 @@ class DetectorSplit:
     """The backbone graph of a detector, its anchors, and the parameters of its postprocessing.
 
     `anchors` is an .npy file of float32 [anchors, 4]. `largest_difference` is the largest absolute
-    difference from the complete graph's results, over a number of `images`.
+    difference from the complete graph's results. `images` is the number of compared images.
     """
 
     backbone: bytes

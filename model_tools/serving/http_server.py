@@ -43,7 +43,7 @@ class Listener:
     # True to accept any `Host`, because the host names of SageMaker's containers are not known in
     # advance.
     any_host: bool = False
-    # A request that takes longer receives status 504; None disables the limit.
+    # The time after which a request receives status 504; None disables the limit.
     timeout_seconds: float | None = None
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
 

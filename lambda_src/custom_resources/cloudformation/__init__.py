@@ -30,8 +30,8 @@ _MAX_BYTES_PER_CHARACTER = 12
 _TIMEOUT_SECONDS = 6.0
 _PAUSES_SECONDS = (0.5, 2.0)
 
-# The physical id of a Create that fails before it creates anything; the Delete request contains
-# this id.
+# The physical id in the response to a Create that failed without a physical id; the Delete request
+# contains this id.
 NOTHING_CREATED = "nothing-was-created"
 
 
@@ -85,7 +85,7 @@ def custom_resource(
 ) -> Callable[[dict[str, Any], Any], None]:
     """Return a Lambda handler that sends the result or the error of `handle` to CloudFormation.
 
-    If a Create created nothing, its Delete succeeds without a call of `handle`.
+    If a Create failed without a physical id, its Delete succeeds without a call of `handle`.
     """
 
     def lambda_handler(event: dict[str, Any], context: Any) -> None:

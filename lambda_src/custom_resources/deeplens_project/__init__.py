@@ -31,7 +31,7 @@ from shared.fleet.rollout import GateClosed, Rollout, RolloutPlan
 
 logger = logging.getLogger(__name__)
 
-# Throttled calls are retried. If the retries fail, the wait continues with the last responses.
+# The retries of throttled calls. If the retries fail, the wait continues with the last responses.
 _RETRIES = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
 _RESPONSE_SECONDS = 30.0
 # Error codes for a missing thing group, or for a role without permissions on it.

@@ -27,7 +27,7 @@ IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
 VERIFIED_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
-# Tag of a deployment whose gate passed although no device was reachable.
+# Tag of a deployment whose gate passed, although no device was reachable.
 UNVERIFIED_TAG = "deeplens:unseen"
 MANUAL_TAG = "deeplens:by-hand"
 # Tag of the second attempt after a deployment failed because credentials or a connection were

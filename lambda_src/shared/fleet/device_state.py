@@ -16,7 +16,7 @@ SUCCEEDED = frozenset({"SUCCEEDED", "COMPLETED"})
 FAILED = frozenset({"FAILED", "REJECTED", "TIMED_OUT", "CANCELED"})
 _RANKS = {"QUEUED": 0, "IN_PROGRESS": 1, **dict.fromkeys(SUCCEEDED, 2), **dict.fromkeys(FAILED, 3)}
 
-# A camera that has missed this number of consecutive heartbeats counts as silent.
+# The number of consecutive missed heartbeats after which a camera counts as silent.
 MISSED_HEARTBEATS = 3
 _DEFAULT_INTERVAL_SECONDS = 60.0
 _SHORTEST_INTERVAL_SECONDS = 1.0

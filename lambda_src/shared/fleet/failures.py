@@ -15,11 +15,11 @@ from shared.fleet.device_state import (
     ReceivedHeartbeat,
 )
 
-# If the most specific code of a failure is in this set, a second attempt may succeed. NETWORK_ERROR
-# is also the code of a device without credentials. ARTIFACT_DOWNLOAD_ERROR is the most specific
-# code only if the nucleus does not recognize the cause. Sources: AWS IoT Greengrass V2 Developer
-# Guide, "Detailed deployment error codes"; the nucleus' `DeploymentErrorCode` and
-# `DeploymentErrorCodeUtils`.
+# Error codes after which a second attempt may succeed, if the code is the most specific code of a
+# failure. NETWORK_ERROR is also the code of a device without credentials. ARTIFACT_DOWNLOAD_ERROR
+# is the most specific code only if the nucleus does not recognize the cause. Sources: AWS IoT
+# Greengrass V2 Developer Guide, "Detailed deployment error codes"; the nucleus'
+# `DeploymentErrorCode` and `DeploymentErrorCodeUtils`.
 TRANSIENT_CODES = frozenset(
     {
         "ARTIFACT_DOWNLOAD_ERROR",

@@ -21,8 +21,8 @@ GateState = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
-# The camera averages its frame rate over this time, so a rate reported after a shorter uptime is
-# not reliable.
+# The time over which a camera averages its frame rate. A rate reported after a shorter uptime is
+# therefore not reliable.
 _FRAME_RATE_SECONDS = 30.0
 
 

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# A round of queries about a large fleet has many calls, and API quotas apply to the account. The
-# pause therefore increases with the number of things.
+# The longest pause between two rounds of queries, per thing of a large fleet. A round has many
+# calls, and API quotas apply to the account.
 _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
 # The minimum time between two queries for core devices. The list contains all devices of the

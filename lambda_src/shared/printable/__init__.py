@@ -5,7 +5,7 @@ the order or the visibility of text. Both are replaced by Python's escapes: `\x1
 """
 
 LONGEST_LINE = 2000
-# Persian, Hindi and many emoji require the zero-width non-joiner and joiner.
+# The zero-width non-joiner and joiner, which Persian, Hindi and many emoji require.
 _JOINERS = frozenset("\u200c\u200d")
 
 

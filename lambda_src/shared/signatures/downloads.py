@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.statement import SignedFile
 
-# The time limit of a download is ten seconds, and one more second per 64 KiB. A slower download
-# counts as an attack.
+# The speed that determines the time limit of a download: ten seconds, and one second per 64 KiB of
+# the signed size. A slower download counts as an attack.
 _LEAST_BYTES_PER_SECOND = 64 << 10
 _BEGIN_SECONDS = 10.0
 

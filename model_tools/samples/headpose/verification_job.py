@@ -15,7 +15,8 @@ import click
 from model_tools.errors import ModelToolsError
 
 _PROCESSING = Path("/opt/ml/processing")
-# The condition of the pipeline checks the difference, so freezing accepts any difference.
+# A tolerance that accepts any difference, because the condition of the pipeline checks the
+# difference.
 _ANY_DIFFERENCE = 1.0
 
 

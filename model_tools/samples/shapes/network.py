@@ -19,9 +19,9 @@ MOST_DETECTIONS = 20
 _CHANNELS = (16, 32, 48, 64)
 _FOCAL_PRIOR_LOGIT = -4.0
 _BOX_LOSS_WEIGHT = 1.0
-# Cells within this distance (in cells) of a shape's center also learn the shape's box.
+# The distance, in cells, from a shape's center within which cells also learn the shape's box.
 _NEAR_CELLS = 2**0.5
-# The unit of predicted distances in pixels.
+# The unit of predicted distances: one unit is this number of pixels.
 BOX_UNIT_PX = 16.0
 
 Floats = npt.NDArray[np.float32]
