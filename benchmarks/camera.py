@@ -277,7 +277,7 @@ def _loop(folder: Path, artifact: Artifact) -> list[Row]:
 
 
 def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float:
-    """Return the frames per second of the loop; the camera has no delay, the interval is 5 ms."""
+    """Return the loop's frames per second; the camera has no delay, and the interval is 5 ms."""
     fast = application(engine, MemoryCamera(images), str(folder / "fast"), interval_seconds=0.005)
     began = time.perf_counter()
     with _running(fast) as models:

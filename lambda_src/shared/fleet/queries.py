@@ -159,7 +159,7 @@ def _try(
 
 
 def _text(value: Any) -> str:
-    """Return a string with control characters escaped; empty for values of other types."""
+    """Return a string, truncated to `_LONGEST_TEXT` characters and escaped; otherwise ""."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else ""
 
 
