@@ -61,13 +61,19 @@ def heartbeat(thing: str, at: float, version: int, **fields: object) -> Received
 
 
 def execution(thing: str, status: str, at: float, **fields: object) -> JobExecution:
-    """Return the execution of the deployment's job on a device, updated at `at`."""
+    """Return the execution of the deployment's job on a device.
+
+    `at` is the time of its last update, in seconds since the epoch.
+    """
     queued_at = at if status == "QUEUED" else CREATED
     return JobExecution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
 
 
 def story(thing: str, truth: Truth) -> Story:
-    """Return the observations of a device in the state `truth`, timed by the cloud's clock."""
+    """Return the observations of a device whose true state is `truth`.
+
+    The times are those of the cloud's clock.
+    """
     old = {"model_digest": OLD, "function_arn": OLD_FUNCTION, "uptime_seconds": 500.0}
     before = heartbeat(thing, CREATED - 2, 10, **old)
     queued = execution(thing, "QUEUED", CREATED)

@@ -335,7 +335,10 @@ def spool_page_damaged(work: Path, scale: Scale) -> FaultResult:
 
 @fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> FaultResult:
-    """Damage the sector with the header of a page, so that SQLite cannot read the page."""
+    """Damage the sector with the header of a page; return the result.
+
+    SQLite cannot read a page without its header.
+    """
     del scale
     return _damaged(work, damaged_bytes=512)
 
@@ -372,7 +375,10 @@ def _damaged(work: Path, *, damaged_bytes: int) -> FaultResult:
 
 
 def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> FaultResult:
-    """Run a good model, deploy a changed one, and check that the good model runs again."""
+    """Run a good model and deploy a changed one; return the result.
+
+    Also check that the good model runs again, and that an error names the changed model.
+    """
     good, bad = _artifact(work / "good", b"good"), _artifact(work / "bad", b"bad")
     with oracle(work, frames=40, model=good) as watching, serving_core(watching):
         watching.start()

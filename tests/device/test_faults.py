@@ -1,6 +1,7 @@
 """An injected fault of short duration loses no stored message.
 
-`make reliability` writes the table of the faults into docs/reliability.md.
+Only messages on damaged bytes of the disk are lost, and counted. `make reliability` writes the
+table of the faults into docs/reliability.md.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def look(
 def counted(
     view: LiveView, monkeypatch: pytest.MonkeyPatch, answers: list[HTTPStatus]
 ) -> list[str]:
-    """Respond to the first frame requests with `answers`; return the list of all requests."""
+    """Respond to the first frame requests with `answers`; return the growing list of all paths."""
     real, asked = view.answer, []
 
     def answer(path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:

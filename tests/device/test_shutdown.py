@@ -1,8 +1,8 @@
 """After a signal, the camera's process stores all messages, closes the spool and exits with 0.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
-on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
-combination.
+on the Python of .venv-device. Both test each pair of option values; SHUTDOWN_OPTIONS=all tests
+every combination.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def running(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
-    """A list of running functions, which end after the test."""
+    """A list of running functions, which the fixture kills after the test."""
     del request
     hosts: list[Host] = []
     yield hosts

@@ -30,7 +30,7 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def texts() -> str:
-    """Return the strings of the Python code and the shell scripts, one per line."""
+    """Return the strings of the Python code and the text of the shell scripts, one per line."""
     found: list[str] = []
     for folder in SOURCES:
         for file in sorted((ROOT / folder).rglob("*.py")):

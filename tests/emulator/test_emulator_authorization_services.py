@@ -33,7 +33,7 @@ CONTAINER = {
     "Image": f"763104351884.dkr.ecr.{REGION}.amazonaws.com/tensorflow-inference:2.19.0-cpu",
     "ModelDataUrl": "s3://models/model.tar.gz",
 }
-# Members that the services require, although botocore's models do not.
+# For each method, the members that the service requires although botocore's model does not.
 MORE: dict[str, dict[str, Any]] = {
     "list_component_versions": {"arn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example"},
     "update_connectivity_info": {"connectivityInfo": []},

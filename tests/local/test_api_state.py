@@ -48,7 +48,7 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write the environment file with all sections and these replacements."""
+        """Write the environment file with all sections, these replacements, and the text `more`."""
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (

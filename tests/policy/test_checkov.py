@@ -1,4 +1,7 @@
-"""checkov reports all checks that are not skipped, and an empty report is an error."""
+"""The check of templates reports each failed check of checkov that is not skipped.
+
+A report without resources is an error.
+"""
 
 import json
 

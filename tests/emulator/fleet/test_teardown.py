@@ -1,4 +1,7 @@
-"""`deeplens fleet teardown` deletes everything except objects that Object Lock protects."""
+"""`deeplens fleet teardown` deletes an environment, except objects that Object Lock protects.
+
+The bucket and the key of protected objects also remain.
+"""
 
 import io
 import json

@@ -72,7 +72,7 @@ def endpoint() -> Endpoint:
 
 
 def after(count: int, act: Any = None) -> Any:
-    """Return a function that calls `act` first, and returns true at its `count`-th call."""
+    """Return a function that returns true only at its `count`-th call; the first runs `act`."""
     calls = []
 
     def ended(_seconds: float) -> bool:

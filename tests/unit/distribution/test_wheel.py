@@ -122,7 +122,10 @@ def declared(wheel: Wheel, *extras: str) -> set[str]:
 
 
 def imported(source: Path) -> set[str]:
-    """Return the top-level names of third-party modules that a file imports."""
+    """Return the top-level names of third-party modules that a file imports.
+
+    The names in `OF_DEVICES`, `OF_A_CHECKOUT` and `STUBS` are omitted.
+    """
     names = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
