@@ -13,7 +13,7 @@ from typing import Any
 from testkit.account_keys import client, secret
 
 ROOT = Path(__file__).parents[1]
-# These files describe one run of an emulator, so a copied state must not contain them.
+# Files that describe one run of an emulator; a copied state must not contain them.
 _RUN_FILES = ("lock", "ports.json", "server.log", "snapshots")
 
 

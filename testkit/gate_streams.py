@@ -39,7 +39,8 @@ OUTCOMES = {
     "off": "offline",
     "new": "offline",
 }
-# After the deadline, the camera's report takes precedence over an unfinished job.
+# The expected results after the deadline, when the camera's report takes precedence over an
+# unfinished job.
 LATE_OUTCOMES = {**OUTCOMES, "unfinished": "good"}
 
 

@@ -22,7 +22,8 @@ from testkit.fault_injection.oracle import FaultResult, Oracle, lines, oracle, s
 from testkit.pinned import pinned_artifact
 
 _TINY_DISK_BYTES = 4 << 20
-# A page of 4096 bytes contains about 13 messages of 300 bytes; the limit has a margin.
+# The maximum number of messages on a page. A page of 4096 bytes contains about 13 messages of 300
+# bytes; the limit has a margin.
 _MAX_MESSAGES_ON_A_PAGE = 40
 
 

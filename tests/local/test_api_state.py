@@ -26,7 +26,8 @@ ACCOUNT, REGION = "444444444444", "eu-central-1"
 BUCKET = f"deeplens-full-{ACCOUNT}-{REGION}"
 FUNCTION = "deeplens-full-inference"
 STACKS = ("ModelStore", "Devices", "Inference", "Monitoring", "DeepLensRoles")
-# With this section, each function has a code signing configuration, which the emulator only stores.
+# A section that adds a code signing configuration to each function; the emulator only stores the
+# configuration.
 SIGNING = f"""
 [signing]
 lambda_profile = "arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/Cameras/abcdef1234"

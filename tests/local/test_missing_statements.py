@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
-# The end of the names of the bootstrap's roles and bucket.
+# The suffix of the names of the bootstrap's roles and bucket.
 BOOTSTRAP = f"{ACCOUNT}-{REGION}"
 THING, GROUP = "dev-camera-1", "deeplens-dev"
 LOCAL_AWS = (ROOT / ".venv-local-aws/bin/python", "-m", "local_aws")

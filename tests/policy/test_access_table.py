@@ -17,8 +17,8 @@ from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_
 
 pytestmark = pytest.mark.process
 
-# The start of the names of the bootstrap's roles. CDK defines their policies, except those of
-# CloudFormation's role, which are in policies/.
+# The prefix of the bootstrap's roles in the access table. CDK defines their policies, except those
+# of CloudFormation's role, which are in policies/.
 OF_BOOTSTRAP = "DeepLensToolkit/"
 _REASONS = tomllib.loads(TABLE.with_name("grants-without-a-call.toml").read_text(encoding="utf-8"))
 ALLOW = "Allow"

@@ -32,7 +32,7 @@ PACKAGES = {
     "deeplens/vendored/shared": "lambda_src/shared",
 }
 OWN = {"deeplens", "model_tools", "shared"}
-# The only parts that need an extra in addition to the dependencies.
+# The only files that import a package of an extra, with the extra's name.
 EXTRAS = {
     "deeplens/review/replacement_rules.py": "review",
     "deeplens/vendored/model_tools/benchmark/plot.py": "plot",
