@@ -1,4 +1,4 @@
-"""CloudFormation in the emulator has only the permissions of the stack's role."""
+"""If a stack has a role, CloudFormation in the emulator has only the permissions of the role."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The templates allow the calls that the emulator recorded (the access table), and no others."""
+"""The templates allow each recorded call of the access table; any other grant has a reason."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The JSON Schemas accept the same environment files and delivery.toml as the code."""
+"""The JSON Schemas of environment files and delivery.toml accept valid files, and reject wrong values."""
 
 import copy
 import json
