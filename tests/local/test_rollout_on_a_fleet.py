@@ -89,7 +89,7 @@ class Fleet:
         (self.checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
 
     def deploy(self, code: int = 0) -> str:
-        """Run `deeplens local deploy dev`; check its exit code, and return its output with CDK's log."""
+        """Deploy dev, and check the exit code; return the command's output with CDK's log."""
         done = self.checkout.run("deploy", "dev", timeout_seconds=2400)
         log = self.checkout.root / ".local/logs/deploy-dev.log"
         said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")

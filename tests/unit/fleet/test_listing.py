@@ -1,4 +1,4 @@
-"""`deeplens fleet status` and `releases` print one line per device or release, and details below."""
+"""`deeplens fleet status` and `releases` print one line per device or release, then details."""
 
 from dataclasses import replace
 

@@ -1,4 +1,7 @@
-"""The JSON Schemas of environment files and delivery.toml accept valid files, and reject wrong values."""
+"""The JSON Schemas of environment files and delivery.toml accept valid files only.
+
+The code rejects a few more values (`HOSTILE_VALUES`).
+"""
 
 import copy
 import json
