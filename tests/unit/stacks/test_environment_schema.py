@@ -1,6 +1,6 @@
-"""The JSON Schemas of environment files and delivery.toml accept valid files only.
+"""The JSON Schemas accept valid environment files and delivery.toml, and reject wrong values.
 
-The code rejects a few more values (`HOSTILE_VALUES`).
+The tests omit `HOSTILE_VALUES`, because a schema does not describe these errors.
 """
 
 import copy
