@@ -64,7 +64,7 @@ def heartbeat(thing: str, at: float, version: int, **fields: object) -> Received
 def execution(thing: str, status: str, at: float, **fields: object) -> JobExecution:
     """Return the execution of the deployment's job on a device.
 
-    `at` is the time of its last update, in seconds since the epoch.
+    `at` is the time of the execution's last update, in seconds since the epoch.
     """
     queued_at = at if status == "QUEUED" else CREATED
     return JobExecution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""Every stack is deployed, updated, rolled back and destroyed, and AWS' APIs return the effect.
+"""The stacks of an environment are deployed, updated and destroyed, and AWS' APIs return the effect.
 
-One environment on one emulator has all options. The tests are steps and run in this order. No test
-relies on the status `CREATE_COMPLETE` alone.
+The environment has the options of `EVERYTHING` and a code signing profile. The tests are steps and
+run in this order. One update fails and is rolled back. No test relies on the status
+`CREATE_COMPLETE` alone.
 """
 
 import json
@@ -49,7 +50,9 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write the environment file with all sections, these replacements, and the text `more`."""
+        """Write `EVERYTHING` and `SIGNING` with these replacements, and then `more`, as environment
+        file.
+        """
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (
