@@ -1,1 +1,1 @@
-"""Programs and test doubles that tests and benchmarks share; an installation does not contain them."""
+"""Programs and test doubles that tests and benchmarks share; the wheel does not contain them."""

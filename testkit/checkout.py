@@ -104,7 +104,7 @@ def _running(root: Path) -> Iterator[None]:
 
 @contextmanager
 def virtual_camera(checkout: Checkout) -> Iterator[None]:
-    """Run dev's virtual camera during the `with` block; check that it exits with 130 after SIGTERM."""
+    """Run dev's virtual camera during the `with` block; check the exit code 130 after SIGTERM."""
     camera = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "camera", "dev"],
         cwd=checkout.root,

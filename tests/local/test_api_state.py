@@ -1,4 +1,4 @@
-"""The stacks of an environment are deployed, updated and destroyed, and AWS' APIs return the effect.
+"""The stacks of an environment are deployed, updated and destroyed; AWS' APIs return the effect.
 
 The environment has the options of `EVERYTHING` and a code signing profile. The tests are steps and
 run in this order. One update fails and is rolled back. No test relies on the status
@@ -50,8 +50,9 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write `EVERYTHING` and `SIGNING` with these replacements, and then `more`, as environment
-        file.
+        """Write `EVERYTHING`, `SIGNING` and `more` to the environment file, with replacements.
+
+        The text `more` remains unchanged.
         """
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")

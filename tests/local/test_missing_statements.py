@@ -317,9 +317,9 @@ def test_the_certificate_of_a_device(site: Site) -> None:
 
 
 def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
-    """Without a permission, a device cannot download a release; with the permission, it can.
+    """Device, metrics function, project and gate report a denial if a permission is missing.
 
-    Before the second download, another missing permission prevents the deployment.
+    With the permission, the device, the project and the gate succeed.
     """
     write_scenes(site.checkout.root / ".local/scenes", 2, seed=0)
     devices = site.outputs("dev-Devices")
