@@ -27,9 +27,7 @@ Verdicts = dict[InjectedFault, "Future[FaultResult]"]
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    """The future result of each fault; the faults run in parallel, because most of the time is
-    waiting.
-    """
+    """The future result of each fault; the faults run in parallel, because runs mostly wait."""
     with ThreadPoolExecutor(TOGETHER) as pool:
         yield {
             fault: pool.submit(fault.run, tmp_path_factory.mktemp("fault"), Scale())

@@ -116,9 +116,7 @@ class Account:
         tls: bool = True,
         **context: str | list[str],
     ) -> str:
-        """Return the decision on a role's request, by the role's policies in all stacks and by
-        `extra`.
-        """
+        """Return the decision on a role's request, by the role's policies and by `extra`."""
         return self.decide(
             role,
             action,
