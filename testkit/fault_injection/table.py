@@ -102,7 +102,7 @@ def run(fault: InjectedFault, scale: Scale) -> FaultResult | str:
 def main(*, nightly: bool, check: bool, runs: int) -> None:
     """Run all faults, and write the table of the results into docs/reliability.md.
 
-    Exit code 1 if a fault failed.
+    The exit code is 1 if a fault failed.
     """
     scale = NIGHTLY if nightly else Scale()
     with ThreadPoolExecutor(_MAX_RUNS) as pool:
