@@ -52,8 +52,8 @@ FRAME_SECONDS = 1 / 30
 FRAMES = 300
 STARTS = 3
 
-# This script measures the memory of the loop and Greengrass' client, with an engine that does no
-# work.
+# A script that measures the memory of the loop and of Greengrass' client, with an engine that does
+# no work.
 _LOOP_ALONE = """
 import sys, threading, time
 from datetime import UTC, datetime
@@ -277,7 +277,7 @@ def _loop(folder: Path, artifact: Artifact) -> list[Row]:
 
 
 def _rate(engine: InferenceEngine, images: Sequence[Any], folder: Path) -> float:
-    """Return the frames per second of the loop, with a camera without delay and a 5 ms interval."""
+    """Return the loop's frames per second; the camera has no delay, and the interval is 5 ms."""
     fast = application(engine, MemoryCamera(images), str(folder / "fast"), interval_seconds=0.005)
     began = time.perf_counter()
     with _running(fast) as models:

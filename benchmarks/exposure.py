@@ -41,8 +41,8 @@ _NEW, _OLD = "a" * 64, "b" * 64
 class Journey:
     """The result of one release on one fleet."""
 
-    # The maximum over time of this difference: devices with the release minus devices that the plan
-    # allows.
+    # The largest difference during the rollout between the number of devices with the release and
+    # the number that the plan allows at that time.
     beyond_the_plan: int
     exposed: int
     passed: bool

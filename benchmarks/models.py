@@ -38,7 +38,7 @@ model = keras.applications.ResNet50(weights=None, input_shape=(side, side, 3), c
 model.export(sys.argv[1], verbose=False)
 """
 
-# This script does the minimum work of freezing: load, convert variables to constants, and write.
+# A script that does the minimum work of freezing: load, convert variables to constants, and write.
 _BARE = """
 import sys, time, resource
 import tensorflow as tf

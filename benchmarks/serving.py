@@ -40,7 +40,7 @@ BATCHING = {"": (), "batched": ("--enable-batching", "--max-batch-size", "16")}
 
 @dataclass(frozen=True)
 class Performance:
-    """The throughput and latency of one server for one number of clients."""
+    """The requests per second and the latency of a server, for a number of concurrent clients."""
 
     per_second: float
     median_ms: float

@@ -35,8 +35,8 @@ from local_aws.state.snapshots import newest, taken_at
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# The limits are long because the emulator starts ten times slower on a busy machine, and loses its
-# state if it is killed.
+# The time limits for the start and the stop are long because the emulator starts ten times slower
+# on a busy machine, and loses its state if it is killed.
 _START_SECONDS = 300
 _STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
@@ -47,7 +47,7 @@ _LOG_LINES = 20
 _LONGEST_DELAY_SECONDS = 600.0
 
 
-# These commands are imported on use, because their imports are slow.
+# Commands that are imported on use, because their imports are slow.
 _LAZY = {
     "core": "local_aws.core_device.cli",
     "record": "local_aws.transcripts.cli",
@@ -61,7 +61,7 @@ class _LazyGroup(click.Group):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and convert an OSError into an error of click."""
+        """Run the command, and convert an OSError into a ClickException."""
         try:
             return super().invoke(ctx)
         except OSError as error:
@@ -368,7 +368,10 @@ def _public(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _start(paths: StatePaths, options: list[str]) -> Endpoint:
-    """Start the server in the background, wait until it is ready, and return its endpoint."""
+    """Start the server in the background, wait until it is ready, and return its endpoint.
+
+    If the server does not start in time, the command exits with code 1.
+    """
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("emulator: starting")
     command = [sys.executable, "-m", "local_aws"]

@@ -190,7 +190,7 @@ def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> 
 
 
 def _from_payload(shape: Shape, content: bytes, body: dict[str, Any]) -> Any:
-    """Return the payload member, which is the complete body of a request."""
+    """Return the payload member, which is the complete body of a request; None if empty."""
     if shape.type_name == "structure":
         return _from_json(shape, body or None, "payload")
     if not content:

@@ -44,9 +44,9 @@ class _Engine(Protocol):
 class Predictor:
     """A predictor that runs a model on OpenVINO or TensorFlow, with equal outputs.
 
-    With acceleration, a separate process freezes the model on first use. The frozen model and the
-    model that OpenVINO compiled are cached below `$MODEL_TOOLS_CACHE` (default:
-    `~/.cache/model-tools`). This process does not import TensorFlow.
+    With acceleration, a separate process freezes the model on first use, so the caller's process
+    does not import TensorFlow. The frozen model and the model that OpenVINO compiled are cached
+    below `$MODEL_TOOLS_CACHE` (default: `~/.cache/model-tools`).
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the signature of `EIPredictor`
@@ -76,7 +76,8 @@ class Predictor:
             accelerate: True to run the model on OpenVINO instead of TensorFlow.
 
         Raises:
-            ValueError: more than one of signature key, signature and names is given.
+            ValueError: more than one of signature key, signature and names is given, or only one of
+                `input_names` and `output_names`.
             ModelToolsError: the model cannot be read; see `model_tools.errors`.
         """
         choice = _choice(signature_def_key, signature_def, input_names, output_names, tags)
@@ -112,8 +113,9 @@ class Predictor:
             Arrays by the outputs' aliases.
 
         Raises:
-            SourceError: an input is missing, unknown, or of another shape.
-            shared.artifact.errors.ArtifactError: the engine cannot run the model.
+            SourceError: an input is missing, unknown, or of another shape or type, or TensorFlow
+                cannot run the model.
+            shared.artifact.errors.ArtifactError: OpenVINO cannot run the model.
         """
         if feed_dict.keys() != self._inputs.keys():
             raise SourceError(

@@ -15,7 +15,7 @@ from shared.artifact.errors import ImageError
 from shared.printable import printable
 from shared.vision.images import ImageLimit, open_image
 
-# uint8 [height, width, 3], RGB.
+# An image: uint8 [height, width, 3], RGB.
 ImageArray = npt.NDArray[np.uint8]
 
 _LIMIT_VARIABLE = "MODEL_TOOLS_MEGAPIXELS"
@@ -28,7 +28,7 @@ _LINE_PX = 3
 
 
 def image_files(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the given image files, and the images in the given folders, sorted by name.
+    """Return the given files, and the images of the given folders, sorted by name in each folder.
 
     Raises:
         SourceError: a path does not exist, or a folder contains no image.
@@ -79,10 +79,11 @@ def read_image(file: Path) -> ImageArray:
 
 
 def image_samples(images: list[ImageArray], inputs: dict[str, TensorSpec]) -> tuple[Arrays, ...]:
-    """Return one sample for each image, for a graph with one input, to compare two models.
+    """Return one sample for each image, for a model whose only input is an image.
 
-    The image is resized to the input and has its dtype. Floats are scaled to [-1, 1] even if the
-    training used another range, because both models receive the same values.
+    The samples serve to compare two models. The image is resized to the input and has its dtype.
+    Floats are scaled to [-1, 1] even if the training used another range, because both models
+    receive the same values.
 
     Raises:
         SourceError: the model does not take one image.

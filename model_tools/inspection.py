@@ -16,7 +16,8 @@ from model_tools.graph.messages import read_message
 from model_tools.graph.queries import node_name
 from model_tools.sandbox import Limits, isolated
 
-# Source: AWS DeepLens Developer Guide, supported layers of TensorFlow models.
+# Operations on DeepLens' documented list. Source: AWS DeepLens Developer Guide, supported layers of
+# TensorFlow models.
 DEEPLENS_OPS = frozenset(
     """
     Add AvgPool BatchToSpaceND BiasAdd Const Conv2D Conv2DBackpropInput Identity Maximum MaxPool
@@ -47,7 +48,8 @@ class Inspection:
     # The number of nodes of the file that no output needs, and examples.
     stray_nodes: int
     some_stray_nodes: tuple[str, ...]
-    # Counts of operations that are not on DeepLens' documented list; the list is not enforced.
+    # The number of nodes by operation, if the operation is not on DeepLens' documented list. The
+    # list is not enforced.
     outside_deeplens_list: dict[str, int]
     # For each runtime, the reason why it cannot read the graph, or None if it can.
     consumers: dict[str, str | None]

@@ -11,14 +11,14 @@ _MIB = 1024 * 1024
 
 
 class OutputPath(click.Path):
-    """An option type for a writable path; the check creates no files."""
+    """A Click parameter type for a writable path; the check creates no files."""
 
     def __init__(self, *, free_mib: int = 1, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
         self._free_mib = free_mib
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, or fail if it is not writable."""
+        """Return the path; fail if the path is not writable or its file system lacks free space."""
         path = super().convert(value, param, ctx)
         problem = why_unwritable(Path(os.fsdecode(path)), self._free_mib)
         if problem:
@@ -27,7 +27,10 @@ class OutputPath(click.Path):
 
 
 def why_unwritable(path: Path, free_mib: int) -> str | None:
-    """Return the reason why a file or folder cannot be written, or None if it can."""
+    """Return the reason why a file or folder cannot be written, or None if it can.
+
+    Less than `free_mib` MiB of free disk space is also a reason.
+    """
     existing = path.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent

@@ -44,7 +44,7 @@ class Display(Protocol):
 
 
 class Progress:
-    """A reporter of phases and their steps to displays."""
+    """A reporter that sends phases and their steps to displays."""
 
     def __init__(self, *displays: Display, clock: Callable[[], float] = time.monotonic) -> None:
         self._displays = displays

@@ -28,17 +28,18 @@ Result = TypeVar("Result")
 _MIB = 1 << 20
 _END_SECONDS = 5.0
 _WATCH_SECONDS = 0.2
-# The soft limit sends SIGXCPU, which identifies the cause. After this time, the hard limit sends
-# SIGKILL.
+# The time between the soft limit of processor time, which sends SIGXCPU to identify the cause, and
+# the hard limit, which sends SIGKILL.
 _GRACE_SECONDS = 5
 _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
-# TensorFlow needs about 1 GiB, and converts the smallest model in a minute on a slow machine.
+# The smallest memory limit; `_LEAST_SECONDS` is the smallest time limit. TensorFlow needs about 1
+# GiB, and converts the smallest model in a minute on a slow machine.
 _LEAST_MEMORY_MIB = 3 * 1024
 _COPIES = 18
 _LEAST_SECONDS = 900
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
-# A crash is attributed to a lack of memory if the process used more than this share of its limit.
+# The share of the memory limit above which a crash is attributed to a lack of memory.
 _NEARLY_FULL = 0.75
 _OUT_OF_MEMORY = re.compile(
     r"bad_alloc|MemoryError|out of memory|cannot allocate memory|unable to allocate|"
@@ -71,7 +72,7 @@ class Limits:
         """Return limits for a model in these files and folders, by their size.
 
         Conversion needs up to 18 times the size of a model, for copies of graph and weights.
-        Decoded images need less.
+        Decoded images need less. If MODEL_TOOLS_MEMORY_MIB is set, it replaces the memory limit.
         """
         mib = sum(map(_size_bytes, paths)) // _MIB
         memory_mib = _LEAST_MEMORY_MIB + _COPIES * mib
@@ -105,8 +106,8 @@ def isolated(
         ModelToolsError, shared.artifact.errors.ArtifactError: `work` raised the error.
     """
     if multiprocessing.current_process().daemon:
-        # A daemon process cannot have children. In this project, daemon processes are already
-        # limited.
+        # A daemon process cannot have children. Daemon processes that call this function are
+        # already limited.
         return work(*arguments, **options)
     chosen = limits or Limits()
     # With a fork server, a caller of many processes can preload TensorFlow once.
@@ -174,7 +175,7 @@ def _run(
     limits: Limits,
     work: Callable[[], Any],
 ) -> None:
-    # TensorFlow's output is redirected, and only shown if the process crashes.
+    # TensorFlow's output is redirected to a file, and shown only if the process crashes.
     with Path(output).open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _STDERR = 2
-# x86-64 processors since 2015 support AVX2. With wider instructions, oneDNN adds in another order.
+# The widest instructions that oneDNN uses. x86-64 processors since 2015 support AVX2. With wider
+# instructions, oneDNN adds in another order.
 _INSTRUCTION_SET = "AVX2"
-# Threads split the sum over a batch, so the number of threads affects the last bits of the sum.
+# The number of threads of an operation. Threads split the sum over a batch, so their number affects
+# the last bits of the sum.
 _THREADS = 2
 
 

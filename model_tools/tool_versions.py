@@ -2,7 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-# Two distributions contain the same module; requirements/project.in selects one by processor.
+# The distributions that contain the module `tensorflow`; requirements/project.in selects one by
+# processor.
 _TENSORFLOW = ("tensorflow-cpu", "tensorflow")
 
 

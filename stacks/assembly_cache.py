@@ -13,15 +13,15 @@ from pathlib import Path
 _MAX_ASSEMBLIES = 8
 _DIGESTS = "files.json"
 _ASSEMBLY = "assembly"
-# Archives, whose names contain their digests, so that large archives are linked instead of read and
-# copied.
+# The archives of an assembly. Their names contain their digests, so large archives are linked
+# instead of read and copied.
 _ARCHIVES = "asset.*.zip"
 _MAX_COPIED_BYTES = 4 << 20
 _BYTECODE = "__pycache__"
 
 
 class AssemblyCache:
-    """A folder with the newest eight assemblies; assemblies whose files changed are ignored."""
+    """A folder with the eight most recently used assemblies; changed assemblies are ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,7 +39,11 @@ class AssemblyCache:
             yield Path(folder, _ASSEMBLY)
 
     def store(self, key: str, assembly: Path) -> None:
-        """Move an assembly from the path that `new` yielded into the cache, under `key`."""
+        """Move an assembly from the path that `new` yielded into the cache, under `key`.
+
+        The assembly replaces an earlier one with this key. All except the eight most recently used
+        assemblies are removed.
+        """
         digests = {
             file.relative_to(assembly).as_posix(): _sha256(file.read_bytes())
             for file in sorted(assembly.rglob("*"))
@@ -66,7 +70,7 @@ class AssemblyCache:
             return False
         if any(_sha256(content) != digests[name] for name, content in files.items()):
             return False
-        for folder in {os.path.dirname(name) for name in files}:  # noqa: PTH120 - faster
+        for folder in {os.path.dirname(name) for name in files}:  # noqa: PTH120 - os.path is faster than pathlib
             (output / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             _write_if_changed(output / name, content)
@@ -119,14 +123,14 @@ def _libraries() -> list[str]:
     return sorted(
         entry.name
         for folder in sys.path
-        if os.path.basename(folder) == "site-packages"  # noqa: PTH119 - faster
+        if os.path.basename(folder) == "site-packages"  # noqa: PTH119 - os.path is faster than pathlib
         for entry in os.scandir(folder)
         if entry.name.endswith(".dist-info")
     )
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files below `path` by name, without Python's caches; none if it is absent."""
+    """Yield the file `path`, or all files below it except Python's caches; none if absent."""
     if path.is_file():
         yield path
         return

@@ -31,8 +31,8 @@ _WITH_PYTHON = {
 # OpenVINO: 8 vCPUs and 15 GiB of memory.
 _CHECKS_SIZE = codebuild.ComputeType.LARGE
 _CHECKS_TIMEOUT = Duration.hours(2)
-# Downloads of `make setup`, about 800 MB. The cache is on the build host and requires no
-# permissions.
+# The folders with the downloads of `make setup`, about 800 MB. The cache is on the build host and
+# requires no permissions.
 _DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
 # The pinned version of cdk-assets. Without a version, each execution would use the newest version
 # without a review.

@@ -8,7 +8,7 @@ from stacks.constructs.model_bucket import HEADPOSE_PREFIXES, ModelBucket
 
 
 class ModelStoreStack(Stack):
-    """The model bucket and its key, with termination protection because they are stateful."""
+    """The model bucket and its key, with termination protection if the environment enables it."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(

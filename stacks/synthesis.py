@@ -1,7 +1,7 @@
 """The execution of `app.py`: its request, the assembly cache, and CDK's app.
 
-Only functions of this module import CDK and the configuration, which a restored assembly does not
-require.
+CDK and the configuration are imported inside functions, because a restored assembly does not
+require them.
 """
 
 # ruff: noqa: PLC0415 - CDK takes a second to load, and pydantic a tenth
@@ -33,7 +33,7 @@ _SOURCES = (
     "deeplens/__init__.py",
     "deeplens/config",
     "lambda_src",
-    "model_tools",  # the code of training jobs
+    "model_tools",  # Training jobs run this code.
     "requirements",
     "package.json",
     "package-lock.json",
@@ -128,7 +128,8 @@ class SynthesisRequest:
 def run(root: Path, compose: Compose) -> None:
     """Write the cloud assembly that the CDK CLI requests.
 
-    An unchanged assembly is restored from the cache. A synthesis with cdk-nag always runs.
+    If no input has changed, the assembly is restored from the cache. A synthesis with cdk-nag
+    always runs.
 
     Args:
         root: the checkout.
@@ -155,7 +156,8 @@ def restore_or_synthesize(
         cache.store(key, assembly)
     restored = cache.restore(key, request.output)
     if request.cache_key() != key:
-        # An input changed during the synthesis, which may have read the old or the new content.
+        # An input changed during the synthesis, so the assembly may contain the old or the new
+        # content.
         cache.remove(key)
     if not restored:
         synthesize(request.output)

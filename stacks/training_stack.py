@@ -107,7 +107,7 @@ class TrainingStack(Stack):
 
 
 def _json_text(stack: Stack, document: Mapping[str, Any]) -> str:
-    """Return the JSON of an object; CDK's function omits members that are null."""
+    """Return the JSON of an object with its null members, which CDK's `to_json_string` omits."""
     members = (
         f"{json.dumps(name)}:{'null' if value is None else stack.to_json_string(value)}"
         for name, value in document.items()

@@ -1,1 +1,1 @@
-"""Programs and test doubles shared by tests and benchmarks; they are not installed."""
+"""Programs and test doubles that tests and benchmarks share; the wheel does not contain them."""

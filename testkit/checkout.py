@@ -13,7 +13,7 @@ from typing import Any
 from testkit.account_keys import client, secret
 
 ROOT = Path(__file__).parents[1]
-# These files describe one run of an emulator, so a copied state must not contain them.
+# Files that describe one run of an emulator; a copied state must not contain them.
 _RUN_FILES = ("lock", "ports.json", "server.log", "snapshots")
 
 
@@ -104,7 +104,7 @@ def _running(root: Path) -> Iterator[None]:
 
 @contextmanager
 def virtual_camera(checkout: Checkout) -> Iterator[None]:
-    """Run dev's virtual camera during the `with` block; check its exit code 130 after SIGTERM."""
+    """Run dev's virtual camera during the `with` block; check the exit code 130 after SIGTERM."""
     camera = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "camera", "dev"],
         cwd=checkout.root,

@@ -39,7 +39,8 @@ OUTCOMES = {
     "off": "offline",
     "new": "offline",
 }
-# After the deadline, the camera's report takes precedence over an unfinished job.
+# The expected results after the deadline, when the camera's report takes precedence over an
+# unfinished job.
 LATE_OUTCOMES = {**OUTCOMES, "unfinished": "good"}
 
 
@@ -61,13 +62,19 @@ def heartbeat(thing: str, at: float, version: int, **fields: object) -> Received
 
 
 def execution(thing: str, status: str, at: float, **fields: object) -> JobExecution:
-    """Return the execution of the deployment's job on a device, updated at `at`."""
+    """Return the execution of the deployment's job on a device.
+
+    `at` is the time of the execution's last update, in seconds since the epoch.
+    """
     queued_at = at if status == "QUEUED" else CREATED
     return JobExecution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
 
 
 def story(thing: str, truth: Truth) -> Story:
-    """Return the observations of a device in the state `truth`, timed by the cloud's clock."""
+    """Return the observations of a device whose true state is `truth`.
+
+    The times are those of the cloud's clock.
+    """
     old = {"model_digest": OLD, "function_arn": OLD_FUNCTION, "uptime_seconds": 500.0}
     before = heartbeat(thing, CREATED - 2, 10, **old)
     queued = execution(thing, "QUEUED", CREATED)

@@ -96,7 +96,7 @@ async def _wait_for_connections() -> None:
 
 @contextmanager
 def serving(core: Core) -> Iterator[None]:
-    """Serve `core` in a thread during the `with` block; close all connections at its end."""
+    """Serve `core` in a thread during the `with` block, and then close all connections."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

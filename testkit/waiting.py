@@ -6,10 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# This limit only ends a hang; no test depends on its value.
+# The default time limit of a wait. It only ends a hang; no test depends on its value.
 HANG_SECONDS = 120.0
 
-# A short first pause ends short waits early. Longer pauses do not slow the other process down.
+# The pauses between two calls grow: a short first pause ends short waits early, and longer pauses
+# do not slow the other process down.
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.25
 _PAUSE_SHARE = 0.05

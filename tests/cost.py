@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 _COSTLY = frozenset({"process", "emulator"})
-# A test starts the emulator's process before it connects, so these events also detect tests that
-# use the emulator.
+# The audit events of a process start. A test starts the emulator's process before it connects, so
+# these events also detect tests that use the emulator.
 _STARTS_A_PROCESS = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-# This limit only ends a test that hangs.
+# The time limit of each wait for the program. It only ends a test that hangs.
 _HANG_SECONDS = 900
 
 
@@ -49,7 +49,7 @@ class OnTerminal:
         os.write(self._ours, text.encode())
 
     def read_until(self, holds: Callable[[str], bool]) -> str:
-        """Read until `holds` returns true for the output or the program ends; return the output."""
+        """Read output until `holds` accepts it or the program ends; return the complete output."""
         while not holds(self.shown):
             chunk = self._read()
             if not chunk:

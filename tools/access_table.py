@@ -20,8 +20,8 @@ TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-# Placeholders, each with a pattern and a sample value, in the order of their application: a pattern
-# is applied to the result of the previous ones.
+# Placeholders, each with a pattern and a sample value, in the order of their application: each
+# pattern is applied to the result of the previous patterns.
 _PLACEHOLDERS = (
     ("digest", DIGEST, "0" * 64),
     (

@@ -65,7 +65,7 @@ class RootError(Exception):
 
 
 def main() -> int:
-    """Create the root, run the command there, remove the root, and return the exit code."""
+    """Create the root, run the command there, remove a temporary root, and return the exit code."""
     options = _arguments()
     try:
         release = options.release or OTHER_RELEASE[own_release()]
@@ -230,7 +230,7 @@ def _run(*command: str) -> str:
     Raises:
         RootError: the command failed; the message contains the last lines of its output.
     """
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed tools
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - only fixed programs
     if result.returncode:
         last_lines = "\n".join((result.stdout + result.stderr).strip().splitlines()[-10:])
         raise RootError(

@@ -1,4 +1,4 @@
-"""Run one step of the setup, with one line per phase instead of the installer's output.
+"""Run one step of the setup; print its title and the elapsed time, not the installer's output.
 
 Only the standard library is used because the checkout's environment does not exist yet.
 """

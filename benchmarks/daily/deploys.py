@@ -19,7 +19,8 @@ from testkit.checkout import Checkout, first_of, fresh_checkout, virtual_camera,
 from testkit.releases import good_model
 
 _EDIT_TO_MESSAGE_SECONDS = 45.0
-# These settings change templates. Without them, an unchanged deployment would update the stack.
+# Settings of cdk.json that change templates. Without these settings, an unchanged deployment would
+# update the stack.
 _TEMPLATE_SETTINGS = ("versionReporting", "pathMetadata", "assetMetadata")
 
 

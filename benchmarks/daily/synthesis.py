@@ -33,7 +33,7 @@ _NAMES = {
     "javascript": "the peer's stack, in JavaScript with CDK's defaults",
     "javascript plain": "the peer's stack, in JavaScript without validation",
 }
-# This script runs an application on one CPU, without the other optimizations.
+# A script that runs an application on one CPU, without the other optimizations.
 _PINNED = (
     "import runpy, sys, aws_cdk; from stacks.synthesis import pin_to_one_cpu; pin_to_one_cpu(); "
     "runpy.run_path(sys.argv[1], run_name='__main__')"
@@ -41,7 +41,7 @@ _PINNED = (
 
 
 def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
-    """Measure the synthesis of all environments, of one, without changes, and of the peer's stack.
+    """Measure syntheses: all environments, one environment, no changes, and the peer's stack.
 
     The same rounds measure all variants.
     """

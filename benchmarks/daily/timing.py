@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 Log = Callable[[str], None]
 
 _SAMPLE_INTERVAL_SECONDS = 0.02
-# A run with a higher share of stolen CPU time is repeated, because the host of a virtual machine
-# assigned CPUs to other machines.
+# The maximum share of stolen CPU time in a run. A run with a higher share is repeated, because the
+# host of the virtual machine assigned CPUs to other machines.
 _MAX_STOLEN_SHARE = 0.02
 _MAX_RUNS = 4
 _SHOWN_CHARACTERS = 2000
@@ -86,8 +86,8 @@ def interleaved(
 ) -> dict[str, list[Run]]:
     """Run each variant once as a warm-up, then all variants in each of `rounds` rounds.
 
-    A run with more than 2 % stolen time is repeated. The result contains the runs of each variant,
-    without the warm-up.
+    A run with more than 2 % stolen time is repeated, at most three times. The result contains the
+    least disturbed run of each variant in each round, without the warm-up.
     """
     runs: dict[str, list[Run]] = {name: [] for name in variants}
     for number in range(rounds + 1):
@@ -100,7 +100,7 @@ def interleaved(
 
 
 def _undisturbed(variant: Callable[[], Run]) -> Run:
-    """Return a run with at most 2 % stolen time, or the best of four runs."""
+    """Return a run with at most 2 % stolen time, or the least disturbed of four runs."""
     best = variant()
     for _ in range(_MAX_RUNS - 1):
         if best.stolen_seconds <= best.seconds * _MAX_STOLEN_SHARE:

@@ -1,7 +1,7 @@
 """This project's application with CDK's default synthesis, without any optimization.
 
 The application builds every environment and validates every template, like an `app.py` of
-`cdk init`. The stacks and cdk-nag rules are those of `app.py`, but nothing is used from
+`cdk init`. The stacks and cdk-nag rules are those of `app.py`, but the application does not use
 `stacks/synthesis.py`.
 """
 

@@ -116,7 +116,7 @@ class Stack:
     construct_names: Mapping[str, str] = field(default_factory=dict)
 
     def definitions(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the logical id and definition of each resource; `types` limits the types."""
+        """Yield the logical id and definition of each resource, or of those of the given types."""
         for logical_id, definition in self.template.get("Resources", {}).items():
             if not types or definition["Type"] in types:
                 yield logical_id, definition
@@ -248,8 +248,8 @@ def read_environments(folder: Path) -> dict[str, Environment]:
 def environments_id(folder: Path) -> str:
     """Return one SHA-256 over the names and templates of all environments' stacks.
 
-    Templates contain the hashes of their assets. Stacks outside of all stages are excluded, because
-    a pipeline does not change the environments.
+    Templates contain the hashes of their assets. Stacks outside of all stages, such as that of the
+    pipeline, are excluded, because they do not change the environments.
 
     Raises:
         FileNotFoundError: `folder` contains no assembly.

@@ -37,8 +37,8 @@ class OperatorGroup(ReportingGroup):
 
 
 def reported(error: Exception) -> click.ClickException | None:
-    """Return the click exception for an error of a user, a file or a service; None for others."""
-    # Imported only after an error, so that `--help` and completion are fast.
+    """Return an expected error as a click exception; return None for an unexpected error."""
+    # These modules are imported only after an error, so that `--help` and completion are fast.
     from botocore.exceptions import BotoCoreError, ClientError
 
     from deeplens.assembly import AssemblyError
@@ -68,7 +68,7 @@ def reported(error: Exception) -> click.ClickException | None:
 
 
 def _unexpected(error: Exception) -> click.ClickException:
-    """Write an unexpected error's traceback to a file; return a message with the file's path."""
+    """Write a traceback to a file; return a click exception with the error and the file's path."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="deeplens-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:

@@ -28,7 +28,7 @@ class LazyGroup(click.Group):
         self._lazy, self._package, self._targets = lazy, package, targets or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names in the order in which they are declared."""
+        """Return the names of the commands in the order of `lazy`."""
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature

@@ -42,7 +42,7 @@ def fleet() -> None:
 
 
 def renamed(words: list[str], names: Mapping[tuple[str, ...], tuple[str, ...]]) -> list[str]:
-    """Return the arguments of the new command for those of a deprecated command."""
+    """Translate the arguments of a deprecated command into those of its replacement."""
     old = next(old for old in names if tuple(words[: len(old)]) == old)
     rest = words[len(old) :]
     if "--now" in names[old] and len(rest) > 1 and not rest[1].startswith("-"):

@@ -1,4 +1,4 @@
-"""Environment files: one TOML file per environment, typed and validated when it is read."""
+"""Readers of environment files (one TOML file each), of delivery.toml, and of pinned files."""
 
 from deeplens.config.artifact import (
     ARTIFACT_NAME,

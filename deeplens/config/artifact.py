@@ -39,9 +39,11 @@ class ModelArtifact:
     name: str
     version: str
     digest: str
-    # The signed statement; None if the environment trusts no keys, or the artifact is not signed.
+    # The signed statement; None if `load_artifact` received no trusted keys, or the artifact is not
+    # signed.
     statement: str | None = None
-    # Other files of the release, with their SHA-256.
+    # The provenance and the SBOM of the release, if they exist: the path and the SHA-256 of each
+    # file.
     documents: tuple[tuple[Path, str], ...] = ()
 
 
@@ -50,12 +52,13 @@ def load_artifact(
 ) -> ModelArtifact:
     """Return the pinned artifact below `models`, after a check of its SHA-256 and its name.
 
-    If `signing` requires a signature, the statement must exist. The signature is verified by the
-    release commands, by the deploy and by each camera. A checkout cannot disable the check on
-    cameras.
+    If `signing` has trusted keys and requires a signature, the statement must exist. This function
+    does not verify the signature. The release commands, the deploy and each camera verify it. A
+    checkout cannot disable the check on cameras.
 
     Raises:
-        ConfigError: the artifact is absent, or its bytes, manifest or statement are not valid.
+        ConfigError: the artifact or the required statement is absent, the SHA-256 or the name
+            differs from the pin, or the manifest or the statement is not valid.
     """
     path = models / pin.name / pin.digest / ARTIFACT_NAME
     if not path.is_file():
@@ -87,9 +90,10 @@ def load_artifact(
 
 @contextmanager
 def hash_in_background(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
-    """Hash the pinned artifacts, which may be large, in a thread while the context runs.
+    """Hash the pinned artifacts, which may be large, in a thread during the block.
 
-    `load_artifact` uses the cached digests later, and reports errors that the thread ignores.
+    The end of the block waits for the thread. Later, `load_artifact` uses the cached digests, and
+    reports errors that the thread ignores.
     """
     with ThreadPoolExecutor(max_workers=1) as background:
         for environment in environments:

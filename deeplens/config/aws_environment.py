@@ -26,7 +26,7 @@ GREENGRASS_REGIONS = (
 
 @dataclass(frozen=True)
 class AwsEnvironment:
-    """An AWS account and a Region; both are known before a synthesis, so ARNs contain no tokens."""
+    """An AWS account and Region, known before a synthesis, so that ARNs contain no CDK tokens."""
 
     account: str
     region: str
@@ -43,5 +43,8 @@ class AwsEnvironment:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
     def s3_arn(self, bucket: str, key: str | None = None) -> str:
-        """Return the ARN, without account and Region, of a bucket or of its objects `key`."""
+        """Return the ARN of a bucket, or of its objects `key`, which may contain wildcards.
+
+        ARNs of S3 contain neither an account nor a Region.
+        """
         return f"arn:{self.partition}:s3:::{bucket}" + (f"/{key}" if key else "")

@@ -9,9 +9,9 @@ LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 
 
 
 class ConfigError(Exception):
-    """Raised if an environment file, or an artifact that it pins, is not valid.
+    """Raised if an environment file, delivery.toml, or a pinned file is absent or not valid.
 
-    Each line of the message is one problem: the file, the key, the value, and the values that work.
+    Each line of the message describes one problem and, if possible, the values that work.
     """
 
 

@@ -48,7 +48,7 @@ def incompatible_settings(
 def _incompatible_components(
     fleet: FleetConfig, inference: InferenceConfig, *, pinned: bool
 ) -> Iterator[str]:
-    """Yield a message for each conflict of component kind, isolation mode, fleet and runtime."""
+    """Yield messages about conflicts between component kind, isolation mode, fleet and runtime."""
     contained = inference.isolation_mode == "GreengrassContainer"
     if fleet.core_runtime == "lite" and inference.component == "lambda":
         yield (

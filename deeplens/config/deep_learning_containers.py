@@ -27,7 +27,8 @@ _OTHER_REGISTRIES = MappingProxyType(
         "us-gov-west-1": "442386744353",
     }
 )
-# Image tags by framework version, newest first; `{processor}` is replaced with cpu or gpu.
+# Image tags by framework and purpose, then by framework version, newest first; `{processor}` is
+# replaced with cpu or gpu.
 _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProxyType(
     {
         ("tensorflow", "inference"): {
@@ -94,7 +95,7 @@ def container_image(
 
 
 def supported_versions(framework: Framework, purpose: Purpose) -> tuple[str, ...]:
-    """Return the supported versions of a framework, newest first."""
+    """Return the supported versions of a framework for a purpose, newest first."""
     return tuple(_TAGS.get((framework, purpose), {}))
 
 

@@ -16,7 +16,7 @@ from deeplens.config.toml_files import listed, read_toml
 
 
 class DeliveryConfig(ConfigSection):
-    """The account of the pipeline, its source, its environments, and its approvals."""
+    """The settings of the pipeline: its account, source, environments, gates and approvals."""
 
     account: Annotated[
         str,
@@ -102,7 +102,8 @@ def load_delivery(
     """Return delivery.toml and its environments in order of delivery; None if the file is absent.
 
     Raises:
-        ConfigError: the file is not valid, or its order differs from `promoted_from`.
+        ConfigError: the file is not valid, or it conflicts with settings of the environments, for
+            example with `promoted_from` or the Region.
     """
     try:
         values = read_toml(file)
@@ -129,8 +130,8 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         for name in names
         if name not in allowed
     ]
-    # A challenger receives releases from the same environment as its champion; no environment
-    # receives releases from a challenger.
+    # The order of promotions contains no challengers: a challenger receives releases from the same
+    # environment as its champion, and no environment receives releases from a challenger.
     way = [name for name in delivery.environments if name in known and not known[name].challenges]
     order: list[str | None] = [None, *way]
     problems += [
@@ -147,7 +148,8 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         and (source := known[name].promoted_from)
         and source not in delivery.environments[:place]
     ]
-    # Without customer managed keys, CDK's pipeline has no artifact bucket in a second Region.
+    # All environments must be in the pipeline's Region: without customer managed keys, CDK's
+    # pipeline has no artifact bucket in a second Region.
     problems += [
         f"region: given {delivery.region!r}, expected {known[name].region!r}, the Region of "
         f"{name}: the pipeline and its environments are in one Region"

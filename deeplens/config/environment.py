@@ -107,12 +107,15 @@ class EnvironmentConfig(ConfigSection):
 
     @property
     def aws_environment(self) -> AwsEnvironment:
-        """The account and the Region."""
+        """The account and the Region of this environment."""
         return AwsEnvironment(self.account, self.region)
 
     @property
     def component(self) -> ComponentKind:
-        """The kind of component in which Greengrass runs the published function version."""
+        """The kind of component in which Greengrass runs the published function version.
+
+        The default is `generic` for nucleus lite, and `lambda` for nucleus classic.
+        """
         default: ComponentKind = "generic" if self.fleet.core_runtime == "lite" else "lambda"
         return self.inference.component or default
 

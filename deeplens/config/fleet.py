@@ -13,7 +13,7 @@ ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
 
 class FleetConfig(ConfigSection):
-    """The cameras: members of one thing group."""
+    """The fleet of an environment: a thing group, its expected cameras, and their core software."""
 
     thing_group: Annotated[
         ThingGroupName,

@@ -128,7 +128,7 @@ class ScalingConfig(ConfigSection):
 
 
 class HostingConfig(ConfigSection):
-    """A SageMaker endpoint; it costs money while its stack exists."""
+    """A SageMaker endpoint: its models, network, scaling and alarms."""
 
     enabled: Annotated[
         bool,
@@ -190,7 +190,8 @@ class HostingConfig(ConfigSection):
         LogRetentionDays, Field(description="retention of the log of the containers")
     ] = 30
     scaling: ScalingConfig | None = None
-    # Each variant has three alarms; SageMaker monitors at most ten alarms during the baking period.
+    # At most three variants, because each has three alarms, and SageMaker monitors at most ten
+    # alarms during the baking period.
     variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
 
     @model_validator(mode="after")
@@ -214,7 +215,7 @@ class HostingConfig(ConfigSection):
         return self
 
     def _fits_mode(self) -> None:
-        """Reject keys that the mode does not support; SageMaker rejects them only at deploy."""
+        """Reject settings that the mode does not support; SageMaker rejects them only at deploy."""
         other_mode_keys = _INSTANCE_ONLY if self.mode == "serverless" else _SERVERLESS_ONLY
         for variant in self.variants:
             for key in other_mode_keys:

@@ -118,5 +118,5 @@ class InferenceConfig(ConfigSection):
 
     @property
     def topic_filter(self) -> str:
-        """The MQTT filter that matches the topic of every camera."""
+        """The MQTT topic filter that matches the topic of every camera."""
         return self.topic.replace("{thing}", "+")

@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 from deeplens.config import DeliveryConfig, EnvironmentConfig
 from deeplens.config.environment import NOT_KEYS
 
-# The keys whose default is derived from the environment's name, account and Region.
+# Defaults that contain values of the environment, by key.
 DERIVED_DEFAULTS = {
     "model_store.bucket_name": "deeplens-<name>-<account>-<region>",
     "fleet.thing_group": "deeplens-<name>",
@@ -44,7 +44,7 @@ class _TomlSchema(GenerateJsonSchema):
 
 
 def environment_schema() -> str:
-    """Return the JSON Schema of an environment file."""
+    """Return the JSON Schema of an environment file as text."""
     schema = _schema(EnvironmentConfig, "An environment of deeplens-tensorflow")
     for attribute in NOT_KEYS:
         del schema["properties"][attribute]
@@ -59,7 +59,7 @@ def environment_schema() -> str:
 
 
 def delivery_schema() -> str:
-    """Return the JSON Schema of delivery.toml."""
+    """Return the JSON Schema of delivery.toml as text."""
     return _text(_schema(DeliveryConfig, "The delivery pipeline of deeplens-tensorflow"))
 
 

@@ -1,4 +1,4 @@
-"""Reader of environment files; an error has one line, with file and key, for each problem."""
+"""Reader of environment files; each line of an error names the file, the key and the problem."""
 
 import difflib
 from collections.abc import Sequence
@@ -66,7 +66,11 @@ def find_environment(environments: Sequence[EnvironmentConfig], name: str) -> En
 
 
 def find_challenger(environments: Sequence[EnvironmentConfig], champion: str) -> EnvironmentConfig:
-    """Return the environment that challenges `champion`; raise `ConfigError` if none does."""
+    """Return the environment that challenges `champion`.
+
+    Raises:
+        ConfigError: `champion` does not exist, or no environment challenges it.
+    """
     find_environment(environments, champion)
     for environment in environments:
         if environment.challenges == champion:
@@ -81,7 +85,8 @@ def load_environment(file: Path) -> EnvironmentConfig:
     """Read an environment file.
 
     Raises:
-        ConfigError: the file is absent or not valid; the message contains all problems.
+        ConfigError: the file is absent or not valid; the message contains the first 20 problems and
+            the number of the others.
     """
     try:
         values = read_toml(file)

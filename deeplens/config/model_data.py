@@ -19,7 +19,7 @@ _MOST_MEMBERS = 10_000
 
 @dataclass(frozen=True)
 class ModelData:
-    """A model archive that the container of its framework can load, and its SHA-256."""
+    """A checked model archive of a variant, and the SHA-256 of the archive."""
 
     path: Path
     digest: str
@@ -59,7 +59,7 @@ def _sha256(path: Path, _modified_ns: int) -> str:
 
 @cache
 def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
-    """Return the reason why the container cannot load the archive; None if its files are valid."""
+    """Return the first problem with an archive's format or member names; None if there is none."""
     names = []
     try:
         with tarfile.open(path, "r:gz") as archive:

@@ -8,13 +8,14 @@ from pydantic import Field, field_validator
 from deeplens.config.base import ConfigSection
 
 _LONGEST_BUCKET_NAME = 63
-# Suffixes that S3 reserves for access points, Object Lambda, directory and table buckets.
+# Suffixes that S3 reserves for aliases of access points and Object Lambda access points, for
+# directory buckets and for table buckets.
 _RESERVED_SUFFIX = r"(-s3alias|--ol-s3|--x-s3|--table-s3)$"
 _BUCKET_NAME = rf"(?!.*{_RESERVED_SUFFIX})deeplens-[a-z0-9-]{{0,53}}[a-z0-9]"
 
 
 class ModelPin(ConfigSection):
-    """The artifact that the environment runs, by name and SHA-256."""
+    """The artifact that the environment runs, identified by its model's name and its SHA-256."""
 
     name: Annotated[
         str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="model name of the artifact")

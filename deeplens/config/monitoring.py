@@ -10,7 +10,7 @@ EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$", 
 
 
 class MonitoringConfig(ConfigSection):
-    """Metrics, dashboard and alarms of one environment."""
+    """The alarms of one environment, their recipients, and the retention of messages."""
 
     enabled: Annotated[
         bool, Field(description="whether the environment has a Monitoring stack")

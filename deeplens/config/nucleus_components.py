@@ -1,4 +1,4 @@
-"""Pinned versions of AWS-provided Greengrass components, and the oldest supported nucleus lite.
+"""Pinned versions of AWS-provided components, and the oldest supported version of nucleus lite.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". If a deployment specifies
 no versions, Greengrass installs the newest patch of each component. This may restart the nucleus
@@ -26,6 +26,6 @@ def versions_to_pin(component: ComponentKind) -> dict[str, str]:
     return dict(PINNED_VERSIONS) if component == "lambda" else {_NUCLEUS: PINNED_VERSIONS[_NUCLEUS]}
 
 
-# The oldest supported version. Nucleus lite up to 2.3.2 rejects long S3 URIs, and the job of a
-# deployment with such a URI remains IN_PROGRESS.
+# The oldest supported version of nucleus lite. Versions up to 2.3.2 reject long S3 URIs, and the
+# job of a deployment with such a URI remains IN_PROGRESS.
 OLDEST_LITE = "2.4.0"

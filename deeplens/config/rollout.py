@@ -13,8 +13,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from deeplens.config.base import ConfigSection
 from deeplens.config.fleet import ThingGroupName
 
-# The maximum wait of a deploy in its Lambda function, whose limit is 900 s; the remaining time is
-# for the response.
+# The maximum time, in seconds, for which the Lambda function of a deploy waits for devices. The
+# timeout of the function is 900 s; the remaining time is for the response.
 LONGEST_WAIT_SECONDS = 780
 
 
@@ -34,7 +34,7 @@ _two_decimals = AfterValidator(partial(_with_decimals, digits=2))
 
 
 class WaveConfig(ConfigSection):
-    """A part of the fleet that is updated first: a thing group, or a share in percent."""
+    """A part of the fleet that receives a release together: a thing group or a percentage."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["percent"]}, {"required": ["thing_group"]}]}
@@ -137,7 +137,7 @@ class RateConfig(ConfigSection):
 
 
 class AbortConfig(ConfigSection):
-    """The share of failures at which the IoT job stops notifying devices."""
+    """The share of failures at which AWS IoT cancels the job."""
 
     failed_percent: Annotated[
         float,
@@ -168,7 +168,7 @@ class AbortConfig(ConfigSection):
 
 
 class RolloutConfig(ConfigSection):
-    """The order in which devices receive a release, the rule of the gate, and its time limits."""
+    """The waves, rate, gate and time limits of a rollout, and the effect of a deletion."""
 
     wait_seconds: Annotated[
         int,
@@ -262,7 +262,7 @@ class RolloutConfig(ConfigSection):
         return job
 
     def to_plan(self) -> dict[str, Any]:
-        """Return the rollout plan as the custom resource reads it."""
+        """Return rule, waves and time limits of the rollout as the custom resource reads them."""
         return {
             "rule": {
                 "success_percent": self.success_percent,
@@ -297,11 +297,12 @@ class Moment:
 
 
 def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) -> list[Moment]:
-    """Return the latest start of each step, and the worst-case number of exposed devices.
+    """Return the steps of a rollout, with their latest starts and the devices exposed at worst.
 
     In the worst case, devices install the release at the rate of the job, beginning with devices
     without the release. Every gate needs its maximum time, and the release is bad on all devices.
-    If a gate passes early, the next step starts earlier; the numbers are the same.
+    If a gate passes early, the next step starts earlier; the numbers are the same. With a rate,
+    each minute of a wave is a step until all its devices are notified.
 
     Args:
         rollout: the plan.
@@ -346,7 +347,11 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
 
 
 def _notified(rate: RateConfig | None, devices: int, seconds: int) -> list[tuple[int, int]]:
-    """Return the start of each minute, in seconds, and the maximum number of notified devices."""
+    """Return the start of each minute, in seconds, and the maximum number of notified devices.
+
+    The list ends when all `devices` are notified, or after `seconds`. Without a rate, all devices
+    are notified at once.
+    """
     if rate is None:
         return [(0, devices)]
     moments, notified = [], 0

@@ -1,4 +1,4 @@
-"""`[runtime]`: the Python environment of cameras as a component, and its archives."""
+"""`[runtime]`: the pinned archives with the Python packages of cameras, one per architecture."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RuntimeConfig(ConfigSection):
-    """SHA-256 of each architecture's archive; without archives, devices use their own packages."""
+    """The SHA-256 of each architecture's archive; if absent, devices use their own packages."""
 
     amd64: Annotated[
         _Digest | None,
@@ -38,7 +38,7 @@ class RuntimeConfig(ConfigSection):
     ] = None
 
     def to_pins(self) -> dict[str, str]:
-        """Return the digests by Greengrass' names of the architectures."""
+        """Return the pinned digests by architecture, as Greengrass names the architectures."""
         pins = {"amd64": self.amd64, "aarch64": self.aarch64}
         return {architecture: digest for architecture, digest in pins.items() if digest}
 
@@ -53,7 +53,11 @@ class RuntimeArchive:
 
 
 def load_runtime(folder: Path, pins: RuntimeConfig) -> tuple[RuntimeArchive, ...]:
-    """Return the pinned archives below `folder`; raise `ConfigError` if one is not valid."""
+    """Return the pinned archives below `folder`.
+
+    Raises:
+        ConfigError: an archive is absent, its SHA-256 differs, or its manifest is not valid.
+    """
     return tuple(
         _archive(folder, architecture, digest) for architecture, digest in pins.to_pins().items()
     )

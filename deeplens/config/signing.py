@@ -9,14 +9,14 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from deeplens.config.base import ConfigSection
 
-# The first bytes of the SubjectPublicKeyInfo of an uncompressed point on P-256; the 64 bytes of the
-# point follow.
+# The first bytes of the SubjectPublicKeyInfo of an uncompressed point on P-256; the 64 bytes of its
+# coordinates follow.
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _P256_BYTES = len(_P256) + 64
 _KEY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-# A public key in base64. The length of `_P256` is a multiple of three bytes, so the base64 texts of
-# all keys begin with the same characters.
+# A public key in base64. The length of `_P256` is a multiple of three bytes, so the base64 strings
+# of all keys begin with the same characters.
 _PublicKey = Annotated[
     str,
     WithJsonSchema(

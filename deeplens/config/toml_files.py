@@ -19,8 +19,8 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ConfigError: the file cannot be read, is larger than 1 MiB, is not TOML, or contains a
-            character or a number that is not valid in any setting.
+        ConfigError: the file cannot be read, is larger than 1 MiB, is not TOML, or contains an
+            unprintable character or an integer above 64 bits.
     """
     if file.exists() and not file.is_file():
         raise ConfigError(f"{file}: is not a regular file")
@@ -47,7 +47,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def listed(file: Path, problems: list[str]) -> str:
-    """Return an error's text: a line for each of the first 20 problems, and the others' number."""
+    """Return an error message: the first 20 problems, one per line, and the number of others."""
     lines = [f"{file}: {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"{file}: and {len(problems) - _MOST_PROBLEMS} more problems")
@@ -55,12 +55,12 @@ def listed(file: Path, problems: list[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return an invalid value for a message: quoted, on one line, truncated if it is long."""
+    """Return the representation of an invalid value on one line, truncated to 80 characters."""
     return one_line(repr(value), _LONGEST_SHOWN)
 
 
 def one_line(text: str, longest: int = 400) -> str:
-    """Return text with unprintable characters escaped, truncated to `longest` characters."""
+    """Truncate text to `longest` characters, and escape its unprintable characters."""
     cut = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -35,11 +35,11 @@ def certificate_id_of(arn: str) -> str:
 
 
 def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, policy: str) -> str:
-    """Create a key pair and a certificate for a thing, and return the certificate's id.
+    """Create a key pair and a certificate for a thing in `folder`; return the certificate's id.
 
-    The thing is created if it does not exist, and joins the thing group. The certificate is
-    attached to the thing and the policy. If one of these steps fails, the certificate is revoked
-    and its key is deleted.
+    The thing is created if it does not exist, and joins the thing group. The policy is attached to
+    the certificate, and the certificate to the thing. If one of these steps fails, the certificate
+    is revoked and the file of the private key is deleted.
 
     Raises:
         FleetError: the fleet's policy or thing group does not exist.

@@ -18,12 +18,12 @@ CORE_ROOT = {
     "lite": PurePosixPath("/var/lib/greengrass"),
 }
 
-# User and group of component processes, by the kind of nucleus; neither can read the device's
-# private key.
+# The user and group of component processes, by the kind of nucleus. These processes cannot read the
+# device's private key.
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 
-# The maximum length, in characters, of an endpoint that nucleus lite can read.
+# The maximum length, in characters, of a credentials endpoint that nucleus lite can read.
 _LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
 
 
@@ -45,7 +45,7 @@ class CoreConfiguration:
     root: PurePosixPath
 
     def __post_init__(self) -> None:
-        """Check the limits of nucleus lite, and raise `WrongInputError` if one is exceeded."""
+        """Raise `WrongInputError` if the credentials endpoint is too long for nucleus lite."""
         length = len(self.credentials_endpoint)
         if self.runtime == "lite" and length > _LONGEST_LITE_CREDENTIALS_ENDPOINT:
             raise WrongInputError(
@@ -72,8 +72,8 @@ class CoreConfiguration:
             "iotCredEndpoint": self.credentials_endpoint,
             "greengrassDataPlanePort": _DATA_PLANE_PORT,
         }
-        # Nucleus lite deploys nothing without this user; the installer of classic sets the same
-        # value.
+        # Nucleus lite deploys nothing without this user; the installer of the classic nucleus sets
+        # the same value.
         user = COMPONENT_USER[self.runtime]
         nucleus = ["  aws.greengrass.Nucleus:" if classic else "  aws.greengrass.NucleusLite:"]
         nucleus.append('    componentType: "NUCLEUS"')

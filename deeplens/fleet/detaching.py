@@ -1,8 +1,8 @@
 """Deletions that AWS IoT rejects until a detachment has taken effect.
 
 `DetachThingPrincipal` and `DetachPolicy` return before they take effect. According to botocore's
-model of AWS IoT, this takes several seconds for a thing, and up to five minutes before a policy can
-be deleted.
+service model of AWS IoT, a detachment from a thing takes several seconds. The deletion of a policy
+is rejected for up to five minutes after its detachment.
 """
 
 import time
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
 
-# Pauses between two attempts, 63 s in total.
+# The pauses between consecutive attempts of a deletion, 63 s in total.
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 # Error codes of DeleteCertificate and DeleteThing for a resource with attachments.
 _ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
@@ -21,15 +21,15 @@ _ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
 def delete_once_detached(
     delete: Callable[[], object], what: str, *, report: Callable[[str], None]
 ) -> None:
-    """Call `delete` until AWS IoT accepts the deletion.
+    """Call `delete` until AWS IoT accepts the deletion, for at most about a minute.
 
     Args:
-        delete: the deletion.
-        what: the name of the resource, for messages.
+        delete: requests the deletion.
+        what: the kind and the name of the resource, for messages.
         report: receives one line before the first pause.
 
     Raises:
-        FleetError: the resource is still attached after about a minute.
+        FleetError: AWS IoT still rejects the deletion because of attachments after about a minute.
         ClientError: AWS IoT rejects the deletion for another reason.
     """
     for number, pause_seconds in enumerate((*_PAUSES_SECONDS, None)):

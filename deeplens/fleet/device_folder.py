@@ -39,8 +39,8 @@ class DeviceFolder:
     def certificate_id(self) -> str | None:
         """Return the SHA-256 of the certificate, which is its id in AWS IoT.
 
-        The result is None if the certificate or the key is absent, or if the certificate is not
-        valid.
+        The result is None if the file of the certificate or the key is absent, or if the
+        certificate cannot be parsed.
         """
         if not (self.certificate.is_file() and self.private_key.is_file()):
             return None
@@ -51,7 +51,7 @@ class DeviceFolder:
         return certificate.fingerprint(hashes.SHA256()).hex()
 
     def make(self) -> None:
-        """If the folder is absent, create a folder that only its owner can read.
+        """Create the folder if it is absent; only its owner can read the new folder.
 
         The mode of an existing folder does not change, because other programs may use the folder,
         for example `/tmp`.

@@ -17,15 +17,15 @@ ENDPOINT = Path(".local") / "aws" / "endpoint.json"
 def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) -> boto3.Session:
     """Return a session of the environment's account on the emulator.
 
-    Afterwards, every client of this process connects to the emulator.
+    Every boto3 client that this process creates afterwards connects to the emulator.
 
     Raises:
         EmulatorNotRunningError: the emulator is not running.
     """
     url, root_key = _read(endpoint, "endpoint_url"), _read(endpoint, "root_key")
     os.environ["AWS_ENDPOINT_URL"] = url
-    # The access key is the account id; its secret is derived from the root key, which changes with
-    # each start.
+    # The access key is the account id; the secret is derived from the root key, which changes with
+    # each start of the emulator.
     secret = hmac.new(root_key.encode(), environment.account.encode(), hashlib.sha256)
     return boto3.Session(
         aws_access_key_id=environment.account,

@@ -16,7 +16,10 @@ from shared.fleet.deployments import (
 
 @dataclass(frozen=True)
 class KeptRelease:
-    """A deployment of the fleet; the fields are the keys of `--json`, times are ISO 8601 in UTC."""
+    """A deployment of the fleet; the fields are the keys of `--json`.
+
+    Times are ISO 8601 in UTC. The optional fields except `model_digest` contain the text of a tag.
+    """
 
     id: str
     created: str
@@ -53,8 +56,9 @@ def choose_release(session: FleetSession, current: Deployment, name: str | None)
     Args:
         session: the session of the fleet.
         current: the current deployment.
-        name: the id of a deployment, or the first characters of a model's digest; None: the last
-            other verified release.
+        name: the id of a deployment, or the first characters of a model's digest; of several
+            deployments with one digest, a deployment whose gate passed takes precedence. None: the
+            newest verified release other than the current one.
 
     Raises:
         FleetError: no stored release matches, or the releases that match have several digests.

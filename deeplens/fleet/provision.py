@@ -34,7 +34,7 @@ class Provisioned:
     issued: bool
     # True if the environment file lists the thing.
     expected: bool
-    # Other active certificates of the thing, for example from a lost folder.
+    # The number of other active certificates of the thing, for example from a lost folder.
     other_certificates: int
     core_root: str
     # The required version of the classic nucleus; None for lite, which deployments do not contain.
@@ -44,11 +44,11 @@ class Provisioned:
 def provision_device(
     session: FleetSession, thing: str, folder: DeviceFolder, given: Overrides
 ) -> Provisioned:
-    """Provision a device: issue a certificate if the folder has no valid one, and write its files.
+    """Provision a device: issue a certificate if the folder has no active one, and write all files.
 
     Raises:
-        FleetError: the name or a file is not valid, the stack is not deployed, or the folder has
-            another device's certificate.
+        FleetError: an argument is not valid, the stack or the thing group does not exist, or the
+            folder has another device's certificate.
     """
     require_thing_name(thing)
     authority = read_root_ca(given.root_ca) if given.root_ca else amazon_root_ca()

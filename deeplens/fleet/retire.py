@@ -24,11 +24,11 @@ class Retirement:
 
 
 def plan_retirement(session: FleetSession, thing: str, folder: DeviceFolder) -> Retirement:
-    """Return the existing resources of a device; change nothing.
+    """Return the resources that the retirement of a device deletes; change nothing.
 
     Raises:
-        FleetError: the thing is absent or belongs to another fleet, or the folder contains the
-            certificate of another thing.
+        FleetError: the thing is absent, the thing has groups or certificates but is not in the
+            fleet's group, or the folder contains an active certificate of another thing.
     """
     iot = session.iot
     try:

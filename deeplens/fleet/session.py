@@ -67,7 +67,7 @@ class FleetSession:
 
     @property
     def waves(self) -> tuple[str, ...]:
-        """The names of the thing groups of the rollout's waves, in order."""
+        """The thing group name of each wave of the rollout, in order."""
         return tuple(
             wave.thing_group or wave_group(self.deployment_name, number, self.thing_group)
             for number, wave in enumerate(self.environment.rollout.waves, start=1)

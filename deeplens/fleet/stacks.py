@@ -75,7 +75,7 @@ def find_stack(session: FleetSession, name: str) -> DeployedStack | None:
 
 
 def resources(session: FleetSession, stack: str) -> Iterator[tuple[str, str]]:
-    """Yield type and physical id of each resource of a stack; nothing if the stack is absent."""
+    """Yield type and physical id of each existing resource of a stack; none if it is absent."""
     client: Any = session.boto_session.client("cloudformation")
     try:
         for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):

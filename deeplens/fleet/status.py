@@ -11,15 +11,15 @@ from shared.fleet.late_verification import query_devices, target_of
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """The status of one device, and its deviations from the plan.
+    """The status of one device, and its deviations from the current deployment.
 
     Attributes:
         `standing`: the outcome at the gate: good, waiting, failed or offline.
         status: the status in the last heartbeat; `never connected` without a heartbeat.
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
-        wave: the number of the first wave that contains the device.
-        drift: the deviations from the plan; an empty string if there are none.
+        wave: the number of the first wave that contains the device; None if no wave contains it.
+        drift: the deviations from the current deployment; an empty string if there are none.
         disk_free_bytes: free space of the file system with the device's artifacts.
         memory_available_bytes: available memory of the device.
     """

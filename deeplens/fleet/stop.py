@@ -31,5 +31,5 @@ def stop_deployment(session: FleetSession, deployment: Deployment, reason: str) 
 
 
 def resume_deployment(session: FleetSession, deployment: Deployment) -> None:
-    """Allow the deployment of a stopped release again."""
+    """Remove the tag of a stopped deployment, so its release can be deployed again."""
     session.greengrass.untag_resource(resourceArn=deployment.arn, tagKeys=[STOPPED_TAG])

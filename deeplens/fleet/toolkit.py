@@ -1,11 +1,11 @@
-"""Names of the bootstrap resources with the settings of cdk.json."""
+"""Names of the bootstrap resources, as the settings of cdk.json define them."""
 
 from deeplens.config import AwsEnvironment
 
 QUALIFIER = "deeplens"
 STACK = "DeepLensToolkit"
 VERSION_PARAMETER = f"/cdk-bootstrap/{QUALIFIER}/version"
-# The oldest version that the templates accept (rule CheckBootstrapVersion).
+# The oldest bootstrap version that the templates accept (rule CheckBootstrapVersion).
 LEAST_VERSION = 6
 
 

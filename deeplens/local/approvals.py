@@ -16,7 +16,11 @@ RECORD = LOCAL / "deliver" / "executions.jsonl"
 
 
 def check_answers(answers: tuple[str, ...], executions: Path) -> None:
-    """Check that each STAGE=CODE contains a valid code for the stage, by the log of executions.
+    """Check each answer STAGE=CODE: its code must be valid, and the stage must have requested it.
+
+    Args:
+        answers: the answers.
+        executions: the log of executions, which contains the requests.
 
     Raises:
         click.BadParameter: an answer has another form, or its code is for another stage.

@@ -28,12 +28,12 @@ _TOOLKIT = "DeepLensToolkit"
 
 
 def assembly_lock() -> AbstractContextManager[int]:
-    """Return a context manager that locks cdk.out, from a synthesis to the end of its deploy."""
+    """Return a context manager that locks cdk.out against other commands of this checkout."""
     return checkout_lock(ASSEMBLY.name, click.echo)
 
 
 def synthesize(steps: Steps, environments: Path = ENVIRONMENTS) -> None:
-    """Synthesize the templates of every file of `environments` into cdk.out."""
+    """Synthesize all environment files in the folder `environments` into cdk.out."""
     with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
         run(
             [
@@ -130,7 +130,7 @@ def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list
 def wait_for_stacks(
     environment: EnvironmentConfig, endpoint: Endpoint, seconds: float
 ) -> list[str]:
-    """Wait at most `seconds` until all operations end; return the stacks still in progress."""
+    """Wait at most `seconds` for the environment's stacks; return the stacks still in progress."""
     give_up_at = time.monotonic() + seconds
     with status_line() as status:
         while stacks := stacks_under_way(environment, endpoint):

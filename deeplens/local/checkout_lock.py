@@ -1,7 +1,8 @@
 """Run COMMAND while no other command of this checkout holds the lock NAME.
 
-A command that has to wait prints one line. The lock is released when the command ends, for any
-reason. Only the standard library is used, because the checkout's environment may not exist yet.
+A command that waits longer than one second prints one line. The lock is released when the command
+ends, for any reason. Only the standard library is used, because the checkout's environment may not
+exist yet.
 
 Example: checkout_lock.py set-up -- make setup
 """
@@ -25,11 +26,11 @@ _SILENT_SECONDS = 1.0
 def checkout_lock(
     name: str, report: Callable[[str], object], folder: Path = LOCKS
 ) -> Iterator[int]:
-    """Hold a lock during the block, and yield its file descriptor.
+    """Hold a lock during the block, and yield the file descriptor of the lock.
 
     Args:
         name: the name of the lock, which is the name of the command in messages.
-        report: receives one line if the lock is not free.
+        report: receives one line if the lock is not free after one second.
         folder: the folder of the lock files.
 
     Raises:

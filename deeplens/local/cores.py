@@ -36,7 +36,8 @@ _PREFIX = re.compile(r"^\S+ \S+ core \S+: ")
 class RunningCore:
     """A virtual core device that was started.
 
-    `began_at` and `function_began_at` are the positions in the log files at which this run begins.
+    `began_at` and `function_began_at` are the positions, in bytes, in the log files at which this
+    run begins.
     """
 
     thing: str
@@ -48,7 +49,7 @@ class RunningCore:
     live_view_file: Path
 
     def lines(self) -> list[str]:
-        """Return the log lines of the device since its start, without time and name."""
+        """Return the device's log lines since its start, without the prefix of time and name."""
         printed = _lines(self.log, self.began_at)
         return [_PREFIX.sub("", line) for line in printed if line.strip()]
 
@@ -171,7 +172,7 @@ def wait_until(holds: Callable[[], bool], core: RunningCore, phase: str, seconds
 
 
 def wait_for_live_view(core: RunningCore) -> str | None:
-    """Wait for the live view; return its address, or None if it does not open.
+    """Wait at most 60 s for the live view; return its address, or None if it is not open.
 
     Raises:
         CommandFailed: the device has ended.
@@ -200,12 +201,12 @@ def stay(
     """Wait until `ended` returns True; by default, wait without end.
 
     `ended` receives the maximum time that it may wait, in seconds. `announce` receives each new
-    address of the live view, which changes with a deployment. If `outage` is given, the wait
+    address of the live view; a deployment can change the address. If `outage` is given, the wait
     continues without the emulator, and `outage` receives the lines about the device's connection.
 
     Raises:
-        CommandFailed: the device has ended, the emulator has ended and `outage` is not given, or
-            the emulator runs on other ports.
+        CommandFailed: the device has ended, the emulator has ended or restarted and `outage` is not
+            given, or the emulator runs on other ports.
     """
     announced = core.live_view()
     position = _size(core.log)

@@ -32,12 +32,13 @@ def deliver_environments(
         steps: the runner of the steps before the pipeline.
         pipeline: the delivery file.
         answers: the pipeline's options for approvals.
-        base: the commit with which a review page is compared first, or None.
+        base: the commit with which a new review page compares the working tree; None for no new
+            page.
         output: receives the output of the pipeline; by default, stdout.
 
     Raises:
         CommandFailed: a step failed.
-        Interrupted: SIGTERM or Ctrl-C occurred; the text describes the operations that continue.
+        Interrupted: SIGTERM or Ctrl-C occurred; the message describes the operations that continue.
     """
     endpoint = running_emulator()
     with checkout_lock("deliver", click.echo):
@@ -68,7 +69,7 @@ def deliver_environments(
 
 
 def _bootstrap(pipeline: Path, environments: list[EnvironmentConfig], endpoint: Endpoint) -> None:
-    """Bootstrap each environment's account, and trust the pipeline's account for deploys."""
+    """Bootstrap each environment's account with trust in the account of the pipeline."""
     delivered = load_delivery(pipeline, environments)
     account = delivered[0].account if delivered else None
     for environment in environments:

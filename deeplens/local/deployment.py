@@ -44,7 +44,8 @@ class FleetStatus:
 
     Attributes:
         deployed_at: the creation time of the current deployment, ISO 8601 in UTC.
-        summary: the number of devices by state, with the command that shows more.
+        summary: the number of devices by state, the reason if the release is stopped, and the
+            command that shows more.
     """
 
     deployed_at: str
@@ -77,7 +78,7 @@ def bootstrap_and_deploy(
 
     Raises:
         CommandFailed: a step failed.
-        Interrupted: SIGTERM or Ctrl-C occurred; the text describes the operations that continue.
+        Interrupted: SIGTERM or Ctrl-C occurred; the message describes the operations that continue.
     """
     with interruptible_update(environment, endpoint, emulator_ends=emulator_ends):
         with steps.step("bootstrap", "cdk bootstrap"):

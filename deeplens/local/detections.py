@@ -61,8 +61,10 @@ def arriving_messages(
 ) -> Iterator[bytes]:
     """Yield the payload of each message of the environment `name`, without end.
 
+    If no message arrives in the first 5 s, print the command that starts a camera.
+
     Raises:
-        CommandFailed: the emulator has ended, or runs on other ports.
+        CommandFailed: the emulator has ended or restarted.
     """
     silent_since: float | None = time.monotonic()
     while True:
@@ -88,8 +90,8 @@ def detections_of(
     """Yield the payloads of `count` detection messages of the device with the deployed model.
 
     Raises:
-        CommandFailed: the device ends, a deployment to the device fails, or the device publishes no
-            detection for two minutes.
+        CommandFailed: the device ends, a deployment to the device fails, or no such message arrives
+            for two minutes.
     """
     model, newest = environment.model, ""
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""The emulator and its virtual core devices."""
+"""Addresses, credentials and commands of the emulator and its virtual core devices."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The process and addresses of the running emulator, its CA certificate and its root key."""
+    """The process id, addresses, CA certificate and root key of the running emulator."""
 
     pid: int
     url: str
@@ -77,7 +77,11 @@ def running_emulator() -> Endpoint:
 
 @contextmanager
 def started_emulator() -> Iterator[Endpoint]:
-    """Yield the endpoint of the running emulator; if none is running, run one during the block."""
+    """Yield the endpoint of the running emulator; if none is running, run one during the block.
+
+    Raises:
+        CommandFailed: the emulator ends, or is not ready within 180 s.
+    """
     endpoint = read_endpoint()
     if endpoint:
         yield endpoint
@@ -104,7 +108,7 @@ def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session
 
 
 def tools() -> dict[str, str]:
-    """Return environment variables for the checkout's tools: PATH, and settings of the CDK CLI."""
+    """Return this process's environment, with the checkout's tools in PATH and CDK settings."""
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
@@ -115,7 +119,7 @@ def tools() -> dict[str, str]:
 
 
 def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
-    """Return environment variables with which AWS tools connect to the emulator."""
+    """Return the variables of `tools` and those with which AWS tools connect to the emulator."""
     return {
         **tools(),
         "AWS_ENDPOINT_URL": endpoint.url,
@@ -147,7 +151,11 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
 
 
 def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) -> None:
-    """Provision a virtual core device in the environment's fleet."""
+    """Provision a virtual core device in the environment's fleet.
+
+    Raises:
+        CommandFailed: the stack `Devices` is not deployed, or the device cannot be provisioned.
+    """
     devices = outputs(environment, endpoint, "Devices")
     run(
         [
@@ -174,7 +182,7 @@ def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) ->
 
 
 def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
-    """Return the command line of a virtual core device."""
+    """Return the command line that runs a virtual core device."""
     return [*LOCAL_AWS, "core", "run", "--thing", thing, "--camera-folder", camera_folder]
 
 
@@ -184,7 +192,7 @@ def core_files(thing: str) -> Layout:
 
 
 def inference_component(environment: EnvironmentConfig) -> str:
-    """Return the name of the component that runs the camera loop."""
+    """Return the name of the component that runs the camera's loop."""
     return environment.inference_component
 
 

@@ -21,7 +21,7 @@ _DRAFT_PX = (64, 64)
 
 
 class WrongImages(click.ClickException):
-    """Raised if a folder cannot be used as a camera's images."""
+    """Raised if a virtual camera cannot show the images of a folder."""
 
     exit_code = 2
 

@@ -19,7 +19,7 @@ _SETTLE_SECONDS = 60.0
 
 
 class Interrupted(Exception):  # noqa: N818 - names an event
-    """Raised after SIGTERM or Ctrl-C; the text describes the operations that continue, if any."""
+    """Raised after SIGTERM or Ctrl-C; the message describes operations that continue, if any."""
 
 
 @contextmanager
@@ -43,8 +43,10 @@ def interruptible_update(
 ) -> Iterator[None]:
     """Report the update that continues after an interrupt, or wait for it if the emulator ends.
 
+    The maximum wait is 60 s.
+
     Raises:
-        Interrupted: SIGTERM or Ctrl-C occurred; the text describes the stack operations that
+        Interrupted: SIGTERM or Ctrl-C occurred; the message describes the stack operations that
             continue, or that end with the emulator.
     """
     try:

@@ -58,12 +58,16 @@ framework_version = "2.19"
 
 
 def host_classifier(steps: Steps, *, keep: bool, only_destroy: bool) -> dict[str, Any]:
-    """Deploy the classifier behind an endpoint, call it, and destroy it; return the result.
+    """Deploy the classifier to an endpoint, call the endpoint, and destroy it; return the results.
 
     Args:
         steps: the runner of the steps.
         keep: keep the endpoint on the running emulator.
         only_destroy: only destroy the endpoint of an earlier run.
+
+    Returns:
+        `comparison`: the comparison of the predictions, and `endpoints_left`: the names of the
+        remaining endpoints. A result is absent if its step was skipped.
 
     Raises:
         CommandFailed: a step failed, or the emulator is not running and `keep` or `only_destroy` is

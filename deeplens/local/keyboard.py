@@ -7,7 +7,7 @@ import time
 
 
 def is_interactive() -> bool:
-    """Return whether a person can press Enter: not in a pipe or in the background."""
+    """Return whether a person can press Enter: this process is in a terminal's foreground."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:
@@ -17,7 +17,10 @@ def is_interactive() -> bool:
 
 
 def enter_pressed(seconds: float) -> bool:
-    """Wait at most `seconds` for Enter; return True for Enter or the end of the input."""
+    """Wait at most `seconds` for Enter; return True for Enter or the end of the input.
+
+    If the process is not in the foreground of a terminal, wait `seconds` and return False.
+    """
     if not is_interactive():
         time.sleep(seconds)
         return False

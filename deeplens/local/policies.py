@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 def create_policies(
     client: "CloudFormationClient", template: Path = ENVIRONMENT_ACCOUNT
 ) -> list[str]:
-    """Create or update the policies; return the sorted ARNs for CloudFormation's role.
+    """Create or update the policies; return the sorted ARNs of those for CloudFormation's role.
 
     Raises:
         CommandFailed: the template cannot be deployed.

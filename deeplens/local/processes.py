@@ -25,7 +25,7 @@ _ERROR = "Error: "
 
 
 class CommandFailed(Exception):  # noqa: N818 - names an event
-    """Raised if a command or a step fails; `exit_code` is the resulting code of `deeplens`."""
+    """Raised if a command or a step fails; `exit_code` is the exit code for `deeplens`."""
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ def run(
 
 
 def _failure(command: Sequence[str | Path], code: int, text: str, log: Path) -> CommandFailed:
-    """Return the error that a command of this project printed, or another command's last lines."""
+    """Return an exception with the output's last error, or its last lines if it has no error."""
     lines = text.strip().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
     if starts:
@@ -110,7 +110,7 @@ def _wait(child: subprocess.Popen[bytes], log: Path, progress: Path) -> int:
 
 
 def _phase(log: Path, progress: Path) -> str:
-    """Return the phase of a command, from its progress file or CDK's newest event."""
+    """Return a command's phase from its progress file or CDK's newest event; by default, empty."""
     try:
         return progress.read_text(encoding="utf-8")
     except FileNotFoundError:

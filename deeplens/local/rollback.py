@@ -24,7 +24,7 @@ def roll_back_environment(
     with cdk.assembly_lock():
         with steps.step("pin", f"pin the release that {name} ran before"):
             for line in _pin_earlier_release(environment, reason, digest).splitlines():
-                # The next steps perform the command in the line "next: …".
+                # Omit the line "next: …", because the next steps perform its command.
                 if not line.startswith("next: "):
                     click.echo(line)
         cdk.synthesize(steps)

@@ -25,8 +25,9 @@ _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 def sign(environment: EnvironmentConfig) -> Path:
     """Sign the pinned artifact with the key of this checkout; return a folder of environment files.
 
-    In these files, the environment trusts the key. If the environment already trusts keys, nothing
-    is signed, and the original folder is returned.
+    In these files, the environment trusts the key. If the artifact is the newest release and
+    signed with this key, its signature is kept. If the environment already trusts keys, nothing is
+    signed, and the original folder is returned.
 
     Raises:
         CommandFailed: a step failed.
@@ -49,7 +50,7 @@ def sign(environment: EnvironmentConfig) -> Path:
     except CommandFailed:
         is_newest = False
     if not is_newest:
-        # A fleet rejects a release whose number is lower than that of the last accepted release.
+        # A camera rejects a release whose number is lower than that of the last accepted release.
         run([_DEEPLENS, "release", "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)

@@ -8,14 +8,14 @@ import click
 
 
 class Steps:
-    """A runner of steps; `seconds` contains the duration of each finished step by its key."""
+    """A runner of steps; `seconds` contains the duration of each completed step, by its key."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, key: str, title: str) -> Iterator[None]:
-        """Print the title, run the block, and print its duration."""
+        """Print the title, run the block, and print and store its duration in seconds."""
         click.echo(f"▸ {title} …")
         started = time.monotonic()
         yield

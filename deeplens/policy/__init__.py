@@ -1,9 +1,9 @@
-"""The project's own rules for synthesized templates, and the scanners that check them.
+"""The project's own rules for synthesized templates, and scanners of these templates.
 
 The rules cover Greengrass V2 components, IoT role aliases, published versions on cameras and
 write-once artifacts, for which public scanners have no rules. Each rule is a function of the
-templates of one environment, and each violation contains advice. `tests/policy` adds each mistake
-to a template and requires its violation.
+templates of one environment, and each violation contains advice. For each rule, `tests/policy` adds
+mistakes to a template and requires a violation.
 """
 
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ ASSEMBLY = ROOT / "cdk.out"
 
 
 def nag_findings(report: Path) -> list[str]:
-    """Return a line for each violation in the report of the policy validation plugins."""
+    """Return a line for each violating construct in the report of the policy validation plugins."""
     return [
         f"{violation['ruleName']}: {construct['constructPath']}: {violation['description']}"
         for plugin in json.loads(report.read_text(encoding="utf-8"))["pluginReports"]
@@ -52,9 +52,9 @@ def project_findings(
 def _inputs() -> tuple[Path, Path | None]:
     """Return the folder of environment files and the delivery file of the synthesis.
 
-    The delivery file is None if only one environment is synthesized. Both are in the app's context.
-    The CDK CLI passes the context in a variable; without the variable, cdk.json contains the
-    context.
+    The paths are from the app's context, or are the project's defaults. The delivery file is None
+    if only one environment is synthesized. The CDK CLI passes the context in the environment
+    variable CDK_CONTEXT_JSON; without this variable, the context in cdk.json applies.
     """
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     context = json.loads(os.environ.get("CDK_CONTEXT_JSON", "null")) or settings["context"]

@@ -23,7 +23,7 @@ def checkov_findings(files: Sequence[Path]) -> list[str]:
     """Return a line for each failed check that the resource does not skip.
 
     Raises:
-        CheckovError: checkov is not installed, or did not read every file.
+        CheckovError: checkov is not installed, wrote no report, or did not read every file.
     """
     if not CHECKOV.is_file():
         raise CheckovError(f"{CHECKOV} is not installed; run `make .venv-checkov/.ready`")

@@ -1,7 +1,7 @@
 """Rules that compare templates with environment files and delivery.toml.
 
-The other rules apply to every environment. A template without Object Lock, a boundary, code signing
-or an approval is valid unless the environment's file requires it.
+The other rules apply to every environment. The rules of this module require Object Lock, code
+signing, a boundary or an approval only if a file requires it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,7 +102,7 @@ def violations(
     delivery: DeliveryConfig | None,
     stacks: Mapping[str, list[Stack]],
 ) -> list[Violation]:
-    """Return the violations of the files' settings; `stacks` has environment names as keys."""
+    """Return the violations of this module's rules; the keys of `stacks` are environment names."""
     violations_of_environments = [
         violation_
         for environment in environments

@@ -25,7 +25,7 @@ def no_privileged_builds(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require a gate (`release check`) after every deploy in the stage of an environment."""
+    """Require a gate (`release check`) after the last deploy in the stage of an environment."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
             gates = [_order(action) for action in actions if _is_gate(stack, action, environment)]
@@ -42,7 +42,7 @@ def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def approvals_come_first(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that an approval is the first action, because it protects only later actions."""
+    """Require that approvals run first in a stage, because they protect only later actions."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
             approvals = [_order(action) for action in actions if provider(action) == "Manual"]

@@ -13,7 +13,7 @@ from deeplens.policy.violation import Rule, Violation, violation
 _OWN_NAME = "${iot:Connection.Thing.ThingName}"
 _BY_THING_NAME = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")
 _OWN_TOPIC = re.compile(re.escape(_OWN_NAME) + "(?=/|$)")
-# The client id of a camera; the core software appends "#2", "#3", … to its client ids.
+# The client id of a camera; the core software appends "#2", "#3", … for further connections.
 _OWN_CLIENT = re.compile(re.escape(_OWN_NAME) + "(#|$)")
 # Data-plane actions without resource types.
 _DATA_PLANE = {
@@ -99,7 +99,7 @@ def short_credentials(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def camera_role_reads(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that the cameras' role only reads artifacts: no camera can change its model."""
+    """Require that the cameras' role only reads artifacts, so no camera can change its model."""
     for stack, logical_id, document in _camera_policies(stacks):
         for action, _, _ in allowed(document):
             if action not in _ROLE_MAY:
@@ -137,7 +137,7 @@ def camera_role_key_by_s3(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_secrets(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject secrets and private keys in templates."""
+    """Reject literal secrets, access keys, private keys and certificates in templates."""
     for stack in stacks:
         for logical_id, resource in stack.definitions():
             content = json.dumps(resource)

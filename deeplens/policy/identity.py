@@ -36,8 +36,8 @@ _NARROWED_BY = {
 # The accounts that own the registries of AWS Deep Learning Containers; stacks may refer to these
 # accounts.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
-# Condition operators that require the key. Operators with IfExists or a set prefix accept requests
-# without the key.
+# Condition operators that require the key. Operators with `IfExists` or `ForAllValues` accept
+# requests without the key.
 _EQUALS = {"StringEquals", "ArnEquals"}
 _LIKE = {"ArnLike", "StringLike"}
 _TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
@@ -135,7 +135,7 @@ def no_inverted_allow(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def no_public_access(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject resource policies that allow an action to everybody, even with a condition."""
+    """Reject resource policies and Lambda permissions for all principals, even with a condition."""
     for stack in stacks:
         for logical_id, document in documents(stack):
             for statement in statements(document):

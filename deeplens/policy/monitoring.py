@@ -115,7 +115,7 @@ def function_callers(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def undelivered_events(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require an encrypted queue for a rule's undelivered events, to which only that rule can send.
+    """Require an encrypted queue that accepts a rule's undelivered events, and only over TLS.
 
     Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
     """

@@ -31,7 +31,7 @@ def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject CloudFormation's types of Greengrass V2.
+    """Reject CloudFormation's resource types of Greengrass V2.
 
     These types do not support rollback, and their operations complete before any device has
     changed.
@@ -155,7 +155,7 @@ def gate_asks_devices(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def pinned_dependencies(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact versions of dependencies: a release is one model and one function."""
+    """Require exact versions of dependencies, because a release is one model and one function."""
     for stack in stacks:
         for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource) or {}
@@ -223,7 +223,7 @@ def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require that deployments list each component in an exact version: devices remove others."""
+    """Require deployments with each component in an exact version; devices remove the others."""
     for stack in stacks:
         own = {
             (_recipe(resource) or {}).get("ComponentName")
@@ -252,7 +252,10 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require exact topics in access controls; allow only the device's shadow as reserved topic."""
+    """Require exact topics in access controls, and only operations that publish or subscribe.
+
+    Of the reserved topics, only those of the device's own shadow are allowed.
+    """
     for stack in stacks:
         for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
@@ -298,7 +301,7 @@ def devices_roll_back(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def log_retention(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require a retention time of log groups: logs cost money, and labels can be personal data."""
+    """Require a retention of log groups, because logs cost money and may contain personal data."""
     for stack in stacks:
         for logical_id, group in stack.definitions("AWS::Logs::LogGroup"):
             if "RetentionInDays" not in group["Properties"]:

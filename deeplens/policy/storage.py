@@ -164,7 +164,7 @@ def logged_access(stacks: list[Stack]) -> Iterator[Violation]:
 
 
 def components_not_archived(stacks: list[Stack]) -> Iterator[Violation]:
-    """Reject transitions to other storage classes: cameras cannot download archived components."""
+    """Reject storage class transitions, because cameras cannot download archived components."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         for rule in _rules_of_components(bucket):
             if moved := sorted(_TRANSITIONS & rule.keys()):

@@ -1,4 +1,4 @@
-"""Artifacts in the models folder, by digest, with verified bytes and manifests."""
+"""Artifacts in the models folder: search by digest, and verification of bytes and manifests."""
 
 import json
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def document_of(models: Path, digest: str, name: str) -> str:
 
 
 def open_release(path: Path) -> Release:
-    """Open an artifact in the folder of its digest.
+    """Open an artifact whose folder has the digest as its name.
 
     Raises:
         RegistryError: the artifact is not valid, or its bytes do not match its digest.

@@ -1,9 +1,9 @@
-"""Hash-chained audit logs: promotions, which are in git, and executions of the pipeline.
+"""Hash-chained audit logs: promotions in git, and executions of the pipeline on the emulator.
 
 Each line is a JSON object with the SHA-256 of the previous line (`previous`) and its own SHA-256
-(`hash`). A changed, removed or inserted line is an error with the number of the line. If all lines
-after a change are rewritten, the chain is valid, so `check_grows_from` compares the file with a
-commit.
+(`hash`). A changed, inserted or removed line is an error that contains a line number. The chain
+remains valid if the last lines are removed, or if all lines after a change are rewritten.
+Therefore, `check_grows_from` compares the file with a commit.
 """
 
 import hashlib
@@ -140,7 +140,11 @@ def read_history(file: Path) -> list[Move]:
 
 
 def append(file: Path, move: Move) -> Move:
-    """Add a move to the end of a valid audit log; return it with its hashes."""
+    """Add a move to the end of a valid audit log; return it with its hashes.
+
+    Raises:
+        RegistryError: the audit log is not valid.
+    """
     read_history(file)
     return Move(**_promotions(file).append(asdict(move)))
 

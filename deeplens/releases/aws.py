@@ -51,7 +51,7 @@ class AccountAndRegion(Protocol):
 
 @dataclass(frozen=True)
 class AwsAccounts:
-    """The accounts of all environments.
+    """Access to the accounts of all environments and of the pipeline.
 
     Attributes:
         emulator: `endpoint.json` of an emulator to call instead of AWS, or None.
@@ -65,7 +65,11 @@ class AwsAccounts:
     )
 
     def deployments(self, environment: EnvironmentConfig) -> list[Deployment]:
-        """Return the fleet's deployments that contain a release, newest first."""
+        """Return the deployments with a release from the fleet's newest 50, the current one first.
+
+        Raises:
+            RegistryError: AWS rejects a query, or the emulator is not running.
+        """
         with aws_errors(environment.name):
             greengrass = self.client(environment, "greengrassv2")
             target_arn = (
@@ -82,8 +86,8 @@ class AwsAccounts:
         """Return the verification of a release as text: the gate's result, or the cameras' reports.
 
         The deploy stores the result of its gate. A camera that was connected later reports its
-        release in its heartbeat. If a camera reports another release, the stored result does not
-        apply.
+        release in its heartbeat. If a reachable camera does not run the release by the rule of the
+        gate, the stored result does not apply.
 
         Raises:
             NoCameraError: the deploy stored no verification, and no camera is reachable.
@@ -120,7 +124,13 @@ class AwsAccounts:
         return f"{len(alive)} of {len(alive)} reachable cameras report that they run it"
 
     def heartbeats(self, environment: EnvironmentConfig) -> list[ReceivedHeartbeat]:
-        """Return the last heartbeat of each camera of the fleet that has sent a heartbeat."""
+        """Return the last heartbeats of the fleet, one for each camera that has sent a heartbeat.
+
+        The list is empty if the thing group does not exist.
+
+        Raises:
+            RegistryError: AWS rejects a query, or the emulator is not running.
+        """
         with aws_errors(environment.name):
             fleet = FleetQueries(
                 iot=self.client(environment, "iot"),
@@ -131,8 +141,8 @@ class AwsAccounts:
                 things = fleet.things(environment.fleet.thing_group)
             except fleet.iot.exceptions.ResourceNotFoundException:
                 return []
-            # The cameras are queried in sequence, so that a failed query is an error, not a missing
-            # camera.
+            # `FleetQueries.heartbeats` omits a camera if its query fails. Here, a failed query is
+            # an error, so the cameras are queried one by one.
             return [
                 heartbeat
                 for thing in things
@@ -140,7 +150,7 @@ class AwsAccounts:
             ]
 
     def stack_status(self, environment: EnvironmentConfig) -> str | None:
-        """Return the status of the stack that contains the project, or None if it is absent."""
+        """Return the status of the stack with the project, or None if the stack is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "cloudformation")
             try:
@@ -154,7 +164,7 @@ class AwsAccounts:
             return str(stack["StackStatus"])
 
     def check_idle(self, environment: EnvironmentConfig) -> None:
-        """Raise `RegistryError` during a deploy or a rollback of the environment."""
+        """Raise `RegistryError` if an operation of the stack `<name>-Inference` is in progress."""
         status = self.stack_status(environment)
         if status and status.endswith(_IN_PROGRESS):
             stack = f"{environment.name}-Inference"
@@ -165,7 +175,7 @@ class AwsAccounts:
             )
 
     def stored_bytes(self, environment: EnvironmentConfig, model: str, digest: str) -> int | None:
-        """Return the size of an artifact in the model store in bytes, or None if it is absent."""
+        """Return the size, in bytes, of an artifact in the model store, or None if it is absent."""
         with aws_errors(environment.name):
             client = self.client(environment, "s3")
             key = f"components/{model}/{digest}/model.zip"
@@ -181,7 +191,12 @@ class AwsAccounts:
                 raise
 
     def client(self, place: AccountAndRegion, service: str) -> Any:
-        """Return a client of a service in an account and Region."""
+        """Return a boto3 client of a service in an account and Region, on AWS or on the emulator.
+
+        Raises:
+            NoEmulatorError: the emulator is not running.
+            RegistryError: the AWS credentials belong to another account.
+        """
         connect: Any  # boto3's stub requires a literal name
         if self.emulator:
             connect = boto3.client
@@ -207,7 +222,7 @@ class AwsAccounts:
         return self._sessions[place.name]
 
     def _connect(self, place: AccountAndRegion) -> boto3.Session:
-        """Return a session with the profile `deeplens-<name>`, or with the default credentials.
+        """Return a session with the profile `deeplens-<name>`; without it, use default credentials.
 
         If `role` is given, these credentials assume the role.
 

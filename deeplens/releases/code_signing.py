@@ -1,4 +1,4 @@
-"""Sign the code of Lambda functions and layers with AWS Signer, in the bucket of `cdk bootstrap`.
+"""Signing of Lambda functions and layers with AWS Signer, in the bucket of `cdk bootstrap`.
 
 Signed objects are skipped. The bucket keeps the unsigned version of each object.
 """
@@ -16,7 +16,7 @@ _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Conte
 
 
 class SigningFailed(Exception):  # noqa: N818 - names an event
-    """Raised if an object cannot be signed; the message contains its address and the reason."""
+    """Raised if code cannot be signed; the message contains the reason."""
 
 
 @dataclass(frozen=True, order=True)

@@ -14,7 +14,7 @@ from shared.messages.heartbeat import Heartbeat
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """A metric of both fleets, as text; a dash if no reachable camera reports the metric."""
+    """A metric of both fleets, as text; a dash for a fleet without a value."""
 
     name: str
     champion: str
@@ -67,8 +67,11 @@ def compare_fleets(
 ) -> list[ComparedMetric]:
     """Return the metrics of two fleets by the last heartbeats of their reachable cameras.
 
+    A metric that no reachable camera reports is omitted.
+
     Raises:
-        RegistryError: a camera is in both fleets, so its metrics cannot be assigned to one release.
+        RegistryError: AWS rejects a query, or a camera is in both fleets, so its metrics cannot be
+            assigned to one release.
     """
     environments = (champion, challenger)
     fleets = [accounts.heartbeats(environment) for environment in environments]

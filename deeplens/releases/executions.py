@@ -1,4 +1,4 @@
-"""Executions of the delivery pipeline: approvals, and the result of each execution.
+"""Executions of the delivery pipeline, with their approvals and results.
 
 On AWS, CodePipeline stores executions for a year, with the person who approved. On the emulator,
 the audit log `.local/deliver/executions.jsonl` contains the executions.
@@ -26,7 +26,8 @@ class Approval:
 
     Attributes:
         text: the request: the environment, the model and its SHA-256.
-        note: on AWS, the comment of the answer; on the emulator, the SHA-256 of the review page.
+        note: on AWS, the comment of the answer; on the emulator, the SHA-256 of the review page; or
+            an empty string.
     """
 
     stage: str
@@ -39,7 +40,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Execution:
-    """A run of the pipeline, and its result."""
+    """An execution of the pipeline; on AWS, `ended_at` is the time of its last update."""
 
     ended_at: str
     outcome: str
@@ -90,7 +91,8 @@ def ask_pipeline(cloud: AwsAccounts, delivery: Path, environments: Path) -> list
 
     Raises:
         ConfigError: the delivery file, or an environment file, is not valid.
-        RegistryError: the pipeline or its stack does not exist, or AWS rejects the call.
+        RegistryError: the delivery file, the pipeline or its stack does not exist, or AWS rejects
+            the call.
     """
     place = _account(delivery, environments)
     with aws_errors(place.name):
@@ -160,7 +162,7 @@ def _recorded(entry: dict[str, Any]) -> Execution:
 
 
 def _answered(actions: list[dict[str, Any]]) -> Iterator[Approval]:
-    """Yield the answer of each approval action that has been answered."""
+    """Yield the result of each approval action that was answered or has expired, oldest first."""
     for action in reversed(actions):
         request = action.get("input", {})
         if request.get("actionTypeId", {}).get("category") != "Approval":

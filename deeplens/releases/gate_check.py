@@ -27,18 +27,18 @@ def check_gate(
     bake_seconds: float,
     clock: Clock | None = None,
 ) -> str:
-    """Wait until the release has been verified for `bake_seconds`; return the verification.
+    """Check for `bake_seconds` that the release stays verified; return the last verification.
 
     Args:
         accounts: the AWS accounts.
-        environment: the environment of the project.
+        environment: the environment whose fleet must run the release.
         digest: the release that the pipeline delivered.
         bake_seconds: the time for which the release must stay verified; 0 for a single query.
         clock: the clock; by default, the monotonic clock of this machine.
 
     Raises:
-        RegistryError: the release is not verified, was stopped or replaced, or a reachable camera
-            does not run it.
+        RegistryError: the release is not verified, was stopped or replaced, a reachable camera does
+            not run the release, or AWS rejects a query.
     """
     clock = clock or Clock()
     ends_at = clock.now() + bake_seconds

@@ -1,4 +1,4 @@
-"""Change the pin of an environment file: the name and the digest of its model."""
+"""Writer of the pin of an environment file: the name and the digest of its model."""
 
 import os
 import tempfile
@@ -21,7 +21,7 @@ def pin_model(file: Path, name: str, digest: str) -> bool:
         True if the file changed.
 
     Raises:
-        PinError: the file is absent, is not TOML, or has no [model].
+        PinError: the file is absent, is not a regular file, is not TOML, or has no [model].
     """
     if file.exists() and not file.is_file():
         raise PinError(f"{file}: is not a regular file")

@@ -35,7 +35,7 @@ class Registry:
         folder: the folder of the environment files and the audit log.
         models: the folder of the artifacts.
         accounts: the AWS accounts.
-        who: returns the name of the person, for the audit log.
+        who: returns the person's name and address, for the audit log.
         now: returns the time, ISO 8601 in UTC.
     """
 
@@ -63,11 +63,11 @@ class PromotionPlan:
 def plan_promotion(
     registry: Registry, source_name: str, target_name: str, *, again: str = ""
 ) -> PromotionPlan | None:
-    """Plan the promotion of the release of `source_name`; return None if the target pins it.
+    """Plan the promotion of `source_name`'s release; return None if the target already pins it.
 
     Args:
         registry: the environments, artifacts and accounts.
-        source_name: the environment whose cameras verified the release.
+        source_name: the environment whose fleet verified the release.
         target_name: the environment that receives the release.
         again: the reason to promote a release from which the target was rolled back.
 
@@ -106,7 +106,8 @@ def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str
 
     Raises:
         ConfigError: a file is not valid, or the environment does not exist.
-        RegistryError: no such release was verified there, or a rollout is in progress.
+        RegistryError: no such release was verified there, its artifact is absent or not accepted, a
+            rollout is in progress, or a pin differs from the audit log.
     """
     environments = load_environments(registry.folder)
     target = find_environment(environments, name)
@@ -164,7 +165,8 @@ def check_pins(audit_log: Path, environments: Sequence[EnvironmentConfig]) -> No
     last = {move.environment: move for move in read_history(audit_log)}
     for environment in environments:
         move = last.get(environment.name)
-        # The first environment is excluded, because `deeplens release pin` pins its releases.
+        # Environments without `promoted_from` are excluded, because `deeplens release pin` pins
+        # their releases.
         if move and environment.promoted_from and environment.model.digest != move.after:
             raise RegistryError(
                 f"{environment.file}: pins {environment.model.digest[:12]}…, but the last recorded "

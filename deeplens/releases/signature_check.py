@@ -15,17 +15,19 @@ def check_signed(
 ) -> Statement | None:
     """Check that a trusted key signed the release, and that no newer release is pinned.
 
-    The result is None if the environment trusts no keys, or accepts the release without a
-    signature.
-
     Args:
         environment: the environment with its keys and its current pin.
         release: the release to pin.
         models: the folder of the artifacts.
 
+    Returns:
+        The statement; None if the environment trusts no keys, or accepts a release without a
+        signature.
+
     Raises:
         RegistryError: the deploy would reject the release; the message contains the attack that
             the check prevents.
+        SourceError: a trusted key is not valid.
     """
     before = models / environment.model.name / environment.model.digest / ARTIFACT_NAME
     expected = Expected(release.manifest.name, release.digest)

@@ -22,10 +22,10 @@ class EnvironmentStatus:
 
     Attributes:
         alias: `champion` or `challenger` if two releases are compared, otherwise empty.
-        version: the version of the pinned model; `?` if this checkout does not contain it.
+        version: the version of the pinned model; `? (not built here)` if its artifact is absent.
         deployed: the digest of the deployment; None without a deployment or a query.
-        healthy: true if the release is verified: its gate passed, or all reachable cameras run it;
-            None without a deployment or a query.
+        healthy: true if the deployed release is verified; None without a deployment or a query.
+        function: the ARN of the deployed function version; None without a deployment or a query.
         summary: the status of the fleet in one sentence.
         error: the reason if the account could not be queried, otherwise None.
     """
@@ -54,7 +54,7 @@ def environment_statuses(registry: Registry, *, offline: bool = False) -> list[E
     """Return the status of every environment, in the order of promotions.
 
     If an account cannot be queried, its status contains the error, and the other accounts are
-    queried.
+    queried. If `offline` is true, no account is queried.
     """
     environments = load_environments(registry.folder)
     by_name = {environment.name: environment for environment in environments}
@@ -67,7 +67,15 @@ def environment_statuses(registry: Registry, *, offline: bool = False) -> list[E
 
 
 def release_card(registry: Registry, digest: str) -> dict[str, str]:
-    """Return digest, size and manifest of a release, and the environments that pin the release."""
+    """Return digest, size and manifest of a release, and the environments that pin the release.
+
+    The size is in bytes. The keys of the manifest are dotted; its `files` are omitted.
+
+    Raises:
+        SourceError: the release is absent.
+        RegistryError: the artifact is not valid.
+        ConfigError: an environment file is not valid.
+    """
     release = find_release(registry.models, digest)
     pinned_by = [
         environment.name
@@ -95,7 +103,7 @@ def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, l
 
 
 def digest_of(registry: Registry, name: str) -> str:
-    """Return the digest that the environment `name` pins; for another name, return the name."""
+    """Return the digest that environment `name` pins, or `name` if no environment has this name."""
     for environment in load_environments(registry.folder):
         if environment.name == name:
             return environment.model.digest

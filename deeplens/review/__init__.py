@@ -3,8 +3,8 @@
 `checkout` and `synthesis` produce two cloud assemblies; `resources`, `access`, `devices`,
 `rollout`, `model_card`, `findings` and `cost` each compare one aspect; `comparison` combines the
 results in a `Review`; `page` converts it to `blocks`; `html`, `markdown` and `terminal` format the
-blocks, and `json_output` is for programs. A review reads only cloud assemblies and environment
-files. It needs no CDK, AWS account or network.
+blocks, and `json_output` formats the review for programs. A review reads only cloud assemblies and
+environment files. It needs no CDK, AWS account or network.
 """
 
 

@@ -28,7 +28,7 @@ class AccessChange:
 def compare_access(
     before: Mapping[str, Holding], after: Mapping[str, Holding]
 ) -> list[AccessChange]:
-    """Return the differences between two sides' policies: wider permissions first, by holder."""
+    """Return the differences of two sides' policies: first wider, then narrower ones, by holder."""
     changes: set[AccessChange] = set()
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
@@ -75,7 +75,7 @@ def _pattern_covers(wide: str, narrow: str) -> bool:
     if wide.startswith("every") or narrow.startswith("every") or "${*}" in wide or "${?}" in wide:
         return False
     # A `*` of the narrow pattern is only covered by a `*` of the wide pattern. A `?` matches one
-    # character, but not the start of a policy variable.
+    # character, but neither a `*` nor the start of a policy variable.
     expression = "".join(
         ".*" if letter == "*" else "[^*$]" if letter == "?" else re.escape(letter)
         for letter in wide

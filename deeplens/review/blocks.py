@@ -35,7 +35,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Point:
-    """One item of a list: a label with its kind, and a sentence."""
+    """One item of a list: a label, its style (`tone`), and a sentence."""
 
     tone: Tone
     label: str
@@ -55,7 +55,8 @@ class Table:
 
     Attributes:
         numbers: true if the other columns contain numbers.
-        sections: true if each row has the name of a section of the page, and links to it.
+        sections: true if the first cell of each row is the name of a section, and links to that
+            section.
     """
 
     caption: str
@@ -86,5 +87,5 @@ class Page:
 
 
 def anchor(heading: str) -> str:
-    """Return the id that GitHub derives from the letters and digits of a heading."""
+    """Return the id of a heading; for an environment's name, GitHub derives the same id."""
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

@@ -42,7 +42,7 @@ def resolve(root: Path, ref: str) -> Commit:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Return the paths of the files that differ from the current commit, or are not in git."""
+    """Return the paths of the files that differ from the current commit, or are untracked."""
     status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
     return sorted(entry[3:] for entry in status.stdout.split("\0") if entry)
 

@@ -12,7 +12,7 @@ _LISTED = 5
 def code_diff(
     before: Any, assets_before: Mapping[str, Path], after: Any, assets_after: Mapping[str, Path]
 ) -> str:
-    """Return a sentence about changes in a Lambda function's `Code`; empty without changes.
+    """Return a sentence about the change of a Lambda function's `Code`; empty if both are equal.
 
     Args:
         before: the property `Code` of the previous side.

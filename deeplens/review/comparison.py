@@ -39,10 +39,12 @@ class EnvironmentReview:
     """The effect of the change on one environment.
 
     Attributes:
-        new: true if BASE does not contain the environment, so that all its resources are new.
+        new: true if all resources are new: BASE does not contain the environment, or contains it
+            with another account or Region.
         alarms: the effects that require attention, one sentence each.
         notes: other effects on the environment itself.
-        rollout: the rollout of the release, if the release or its plan changes.
+        rollout: the steps of the rollout; None if no component changes and the rollout plan is
+            equal, or if the plan of the working tree cannot be read.
     """
 
     name: str
@@ -84,7 +86,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Review:
-    """The effect of the change on each environment, independent of time, machine and paths.
+    """The effect on each environment and the findings, independent of time, machine and paths.
 
     Attributes:
         assembly_id: `environments_id` of the working tree; empty without an assembly.

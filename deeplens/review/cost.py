@@ -67,7 +67,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One type of monthly cost on both sides, for each of `FLEET_SIZES`."""
+    """One type of monthly cost on both sides, in the prices' currency, by `FLEET_SIZES`."""
 
     name: str
     before: Amounts
@@ -114,7 +114,7 @@ def read_prices(region: str) -> Prices:
 
 
 def compare_cost(before: Environment, after: Environment, download_bytes: int) -> Cost:
-    """Return the cost estimate of both sides.
+    """Return the cost estimate of both sides, at the prices of the new side's Region.
 
     Args:
         before: the previous side.

@@ -34,12 +34,14 @@ class DeployedComponent:
     """A component of a project's deployment.
 
     Attributes:
-        version: the version in the deployment; `N` replaces the number of an unpublished version.
+        version: the version in the deployment; `N` replaces the number of a function version that
+            is not yet published.
         content: the version and the configuration update; a change restarts the component.
         download_bytes: the size of the artifacts; None for components of AWS.
         depends_on: the hard dependencies of the component.
         description: the description in the recipe; that of a model ends with the model's version.
-        runs_function_as: "Lambda" or "generic" for the component that runs the published function.
+        runs_function_as: "Lambda" or "generic" for the component that runs the published function;
+            None for other components.
     """
 
     name: str
@@ -143,11 +145,11 @@ def read_components(environment: Environment) -> dict[str, DeployedComponent]:
 
 def format_bytes(count: int) -> str:
     """Return a size as text in bytes, KiB, MiB or GiB."""
-    if count < 1024:  # noqa: PLR2004 - bytes in a KiB
+    if count < 1024:  # noqa: PLR2004 - each unit is 1024 times the smaller one
         return f"{count} bytes"
     size, unit = count / 1024, "KiB"
     for larger in ("MiB", "GiB"):
-        if size < 1024:  # noqa: PLR2004 - bytes in a KiB
+        if size < 1024:  # noqa: PLR2004 - each unit is 1024 times the smaller one
             break
         size, unit = size / 1024, larger
     return f"{size:.1f} {unit}"
@@ -194,7 +196,8 @@ def _component_kind_alarms(
     )
     for kind in after.keys() - before.keys() if before else ():
         if after[kind] in before.values():
-            # No alarm: the fleet has another nucleus, so its devices must be set up again.
+            # No alarm: the name remains only if the fleet changes its nucleus, and its devices must
+            # then be set up again.
             continue
         yield (
             f"THE KIND OF THE CAMERA'S COMPONENT CHANGES: {after[kind]} ({kind}) replaces "
@@ -305,7 +308,7 @@ def _function_bytes(environment: Environment, version: str) -> int:
 
 
 def _asset_bytes(asset: Path | None) -> int:
-    """Return the size of an asset in bytes; a folder is uploaded as a ZIP file."""
+    """Return the size of an asset in bytes; for a folder, the size of its ZIP file."""
     if asset is None or not asset.exists():
         return 0
     if asset.is_file():

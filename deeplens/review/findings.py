@@ -27,7 +27,7 @@ class ToolFinding:
 def read_findings(root: Path, *assemblies: Path) -> list[frozenset[ToolFinding]]:
     """Return the findings in each cloud assembly, by the rules of the checkout.
 
-    Equal templates are checked once.
+    cfn-lint checks equal templates once.
 
     Args:
         root: the checkout, whose `.cfnlintrc.yaml` applies to every assembly.

@@ -48,7 +48,7 @@ def _contents(parent: Element, blocks: Iterable[Block]) -> None:
     nav = SubElement(parent, "nav", {"aria-label": "Contents"})
     entries = SubElement(nav, "ul")
     for block in blocks:
-        if isinstance(block, Heading) and block.level == 2:  # noqa: PLR2004 - level of a section
+        if isinstance(block, Heading) and block.level == 2:  # noqa: PLR2004 - sections have level 2
             link = SubElement(SubElement(entries, "li"), "a", href=f"#{anchor(block.text)}")
             link.text = block.text
 
@@ -88,7 +88,7 @@ def _table(parent: Element, block: Table) -> None:
     scroll.set("aria-label", block.caption)
     # The explicit roles keep the table accessible: on a narrow page, rows are displayed as cards,
     # and browsers ignore the roles of the elements.
-    kinds = {"numbers": block.numbers, "pairs": len(block.head) == 2}  # noqa: PLR2004 - name and value
+    kinds = {"numbers": block.numbers, "pairs": len(block.head) == 2}  # noqa: PLR2004 - two columns: name and value
     names = " ".join(kind for kind, applies in kinds.items() if applies)
     table = SubElement(scroll, "table", {"class": names} if names else {}, role="table")
     SubElement(table, "caption").text = block.caption

@@ -45,7 +45,8 @@ def _cards(environment: Environment) -> Iterator[tuple[str, str]]:
         for stack, resource in environment.every_resource()
         if resource.type == "Custom::ModelArtifact"
         for properties in [environment.resolve(stack, dict(resource.properties))]
-        # Resources of the same type publish the provenance and the bill of materials of a model.
+        # Resources of the same type also publish other files, for example the provenance of a
+        # model.
         if str(properties.get("Key", "")).endswith(f"/{_ARTIFACT_NAME}")
     ]
     for number, (digest, path) in enumerate(artifacts, 1):

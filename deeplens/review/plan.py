@@ -1,7 +1,8 @@
 """Write the plan of an environment's deployment, or compare a cloud assembly with a plan.
 
-A plan depends only on the cloud assembly and the environment's file, so equal inputs result in
-equal bytes. `differences_from_plan` returns each value in which an assembly differs from a plan.
+A plan depends only on the cloud assembly, the environment's file and the price tables, so equal
+inputs result in equal bytes. `differences_from_plan` returns each value in which an assembly
+differs from a plan.
 """
 
 import dataclasses
@@ -276,7 +277,7 @@ def _synthesize(assembly: Path) -> None:
 
 
 def _summary(plan: dict[str, Any], file: Path) -> Iterator[str]:
-    """Yield a summary of the plan for a person; only the file contains every hash."""
+    """Yield the lines of a summary of the plan; only the file contains every hash."""
     name = plan["environment"]
     model = plan["model"]
     shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file

@@ -33,7 +33,7 @@ class Grant:
 
     Attributes:
         action: a pattern with `*` and `?`, or "every action but …".
-        resource: a pattern, or "everything but …".
+        resource: a pattern, "everything but …", or "itself" in a trust policy.
         principal: for example `Service: iot.amazonaws.com` or `*`; empty in an identity policy.
         conditions: the conditions, which must all be met.
     """
@@ -98,7 +98,7 @@ class _Reader:
         self._boundaries: dict[str, str] = {}
 
     def holdings(self) -> dict[str, Holding]:
-        """Return the collected grants by `Holder.key`."""
+        """Return the content of the policies that were read, by `Holder.key`."""
         return {
             key: Holding(
                 holder,
@@ -110,7 +110,7 @@ class _Reader:
         }
 
     def read(self, stack: Stack, resource: Resource) -> None:
-        """Add the grants of one resource."""
+        """Add the policies of one resource."""
         own = f"{stack.title}/{resource.name}"
         properties = self._environment.resolve(stack, dict(resource.properties))
         if resource.type in ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
@@ -158,7 +158,7 @@ class _Reader:
 
 
 def read_grants(document: Value) -> Iterator[Grant]:
-    """Yield the grants of a policy document with resolved references."""
+    """Yield the grants of a policy document whose references are resolved."""
     for statement in statements(document) if isinstance(document, dict) else ():
         conditions = frozenset(
             (operator, key, frozenset(text(value) for value in as_list(values)))
@@ -172,7 +172,7 @@ def read_grants(document: Value) -> Iterator[Grant]:
 
 
 def _roles(environment: Environment) -> dict[str, str]:
-    """Return the name of each role for sentences, by `Stack/Name`."""
+    """Return the name that sentences use for each role, by `Stack/Name`."""
     users: dict[str, list[str]] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "AWS::Lambda::Function":

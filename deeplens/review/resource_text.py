@@ -69,7 +69,7 @@ def removed(resource: Resource) -> ResourceText:
 
 
 def changed(old: Resource, new: Resource, properties: Sequence[PropertyChange]) -> ResourceText:
-    """Describe the change of at least one property."""
+    """Describe the change of one or more properties of a resource."""
     strongest = max((change.effect for change in properties), key=RANK.__getitem__)
     if strongest == "in place":
         return ResourceText("changed", _in_place(old, properties), _no_longer_retained(old, new))

@@ -42,7 +42,7 @@ class ResourceChange:
 
 @dataclass(frozen=True)
 class Replaced:
-    """The known replacements: resources by stack and logical id, and exports by name."""
+    """The certain and possible replacements: resources by stack and logical id, exports by name."""
 
     resources: Mapping[tuple[str, str], Effect] = field(default_factory=dict)
     exports: Mapping[str, Effect] = field(default_factory=dict)

@@ -20,8 +20,9 @@ class RolloutComparison:
     Attributes:
         cameras: the number of cameras in the calculation.
         listed: true if the environment file lists these cameras.
-        named_groups: true if a wave is a thing group; no file contains its members.
-        before: the steps in BASE; empty if this checkout cannot read the plan of BASE.
+        named_groups: true if a wave is a named thing group, whose members no file contains.
+        before: the steps in BASE; empty if BASE contains no file, or no plan that this checkout can
+            read.
         after: the steps in the working tree.
     """
 
@@ -39,12 +40,12 @@ def compare_rollouts(
 
     Args:
         before: the file in BASE, or None if BASE does not contain the file.
-        after: the file in the working tree.
+        after: the file in the working tree, or None if it is absent.
         releases: true if the change deploys components to the cameras.
 
     Returns:
         The steps of both sides; None if nothing is deployed and the plan is the same, or if the
-        file in the working tree cannot be read.
+        working tree contains no plan that can be read.
     """
     old, new = _plan(before), _plan(after)
     if new is None or (old == new and not releases):

@@ -23,7 +23,8 @@ _MAX_CACHED = 8
 def synthesize(tree: Path, output: Path, *, name: str, log: Path) -> None:
     """Synthesize the app of `tree` into the new folder `output`.
 
-    Findings of cdk-nag stop the app after it has written the assembly; the review contains them.
+    Findings of cdk-nag stop the app after it has written the assembly; the review contains these
+    findings.
 
     Args:
         tree: the folder with `app.py` and `cdk.json`.
@@ -65,8 +66,11 @@ def synthesize(tree: Path, output: Path, *, name: str, log: Path) -> None:
 def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
     """Return the cloud assembly of `commit`, synthesized once and cached in `.local/review`.
 
-    Pinned artifacts are not in git, so they are linked from the working tree. Their names contain
+    Pinned artifacts are not in git, so they are linked from the working tree. Their paths contain
     their SHA-256, which the app checks.
+
+    Raises:
+        ReviewError: git cannot check out the commit, or the app cannot be synthesized.
     """
     cache = root / ".local" / "review"
     cached = cache / f"{commit.id[:16]}-{_installed(root)}"
@@ -86,7 +90,7 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         synthesize(tree, output, name=f"BASE (commit {commit.id[:12]})", log=log)
         if (tree / "environments").is_dir():
             shutil.copytree(tree / "environments", output / "environments")
-        with contextlib.suppress(OSError):  # another review has written the same content
+        with contextlib.suppress(OSError):  # Another review wrote the same content first.
             output.rename(cached)
     _delete_old(cache)
     return cached
@@ -102,7 +106,7 @@ def _environment(output: Path, context: dict[str, object]) -> dict[str, str]:
         **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
         "CDK_OUTDIR": str(output),
-        # The review contains the findings of cdk-nag, so the app must run it.
+        # The review contains the findings of cdk-nag, so the app must run cdk-nag.
         "CDK_CONTEXT_JSON": json.dumps({**context, "nag": True}),
         # Validation takes most of the time of a synthesis; `make check` validates every template.
         "CDK_VALIDATION": "false",
@@ -118,7 +122,7 @@ def _stopped_at_findings(output: Path) -> bool:
 
 
 def _installed(root: Path) -> str:
-    """Return a short hash of the lock files and this module, which determine the assembly."""
+    """Return a short hash of the lock files and this module, which affect the assembly."""
     locks = hashlib.sha256()
     for name in ("requirements/project.txt", "package-lock.json", "deeplens/review/synthesis.py"):
         file = root / name

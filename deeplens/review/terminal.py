@@ -29,7 +29,7 @@ def _show(block: Block, console: Console) -> None:
     match block:
         case Heading(level, text):
             console.print()
-            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - level of a section
+            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - subsections have level 3
         case Text(text):
             console.print(Line(text))
         case Alarm(text, loud):

@@ -10,7 +10,8 @@ _CONFIGURATION = Path(".venv-device") / "pyvenv.cfg"
 def runtime_problem(root: Path) -> str | None:
     """Return the reason why a checkout's virtual device cannot run a [runtime], or None.
 
-    The result is also None if the checkout has no virtual device.
+    The result is also None if the checkout has no virtual device, or if its Python version is
+    unknown.
     """
     try:
         text = (root / _CONFIGURATION).read_text(encoding="utf-8")

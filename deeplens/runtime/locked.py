@@ -32,7 +32,7 @@ def locked_for(lock: Path, target: Target) -> list[Locked]:
     """Return the packages for a target from a lock of `uv pip compile --universal`.
 
     Raises:
-        RuntimeBuildError: the file does not exist, or a line is not an exact pin with hashes.
+        RuntimeBuildError: the file cannot be read, or a line is not an exact pin with hashes.
     """
     try:
         text = lock.read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ class Target:
 
     @property
     def markers(self) -> dict[str, str]:
-        """The values with which requirement markers are evaluated, by the marker's variable."""
+        """The values of requirement markers on the device, by the marker's variable."""
         return {
             "implementation_name": "cpython",
             "implementation_version": f"{PYTHON}.0",

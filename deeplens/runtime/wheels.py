@@ -19,7 +19,7 @@ def fetch(locked: list[Locked], target: Target, folder: Path) -> dict[str, Path]
     """Return the wheel of each distribution, by name; missing wheels are downloaded.
 
     Raises:
-        RuntimeBuildError: a wheel for the target does not exist, or the index does not respond.
+        RuntimeBuildError: a wheel for the target does not exist, or pip cannot download a wheel.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [package for package in locked if _downloaded(package, folder) is None]

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fleet_metrics.emf import MetricsLine
 from fleet_metrics.json_access import text
 
-# The tag's value starts with the ARN of the stack that owns the deployment.
+# The tag whose value starts with the ARN of the stack that owns the deployment.
 _OWNER_TAG = "deeplens:owner"
 
 

@@ -11,7 +11,8 @@ from typing import Any
 NAMESPACE = "DeepLens"
 
 _LONGEST_DIMENSION = 255
-# Every Region limits a log event to 256 KiB; an IoT message has at most 128 KiB.
+# The maximum size of a line. Every Region limits a log event to 256 KiB; an IoT message has at most
+# 128 KiB.
 _LONGEST_LINE_BYTES = 200_000
 
 Metrics = dict[str, tuple[float, str]]
@@ -19,7 +20,10 @@ Metrics = dict[str, tuple[float, str]]
 
 @dataclass(frozen=True)
 class MetricsLine:
-    """A log event: metrics by name with value and unit, and the event that they describe."""
+    """A log event: metrics (value and unit by name), and details of the event that they describe.
+
+    `at_ms` is the time of the metrics, as Unix time in milliseconds.
+    """
 
     at_ms: int
     metrics: Metrics
@@ -58,7 +62,11 @@ class MetricsLine:
 
 
 def value(text: str) -> str:
-    """Convert a string to a dimension value: printable ASCII (max 255), no leading colon."""
+    """Convert a string to a dimension value: 1 to 255 printable ASCII characters.
+
+    Other characters are escaped or replaced by `?`. Leading colons, which CloudWatch rejects, are
+    removed.
+    """
     ascii_only = text.encode("ascii", "backslashreplace").decode()
     printable = "".join(character if character.isprintable() else "?" for character in ascii_only)
     return (printable.strip().lstrip(":") or "?")[:_LONGEST_DIMENSION]

@@ -18,6 +18,6 @@ def number(document: Any, *path: str) -> float | None:
 
 
 def text(document: Any, name: str, default: str = "unknown") -> str:
-    """Return the string of a member, or `default` if the member is empty or not a string."""
+    """Return the string of a member, or `default` if it is absent, empty or not a string."""
     value = document.get(name) if isinstance(document, dict) else None
     return value if isinstance(value, str) and value else default

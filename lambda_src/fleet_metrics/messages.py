@@ -8,16 +8,17 @@ from typing import Any
 from fleet_metrics.emf import MetricsLine
 from fleet_metrics.json_access import number, text
 
-# CloudWatch accepts metrics of the last two weeks and of the next two hours; these limits leave a
-# margin.
+# The oldest and newest accepted time of a frame, relative to the current time. CloudWatch accepts
+# metrics of the last two weeks and of the next two hours; these limits leave a margin.
 _OLDEST_MS = 13 * 24 * 3600 * 1000
 _NEWEST_MS = 3600 * 1000
-# Each label is a billed metric, so a defective camera must not create thousands of labels.
+# The maximum number of labels per message. Each label is a billed metric, so a defective camera
+# must not create thousands of labels.
 _MAX_LABELS = 20
 
 
 def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
-    """Yield a line for the message and, for detections, a line for each label (max 20)."""
+    """Yield a line for the message and, for detections, a line for each of the 20 top labels."""
     thing = text(event, "thing")
     if isinstance(event.get("detections"), list):
         yield from _detections(event, thing, now_ms)
@@ -55,7 +56,7 @@ def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[Metr
 
 
 def _captured_at_ms(event: dict[str, Any], now_ms: int) -> int:
-    """Return the frame's Unix time in ms, or `now_ms` if the frame's time is not plausible.
+    """Return the frame's Unix time in ms, or `now_ms` if that time is missing or not plausible.
 
     A message can wait in a camera's spool for hours.
     """

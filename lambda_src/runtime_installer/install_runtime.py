@@ -43,9 +43,9 @@ class InstallError(Exception):
 
 
 def install(archive: Path, folder: Path) -> bool:
-    """Create `folder` from the unpacked archive; return false if it is already complete.
+    """Create `folder` from the unpacked archive; return false if the folder is already complete.
 
-    A second process waits for the first, which may still run after its core device was killed.
+    A second process waits for the first, which may still run after the nucleus was killed.
 
     Raises:
         InstallError: the manifest is not valid, the Python version, the machine or glibc does not
@@ -231,7 +231,7 @@ def _remove(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Install the environment into the given folder, and print the result in one line."""
+    """Install the environment into the given folder, print the result, and return the exit code."""
     if len(arguments) != 1:
         print("usage: install_runtime.py FOLDER", file=sys.stderr)
         return 1

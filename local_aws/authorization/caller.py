@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A verified principal: the root user of an account, or a session of a role."""
+    """A verified principal: an account's root user, a session of a role, or a federated user."""
 
     account: str
     arn: str

@@ -48,9 +48,11 @@ Authorize = Callable[[Check], None]
 def checks(action: str, subjects: Subjects) -> Iterator[Check]:
     """Yield the checks of a call, its own action first.
 
-    An action without resource types is checked on ``*``, as the Service Authorization Reference
-    requires. A dependent action is checked on the resources of the call that have one of its
-    types. If a call has no such resource, the dependent action is not checked.
+    The call's own action is checked on ``*`` if it has no resource types, as the Service
+    Authorization Reference requires, or if the call has no resource of these types. A dependent
+    action is checked on ``*`` if it has no resource types, and otherwise on the call's resources of
+    its types. If the call has no such resource, the dependent action is not checked. Dependent
+    actions for tags are checked only if the call sets tags.
     """
     own = reference.action(action)
     context = _request_context(subjects)
@@ -92,8 +94,9 @@ def denial_message(
 ) -> str:
     """Return the error message for a principal that is denied an action on a resource.
 
-    ``explicit`` is true if a Deny statement matched, and false if no statement allows the action.
-    ``of_resource`` is true if the resource-based policy denied the action.
+    ``explicit`` is true if a Deny statement matches, and false if no statement allows the action.
+    ``of_resource`` is true if the resource-based policy is the reason, and false if the
+    identity-based policies are the reason.
     """
     article, kind = ("a", "resource-based") if of_resource else ("an", "identity-based")
     reason = (

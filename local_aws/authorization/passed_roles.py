@@ -12,7 +12,8 @@ from typing import Any
 from local_aws.authorization.checks import Check
 from local_aws.service_protocol import Call
 
-# Maps botocore's service names to the principal that uses the role, and to the operations.
+# Maps botocore's service names to the principal that uses the role, and to the operations that pass
+# it.
 _PASSING = {
     "cloudformation": (
         "cloudformation.amazonaws.com",

@@ -16,8 +16,9 @@ _DATA = "service_authorization.json"
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")
 # Dependent actions that AWS documents in places other than the Service Authorization Reference.
 # Sources: AWS IoT Greengrass V2 Developer Guide, "Troubleshooting": CreateComponentVersion needs
-# lambda:GetFunction on the imported version, and s3:GetObject on the artifacts of a recipe.
-# AWS CodePipeline User Guide, "CodePipeline permissions reference": the pipeline's role is passed.
+# lambda:GetFunction on the imported version, and s3:GetObject on the artifacts of a recipe. AWS
+# CodePipeline User Guide, "CodePipeline permissions reference": CreatePipeline and UpdatePipeline
+# pass the pipeline's role.
 DOCUMENTED_DEPENDENT_ACTIONS: dict[str, tuple[str, ...]] = {
     "codepipeline:CreatePipeline": ("iam:PassRole",),
     "codepipeline:UpdatePipeline": ("iam:PassRole",),
@@ -63,7 +64,7 @@ def actions() -> list[str]:
 
 
 def arn(kind: str, scope: Scope, *names: str) -> str:
-    """Return the ARN of a resource of a type (``service:type``), from its names in ARN order."""
+    """Build the ARN of a resource from its type (``service:type``) and its names in ARN order."""
     values = iter(names)
     known = {"Partition": "aws", "Region": scope.region, "Account": scope.account}
     return _VARIABLE.sub(

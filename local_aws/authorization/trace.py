@@ -13,11 +13,12 @@ from typing import Any
 class Decision:
     """One decision: a principal, an action on a resource, and the reason.
 
-    ``principal`` is the ARN of a role or of an account's root user, and ``session`` the ARN of the
-    caller. ``statement`` is the ``Sid`` of the matched statement, empty if the statement has none
-    or no statement matched. ``context`` contains the condition keys of the request, in lower case.
-    ``principal_resource`` is the role's `stack/logical id`, empty if no stack created the role.
-    ``resource_names`` maps each physical id in ``resource`` to its `stack/logical id`.
+    ``principal`` is the ARN of the session's role, or of a caller without a role. ``session`` is
+    the ARN of the caller. ``statement`` is the ``Sid`` of the matched statement, empty if the
+    statement has none or no statement matched. ``context`` contains the condition keys of the
+    request, in lower case. ``principal_resource`` is the role's `stack/logical id`, empty if no
+    stack created the role. ``resource_names`` maps the physical ids of stack resources in
+    ``resource`` to `stack/logical id`.
     """
 
     principal: str
@@ -32,10 +33,10 @@ class Decision:
 
 
 class Trace:
-    """A JSON-lines file of decisions that only its owner can read."""
+    """A JSON Lines file of decisions; only its owner can read a file that the trace creates."""
 
     def __init__(self, file: Path) -> None:
-        """Open the file; create the file and its folder if they do not exist.
+        """Check that the file can be written; create the file and its folder if they do not exist.
 
         Raises:
             OSError: the file cannot be written, or is not a regular file. A FIFO without a reader

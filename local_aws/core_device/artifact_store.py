@@ -19,7 +19,7 @@ _MAX_BYTES = 4 << 30
 def fetch(
     artifact: dict[str, Any], folder: Path, unarchived: Path, open_: Callable[[str], Any]
 ) -> Path:
-    """Download an artifact if it is missing, check it, and unpack it if the recipe requires that.
+    """Download an artifact unless a valid copy exists, and unpack it if the recipe requires that.
 
     The result is the path of the downloaded file.
 

@@ -30,7 +30,7 @@ _PLUGIN = "aws.greengrass.plugin"
 _NUCLEUS = "aws.greengrass.nucleus"
 _TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - the name of a component
 _RECIPE_SUFFIX = ".recipe.json"
-# IoT jobs limit a status detail to 1024 characters.
+# The maximum length of a status detail of IoT jobs, in characters.
 _LONGEST_DETAIL = 1024
 _STOP_SECONDS = 5.0
 _MAX_FAILURES = 3
@@ -73,7 +73,7 @@ class Classic(Nucleus):
         return "core"
 
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the first manifest that fits; an omitted attribute fits every device."""
+        """Return the first manifest that fits, or None; an omitted attribute fits every device."""
         return first_fitting(recipe, runtime=self.runtime)
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
@@ -96,11 +96,11 @@ class Classic(Nucleus):
         return str(path)
 
     def recipe_file(self, layout: Layout, name: str, version: str) -> Path:
-        """Return the path of the recipe; the file name is `name@version` with a suffix."""
+        """Return the path of the recipe, whose file name is `name@version.recipe.json`."""
         return layout.recipes / f"{name}@{version}{_RECIPE_SUFFIX}"
 
     def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
-        """Split a file name at the at sign, which neither a name nor a version contains."""
+        """Return the component and version of a file name, in which an at sign separates them."""
         name, _, version = file_name.removesuffix(_RECIPE_SUFFIX).partition("@")
         return name, version
 
@@ -109,9 +109,10 @@ class Classic(Nucleus):
     ) -> ComponentChange:
         """Return the change of the component: REINSTALL, RESTART or NONE.
 
-        Another version, another install step or a failure causes REINSTALL. Other changes of the
-        lifecycle cause RESTART. Configuration values count only if the lifecycle refers to them, so
-        `accessControl` has no effect.
+        A new component, another version, another install step or a failure causes REINSTALL. Other
+        changes of the lifecycle cause RESTART, except changes of shutdown and bootstrap steps.
+        Configuration values count only if the lifecycle refers to them, so `accessControl` has no
+        effect.
         """
         del is_configured
         if running is None or not works or running.version != desired.version:
@@ -135,7 +136,11 @@ class Classic(Nucleus):
     def restarts(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> bool:
-        """Return whether the update changes a plugin or the nucleus, or runs a bootstrap step."""
+        """Return whether the update restarts the nucleus.
+
+        The nucleus restarts to run a bootstrap step, and if a plugin or the nucleus component is
+        removed or gets another version.
+        """
         return bool(self.bootstrap_names(running, desired)) or any(
             component.recipe.get("ComponentType") in {_PLUGIN, _NUCLEUS}
             and (name not in desired or desired[name].version != component.version)
@@ -219,7 +224,7 @@ class Classic(Nucleus):
         return entry
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Return the trigger for ERRORED, and for BROKEN if no deployment is in progress."""
+        """Return the trigger for ERRORED, and for BROKEN outside a deployment; otherwise None."""
         if status == "ERRORED":
             return "ERRORED_COMPONENT"
         return "BROKEN_COMPONENT" if status == "BROKEN" and not deploying else None
@@ -234,7 +239,7 @@ class Classic(Nucleus):
         return timeout_seconds, _STOP_SECONDS
 
     def matches(self, pattern: str, topic: str) -> bool:
-        """Return whether the topic matches the pattern by the rules of MQTT."""
+        """Return whether the topic matches the pattern by MQTT's rules, or by the wildcard `*`."""
         return matches_as_mqtt(pattern, topic)
 
     def _lifecycle(self, recipe: Recipe) -> Mapping[str, Any]:
@@ -252,7 +257,7 @@ class Classic(Nucleus):
 
 
 def is_third_failure(failures: Sequence[float]) -> bool:
-    """Return whether the last failure makes a component BROKEN.
+    """Return whether the last failure is the third, which makes a component BROKEN.
 
     A failure at least an hour after the previous one restarts the count.
 

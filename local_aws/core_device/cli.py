@@ -1,4 +1,4 @@
-"""The `core` commands, which provision and run virtual core devices."""
+"""The `core` commands, which provision, run and inspect virtual core devices."""
 
 import asyncio
 import ctypes

@@ -67,7 +67,7 @@ class InstalledComponent:
 
 @dataclass(frozen=True)
 class Host:
-    """The parts of the core that its components use.
+    """The parts of the core that the lifecycle and the processes of its components use.
 
     Attributes:
         running: the components on the device, by name.
@@ -100,7 +100,7 @@ class Host:
     def set_status(
         self, component: InstalledComponent, status: str, problem: Problem | None = None
     ) -> None:
-        """Change the status of a component, and report it."""
+        """Change the status and the error of a component, and call `status_changed`."""
         component.status = status
         component.reason = problem.text if problem else ""
         component.codes = (problem.code,) if problem else ()

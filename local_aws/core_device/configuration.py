@@ -64,12 +64,12 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
 
 
 def with_own_variables(text: str, variables: dict[str, str]) -> str:
-    """Replace a component's own `{namespace:key}`; unknown variables remain, as on a real core."""
+    """Replace a component's own variables `{namespace:key}`; unknown variables remain."""
     return _OWN.sub(lambda match: variables.get(match[1], match[0]), text)
 
 
 def with_configuration(text: str, configuration: Mapping[str, Any]) -> str:
-    """Replace `{configuration:/pointer}` with the value; unknown pointers remain.
+    """Replace each `{configuration:/pointer}` with its value; unknown pointers remain.
 
     A value that is not a string is inserted as JSON, as on a real core.
     """

@@ -33,7 +33,8 @@ BACK = "connected to the emulator again"
 class Connection:
     """The MQTT connection of one device, with automatic reconnects and subscriptions.
 
-    `lost` is called with the reason, and `back` without arguments. Both run on a thread of awscrt.
+    `lost` is called with the reason when the connection is interrupted, and `back` without
+    arguments after a reconnect. Both run on a thread of awscrt.
     """
 
     def __init__(  # noqa: PLR0913 - one parameter per part of a connection
@@ -88,7 +89,11 @@ class Connection:
         self._subscribe(topic, on_message).result(_TIMEOUT_SECONDS)
 
     def publish(self, topic: str, payload: bytes, qos: int = 1) -> Future[Any]:
-        """Publish a message; return a future that completes when the broker acknowledges it."""
+        """Publish a message; return a future that completes when it is sent or acknowledged.
+
+        With QoS 0, the future completes when the message is sent. With QoS 1, it completes when the
+        broker acknowledges the message.
+        """
         published, _ = self._connection.publish(topic, payload, mqtt.QoS(qos))
         acknowledged: Future[Any] = Future()
         published.add_done_callback(partial(copy_result, acknowledged))

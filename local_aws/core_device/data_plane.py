@@ -1,4 +1,4 @@
-"""Calls to the Greengrass data plane with the device's certificate, and to S3 by role alias."""
+"""Calls to the Greengrass data plane with the device's certificate, and to S3 with credentials."""
 
 import base64
 import json
@@ -31,7 +31,10 @@ _S3_CODES = {403: (S3, S3_DENIED), 404: (S3, S3_ABSENT)}
 
 
 class DataPlane:
-    """A client of the Greengrass data plane over mutual TLS."""
+    """A client of the Greengrass data plane over mutual TLS.
+
+    The methods raise DeploymentFailed if a call fails.
+    """
 
     def __init__(
         self, endpoint: Endpoint, layout: Layout, identity: Identity, nucleus: Nucleus
@@ -123,7 +126,10 @@ class DataPlane:
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, *error_codes: str
     ) -> dict[str, Any]:
-        """Call the data plane; raise DeploymentFailed with `error_codes` for an error response."""
+        """Call the data plane; raise DeploymentFailed if the call fails.
+
+        `error_codes` are the codes for an error response; the default is `DOWNLOAD`.
+        """
         request = urllib.request.Request(  # noqa: S310 - the URL is always HTTPS, to the emulator's endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -152,8 +158,8 @@ class DataPlane:
 def _with_one_requirement(candidate: dict[str, Any]) -> dict[str, Any]:
     """Return a candidate with one requirement, in the form that nucleus lite sends.
 
-    The exact version of a root component is first and has no sign. For example, `1.2.3 =1.2.3`
-    requires a root component that is also a dependency.
+    The first version has no equals sign. For example, `1.2.3 >=1.0.0` requires version 1.2.3 of a
+    root component that is also a dependency.
     """
     texts = list(dict.fromkeys(candidate["versionRequirements"].values()))
     first = texts[0].removeprefix("=")

@@ -36,7 +36,7 @@ class DeployedComponents:
     arns: dict[str, str] = field(default_factory=dict)
 
     def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """Return the ARNs of a component's deployments, and true if the component is a root."""
+        """Return the ARNs of a component's deployments, and whether the component is a root."""
         arns = {
             self.arns[target]
             for target, named in self.roots.items()
@@ -87,7 +87,7 @@ async def fetch(
     The result contains the roots of all targets, and the components by name.
 
     Raises:
-        DeploymentFailed: the document is not a deployment, or a version does not exist, does not
+        DeploymentFailed: the nucleus rejects the document, or a version does not exist, does not
             fit the device, or cannot be downloaded.
     """
     _check_document(host, document)

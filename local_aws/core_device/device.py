@@ -111,7 +111,7 @@ class CoreDevice:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run the device until `stop` is set, then stop all components."""
+        """Run the device until `stop` is set or an error occurs, then stop all components."""
         await self._ipc.start(self._host.ipc_socket)
         self._host = replace(self._host, credentials_url=await self._token_exchange.start())
         try:
@@ -150,7 +150,7 @@ class CoreDevice:
             raise group.exceptions[0] from None
 
     def _reconnected(self) -> None:
-        """Report changed components again, and request deployments missed during the outage."""
+        """Report changed components, and request deployments missed during the outage."""
         self._outage.end()
         self._health.report_changes("RECONNECT")
         self._jobs.reconnected()

@@ -30,7 +30,7 @@ _TYPES = {
 
 
 class CoreDeviceError(Exception):
-    """Base class of the errors of a core device; the message contains the remedy."""
+    """Base class of the errors of a core device."""
 
 
 class DeploymentFailed(CoreDeviceError):  # noqa: N818 - the name contains the status FAILED of Greengrass

@@ -17,7 +17,7 @@ from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
 # A function that returns the configuration ARNs of the deployments that contain a component, and
-# true if the component is a root.
+# whether the component is a root.
 Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
 
@@ -36,7 +36,7 @@ def status_message(  # noqa: PLR0913 - one parameter per part of a message
 
     Args:
         nucleus: the nucleus of the device.
-        thing: the name of the device.
+        thing: the thing name of the device.
         sequence: the sequence number of the message.
         timestamp_milliseconds: milliseconds since 1970.
         trigger: the reason for the message, which determines its type.
@@ -81,7 +81,8 @@ def outcome(
 class HealthReporter:
     """A sender of health messages, with the nucleus' triggers and a sequence number on disk.
 
-    Use a reporter only on the event loop on which it was created.
+    Messages are sent at least `pause_seconds` apart; later messages wait in a queue. Use a
+    reporter only on the event loop on which it was created.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - one parameter per part of a message

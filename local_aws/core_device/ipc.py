@@ -138,7 +138,10 @@ class IpcServer:
         payload: bytes,
         writer: asyncio.StreamWriter,
     ) -> Cancel | None:
-        """Run an operation and send its response; return a subscription's cancel function."""
+        """Run an operation and send its response; return the cancel function of a subscription.
+
+        The result is None for other operations and after an error.
+        """
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
         response_sent = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The Python Lambda runtime of the virtual core: imports the handler, then waits.
+"""The Python Lambda runtime of the virtual core, which imports the handler and then waits.
 
 The device's interpreter runs this file, so it imports only the standard library.
 Usage: lambda_runtime.py READY_FD MODULE.FUNCTION

@@ -12,7 +12,7 @@ CoreRuntime = Literal["classic", "lite"]
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity of a device in its cloud, stored in the core's configuration file."""
+    """The identity of a core device in AWS IoT, stored in the core's configuration file."""
 
     thing: str
     thing_group: str

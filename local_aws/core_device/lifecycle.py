@@ -16,7 +16,8 @@ from local_aws.core_device.steps import LambdaProcess, LifecycleStep, Problem
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
-# Exit code 100 requests a restart of the nucleus, and 101 a restart of the device.
+# Exit codes of a successful bootstrap step. 100 requests a restart of the nucleus, and 101 a
+# restart of the device.
 _BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 
@@ -24,7 +25,7 @@ async def install(component: InstalledComponent, host: Host) -> None:
     """Run the install step until it succeeds, if the component has this step.
 
     Raises:
-        DeploymentFailed: the component is BROKEN, or the step timed out.
+        DeploymentFailed: the component became BROKEN, or the time limit of nucleus lite passed.
     """
     step = _step(component, host, "install")
     if step is None:
@@ -40,7 +41,7 @@ async def bootstrap(component: InstalledComponent, host: Host) -> None:
     """Run the bootstrap step, if the component has this step.
 
     Raises:
-        DeploymentFailed: the exit code is not 0, 100 or 101.
+        DeploymentFailed: the step timed out, or its exit code is not 0, 100 or 101.
     """
     step = _step(component, host, "bootstrap")
     if step is None:
@@ -56,7 +57,7 @@ async def start(component: InstalledComponent, host: Host) -> None:
     A component without a unit, or with an unavailable HARD dependency, becomes INSTALLED.
 
     Raises:
-        DeploymentFailed: the component is BROKEN, or did not start in time.
+        DeploymentFailed: the component became BROKEN, or the time limit of nucleus lite passed.
     """
     component.starts.clear()
     component.failures.clear()
@@ -81,7 +82,7 @@ async def stop(component: InstalledComponent, host: Host) -> None:
 
 
 async def remove(component: InstalledComponent, host: Host) -> None:
-    """Stop a component that no deployment contains any longer, and run its uninstall step."""
+    """Stop a component that is no longer deployed; run its uninstall step, if supported."""
     await stop(component, host)
     if host.nucleus.has_uninstall:
         await _run_quietly(component, host, "uninstall")
@@ -91,7 +92,7 @@ async def wait_until_settled(host: Host, names: Collection[str]) -> None:
     """Wait until the named components are running or have finished.
 
     Raises:
-        DeploymentFailed: a component is BROKEN, or does not start in time.
+        DeploymentFailed: a named component is BROKEN, or the time limit of nucleus lite passed.
     """
     await asyncio.sleep(host.pauses.settle_seconds)
     awaited = [host.running[name] for name in sorted(names)]
@@ -248,7 +249,7 @@ async def _watch(component: InstalledComponent, host: Host) -> None:
 
 
 async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
-    """Wait for the end of the process; return its problem, or None if a step succeeded."""
+    """Wait for the end of the process; return its problem, or None if a script succeeded."""
     process = component.process
     if process is None:
         return None
@@ -289,7 +290,10 @@ async def _fail(
 
 
 async def _stop_bound(component: InstalledComponent, host: Host) -> list[InstalledComponent]:
-    """Stop the components that depend on a failed component; return them in stop order."""
+    """Stop the running HARD dependents of a failed component; return them in stop order.
+
+    The dependents of these components also stop.
+    """
     if component.status not in host.nucleus.unbinding_statuses:
         return []
     stopped: list[InstalledComponent] = []

@@ -25,7 +25,8 @@ from local_aws.core_device.update_plan import (
 _TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - the name of a component
 _STEP_KEYS = {"Script": "script", "Timeout": "timeout", "Setenv": "setenv"}
 _DEFAULT_STOP_SECONDS = 120.0
-# `StartLimitBurst` and `StartLimitInterval` in the units that recipe2unit writes.
+# The maximum number of starts within the interval: `StartLimitBurst` and `StartLimitInterval` in
+# the units that recipe2unit writes.
 _START_LIMIT = 3
 _START_LIMIT_SECONDS = 3600.0
 _FINAL_STATUSES = {"RUNNING", "FINISHED", "ERRORED", "BROKEN"}
@@ -66,7 +67,7 @@ class Lite(Nucleus):
         return "linux"
 
     def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
-        """Return the first manifest that fits; manifests without a runtime are skipped."""
+        """Return the first manifest that fits, or None; manifests without a runtime are skipped."""
         return first_fitting(recipe, runtime=self.runtime, required=("runtime",))
 
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
@@ -104,7 +105,7 @@ class Lite(Nucleus):
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> ComponentChange:
-        """Return REINSTALL for another version, a failure or a `configurationUpdate`, else NONE.
+        """Return NONE for the same working version without `configurationUpdate`, else REINSTALL.
 
         A `configurationUpdate` causes REINSTALL even if it does not change a value.
         """

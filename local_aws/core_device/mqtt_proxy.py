@@ -50,8 +50,9 @@ def is_allowed(  # noqa: PLR0913 - one parameter per part of an authorization
 def matches_as_mqtt(pattern: str, topic: str) -> bool:
     """Return whether a topic matches a pattern by the rules of the classic nucleus.
 
-    `*` matches any string, `+` one level, and `/#` all further levels. A `+` or `#` in a position
-    that MQTT does not allow is a literal, and `${c}` is the literal c.
+    `*` matches any string, and `+` one level. A final `#` matches all further levels, and `a/#`
+    also matches `a`. A `+` or `#` in a position that MQTT does not allow is a literal, and `${c}`
+    is the literal c.
 
     Source: aws-greengrass-nucleus, WildcardTrie.
     """

@@ -33,10 +33,10 @@ class Pauses:
 
     Attributes:
         restart_seconds: the delay before a failed component starts again.
-        settle_seconds: from the last start of a deployment to the first check of the components.
-        unit_seconds: the longest wait for an install step or a unit of nucleus lite.
+        settle_seconds: the delay between a deployment's last start and the first check.
+        unit_seconds: the longest wait of nucleus lite for an install step or a unit.
         health_seconds: the shortest time between two health messages.
-        cadence_seconds: the time between two health messages with all components.
+        cadence_seconds: the time between two periodic messages with all components.
     """
 
     restart_seconds: float
@@ -116,14 +116,14 @@ class Nucleus(ABC):
     # Maximum sizes of a recipe and of a job document, in bytes; None for the service's limits.
     longest_recipe_bytes: int | None
     longest_document_bytes: int | None
-    # True if `{iot:thingName}` in policies is replaced only after the nucleus is configured to do
-    # so.
+    # True if the nucleus' configuration must enable the replacement of `{iot:thingName}` in
+    # policies.
     interpolation_is_optional: bool
     # True if variables of other components are replaced.
     resolves_other_components: bool
     # True if a deployment limits its wait for an install step or a unit to `Pauses.unit_seconds`.
     limits_waits: bool
-    # The statuses of a component that cause the components bound to it to stop.
+    # The statuses of a failed component in which the nucleus stops the component's HARD dependents.
     unbinding_statuses: frozenset[str]
     # True if components that stopped with a dependency start again with the dependency.
     restarts_bound: bool
@@ -138,7 +138,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
-        """Return `script`, `timeout` and `setenv` of a lifecycle step; None if it is missing."""
+        """Return `script`, `timeout` and `setenv` of a lifecycle step; None for a missing step."""
 
     @abstractmethod
     def start_of(self, recipe: Recipe) -> StartType:
@@ -209,7 +209,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
-        """Return whether the nucleus rejects a start, at `now`, that another component caused."""
+        """Return whether the nucleus rejects a start at `now` that another component causes."""
 
     @abstractmethod
     def rolls_back(self, document: Mapping[str, Any]) -> bool:
@@ -254,6 +254,6 @@ class Nucleus(ABC):
         """Return whether a resource of an IPC policy matches a topic."""
 
     def health_type(self, trigger: str) -> str:
-        """Return COMPLETE for a message with all components, otherwise PARTIAL."""
+        """Return COMPLETE for a launch, a periodic report or a new network, otherwise PARTIAL."""
         complete = {"NUCLEUS_LAUNCH", "CADENCE", "NETWORK_RECONFIGURE"}
         return "COMPLETE" if trigger in complete else "PARTIAL"

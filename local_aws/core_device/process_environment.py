@@ -26,7 +26,7 @@ def script(
     *,
     stop_seconds: float | None = None,
 ) -> Script:
-    """Return the process of a step whose recipe variables are replaced."""
+    """Create the process of a step, and replace the recipe variables in the step."""
     folders = _folders(component, host)
     layout = host.layout
     own = _own_variables(component, host)
@@ -81,7 +81,7 @@ def lambda_process(component: InstalledComponent, host: Host) -> LambdaProcess:
 
 
 def link_camera(component: InstalledComponent, host: Host) -> None:
-    """Link the folder of the virtual camera's images into the component's working directory."""
+    """Link the virtual camera's folder, if any, into the component's working directory."""
     if host.camera_folder is None:
         return
     work = host.layout.work(component.name)
@@ -119,7 +119,7 @@ def _folders(component: InstalledComponent, host: Host) -> dict[str, dict[str, P
 
 
 def _environment(component: InstalledComponent, host: Host) -> dict[str, str]:
-    """Return the environment variables of a component's processes, with a new token."""
+    """Return the environment variables of a component's process, with a new token for the IPC."""
     token = secrets.token_hex(16)
     host.admit(token, component.name)
     region = host.identity.region

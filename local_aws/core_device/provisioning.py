@@ -9,11 +9,11 @@ from local_aws.core_device.layout import Identity, Layout
 
 
 def provision(iot: Any, layout: Layout, desired: Identity, policy: str) -> bool:
-    """Create the identity, unless the device has one whose certificate exists in the cloud.
+    """Create the identity, unless the device has one in this fleet and its certificate exists.
 
     Args:
         iot: a boto3 IoT client of the account and Region of the identity.
-        layout: the files of the device.
+        layout: the paths of the device's files.
         desired: the identity, without the id of its certificate.
         policy: name of the IoT policy for the certificate.
 

@@ -1,7 +1,8 @@
 """Selection of the recipe manifest that applies to this device.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference".
-The first manifest whose platform attributes all fit is used; `*` fits every value.
+The first manifest whose platform attributes all fit is used. `*` and `all` fit every value, and a
+value between slashes is a regular expression.
 """
 
 import platform

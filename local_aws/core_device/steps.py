@@ -33,7 +33,7 @@ _LAST_LINES = 4
 
 @dataclass(frozen=True)
 class Problem:
-    """A failure of a component: Greengrass' status code, and a message with the last log lines."""
+    """A failure of a component: Greengrass' status code, a message, and the exit code, if any."""
 
     code: str
     text: str
@@ -64,7 +64,7 @@ class LambdaLaunch:
 
 
 def to_step(name: str, raw: Mapping[str, Any] | None) -> LifecycleStep | None:
-    """Return a step with its default timeout; None if the recipe has no such step."""
+    """Convert a step and apply its default timeout; return None if the recipe has no such step."""
     if raw is None:
         return None
     timeout = raw.get("timeout", _DEFAULT_TIMEOUT_SECONDS.get(name))
@@ -85,7 +85,7 @@ class ComponentProcess:
         self._log_offset = 0
 
     async def wait(self) -> int:
-        """Wait until the process ends, and return its exit code."""
+        """Wait until the process ends, and return its exit code; 0 if it was not started."""
         return await self._process.wait() if self._process else 0
 
     async def stop(self) -> None:
@@ -230,7 +230,7 @@ class Script(ComponentProcess):
 
 
 class LambdaProcess(ComponentProcess):
-    """The process of a Lambda component, which runs the zip file of a published version."""
+    """The process of a Lambda component, which runs the code of a published Lambda version."""
 
     def __init__(self, launch: LambdaLaunch) -> None:
         super().__init__(launch.work, launch.log, _LAMBDA_STOP_SECONDS)

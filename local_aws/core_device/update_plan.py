@@ -46,7 +46,7 @@ def dependency_types(recipe: Recipe, default: str | None) -> dict[str, str | Non
 
 
 def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
-    """Return the names of a recipe's HARD dependencies."""
+    """Return the names of a recipe's HARD dependencies; `default` is the type if none is given."""
     return {name for name, kind in dependency_types(recipe, default).items() if kind == "HARD"}
 
 
@@ -57,8 +57,9 @@ def classic_plan(
 ) -> UpdatePlan:
     """Return the update plan of the classic nucleus.
 
-    Each component is replaced in the order of the HARD dependencies. A component restarts if one of
-    its HARD dependencies restarts. Removed components stop after all actions for the others.
+    Changed components are replaced in the order of the HARD dependencies. A component also restarts
+    if one of its HARD dependencies is replaced or restarts. Removed components stop after all
+    actions for the others.
     """
     order = in_order(desired)
     effective: dict[str, ComponentChange] = {}

@@ -20,7 +20,8 @@ STANDARD = "8883,8443,9443"
 DEFAULT_HOST = "localhost"
 _PORTS = range(1, 65_536)
 _PORTS_FORM = "three different ports MQTT,HTTPS,S3 from 1 to 65535, such as 8883,8443,9443"
-# Nucleus lite reads at most 128 characters of `iotCredEndpoint`, which includes the port.
+# The maximum length of a host name in characters. Nucleus lite reads at most 128 characters of
+# `iotCredEndpoint`, which includes the port.
 _LONGEST_HOST = 128 - len(":65535")
 _NUMBERS = re.compile("[0-9]{1,5}(,[0-9]{1,5})*")
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -153,7 +154,7 @@ def listening(address: str, port: int) -> socket.socket:
 
 
 def aws_host_names() -> list[str]:
-    """Return the AWS host names that devices use in each Region, independent of their endpoints.
+    """Return the AWS host names of all Regions that devices use regardless of their configuration.
 
     The global host name of S3 belongs to us-east-1. As on AWS, no certificate is valid for a bucket
     with a dot in its name.

@@ -1,4 +1,4 @@
-"""MQTT topics of IoT jobs in a namespace, which Greengrass deployments use.
+"""MQTT topics of IoT jobs in namespaces, such as the namespace of Greengrass deployments.
 
 Sources: botocore's model of IoT, `CreateJob.namespaceId`; the topics that both Greengrass nuclei
 use (aws-greengrass-nucleus, IotJobsClientWrapper; aws-greengrass-lite, iot_jobs_listener).
@@ -24,7 +24,7 @@ _FROM_CLOUD = re.compile(
 
 
 def job_topic(thing: str, job_id: str, verb: str) -> str:
-    """Return the topic of a Greengrass device's request about a job, ``get`` or ``update``."""
+    """Return the topic of a Greengrass device's ``get`` or ``update`` request for a job."""
     return f"$aws/things/{thing}/jobs/{job_id}/namespace-{GREENGRASS_NAMESPACE}/{verb}"
 
 
@@ -63,5 +63,5 @@ def in_namespace(topic: str, namespace: str) -> str:
 
 
 def is_from_cloud(topic: str) -> bool:
-    """Return whether a topic is for replies to, or notifications of, jobs in a namespace."""
+    """Return whether a topic is for the cloud's replies or notifications about namespaced jobs."""
     return _FROM_CLOUD.fullmatch(topic) is not None

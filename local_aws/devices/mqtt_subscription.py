@@ -69,7 +69,7 @@ class Subscription:
 
 
 def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> Path:
-    """Issue a certificate for all topics, unless `folder` contains a valid one; return `folder`.
+    """Issue a certificate for all topics, unless `folder` has a registered one; return `folder`.
 
     Only the owner can read the folder, because it contains the private key.
     """
@@ -106,7 +106,7 @@ def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> 
 
 
 def describe(payload: bytes) -> str:
-    """Return a message as one line of text."""
+    """Describe a camera's message, or another payload, in one line."""
     try:
         return _described(json.loads(payload))
     except (ValueError, KeyError, TypeError, RecursionError):

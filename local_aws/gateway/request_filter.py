@@ -37,17 +37,18 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# The largest request, except those of S3, is a Lambda function of 50 MB in base64.
+# The largest request of the services other than S3 contains a Lambda function of 50 MB in base64.
 LARGEST_REQUEST_BYTES = 70 << 20
-# S3 allows 5 GiB, but the emulator keeps request bodies in memory. AWS SDKs upload larger objects
-# in parts.
+# The maximum size of an S3 request. S3 allows 5 GiB, but the emulator keeps request bodies in
+# memory. AWS SDKs upload larger objects in parts.
 LARGEST_OBJECT_BYTES = 1 << 30
 LARGEST_CALLBACK_BYTES = 1 << 20
 _LARGE_BODY_BYTES = 1 << 20
 _LOGGED_CHARACTERS = 200
 # Paths of the URLs that CloudFormation passes to functions. Each URL contains an unguessable token.
 _CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
-# No path of an S3 bucket matches, because bucket names contain no underscores.
+# Paths of ministack's own routes. Bucket names contain no underscores, so only requests for a
+# bucket with the name `health` have such a path.
 _OWN_ROUTES = re.compile(r"/_(ministack|localstack)(/.*)?|/health", re.DOTALL)
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The lookups of access keys and buckets that the filter needs."""
+    """The lookups that the filter needs: access keys, and the existence of buckets."""
 
     access_key: Callable[[str], AccessKey | None]
     bucket_exists: Callable[[str], bool]
@@ -146,7 +147,10 @@ class RequestFilter:
         )
 
     def _for_services(self, scope: Message, request: HttpRequest) -> Message:
-        """Return the scope with a bucket's host in ministack's form: `bucket.s3.localhost`."""
+        """Return the scope with ministack's form of a bucket's host name.
+
+        The host BUCKET.localhost becomes BUCKET.s3.localhost. Other host names do not change.
+        """
         is_virtual = self._listener.bucket_host.fullmatch(request.headers["host"])
         if not is_virtual:
             return scope

@@ -255,7 +255,11 @@ def _expected(request: HttpRequest, payload: str, signature: Signature, secret: 
 
 
 def _payload_hash(request: HttpRequest, body: bytes, signature: Signature) -> str:
-    """Return the body hash that the client signed; only S3 accepts an unsigned body."""
+    """Return the payload hash of the signed request, or S3's marker for an unsigned body.
+
+    Raises:
+        RequestRejected: the body does not match the declared hash, or has chunk signatures.
+    """
     declared = request.headers.get("x-amz-content-sha256")
     if signature.service == S3:
         if declared is None and signature.presigned_seconds is not None:

@@ -12,7 +12,8 @@ from typing import Any
 from local_aws.errors import ValidationError
 from local_aws.input_validation.patterns import matches
 
-# botocore's shape classes have no common type with all attributes that this module reads.
+# A shape of botocore. Its shape classes have no common type with all attributes that this module
+# reads.
 Shape = Any
 
 _TYPES: dict[str, tuple[type, ...]] = {

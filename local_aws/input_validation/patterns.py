@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
 
-# Java's POSIX classes contain only ASCII characters.
+# Java's POSIX character classes, which contain only ASCII characters.
 _ASCII_CLASSES = {
     "ASCII": r"\x00-\x7f",
     "Alnum": "a-zA-Z0-9",

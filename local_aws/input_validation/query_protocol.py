@@ -24,7 +24,7 @@ def read_form(body: bytes, query: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def read_input(shape: Shape, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values in a form by member of the structure ``shape``.
+    """Return the input that a form contains, by member name of the structure ``shape``.
 
     A value that cannot be converted to the type of its shape remains a string.
     """

@@ -25,7 +25,10 @@ _CODES = {
 
 
 class Inputs:
-    """The inputs of a service (botocore's name), whose model is loaded at first use."""
+    """The inputs of one service, whose model is loaded at first use.
+
+    ``service`` is the name of the service in botocore.
+    """
 
     def __init__(self, service: str) -> None:
         self.service = service

@@ -15,8 +15,8 @@ from local_aws.input_validation.constraints import Shape
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
-# These properties are ignored, because CloudFormation has a list of keys and values where some
-# operations have a map.
+# Properties of all types that are ignored, because CloudFormation has a list of keys and values
+# where some operations have a map.
 _DIFFERENT_FORM = frozenset({"Tags"})
 
 
@@ -26,7 +26,8 @@ class Creation:
 
     service: str
     operation: str
-    # Required members that a template may omit, because CloudFormation generates their values.
+    # Placeholders for required members: names that CloudFormation generates, and the ignored
+    # `Code`.
     generated: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -49,7 +50,8 @@ CREATIONS = {
     "AWS::SQS::Queue": Creation("sqs", "CreateQueue", {"QueueName": _NAME}),
     "AWS::SSM::Parameter": Creation("ssm", "PutParameter", {"Name": _NAME}),
 }
-# These properties are ignored, because their members differ in name or type from the operation's.
+# Properties of one type that are ignored, because their members differ in name or type from the
+# operation's.
 _DIFFERENT = {
     "AWS::Lambda::Function": frozenset({"Code", "Layers", "VpcConfig"}),
     "AWS::Lambda::Permission": frozenset({"FunctionUrlAuthType"}),

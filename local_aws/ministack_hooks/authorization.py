@@ -34,7 +34,7 @@ _ENFORCE = inspect.signature(iam_evaluator.enforce)
 _denied_resource: ContextVar[str] = ContextVar("denied_resource", default="*")
 # The context and result of each evaluation of the current decision; None without a trace.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
-# For these actions, a Deny does not apply to the bucket owner's root. Source: Amazon S3 API
+# Actions for which a Deny does not apply to the bucket owner's root. Source: Amazon S3 API
 # Reference, DeleteBucketPolicy.
 _OF_THE_OWNERS_ROOT = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
@@ -63,7 +63,7 @@ def exempt_service(authorizes_itself: Callable[[str, str], bool]) -> None:
 
 
 def authorize_caller(check: Check) -> None:
-    """Check the caller of the current request (an ``authorization.checks.Authorize`` function).
+    """Check that policies allow an action of the current caller (implements ``Authorize``).
 
     Raises:
         ServiceError: the caller is not authorized, or the request is not signed.
@@ -75,7 +75,7 @@ def authorize_caller(check: Check) -> None:
 
 
 def authorize_key(access_key_id: str, check: Check) -> None:
-    """Check the principal of an access key in the current account and Region.
+    """Check that policies allow an action of an access key's principal, in the current Region.
 
     Raises:
         ServiceError: the principal is not authorized.
@@ -140,7 +140,7 @@ def trace_decisions(trace: Trace) -> None:
 
 
 def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
-    """Return the decision for one request, from its evaluations."""
+    """Return the decision about one check, from the evaluations of the check."""
     context, _ = evaluations[0]
     outcome = "Allow" if denial is None else denial.decision
     matched = [result.matched_sid for _, result in evaluations if result.decision == outcome]
@@ -251,9 +251,10 @@ def _deny_unlisted_operations() -> None:
 
 
 def _name_the_resource_of_a_denial() -> None:
-    """Add the resource, and the kind of policy that denied the request, to each denial message.
+    """Add the resource, and the kind of policy that denied the request, to denial messages.
 
     ministack adds the resource only for a few services, and always the resource of the first check.
+    Its messages about a Deny in a resource-based policy do not change.
     """
     respond, enforce = iam_actions.access_denied_response, iam_evaluator.enforce
 

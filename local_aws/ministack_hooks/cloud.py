@@ -20,7 +20,7 @@ ARTIFACT_URL_SECONDS = 3600
 
 
 class MinistackCloud:
-    """The services that Greengrass uses, called in process (``ports.CloudServices``)."""
+    """The services that Greengrass uses, called in process (implements ``ports.CloudServices``)."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
@@ -34,7 +34,7 @@ class MinistackCloud:
             return content
 
     def function_version(self, scope: Scope, arn: str) -> FunctionVersion | None:
-        """Return a published function version, or None if it does not exist."""
+        """Return a published function version; None if the scope has no such version with a zip."""
         _, _, _, region, account, _, name, version = arn.split(":")
         if Scope(account, region) != scope:
             return None
@@ -110,7 +110,7 @@ class MinistackCloud:
             )
 
     async def cancel_job(self, scope: Scope, job_id: str) -> None:
-        """Cancel a job and its executions in progress."""
+        """Cancel a job and its executions, if the job is in progress."""
         with within(scope):
             job = iot._jobs.get(job_id)
             if job is not None and job["status"] == "IN_PROGRESS":

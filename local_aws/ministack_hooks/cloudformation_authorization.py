@@ -83,7 +83,7 @@ def authorize_each_step() -> None:
 
 @dataclass(frozen=True)
 class _Principal:
-    """A role that CloudFormation assumed, or a caller of CloudFormation."""
+    """The role of a stack, or of the caller of CloudFormation, with the ARN of its session."""
 
     account: str
     role: str
@@ -109,7 +109,10 @@ class _Principal:
 
 
 def _record_principal(handle: _Handler) -> _Handler:
-    """Return a handler that also stores the role and the caller of an operation in the stack."""
+    """Return a handler that also stores the role and the caller of an operation in the stack.
+
+    The handler rejects a role that does not exist.
+    """
 
     def handle_and_record(params: dict[str, Any]) -> Any:
         role = _text(params, _ROLE)
@@ -148,7 +151,7 @@ def _text(params: dict[str, Any], key: str) -> str:
 
 
 def _principal(stack: dict[str, Any]) -> _Principal | None:
-    """Return the stack's role, or the role of the caller's session; None for an account's root.
+    """Return the stack's role or the caller's role; None for an account's root or no caller.
 
     Raises:
         ValueError: the role does not exist.

@@ -1,4 +1,4 @@
-"""CloudWatch in ministack: metrics of log events, and periodic evaluation of alarms."""
+"""CloudWatch in ministack: metrics extracted from log events, and periodic evaluation of alarms."""
 # ruff: noqa: SLF001 - ministack has no public extension API; contract tests cover its private names
 
 import asyncio
@@ -12,7 +12,8 @@ from local_aws.ministack_hooks.registration import within
 from local_aws.services.cloudwatch.alarms import evaluate_alarm
 from local_aws.services.cloudwatch.embedded_metrics import embedded_metrics
 
-# AWS evaluates alarms once a minute. The shorter interval saves time in tests and demos.
+# The interval between two evaluations of alarms. AWS evaluates alarms once a minute. The shorter
+# interval saves time in tests and demos.
 _EVALUATE_SECONDS = 1.0
 
 

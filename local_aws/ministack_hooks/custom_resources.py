@@ -13,7 +13,8 @@ from ministack.services.cloudformation import custom_resource, handlers, stacks
 from local_aws.ministack_hooks.registration import Handled
 from local_aws.services.lambda_retries import call_with_retries
 
-# Source: CloudFormation user guide, "Custom resource response objects".
+# The maximum size of a custom resource's response. Source: CloudFormation user guide, "Custom
+# resource response objects".
 LARGEST_RESPONSE_BYTES = 4_096
 _RESPONSES = "/_ministack/cfn-response/"
 _SUFFIX_CHARACTERS = 12
@@ -62,7 +63,7 @@ def _identity(body: bytes) -> dict[str, Any]:
 
 
 def _retry_functions() -> None:
-    """Retry a function that failed without a response; CloudFormation's call is asynchronous."""
+    """Retry a function that failed without a response, as Lambda does for asynchronous calls."""
     execute = lambda_svc._execute_function_with_config_scope
 
     def execute_and_retry(record: dict[str, Any], event: Any) -> dict[str, Any]:
@@ -111,12 +112,12 @@ def _record_failed_creations() -> None:
 
 
 def _new_id(logical_id: str) -> str:
-    """Return the physical id that CloudFormation generates if the response contains none."""
+    """Return a physical id in the form that CloudFormation generates if a response has none."""
     return f"{logical_id}-{uuid.uuid4().hex[:_SUFFIX_CHARACTERS].upper()}"
 
 
 def _delete_failed_creations() -> None:
-    """Include a custom resource whose creation failed in the deletions of a rollback.
+    """Make each rollback delete a custom resource whose creation failed.
 
     The resource's function may have created resources before it failed. ministack deletes only
     resources whose creation succeeded.

@@ -96,7 +96,7 @@ def _delay_deletions_of_policies(seconds: float) -> None:
 
 
 def _delay_roles(service: str, seconds: float) -> None:
-    """Reject calls that assume a role until the delay after its creation has passed."""
+    """Reject calls that assume a role until the delay after the role's creation has passed."""
     handle, inputs = app.SERVICE_HANDLERS[service], Inputs(service)
 
     async def handle_known(

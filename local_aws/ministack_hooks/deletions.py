@@ -17,7 +17,7 @@ Records = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Deletion:
-    """A deletion in progress: the resources before the deletion, and the retained resources."""
+    """A deletion in progress: the initial resources, the failed ones, and the retained ones."""
 
     stack: str
     definitions: dict[str, Any]

@@ -20,7 +20,7 @@ _MEMBER = "exclusiveThing"
 
 
 def support_exclusive_things() -> None:
-    """Store exclusive attachments, reject second ones, and resolve thing policy variables."""
+    """Store exclusive attachments, reject conflicting ones, and resolve thing policy variables."""
     handle, context = iot._handle_thing_principals, iot._mqtt_policy_context
 
     def handle_principals(

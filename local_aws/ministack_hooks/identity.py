@@ -16,7 +16,8 @@ from local_aws.services.role_aliases import CREDENTIALS_PROVIDER
 
 # Maps the id of a role and a session name to the access key of a service's session.
 _service_sessions: dict[tuple[str, str], str] = {}
-# 9999-12-31, the last day with a four-digit year in ISO 8601.
+# The expiration of unlimited credentials: 9999-12-31, the last day with a four-digit year in ISO
+# 8601.
 _FAR_FUTURE = 253402214400.0
 
 
@@ -42,7 +43,7 @@ class Device:
         self.things = [arn.rsplit("/", 1)[-1] for arn in record.get("attachedThings", [])]
 
     def allows(self, action: str, resource: str, thing: str) -> bool:
-        """Return whether the certificate's policies allow an action on an IoT resource."""
+        """Return whether the certificate's policies allow a thing an action on an IoT resource."""
         context = iot._mqtt_policy_context(
             self.scope.account, self.scope.region, self.certificate_id, thing
         )
@@ -55,7 +56,7 @@ class Device:
 
 
 def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) -> dict[str, str]:
-    """Issue credentials of a role, valid for `seconds`, like IoT's credentials provider.
+    """Issue credentials of a role for `seconds`, as IoT's credentials provider does.
 
     Raises:
         ServiceError: the role does not exist, or does not trust the service.
@@ -66,7 +67,7 @@ def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) 
 
 
 def service_session(role_arn: str, service: str, source_arn: str, session_name: str) -> str:
-    """Return the access key of a service's session in a role, for one of the service's resources.
+    """Return the access key id with which a service uses a role on behalf of a resource.
 
     Raises:
         ServiceError: the role does not exist, or does not trust the service.

@@ -21,7 +21,7 @@ from ministack.services import s3
 from local_aws.account_region import Scope
 from local_aws.ministack_hooks.registration import within
 
-# A key without empty parts that represents any key. No object has this key.
+# A placeholder for the key of an object. It has no empty parts, and no object has this key.
 _ANY_KEY = "\ue000"
 _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _MANAGED_BY_AWS = "alias/aws/s3"
@@ -107,7 +107,7 @@ def require_permissions_of_keys() -> None:
 
 
 def _key_of_object(object_arn: str) -> Iterator[str]:
-    """Yield the ARN of the KMS key that encrypts an existing object, if any."""
+    """Yield the ARN of the customer managed KMS key that encrypts an existing object, if any."""
     bucket, _, key = object_arn.removeprefix("arn:aws:s3:::").partition("/")
     owner = _owner(bucket)
     if owner is None:
@@ -119,7 +119,10 @@ def _key_of_object(object_arn: str) -> Iterator[str]:
 
 
 def _key_of_write(bucket: str, headers: dict[str, str]) -> Iterator[str]:
-    """Yield the ARN of the KMS key for a write: the key in the request, or the bucket's default."""
+    """Yield the ARN of a write's customer managed KMS key, if any.
+
+    The key is the key in the request, or the bucket's default key.
+    """
     owner = _owner(bucket)
     if owner is None:
         return

@@ -38,7 +38,7 @@ _UPDATE_KEYS = (
 
 
 class SageMakerCloud(MinistackCloud):
-    """The services that SageMaker uses, called in process (``sagemaker.cloud.Cloud``)."""
+    """The services that SageMaker uses, called in process (implements ``cloud.Cloud``)."""
 
     def role_may_read(self, scope: Scope, role_arn: str, bucket: str, key: str) -> bool:
         """Return whether a role allows SageMaker to read an S3 object."""
@@ -88,7 +88,7 @@ def register_sagemaker(sagemaker: SageMaker) -> None:
 
 
 def _immutable(sagemaker: SageMaker, noun: str) -> dict[str, Any]:
-    """Return the handlers of a type that updates replace: models or endpoint configurations."""
+    """Return the handlers of models or endpoint configurations, which an update replaces."""
 
     def create(logical_id: str, props: dict[str, Any], _stack: str) -> _Result:
         name = props.get(f"{noun}Name") or _new_name(logical_id)

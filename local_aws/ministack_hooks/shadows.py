@@ -12,7 +12,7 @@ _Result = tuple[int, dict[str, Any]]
 
 
 def limit_shadows() -> None:
-    """Reject updates that are nested too deeply, or after which a shadow would be too large."""
+    """Reject the shadow updates that `rules.shadows` does not allow."""
     update = iot.update_thing_shadow
 
     def limited(thing: str, shadow: str, request: Any) -> _Result:

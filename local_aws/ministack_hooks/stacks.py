@@ -14,7 +14,8 @@ from local_aws.services.cloudformation.long_poll import poll_until_done
 _WAIT_SECONDS = 4.0
 _LONGEST_LOG_GROUP = 512
 _DESCRIBE_STACKS = b"Action=DescribeStacks"
-# The pattern excludes REVIEW_IN_PROGRESS, because a stack in review waits for a person.
+# The statuses of a stack operation in progress. The pattern excludes REVIEW_IN_PROGRESS, because a
+# stack in review waits for a person.
 _IN_PROGRESS = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackStatus>")
 
 
@@ -55,7 +56,7 @@ def limit_templates() -> None:
 
 
 def name_log_groups_by_their_stacks() -> None:
-    """Name log groups `<stack>-<logical id>-<random>`, because policies match these names.
+    """Name unnamed log groups `<stack>-<logical id>-<random>`, because policies match these names.
 
     ministack would name them `/aws/cloudformation/…`.
     """

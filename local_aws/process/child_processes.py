@@ -55,7 +55,7 @@ def with_variable(name: str, value: str) -> list[int]:
 
 
 def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """Return a `preexec_fn` that sends the child a signal when this process ends in any way.
+    """Return a `preexec_fn` for a child that receives a signal when this process ends in any way.
 
     The kernel sends the signal when the thread that started the child ends.
     """

@@ -19,10 +19,11 @@ _ROOT_KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The addresses of a running emulator on 127.0.0.1, as in endpoint.json.
+    """The content of endpoint.json: the process, addresses and root key of a running emulator.
 
-    The last three fields have values if the emulator serves real devices: the port of S3 over TLS,
-    the host name at which devices reach MQTT and HTTPS, and the additional listening address.
+    The addresses are on 127.0.0.1. The last three fields are None unless the emulator serves real
+    devices: the port of S3 over TLS, the host name at which devices reach MQTT and HTTPS, and the
+    additional listening address.
     """
 
     pid: int
@@ -59,7 +60,10 @@ def running(paths: StatePaths) -> Endpoint | None:
 
 
 def is_emulator(pid: int) -> bool:
-    """Return whether a process runs this package; process ids are reused."""
+    """Return whether a process runs this package.
+
+    The process id alone does not identify an emulator, because process ids are reused.
+    """
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from local_aws.process.emulator_services import EmulatorServices
 
 _STARTER_CHECK_SECONDS = 0.5
-# The value of this variable identifies the processes that a server starts.
+# The environment variable whose value identifies the processes that a server starts.
 _CHILD_VARIABLE = "STATE_DIR"
 # The minimum pause between two snapshots. If the server is killed, the changes since the last
 # snapshot are lost.

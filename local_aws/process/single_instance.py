@@ -13,7 +13,7 @@ _POLL_SECONDS = 0.1
 def lock_state(paths: StatePaths, timeout_seconds: float) -> bool:
     """Lock the folder for the lifetime of this process.
 
-    If another server is saving its state, the function waits for it.
+    If another server is saving its state, the function waits for at most `timeout_seconds`.
 
     Returns:
         False if another server is running, or if the folder remains locked.

@@ -28,7 +28,7 @@ class StatePaths:
 
     @property
     def snapshots(self) -> Path:
-        """Return the folder of snapshots, consistent copies of state and objects."""
+        """Return the folder of snapshots, which are consistent copies of state and objects."""
         return self.root / "snapshots"
 
     @property
@@ -53,7 +53,7 @@ class StatePaths:
 
     @property
     def endpoint(self) -> Path:
-        """Return the file with the running server's addresses; missing without a server."""
+        """Return the file with the addresses of the running server, if a server is running."""
         return self.root / "endpoint.json"
 
     @property

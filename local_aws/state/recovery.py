@@ -37,7 +37,7 @@ def prepare(paths: StatePaths) -> list[str]:
 
 
 def complete(paths: StatePaths) -> None:
-    """Mark the state as completely saved, so that the next start needs no snapshot.
+    """Mark the state as saved; remove the snapshots unless a stack operation is in progress.
 
     Raises:
         OSError: the marker file cannot be written.

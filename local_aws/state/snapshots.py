@@ -34,14 +34,14 @@ def taken_at(snapshot: Path) -> datetime:
 
 
 def add(paths: StatePaths, states: Mapping[str, str] | None = None) -> None:
-    """Create a snapshot of the objects and of `states`, then remove older snapshots.
+    """Create a snapshot of the objects and of `states`, then remove the previous snapshot.
 
     Args:
         paths: the files of the state.
         states: the content of each service's file; None uses the existing files.
 
     Raises:
-        OSError: the snapshot cannot be written. The older snapshots are unchanged.
+        OSError: the snapshot cannot be written. The previous snapshot is unchanged.
     """
     before = newest(paths)
     partial = paths.snapshots / _PARTIAL
@@ -86,7 +86,7 @@ def restore(paths: StatePaths) -> datetime | None:
 
 
 def signature(folder: Path) -> Signature:
-    """Return a folder's signature, which changes whenever a file is replaced."""
+    """Return a folder's signature, which changes if a file is added, replaced or removed."""
     entries = set()
     for root, _, names in os.walk(folder):
         for name in names:

@@ -29,9 +29,10 @@ from local_aws.transcripts.events import Event, to_lines
 from local_aws.transcripts.traffic import PATH
 
 _NOT_RUNNING = 3
-# The stream has at least one line per second, so a longer silence is an error.
+# The emulator sends at least one line per second. The connection times out if no line arrives for
+# this time.
 _SILENCE_SECONDS = 30
-# The longest recording after Ctrl-C, for a device that never pauses.
+# The longest recording after Ctrl-C or the time limit, for a device that never pauses.
 _REST_SECONDS = 10.0
 _SHOWN_THINGS = 10
 

@@ -10,7 +10,7 @@ from typing import Any
 from local_aws.transcripts.events import Event, kind
 
 REMOVED = "${_}"
-# These names match `_SECRET_NAME`, but their values are not secret.
+# Names that match `_SECRET_NAME`, but whose values are not secret.
 _HARMLESS = frozenset({"clienttoken", "signed_headers"})
 _SECRET_NAME = re.compile(
     r"secret|password|passwd|passphrase|credential|token|authorization|signature|cookie"
@@ -39,7 +39,8 @@ _TEXTS = {
     "expiration": "${_:text}",
     "recipe": "${_:text}",
 }
-# The placeholders have names because a player signs its S3 requests with the received credentials.
+# Placeholders for credentials. They have names because a player signs its S3 requests with the
+# received credentials.
 _CREDENTIALS = {
     "accessKeyId": "${access_key_id:text}",
     "secretAccessKey": "${secret_access_key:text}",
@@ -62,7 +63,7 @@ _GREENGRASS_TOPIC = re.compile(
 )
 _ALIAS_PATH = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
 _CONFIGURATION = re.compile(r"(:configuration:[^:\s]+:)[0-9]+\b")
-# These members describe the event and contain no values of a message.
+# Members that describe the event and contain no values of a message.
 _STRUCTURE = frozenset({"from", "mqtt", "https", "s3", "version", "qos", "signed_headers"})
 _NAME_CHARACTER = r"[A-Za-z0-9_.-]"
 
@@ -145,7 +146,7 @@ class Generalizer:
         return self._placeholders[value[0]]
 
     def _new_deployment(self, event: Event) -> list[Event]:
-        """Return an operator's event if the device receives a new deployment."""
+        """Return an operator's event if the device receives a new deployment in a job."""
         if kind(event) != "publish" or event["from"] != "cloud":
             return []
         execution = (

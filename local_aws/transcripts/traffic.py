@@ -25,8 +25,8 @@ _SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
 _BUCKET_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3\..+")
 _SILENCE_SECONDS = 1.0
 
-# Sessions of devices expire after one hour. With this number of sessions, the oldest one has
-# expired.
+# The maximum number of stored sessions. At this number, the oldest session has expired, because
+# sessions of devices expire after one hour.
 _MOST_SESSIONS = 10_000
 
 

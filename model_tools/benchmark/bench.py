@@ -43,10 +43,11 @@ class EngineMeasurement:
     frames_per_second: float
     rss_mib: float
     runs: int
-    # The median over all rounds of TensorFlow's median time divided by this contender's.
+    # The median ratio of all rounds; in each round, TensorFlow's median time is divided by this
+    # contender's.
     speed_up: float
     gflops_per_second: float | None
-    # gflops_per_second divided by the rate of a matrix product on this machine.
+    # The ratio of `gflops_per_second` to the rate of a matrix product on this machine.
     share_of_peak: float | None
     milliseconds: list[float]
 

@@ -1,10 +1,11 @@
-"""Unpack archives from outside: a tar.gz of SageMaker, and the zip of a .keras file.
+"""Unpack untrusted tar.gz archives of SageMaker, and check the zip of untrusted .keras files.
 
 This module does not use the extraction filters of Python. The rules:
 
-    archive-member  each member is a regular file or a folder: no link, device or duplicate name
+    archive-member  each member is a regular file or a folder: no link, device or duplicate name;
+                    a .keras file contains only files that Keras writes
     archive-name    names are relative, printable, and within the destination
-    archive-size    the numbers of members and bytes are limited, and counted during reading
+    archive-size    the numbers of members and bytes are limited
     archive-format  the file is a complete archive
 """
 
@@ -39,14 +40,14 @@ _SMALL_BYTES = 16 << 20
 def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -> None:
     """Unpack a .tar.gz into `destination`, which must not exist.
 
-    After an error, `destination` is removed.
+    `most_bytes` limits the unpacked size. After an error, `destination` is removed.
 
     Raises:
-        RefusedError: a member breaks a rule.
+        RefusedError: the archive breaks a rule.
     """
     destination.mkdir(parents=True)
     try:
-        # Weights hardly compress, so an archive that grows by more is not a model.
+        # Weights hardly compress, so an archive that unpacks to more bytes is not a model.
         most_plausible = max(_LARGEST_RATIO * archive.stat().st_size, _SMALL_BYTES)
         with archive.open("rb") as packed:
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed))
@@ -60,10 +61,10 @@ def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -
 
 
 def check_zip(archive: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Check that the zip of a .keras file contains only files that Keras writes.
+    """Check that the zip of a .keras file contains only files that Keras writes, of limited size.
 
     Raises:
-        RefusedError: a member breaks a rule.
+        RefusedError: the archive breaks a rule.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -158,7 +159,7 @@ def _extension(stream: BinaryIO, header: tarfile.TarInfo) -> str | None:
 
 
 class _Names:
-    """Names of members, compared without case, as on case-insensitive file systems."""
+    """Valid names of members, compared without case, as on case-insensitive file systems."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

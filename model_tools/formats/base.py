@@ -27,13 +27,13 @@ class SearchPath:
 class SourceModel(ABC):
     """A model on disk; each subclass is one format.
 
-    `detect` and `check` run without TensorFlow. `load` imports TensorFlow: for files from outside,
-    call it in a limited process (`model_tools.sandbox`).
+    `detect` and `check` run without TensorFlow. `load` imports TensorFlow: for untrusted files,
+    call `load` in a limited process (`model_tools.sandbox`).
     """
 
-    # The provenance of artifacts contains this name.
+    # The format's name in the provenance of artifacts.
     format_name: ClassVar[str]
-    # The error that lists the formats contains this example.
+    # An example for the error that lists the formats.
     example: ClassVar[str]
 
     # The folder or file, or the prefix of a checkpoint.
@@ -51,7 +51,7 @@ class SourceModel(ABC):
 
     @abstractmethod
     def check(self, choice: Choice) -> object:
-        """Check the rules for files from outside.
+        """Check the model against the rules for untrusted files.
 
         Raises:
             SourceError: a file is missing or broken.
@@ -60,7 +60,7 @@ class SourceModel(ABC):
         """
 
     def check_before_sandbox(self, choice: Choice) -> None:
-        """Check content that needs smaller limits than TensorFlow; the default does nothing.
+        """Run the checks whose sandbox has smaller limits than TensorFlow's; by default, none.
 
         Raises:
             SourceError, AmbiguousError, RefusedError: see `check`.
@@ -120,12 +120,12 @@ class ModelFile(SourceModel):
     """A format of a single file, detected by its suffix."""
 
     suffixes: ClassVar[frozenset[str]]
-    # Files with these suffixes are ignored in folders.
+    # Suffixes of files that are ignored in folders.
     unsearched_suffixes: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the file, or all files of this format in a folder."""
+        """Return the file if its suffix matches, or all files of this format below a folder."""
         if place.path.is_file():
             return [cls(place.path)] if place.path.suffix.lower() in cls.suffixes else []
         searched = cls.suffixes - cls.unsearched_suffixes

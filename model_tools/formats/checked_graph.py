@@ -25,7 +25,7 @@ class CheckedGraph:
     graph: Any
     inputs: Names
     outputs: Names
-    # Values of placeholders that the source model also needs.
+    # Names and values of placeholders that are not inputs. The source model also needs the values.
     constants: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 

@@ -32,7 +32,7 @@ class Checkpoint(SourceModel):
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the checkpoint of a file or prefix, or the newest checkpoint of a folder."""
+        """Return the checkpoint of a file or prefix, or the latest checkpoint of a folder."""
         path = place.path
         if path.is_dir():
             if (path / ".meta").is_file():
@@ -50,7 +50,7 @@ class Checkpoint(SourceModel):
         return [_at(path.with_name(name) if name else _with_prefix(path.parent, place.workspace))]
 
     def check(self, choice: Choice) -> CheckedGraph:
-        """Check the operations that the outputs need."""
+        """Check the operations that the outputs need; return the graph of these operations."""
         signatures: dict[str, Any] = {}
         if self.graph.suffix == ".meta":
             meta = read_message(self.graph, "MetaGraphDef")
@@ -79,7 +79,7 @@ class Checkpoint(SourceModel):
             yield self.graph
 
     def nodes(self) -> Iterable[Any]:
-        """Return the nodes of a .meta file, which may include training nodes."""
+        """Return the nodes of a .meta file, including training nodes; empty for a .pbtxt graph."""
         if self.graph.suffix != ".meta":
             return ()
         return read_message(self.graph, "MetaGraphDef").graph_def.node  # type: ignore[no-any-return]
@@ -110,7 +110,11 @@ def _at(prefix: Path) -> Checkpoint:
 
 
 def _with_prefix(folder: Path, workspace: Path) -> Path:
-    """Return links with a prefix to a checkpoint from `saver.save(session, "folder/")`."""
+    """Create links to a checkpoint whose prefix is a folder, and return the prefix of the links.
+
+    `saver.save(session, "folder/")` writes such a checkpoint; its files are named `.index`, `.meta`
+    and `.data-*`.
+    """
     links = workspace / "model-tools-checkpoint"
     links.mkdir(exist_ok=True)
     for pattern in (".meta", ".index", ".data-*"):

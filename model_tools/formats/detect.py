@@ -10,8 +10,8 @@ from model_tools.formats.frozen_graph import FrozenGraph
 from model_tools.formats.keras_file import KerasFile, KerasHdf5File
 from model_tools.formats.saved_model import SavedModel
 
-# In order of precedence, because a SavedModel's folder may contain checkpoints and .pb files.
-# Formats in one row have equal precedence: two models of such formats are ambiguous.
+# The formats in order of precedence, because a SavedModel's folder may contain checkpoints and .pb
+# files. Formats in one row have equal precedence: two models of such formats are ambiguous.
 FORMATS: tuple[tuple[type[SourceModel], ...], ...] = (
     (SavedModel,),
     (Checkpoint,),
@@ -24,7 +24,8 @@ def find_model(source: Path, workspace: Path, checkpoint: Path | None = None) ->
     """Return the model in `source`; an archive is first unpacked below `workspace`.
 
     Args:
-        source: a file or folder in any of `FORMATS`, or a .tar.gz that contains one.
+        source: a file or folder in any of `FORMATS`, the prefix of a checkpoint, or a .tar.gz that
+            contains a model.
         workspace: an existing folder for temporary files.
         checkpoint: prefix of the weights that belong to a .pbtxt graph.
 

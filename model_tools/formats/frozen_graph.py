@@ -25,7 +25,7 @@ class FrozenGraph(ModelFile):
     unsearched_suffixes = frozenset({".pbtxt"})
 
     def check(self, choice: Choice) -> CheckedGraph:
-        """Check the operations that the outputs need."""
+        """Check the operations that the outputs need; return the graph of these operations."""
         graph = read_message(self.path, "GraphDef")
         if not graph.node:
             raise SourceError(f"{self.path} is not a frozen graph: it does not contain a node")

@@ -35,7 +35,8 @@ _MODULES = {
     "engine.training": "keras",
     "engine.input_layer": "keras.layers",
 }
-# Keras 2 saved arithmetic such as `x / 255.0` as a separate layer that names a function.
+# Operations by function name. Keras 2 saved arithmetic such as `x / 255.0` as a separate layer that
+# names a function.
 _FUNCTIONS = {
     "math.truediv": "divide", "math.divide": "divide", "__operators__.truediv": "divide",
     "math.multiply": "multiply", "__operators__.mul": "multiply",
@@ -126,7 +127,7 @@ def _drop_arguments(class_name: str, config: Config) -> None:
 
 
 def _start_with_input(layers: list[Any]) -> None:
-    """Add the InputLayer that Keras 3 requires, with the shape from Keras 2's first layer."""
+    """Add the InputLayer that Keras 3 requires, in place, with the shape from the first layer."""
     for position, layer in enumerate(list(layers)):
         config = layer.get("config") if isinstance(layer, dict) else None
         if not isinstance(config, dict) or layer.get("class_name") == "InputLayer":
@@ -161,8 +162,8 @@ def _replaced(value: Any, renamed: dict[str, str]) -> Any:
 def _without_function(layer: Config) -> Config:
     """Replace a Keras 2 arithmetic function by a layer of Keras 3.
 
-    The second operand is a number, [["x", 0, 0, {"y": 255.0}]], or a tensor,
-    [["x", 0, 0, {"y": ["z", 0, 0]}]].
+    In `inbound_nodes`, the second operand `y` is a number, [["x", 0, 0, {"y": 255.0}]], or a
+    tensor, [["x", 0, 0, {"y": ["z", 0, 0]}]].
     """
     function = layer["config"].get("function") if isinstance(layer["config"], dict) else None
     operation = _FUNCTIONS.get(function) if isinstance(function, str) else None

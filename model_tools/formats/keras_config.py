@@ -35,8 +35,8 @@ _RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLaye
 _LARGEST_CONFIG_BYTES = 64 << 20
 _MODEL_CLASSES = {"Functional", "Sequential", "Model", "DTypePolicy"}
 _PLAIN_VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__tensor__"}
-# Other modules are not safe: keras.utils downloads files, and keras.config can turn off the safe
-# mode.
+# The modules whose classes are allowed. Other modules are not safe: keras.utils downloads files,
+# and keras.config can turn off the safe mode.
 _MODULES = {
     f"keras.{part}"
     for part in (
@@ -44,8 +44,8 @@ _MODULES = {
         "regularizers", "src.models.functional", "src.models.sequential",
     )
 }  # fmt: skip
-# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use classes without a
-# public name. These classes are allowed if Keras' source defines them in one of these modules.
+# Modules whose classes without a public name are allowed if Keras' source defines them there.
+# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use such classes.
 _PRIVATE_MODULES = {
     "keras.src.ops.core", "keras.src.ops.image", "keras.src.ops.linalg", "keras.src.ops.math",
     "keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.applications.convnext",
@@ -53,7 +53,7 @@ _PRIVATE_MODULES = {
 
 
 def check_keras_config(file: Path) -> None:
-    """Check that the configuration names only layers of Keras.
+    """Check that the configuration names only classes of Keras that run no code from the file.
 
     Raises:
         RefusedError: the configuration breaks a rule.
@@ -86,10 +86,10 @@ def check_keras_config(file: Path) -> None:
 
 @dataclass(frozen=True)
 class KerasConfig:
-    """The configuration of a Keras file, as written and as translated."""
+    """The configuration of a Keras file, as written and as usable with Keras 3."""
 
     written: Any
-    # Translated from Keras 2, without optimizers and losses.
+    # The configuration without optimizers and losses, translated if Keras 2 wrote the file.
     usable: Any
     is_keras_2: bool
 
@@ -115,7 +115,7 @@ def read_config(file: Path) -> KerasConfig:
 
 @contextmanager
 def usable_file(file: Path) -> Iterator[Path]:
-    """Yield a file with the translated configuration: `file`, or a temporary copy.
+    """Yield a file with the usable configuration: `file`, or a temporary copy.
 
     Raises:
         RefusedError: the file breaks the rule keras-config or keras-2.
@@ -151,7 +151,10 @@ def content_bytes(file: Path) -> int:
 
 
 def _without_training(value: Any) -> Any:
-    """Drop optimizers and losses, also of nested models, because Keras would build them."""
+    """Return a copy without optimizers and losses, also of nested models.
+
+    Otherwise, Keras would build the optimizers and losses.
+    """
     if isinstance(value, list):
         return [_without_training(item) for item in value]
     if not isinstance(value, dict):
@@ -165,7 +168,10 @@ def _without_training(value: Any) -> Any:
 
 @cache
 def _classes_of(module: str) -> frozenset[str]:
-    """Return the classes that a module of Keras defines, from its source, without an import."""
+    """Return the names of the classes that a Keras module defines, from its source.
+
+    The module is not imported. The result is empty if the source does not exist.
+    """
     spec = importlib.util.find_spec("keras")
     if spec is None or not spec.submodule_search_locations:
         return frozenset()

@@ -21,7 +21,7 @@ class KerasHdf5File(ModelFile):
     suffixes = frozenset({".h5", ".hdf5"})
 
     def check(self, choice: Choice) -> None:
-        """Check links and configuration in a limited process.
+        """Check the archive, and check links and configuration in a limited process.
 
         A damaged file can crash or block the HDF5 library.
         """
@@ -33,11 +33,11 @@ class KerasHdf5File(ModelFile):
             raise RefusedError("keras-layout", f"reading {self.path.name}: {error}") from None
 
     def check_before_sandbox(self, choice: Choice) -> None:
-        """Check the file, with smaller limits than TensorFlow."""
+        """Check the file; its process has smaller limits than the sandbox of TensorFlow."""
         self.check(choice)
 
     def _check_container(self) -> None:
-        """Check the archive around the HDF5 file; the base class has no archive."""
+        """Check the archive that contains the HDF5 file; do nothing for a plain HDF5 file."""
 
     def _load(self, choice: Choice) -> LoadedModel:
         self.check(choice)
@@ -64,7 +64,8 @@ KERAS_SUFFIXES = KerasFile.suffixes | KerasHdf5File.suffixes
 def keras_export(file: Path, folder: str) -> str:
     """Return Python statements that export a Keras file as a SavedModel for inference.
 
-    `model.export` alone would export augmentation layers in their training state.
+    `model.export` alone would export augmentation layers in their training state. For an HDF5 file,
+    the statement for Keras 2 follows in parentheses.
 
     Args:
         file: the Keras file.

@@ -18,7 +18,7 @@ from model_tools.graph.rules import check_ops, check_structure
 _SEARCH_DEPTH = 4
 _MOST_LISTED = 8
 _VERSION = re.compile(r"[0-9]{1,18}")
-# DT_STRING of types.proto.
+# The value of DT_STRING in types.proto.
 _STRING = 7
 
 
@@ -30,7 +30,7 @@ class SavedModel(SourceModel):
 
     @classmethod
     def detect(cls, place: SearchPath) -> list[SourceModel]:
-        """Return the SavedModel in a folder; of several versions, the highest."""
+        """Return the SavedModel of a file or folder; if there are several versions, the highest."""
         path = place.path
         if path.is_file():
             return [_of_version(path.parent)] if path.name.lower() == SAVED_MODEL_NAME else []
@@ -67,10 +67,10 @@ class SavedModel(SourceModel):
         """Check all signatures, for an engine that loads all of them.
 
         Returns:
-            The MetaGraphDef.
+            The MetaGraphDef with the chosen tags, without the nodes that `trim` drops.
 
         Raises:
-            SourceError: a file is missing or broken.
+            SourceError: a file is missing or broken, or no graph has the chosen tags.
             RefusedError: the model breaks a rule.
         """
         meta = self.meta_graph(choice)
@@ -173,7 +173,7 @@ def _of_version(folder: Path) -> SavedModel:
 
 
 def _newest(folder: Path, folders: list[Path]) -> Path:
-    """Return the folder with the highest number, like TensorFlow Serving, or the only folder."""
+    """Return the only folder or, like TensorFlow Serving, the folder with the highest number."""
     is_versioned = all(_VERSION.fullmatch(version.name) for version in folders)
     if is_versioned and len({version.parent for version in folders}) == 1:
         return max(folders, key=lambda version: int(version.name))

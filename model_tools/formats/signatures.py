@@ -1,4 +1,4 @@
-"""Select the inputs and outputs of a model by the caller's names, a signature, or inference."""
+"""Select the inputs and outputs of a model by the caller's names, a signature, or the graph."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.artifact.manifest import DETECTION_OUTPUTS
 SERVING_DEFAULT = "serving_default"
 
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2"}
-# Nodes without consumers that are not outputs: they have an effect or a constant value.
+# Operations whose nodes are never outputs: the nodes have an effect or a constant value.
 _NO_OUTPUTS = {
     "Assert", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp", "Const", "NoOp",
     "Placeholder", "PlaceholderWithDefault", "SaveV2", "ScalarSummary", "HistogramSummary",
@@ -19,7 +19,8 @@ _NO_OUTPUTS = {
 }  # fmt: skip
 _SIZES = {"Rank", "Shape", "ShapeN", "Size"}
 _VALUES = {"PlaceholderWithDefault", "VarHandleOp", "VariableV2"}
-# `tf.train.*Optimizer` adds these operations, and their inputs below `gradients/`.
+# Prefixes of the operations that `tf.train.*Optimizer` adds. Nodes below `gradients/` compute the
+# inputs of these operations.
 _TRAINING_OPS = (
     "Apply",
     "ResourceApply",
@@ -50,7 +51,7 @@ def signed(choice: Choice, signatures: dict[str, Any]) -> tuple[Names, Names]:
     """Return the inputs and outputs of the chosen SignatureDef, as tensor names by alias.
 
     Raises:
-        SourceError: no signature has that name, or there is no signature.
+        SourceError: no signature has that name, there is no signature, or a tensor has no name.
         AmbiguousError: there are several signatures, without serving_default.
     """
     usable = usable_signatures(signatures)
@@ -105,7 +106,7 @@ def inferred(
     """Infer the inputs and outputs of a graph without a signature.
 
     Outputs are those of the Object Detection API, or the only node that no other node consumes.
-    Inputs are the placeholders that the outputs need.
+    Inputs are the placeholders that the outputs need, except flags such as `is_training`.
 
     Args:
         graph: a GraphDef.
@@ -139,7 +140,7 @@ def named(names: Sequence[str], option: str) -> Names:
     """Return tensor names by alias, from items such as `tensor` or `alias=tensor`.
 
     Raises:
-        SourceError: an alias is used twice.
+        SourceError: a name is empty, or an alias is used twice.
     """
     tensors: Names = {}
     for text in names:
@@ -239,10 +240,10 @@ def _sorted(names: Names) -> Names:
 
 
 def reject_tensor_names(choice: Choice, format_name: str) -> None:
-    """Reject tensor names for a format whose inputs already have names.
+    """Reject inputs and constants in the choice for a format whose inputs already have names.
 
     Raises:
-        SourceError: the caller names tensors.
+        SourceError: the choice contains inputs or constants.
     """
     if choice.inputs or choice.constants:
         raise SourceError(

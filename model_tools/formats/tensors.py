@@ -16,7 +16,7 @@ class TensorSpec:
 
     name: str
     dtype: str
-    # None for an unknown rank; a variable side is None.
+    # The sides of the tensor; a variable side is None. None for an unknown rank.
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:
@@ -32,17 +32,18 @@ class LoadedModel:
 
     # A GraphDef with the nodes between the inputs and the outputs.
     graph: Any
-    # The alias is the key of a signature, or the name of the node.
+    # Specifications by alias: the key of a signature, the name of a node, or the caller's alias.
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
-    # Runs the source model; both arguments and results are arrays by alias.
+    # A function that runs the source model; its argument and its result are arrays by alias.
     run: Callable[[Arrays], Arrays]
 
 
 def sample_inputs(inputs: dict[str, TensorSpec], seed: int, side_px: int = 64) -> Arrays:
     """Return random arrays for the inputs; an unknown side is 1, or `side_px` in images.
 
-    Integers are uniform from 0 to 255, floats are uniform in [-1, 1).
+    Integers are uniform from 0 to 255, floats are uniform in [-1, 1). Booleans are false, and
+    strings are empty. An image is an array of rank 4, whose batch size is 1 if unknown.
     """
     random = np.random.default_rng(seed)
     return {alias: _sample(spec, random, side_px) for alias, spec in inputs.items()}

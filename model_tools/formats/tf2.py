@@ -22,10 +22,11 @@ from model_tools.formats.trimming import loadable
 
 _ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
-# This allowance covers compressed weights, and layers whose weights are not in the file.
+# The bytes of weights that layers may declare in addition to `_MOST_DECLARED` times the file's
+# content. The allowance covers compressed weights, and layers whose weights are not in the file.
 _LEAST_DECLARED_BYTES = 16 << 20
 _MOST_DECLARED = 4
-# Source: tf.Graph.name_scope.
+# Matches a valid name of a scope. Source: tf.Graph.name_scope.
 _SCOPE_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]+")
 
 
@@ -33,7 +34,7 @@ def load_saved_model(path: Path, choice: Choice) -> LoadedModel:
     """Load a checked SavedModel of TensorFlow 2.
 
     Raises:
-        SourceError: the model cannot be loaded.
+        SourceError: the model cannot be loaded, or has no such signature or output.
         AmbiguousError: a signature must be chosen.
     """
     try:
@@ -122,7 +123,8 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
     """Trace a Keras model in memory.
 
     Raises:
-        SourceError: the model was not built, or lacks a chosen output.
+        SourceError: the model was not built, lacks a chosen output, or has a name that is not valid
+            in TensorFlow.
     """
     import keras  # noqa: PLC0415 - only these formats need it
 
@@ -178,7 +180,10 @@ def _output_keys(model: Any) -> list[str]:
 
 
 def from_function(function: Callable[..., Any], inputs: list[Any]) -> LoadedModel:
-    """Trace a function from tensors, each with a named `tf.TensorSpec`, to a dict of tensors."""
+    """Trace a function that maps tensors to a dict of tensors.
+
+    Each element of `inputs` is a `tf.TensorSpec` with a name.
+    """
     return _loaded(tf.function(function).get_concrete_function(*inputs), owner=function)
 
 
@@ -223,7 +228,7 @@ def _loaded(concrete: Any, owner: Any) -> LoadedModel:
         return {key: np.asarray(value) for key, value in flat.items()}
 
     graph = frozen.graph.as_graph_def()
-    # Its reference cycles would retain a copy of every weight.
+    # The reference cycles of `frozen` would retain a copy of every weight.
     del frozen
     gc.collect()
     return LoadedModel(graph, inputs, outputs, run)

@@ -28,10 +28,11 @@ def trim(meta: Any, run_on_load: Iterable[str]) -> bool:
 
     Args:
         meta: a MetaGraphDef whose structure was checked.
-        run_on_load: nodes that TensorFlow runs to restore the weights.
+        run_on_load: names of the nodes that TensorFlow runs when it loads the model; the functions
+            that these nodes call are not changed.
 
     Returns:
-        True if a node was dropped.
+        True if a slot or an assignment was dropped.
     """
     slots = [node for node in meta.object_graph_def.nodes if node.slot_variables]
     for node in slots:
@@ -60,7 +61,7 @@ def loadable(folder: Path) -> Iterator[Path]:
 
 
 def run_on_load(meta: Any) -> list[str]:
-    """Return the nodes that TensorFlow runs when it loads the model."""
+    """Return the names of the nodes that TensorFlow runs when it loads the model."""
     nodes = {node.name for node in meta.graph_def.node}
     names = [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
     for key in _INITIALIZERS:
@@ -72,7 +73,7 @@ def run_on_load(meta: Any) -> list[str]:
 
 
 class _Assignments:
-    """The assignments in the functions of signatures."""
+    """The assignments in functions that signatures call, except functions that run on load."""
 
     def __init__(self, meta: Any, run_on_load: Iterable[str]) -> None:
         graph = meta.graph_def

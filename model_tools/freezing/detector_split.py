@@ -30,7 +30,7 @@ from shared.artifact.manifest import (
 from shared.vision.engine import SplitDetector
 from shared.vision.graph_loader import TENSORFLOW, open_runtime
 
-# Artifacts contain the graph under this name.
+# Names of the backbone graph and of the anchors in artifacts.
 BACKBONE_NAME = "cut_model.pb"
 ANCHORS_NAME = "anchors.npy"
 
@@ -46,12 +46,16 @@ _RANDOM_IMAGES = 2
 
 
 class NotSplitError(ModelToolsError):
-    """Error for a graph that cannot be split; the message contains the reason."""
+    """Raised if a graph cannot be split; the message contains the reason."""
 
 
 @dataclass(frozen=True)
 class DetectorSplit:
-    """The backbone graph of a detector, its anchors, and the parameters of its postprocessing."""
+    """The backbone graph of a detector, its anchors, and the parameters of its postprocessing.
+
+    `anchors` is an .npy file of float32 [anchors, 4]. `largest_difference` is the largest absolute
+    difference from the complete graph's results. `images` is the number of compared images.
+    """
 
     backbone: bytes
     anchors: bytes
@@ -138,7 +142,7 @@ def _pixels(model: LoadedModel, nodes: dict[str, Any]) -> InputSpec:
 
 
 def _predictions(nodes: dict[str, Any]) -> tuple[str, str]:
-    """Return the tensor of raw scores, with the background first, and its converter's name."""
+    """Return the name of the tensor of raw scores (background first), and the score converter."""
     converter = nodes[_SCORES]
     reference = converter.input[0]
     while nodes[node_name(reference)].op in _NO_SCALING:
@@ -239,7 +243,7 @@ def _backbone(model: LoadedModel, spec: SplitDetectorSpec) -> bytes:
 def _largest_difference(
     model: LoadedModel, split: DetectorSplit, images: list[npt.NDArray[np.uint8]]
 ) -> float:
-    """Return the largest difference of detections; infinite if their numbers differ."""
+    """Return the largest absolute difference of detections; infinite if their numbers differ."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         graph, anchors = Path(folder) / BACKBONE_NAME, Path(folder) / ANCHORS_NAME
         graph.write_bytes(split.backbone)

@@ -63,8 +63,12 @@ class FrozenModel:
 def freeze(model: LoadedModel, options: FreezeOptions | None = None) -> FrozenModel:
     """Optimize the graph of `model` for a runtime, and compare it with the model.
 
+    This call modifies the graph of `model`, like `optimised`. For bfloat16 models, the tolerance is
+    at least `BFLOAT16_TOLERANCE`.
+
     Raises:
         AmbiguousError: the outputs need another input.
+        SourceError: see `optimised`; or the model does not run.
         FreezeError: the runtime cannot read the graph, or the outputs differ.
     """
     chosen = options or FreezeOptions()
@@ -90,7 +94,8 @@ def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
 
     Raises:
         AmbiguousError: the outputs need another input.
-        SourceError: batch normalization runs as in training, or XLA compiles a function.
+        SourceError: batch normalization runs as in training, XLA compiles a function, or an input
+            has a type that cannot be fed.
         FreezeError: functions cannot be inlined, or TensorFlow cannot read the graph.
     """
     widen(model.graph)

@@ -33,7 +33,7 @@ class FrozenDetails:
     outputs: dict[str, TensorSpec]
     consumer: str
     parity: dict[str, Any]
-    # Format, name and SHA-256 of the source, and versions of the libraries.
+    # Format, name and digest of the source, and versions of the libraries.
     provenance: dict[str, Any]
     # The `cut` section of the manifest if a detector was split.
     cut: dict[str, Any] | None = None
@@ -118,7 +118,7 @@ def read_frozen(path: Path) -> FrozenFolder:
 
 
 def provenance_of(model: SourceModel) -> dict[str, Any]:
-    """Return the format and digest of a model, and the versions of the libraries."""
+    """Return the format, name and digest of a model, and the versions of the libraries."""
     return {
         "source": {
             "format": model.format_name,
@@ -144,7 +144,7 @@ def sha256_of(file: Path) -> str:
 
 
 def digest_of(model: SourceModel) -> str:
-    """Return a digest of the names and contents of a model's files, independent of its folder."""
+    """Return a digest of the names and contents of a model's files; paths do not affect it."""
     digest = hashlib.sha256()
     for file in sorted(model.files()):
         digest.update(os.fsencode(file.name) + b"\0" + sha256_of(file).encode() + b"\n")

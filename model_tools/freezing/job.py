@@ -89,10 +89,11 @@ def _freeze(
 def _split(
     model: "LoadedModel", images: list["npt.NDArray[np.uint8]"]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, bytes]]:
-    """Split a detector, or return the reason why its parts cannot replace the graph.
+    """Split a detector into a backbone and postprocessing.
 
     Returns:
-        The section `cut` of the manifest, its entries in `parity`, and the files by name.
+        The manifest's section `cut` (None if the model is not split), the entries for `parity`
+        (including the reason if a detector cannot be split), and the files by name.
     """
     from model_tools.artifact.manifest_writer import split_document  # noqa: PLC0415 - imports TensorFlow
     from model_tools.freezing import detector_split  # noqa: PLC0415 - as above

@@ -18,7 +18,8 @@ class Parity:
     """The largest differences over all outputs of all samples."""
 
     largest_absolute: float
-    # The difference divided by the largest value of the output, if that value is above 1.
+    # The largest relative difference: the difference of an output, divided by the output's largest
+    # absolute value if that value is above 1.
     largest_relative: float
     samples: int
 
@@ -90,7 +91,10 @@ def require(parity: Parity, tolerance: float = DEFAULT_TOLERANCE) -> None:
 
 
 def _difference(alias: str, reference: Any, answer: Any) -> tuple[float, float]:
-    """Return the largest difference, and the largest value of the reference."""
+    """Return the largest absolute difference, and the largest absolute value of the reference.
+
+    For strings and booleans, the difference is 0 or infinite, and the value is 1.
+    """
     reference, answer = np.asarray(reference), np.asarray(answer)
     if reference.shape != answer.shape:
         raise FreezeError(

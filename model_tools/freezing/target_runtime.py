@@ -31,7 +31,7 @@ class TargetRuntime(Enum):
     TENSORFLOW_1_5 = "tensorflow-1.5"
 
 
-# Older operations with the same computation.
+# For newer operations, the older operation with the same computation.
 _OLDER_NAMES = {
     "AddV2": "Add",
     "BatchMatMulV2": "BatchMatMul",
@@ -47,13 +47,13 @@ _OLD_PRODUCER = 24
 
 
 def rewrite_for(graph: Any, target: TargetRuntime, *, compiles: bool = True) -> None:
-    """Rewrite a GraphDef in place.
+    """Rewrite a GraphDef for its runtime, in place, and check that the runtime can read the graph.
 
     Args:
         graph: a GraphDef.
         target: the runtime that reads the graph.
-        compiles: True to compile the graph in OpenVINO, as a camera does; this takes most of the
-            time.
+        compiles: True to compile the graph in OpenVINO, as a camera does; the compilation takes
+            most of the time.
 
     Raises:
         FreezeError: the runtime cannot read the graph; the message lists nodes and reasons.
@@ -74,7 +74,7 @@ def rewrite_for(graph: Any, target: TargetRuntime, *, compiles: bool = True) -> 
 
 
 def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
-    """Load the graph in OpenVINO as a camera does, or only convert it without `compiles`."""
+    """Load the graph in OpenVINO as a camera does; if `compiles` is false, only convert it."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         file = Path(folder) / "graph.pb"
         file.write_bytes(graph.SerializeToString())
@@ -94,7 +94,7 @@ def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
 
 
 def _fit(node: Any, ops: _Ops) -> list[tuple[str, str]]:
-    """Rewrite a node in place, and return the names and reasons of incompatible attributes."""
+    """Rewrite a node in place, and return its name with a reason for each incompatibility."""
     original = node.op
     if original not in ops and _OLDER_NAMES.get(original) in ops:
         node.op = _OLDER_NAMES[original]

@@ -86,8 +86,8 @@ ALLOWED_OPS = frozenset(
     f"{_COLLECTIONS}".split()
 )
 
-# TensorFlow also runs these operations when it loads a model. They are allowed only in nodes that
-# restore and initialize the model.
+# Operations that TensorFlow runs, in addition, when it loads a model. They are allowed only in
+# nodes that restore and initialize the model.
 _LOADING = """
     Assign AssignVariableOp RestoreV2 Restore RestoreSlice ShardedFilename ShardedFilespec
     MergeV2Checkpoints DisableCopyOnRead

@@ -41,7 +41,7 @@ _MODULES = {
 }
 _DEEPEST = 100
 _LONGEST_VARINT = 10
-# This bit of a byte marks a number that continues in the next byte.
+# The bit of a byte that is set if the number continues in the next byte.
 _CONTINUED = 128
 _VARINT, _LENGTH = 0, 2
 _FIXED_BYTES = {1: 8, 5: 4}
@@ -74,8 +74,8 @@ def read_message(file: Path, name: str) -> Any:
     """Read a protocol message; a .pbtxt file is in text format.
 
     Raises:
-        SourceError: the file is not such a message.
-        RefusedError: the message has more parts than any model, and would use gigabytes.
+        SourceError: the file is not such a message, or is 2 GiB or larger.
+        RefusedError: the message has more parts than any model, or its text is too large.
     """
     size = file.stat().st_size
     if size > LARGEST_GRAPH_BYTES:
@@ -110,7 +110,9 @@ def _text(file: Path) -> str:
 
 
 def scan_file(file: Path, message: Any, most_parts: int = MOST_PARTS) -> frozenset[str]:
-    """Return the fields of a serialized message; fields of its direct parts are `part.field`.
+    """Return the names of the fields that a serialized message contains.
+
+    The names of fields in direct parts of the message are `part.field`.
 
     Args:
         file: a serialized message.
@@ -187,7 +189,10 @@ def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozense
 
 
 def _value(content: Any, kind: int, at: int, end: int) -> tuple[int, int]:
-    """Return the start and length of a field's value; the length of a number is 0."""
+    """Return the start and length of a field's value.
+
+    For a varint, which is already read, the result is the position after it and the length 0.
+    """
     if kind == _VARINT:
         return _varint(content, at, end)[1], 0
     if kind == _LENGTH:

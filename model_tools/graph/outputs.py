@@ -13,7 +13,8 @@ from typing import Any
 from model_tools.errors import RefusedError
 from model_tools.graph.queries import node_name
 
-# The largest tensors of typical models have about 100 MiB, for example a batch of large images.
+# The maximum size of an output. The largest tensors of typical models have about 100 MiB, for
+# example a batch of large images.
 LARGEST_OUTPUT_BYTES = 512 << 20
 
 _MOST_VALUES = 64

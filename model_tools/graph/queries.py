@@ -76,7 +76,7 @@ def needed_by(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -
 
 
 def subgraph(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> Any:
-    """Return a GraphDef with the library and the nodes that `outputs` need, in the same order."""
+    """Return a GraphDef with the nodes that `outputs` need, in the same order, and the library."""
     needed = needed_by(graph, outputs, stop_at)
     result = type(graph)()
     result.node.extend(node for node in graph.node if node.name in needed)
@@ -113,7 +113,7 @@ def set_constants(graph: Any, values: Iterable[tuple[str, tuple[float, ...]]]) -
     """Replace placeholders with constants of the same shape, in place.
 
     Raises:
-        SourceError: a placeholder does not exist, or has another type or shape.
+        SourceError: a placeholder does not exist, is not a number or bool, or has another shape.
     """
     nodes = nodes_by_name(graph)
     for name, numbers in values:

@@ -26,7 +26,7 @@ MOST_NODES = 200_000
 MOST_FUNCTIONS = 20_000
 DEEPEST_CALLS = 64
 LONGEST_CHAIN = 20_000
-# A constant may repeat its last value up to this size.
+# The maximum size of a constant that repeats its last value.
 LARGEST_REPEATED_BYTES = 16 << 20
 MOST_REPEATED_STRINGS = 1 << 16
 
@@ -49,7 +49,7 @@ _BACK_EDGES = {"NextIteration", "RefNextIteration"}
 
 
 def check_structure(graph: Any) -> None:
-    """Check the structure of a GraphDef, which could otherwise crash the importing process.
+    """Check the structure of a GraphDef; an unchecked graph could crash the importing process.
 
     Raises:
         RefusedError: the graph breaks a rule.

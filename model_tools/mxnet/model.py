@@ -25,7 +25,12 @@ _SLOTS = {"weight": 1, "bias": 2}
 
 @dataclass(frozen=True)
 class MxnetModel:
-    """A model whose files are valid and consistent."""
+    """A model whose files are valid and consistent.
+
+    Attributes:
+        inputs: shapes by name.
+        parameters: the number of values in all parameter arrays.
+    """
 
     inputs: dict[str, tuple[int, ...]]
     parameters: int

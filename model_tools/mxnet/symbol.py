@@ -31,7 +31,7 @@ class SymbolNode:
     inputs: tuple[str, ...]
 
     def sides(self, attribute: str) -> tuple[int, ...] | None:
-        """Return the integers of an attribute such as "(3, 3)"; None if it has another format."""
+        """Return the integers of an attribute such as "(3, 3)"; None if absent or not integers."""
         text = self.attributes.get(attribute, "")
         return tuple(map(int, _INTEGER.findall(text))) if _SIDES.fullmatch(text) else None
 

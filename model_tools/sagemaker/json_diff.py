@@ -11,6 +11,8 @@ _LONGEST_SHOWN = 80
 def largest_difference(expected: Any, actual: Any, path: str = "answer") -> float:
     """Return the largest difference of two numbers at the same path of two JSON documents.
 
+    If only one of the two numbers is NaN, the difference is infinite.
+
     Raises:
         VerifyError: other values differ; the message contains their path.
     """

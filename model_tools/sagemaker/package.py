@@ -48,7 +48,8 @@ def package_for_sagemaker(
             files, or a .tar.gz with one of these.
         archive: the model.tar.gz to write.
         code: the folder to package as `code/`; None for that of `source`, if it exists.
-        version: version of a SavedModel; None for the number of its folder, or 1.
+        version: version of a SavedModel in the archive, and the version to select if the source
+            has several; None for the highest, or 1 if the SavedModel's folder has no number.
 
     Raises:
         SourceError: the source is not a complete model; the message contains the next step.
@@ -186,7 +187,8 @@ def _code_files(folder: Path, *, needs_handlers: bool) -> dict[str, Path]:
         needs_handlers: True to require the handlers of SageMaker's TensorFlow Serving container.
 
     Raises:
-        SourceError: the folder has neither file, contains a link, or its inference.py cannot run.
+        SourceError: the folder has neither file, contains a link or too many files, or its
+            inference.py is not valid Python or lacks the required handlers.
     """
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder: expected one that contains {_SCRIPT}")

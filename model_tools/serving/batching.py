@@ -22,7 +22,7 @@ _BatchKey = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
 
 @dataclass(frozen=True)
 class BatchingOptions:
-    """The maximum rows of a batch, and the time for which its first request waits for others."""
+    """The maximum number of rows in a batch, and the time for which its first request waits."""
 
     max_batch_size: int = 8
     timeout_seconds: float = 0.001
@@ -81,7 +81,8 @@ class BatchedEngine:
         The rows of a request are always in one batch.
 
         Raises:
-            RequestError: 400, the engine rejects the arrays, or the model's outputs have no rows.
+            RequestError: see `Engine.run`; or, with status 400, the outputs of a batch do not have
+                the batch's number of rows.
         """
         rows = _rows(feed)
         if rows is None or rows >= self._batching.max_batch_size:

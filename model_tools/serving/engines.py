@@ -27,7 +27,7 @@ class Engine(Protocol):
     """A loaded model that several threads may run at once."""
 
     def run(self, key: str, feed: Arrays) -> Arrays:
-        """Run a signature; both arguments and results are arrays by alias.
+        """Run the signature `key`; `feed` and the result are arrays by alias.
 
         Raises:
             RequestError: the model cannot run with these arrays.

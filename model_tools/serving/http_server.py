@@ -20,14 +20,15 @@ LOG = logging.getLogger(__name__)
 CONNECTIONS = logging.getLogger(f"{__name__}.connections")
 
 LOOPBACK = "127.0.0.1"
-# The default limit of a request body.
+# The default maximum size of a request body.
 LARGEST_BYTES = 256 << 20
-# The maximum number of concurrent requests; further requests wait.
+# The maximum number of concurrent requests of a listener; further requests wait.
 _THREADS = 64
 
 _HTTP_PORT = 80
 
-# Arguments: method, path, headers with lower-case names, and body.
+# A function that handles a request. Its arguments: method, path, headers with lower-case names, and
+# body.
 Handle = Callable[[str, str, Mapping[str, str], bytes], Response]
 
 
@@ -39,9 +40,10 @@ class Listener:
     port: int
     host: str = LOOPBACK
     largest_bytes: int = LARGEST_BYTES
-    # True for SageMaker's containers, whose host names are not known in advance.
+    # True to accept any `Host`, because the host names of SageMaker's containers are not known in
+    # advance.
     any_host: bool = False
-    # A request that takes longer receives status 504; None disables the limit.
+    # The time after which a request receives status 504; None disables the limit.
     timeout_seconds: float | None = None
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
 
@@ -62,7 +64,7 @@ def serve(listeners: list[Listener], ready: Callable[[list[int]], None]) -> None
     """Serve until SIGTERM or Ctrl-C, and call `ready` with the ports when requests are accepted.
 
     Raises:
-        ServingError: a port is in use.
+        ServingError: the server cannot listen on an address; for example, its port is in use.
     """
     asyncio.run(_serve(listeners, ready))
 

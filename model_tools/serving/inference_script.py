@@ -29,7 +29,7 @@ class Context(NamedTuple):
     method: str | None
     # The URL of the TensorFlow Serving REST API that runs the model.
     rest_uri: str
-    # Always None because this server has no gRPC API.
+    # None, because this server has no gRPC API.
     grpc_port: int | None
     channel: None
     custom_attributes: str | None

@@ -61,7 +61,8 @@ def read_tensor(alias: str, value: Any, spec: TensorSpec) -> npt.NDArray[Any]:
     """Return an array of the tensor's dtype, with the shape of the lists.
 
     Raises:
-        RequestError: 400, the lists have unequal lengths, or values of another type.
+        RequestError: 400, the lists have unequal lengths, JSON cannot represent the dtype, or a
+            value has another type or is out of range.
     """
     if spec.dtype == "object":
         return _strings(alias, value)

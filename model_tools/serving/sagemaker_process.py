@@ -26,7 +26,7 @@ _FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The parameters that SageMaker passes to a container."""
+    """The parameters of a container: archive, port, environment variables and request limits."""
 
     archive: Path
     port: int
@@ -40,6 +40,7 @@ def serve_archive(options: ContainerOptions) -> None:
 
     Raises:
         SourceError, RefusedError: the archive, or a model in it, is not valid.
+        IsolationError: the process that checks a model crashed or reached a limit.
         ServingError: a model cannot be loaded, its inference.py cannot run, or a port is in use.
     """
     # As in the container, the output of the model's code goes to the log. stdout contains only the

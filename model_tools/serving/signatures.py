@@ -31,7 +31,7 @@ class ModelSignature:
     """A SignatureDef, with tensors by alias."""
 
     key: str
-    # The method_name: `PREDICT`, `CLASSIFY` or `REGRESS`.
+    # The SignatureDef's method_name, such as `CLASSIFY`; `PREDICT` if it is empty.
     method: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]

@@ -69,7 +69,8 @@ def serve_model(options: ServeOptions) -> None:
         highest = next(state for state in states if state.error_message)
         error = SourceError if highest.error_code == INVALID_ARGUMENT else ServingError
         raise error(f"no version of {options.name} can be served: {highest.error_message}")
-    # Problems are printed after the check above, so that its error is not printed twice.
+    # Problems are printed after the check above; otherwise, the error of the check would be printed
+    # twice.
     for problem in problems:
         report(problem)
     model.report = report

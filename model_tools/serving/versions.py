@@ -41,7 +41,7 @@ class ServedVersion:
 class VersionState:
     """The status of a version."""
 
-    # LOADING, AVAILABLE or END.
+    # The state: LOADING, AVAILABLE or END.
     state: str
     error_code: str = "OK"
     error_message: str = ""

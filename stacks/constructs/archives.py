@@ -1,7 +1,7 @@
-"""Archives of sources: the same files result in the same bytes on any machine.
+"""Reproducible archives of sources.
 
-Entries are sorted and contain no times. A zip is not compressed, because zlib's output depends on
-its version.
+Entries are sorted and contain no times. The output of zlib depends on its version: a zip is not
+compressed, so its bytes are the same on any machine; a tar.gz is compressed.
 """
 
 import gzip
@@ -22,7 +22,8 @@ LAMBDA_SOURCES = ROOT / "lambda_src"
 Members = Mapping[str, bytes]
 
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
-# The mode of all members. Lambda runs the code as another user, so all users require access.
+# The mode of all members of a zip. Lambda runs the code as another user, so all users require
+# access.
 _MODE = 0o755
 
 

@@ -19,15 +19,16 @@ from deeplens.config import RUNTIME_PYTHON
 INSTALLER = "install_runtime.py"
 
 _NAME_CHARACTERS = 16
-# The installation takes minutes on an Atom with an SD card. The timeout exceeds the wait of a
-# deployment, so that a slow device finishes after the deployment instead of failing.
+# The installation takes minutes on an Atom with an SD card. The timeout is longer than a deployment
+# waits for its devices. A slow device therefore finishes the installation after the deployment has
+# ended, instead of failing.
 _INSTALL_TIMEOUT_SECONDS = 1800
 _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 
 
 @dataclass(frozen=True)
 class RuntimeFolder:
-    """The folders of the runtime on a device, with recipe variables."""
+    """The paths of the runtime's folders on a device, with recipe variables."""
 
     component: str
     name: str
@@ -40,7 +41,8 @@ class RuntimeFolder:
     def archive(self, version: str) -> str:
         """Return the folder of the unpacked archive, for the recipe of another component.
 
-        Both nuclei unpack below this path, but nucleus lite has no variables of other components.
+        Both nuclei unpack archives below this path. The path is composed here, because nucleus lite
+        has no variables of other components.
         """
         root = "{kernel:rootPath}/packages/artifacts-unarchived"
         return f"{root}/{self.component}/{version}/runtime"
@@ -93,7 +95,8 @@ def runtime_recipe(
                         "Permission": {"Read": "ALL"},
                     }
                 ],
-                # Nucleus lite waits for the service that `run` defines.
+                # Nucleus lite waits for the service that `run` defines before a deployment
+                # succeeds.
                 "Lifecycle": {"install": install, "run": "true"},
             }
             for architecture, uri in sorted(uris.items())

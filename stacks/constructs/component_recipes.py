@@ -65,7 +65,7 @@ def linux_process(settings: InferenceConfig) -> dict[str, Any]:
     """Return the process parameters of the Lambda component, as the API defines them."""
     process: dict[str, Any] = {"isolationMode": settings.isolation_mode}
     if settings.isolation_mode == "GreengrassContainer":
-        # The default of 16 MiB is too small for any engine.
+        # The default memory limit of 16 MiB is too small for any engine.
         process["containerParams"] = {"memorySizeInKB": _CONTAINER_KB, "mountROSysfs": True}
         if settings.camera.startswith(_V4L2):
             device = {"path": settings.camera.removeprefix(_V4L2), "permission": "rw"}
@@ -106,7 +106,7 @@ def generic_recipe(
         digest=model_digest,
         trust=trust,
     )
-    # Nucleus lite rejects braces that are not a recipe variable.
+    # Nucleus lite rejects braces that do not belong to a recipe variable.
     variables["DEEPLENS_TOPIC"] = settings.topic.replace("{thing}", "{iot:thingName}")
     variables["PYTHONPATH"] = "{artifacts:decompressedPath}/function"
     program = ("first_start", *runtime) if runtime else ("camera",)

@@ -262,8 +262,7 @@ def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
         name: {"componentVersion": version}
         for name, version in sorted(versions_to_pin(component).items())
     }
-    # With this setting, the nucleus replaces the variable of the thing name in access control
-    # policies.
+    # With this setting, the nucleus replaces `{iot:thingName}` in access control policies.
     components["aws.greengrass.Nucleus"] |= _configuration(
         {"interpolateComponentConfiguration": True}
     )

@@ -6,7 +6,7 @@ from constructs import Construct
 from deeplens.config import AwsEnvironment, EnvironmentConfig
 from stacks.constructs.service_role import service_principal
 
-# The maximum duration for a role alias, unless the role has a longer session duration.
+# The maximum credential duration of a role alias, unless the role has a longer session duration.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
 _THING = "${iot:Connection.Thing.ThingName}"
 

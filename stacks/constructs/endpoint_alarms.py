@@ -15,7 +15,11 @@ _BAD_MINUTES, _WATCHED_MINUTES = 3, 5
 
 
 class EndpointAlarms(Construct):
-    """Three alarms for each variant; an alarm notifies the topic, and rolls back a new version."""
+    """Three alarms for each variant, which notify the topic.
+
+    In instance mode, `ModelEndpoint` also rolls back an update if one of these alarms enters the
+    ALARM state.
+    """
 
     def __init__(
         self,

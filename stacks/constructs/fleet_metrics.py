@@ -39,8 +39,8 @@ class FleetMetrics(Construct):
             ServiceLog(self, "Undelivered", retention_days=retention_days)
         )
 
-        # Only these members are selected, so that a message cannot contain the name of another
-        # thing.
+        # Only these members are selected, so that a member `thing` of the message cannot replace
+        # the thing name from the topic.
         self._rule(
             "messages",
             select=f"{_MESSAGE_MEMBERS}, {_thing(environment)}",
@@ -135,7 +135,7 @@ class FleetMetrics(Construct):
     def _undelivered_action(
         self, log_group: aws_logs.ILogGroup
     ) -> aws_iot.CfnTopicRule.ActionProperty:
-        """Create a role, and return the action with which it logs undelivered messages.
+        """Return the error action that logs undelivered messages, with a new role.
 
         Source: AWS IoT Developer Guide, "CloudWatch Logs" rule action.
         """

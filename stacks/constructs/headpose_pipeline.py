@@ -18,7 +18,7 @@ from stacks.constructs.training_code import ENTRY_POINT
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-# The accuracy in the output of model_tools.samples.headpose.sagemaker.
+# The metric definition of the accuracy that model_tools.samples.headpose.sagemaker prints.
 _ACCURACY = {"Name": "accuracy", "Regex": r"accuracy=([0-9.]+)"}
 _VERIFY = (
     "set -e; mkdir -p /tmp/code; tar -xzf {code}/* -C /tmp/code; cd /tmp/code; "

@@ -12,7 +12,7 @@ from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_st
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
-# SageMaker's prefix of the containers' log groups, and its namespace of the instances' metrics.
+# SageMaker's prefix of the names of endpoint log groups, and its namespace of instance metrics.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"
 _METRICS = "/aws/sagemaker/Endpoints"
 

@@ -56,7 +56,7 @@ def managed_policy(
 
 
 def permissions_boundary(policy: str | None) -> PermissionsBoundary | None:
-    """Return the boundary with this ARN, or with this name in the stack's account, or None."""
+    """Return the boundary `policy`, an ARN or a name in the stack's account; None without one."""
     if policy is None:
         return None
     if policy.startswith("arn:"):

@@ -27,7 +27,7 @@ from stacks.constructs.signature_verification import (
 )
 
 COMPONENTS_PREFIX = "components"
-# Prefixes with training data and sources of models; noncurrent versions of their objects expire.
+# Prefixes of objects with training data and model sources; noncurrent object versions expire.
 WORK_PREFIXES = ("datasets", "headpose")
 # The four folders below `headpose/`, as in the guide of the head-pose project.
 HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
@@ -52,7 +52,8 @@ class PublishedArtifact:
     uri: str
     digest: str
     resource: CustomResource
-    # None if the environment trusts no keys, or if the artifact is not signed.
+    # The signed statement; None if the environment trusts no keys, or if the artifact is not
+    # signed.
     statement: PublishedStatement | None = None
 
 
@@ -98,12 +99,14 @@ class ModelBucket(Construct):
             server_access_logs_prefix="models/",
             removal_policy=RETAINED,
         )
-        # The name is a literal, so that templates contain complete addresses for reviewers.
+        # ARNs contain the bucket's name as a literal, so that reviewers see complete ARNs in
+        # templates.
         self.bucket_arn = self._aws_environment.s3_arn(self.bucket_name)
         self._components_arn = self._aws_environment.s3_arn(
             self.bucket_name, f"{COMPONENTS_PREFIX}/*"
         )
-        # The name is a reference, so that published artifacts depend on the bucket.
+        # Published artifacts contain the bucket's name as a reference, so that they depend on the
+        # bucket.
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
@@ -149,7 +152,8 @@ class ModelBucket(Construct):
     ) -> PublishedArtifact:
         """Publish a file when the stack of `files` is deployed; `key` is relative to `components/`.
 
-        If `expected` is given, the signature is verified before the file is copied.
+        If `expected` contains verification properties, the publisher verifies the signature before
+        it copies the file.
         """
         asset = files.add(file, description)
         key = f"{COMPONENTS_PREFIX}/{key}"

@@ -12,12 +12,12 @@ from stacks.constructs.endpoint_alarms import EndpointAlarms
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.service_role import ServiceLog
 
-# The maximum time that SageMaker waits for new instances before it rolls back.
+# The maximum duration of an update; SageMaker rolls back an update that takes longer.
 _LONGEST_UPDATE_SECONDS = 7200
 
 
 class ModelEndpoint(Construct):
-    """An endpoint with a fixed name, which its log group and alarms use before it exists.
+    """An endpoint with a fixed name, which its log group and alarms use before the endpoint exists.
 
     See docs/decisions/0085-the-endpoint-has-a-name.md.
     """
@@ -75,7 +75,7 @@ class ModelEndpoint(Construct):
             self._scale(name, variant, hosting)
 
     def _volume_key(self, hosting: HostingConfig) -> str | None:
-        """Return the ARN of a key for volumes; None if SageMaker has no volumes to encrypt."""
+        """Return the ARN of a new key for volumes; None if a variant has no volume to encrypt."""
         if hosting.mode == "serverless" or any(
             has_local_storage(variant.instance_type) for variant in hosting.variants
         ):

@@ -12,7 +12,8 @@ from aws_cdk import Acknowledgment, Stack, Validations, aws_codepipeline, aws_ia
 # The name of the stack of `cdk bootstrap`, as in cdk.json.
 _TOOLKIT = "DeepLensToolkit"
 
-# For each wildcard, the actions that a pipeline requires. Source: Service Authorization Reference.
+# The actions that replace a wildcard or an action of the library. Source: Service Authorization
+# Reference.
 _ACTIONS = {
     "s3:GetObject*": ["s3:GetObject", "s3:GetObjectVersion"],
     "s3:GetBucket*": ["s3:GetBucketLocation", "s3:GetBucketVersioning"],

@@ -102,7 +102,8 @@ class ConditionStep:
 class PipelineDefinition:
     """Parameters and steps of a pipeline.
 
-    `problems` yields the reasons for which SageMaker would reject the definition.
+    `problems` yields errors of references, names and dependencies, for which SageMaker would reject
+    the definition.
     """
 
     parameters: Sequence[Parameter]

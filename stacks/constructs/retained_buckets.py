@@ -5,8 +5,9 @@ from constructs import Construct
 
 from stacks.constructs.scanner_suppressions import suppress_checkov
 
-# The removal policy of state. If a creation fails, CloudFormation deletes its resources. With
-# "Retain", a bucket with a fixed name would remain and prevent each later attempt.
+# The removal policy of stateful resources. If the creation of a stack fails, CloudFormation deletes
+# these resources. With "Retain", a bucket with a fixed name would remain and prevent each later
+# attempt.
 RETAINED = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 

@@ -12,7 +12,7 @@ from stacks.constructs.iam import Statement
 def suppress_wildcard_findings(
     construct: IConstruct, statements: Iterable[Statement], reason: str
 ) -> None:
-    """Suppress each resource wildcard of `statements` (IAM5) below `construct`."""
+    """Suppress the findings (IAM5) of resource wildcards in `statements`, below `construct`."""
     resources = {
         resource for statement in statements for resource in statement.resources if "*" in resource
     }

@@ -45,7 +45,7 @@ class VerificationLayer(Construct):
 
 
 def statement_key(artifact: ModelArtifact) -> tuple[str, str] | None:
-    """Return the key of the artifact's statement below `components/`, and its SHA-256.
+    """Return the key of the artifact's statement below `components/`, and the statement's SHA-256.
 
     The result is None without a statement. If an artifact is signed again, its statement has other
     bytes and therefore another key.

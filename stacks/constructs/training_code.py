@@ -5,7 +5,8 @@ from functools import cache
 from stacks.constructs.archives import ROOT, shared, sources, tar_archive
 from stacks.constructs.file_assets import StagedFile
 
-# Packages that extend AWS' TensorFlow training container, whose packages determine their versions.
+# Packages that a job adds to AWS' TensorFlow training container. The packages of the container
+# determine the versions.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (

@@ -18,7 +18,7 @@ _NAMED_AT_RUN_TIME = (
     "jobs, their log streams and model package versions get their names at run time, under fixed "
     "prefixes; the actions on * know no resources (Service Authorization Reference)"
 )
-# The prefix that the DeepLens guide requires for training jobs; the other jobs use it, too.
+# The prefix of all job names; the DeepLens guide requires this prefix for training jobs.
 JOB_PREFIX = "deeplens-"
 
 

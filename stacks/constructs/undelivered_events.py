@@ -34,7 +34,7 @@ class UndeliveredEvents(Construct):
         )
 
     def accept_from(self, rule_arn: str) -> None:
-        """Allow EventBridge to send undelivered events of this rule.
+        """Allow EventBridge to send the undelivered events of one rule to the queue.
 
         Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
         """

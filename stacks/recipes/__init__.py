@@ -42,8 +42,8 @@ __all__ = [
 def broken_rules(recipe: Recipe, *, for_lite: bool = True) -> Iterator[tuple[str, str]]:
     """Yield the name and the problem of each broken rule.
 
-    The rules about content apply to recipes that have the published form, and the rules of nucleus
-    lite to recipes that the classic nucleus accepts.
+    The rules are in three sets: form, content, and nucleus lite. If a recipe breaks a rule of a
+    set, the following sets are skipped.
 
     Args:
         recipe: a complete recipe.

@@ -30,8 +30,8 @@ VARIABLES = (
 )
 
 INSTALL_SECONDS = 300
-# The maximum size of a recipe. Nucleus lite reads at most 16,384 bytes of a response, which
-# contains the recipe in Base64 and up to 512 bytes of names.
+# The maximum size of a recipe for nucleus lite, in bytes. Nucleus lite reads at most 16,384 bytes
+# of a response, which contains the recipe in Base64 and up to 512 bytes of names.
 MAX_LITE_RECIPE_BYTES = (16_384 - 512) * 3 // 4
 # The maximum size, in bytes, of a job document that nucleus lite accepts.
 MAX_LITE_DOCUMENT_BYTES = 4_096
@@ -41,7 +41,7 @@ _MAX_REVISION = 999_999
 
 _STEPS = ("install", "run", "startup")
 _UNIT_STEPS = ("run", "startup")
-# Members that Greengrass adds to each artifact of a recipe, with values of the same length.
+# Members that Greengrass adds to each artifact of a recipe; the values have the real length.
 _ADDED_TO_ARTIFACT = {"Digest": "0" * 44, "Algorithm": "SHA-256"}
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 

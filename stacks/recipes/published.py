@@ -20,7 +20,7 @@ import jsonschema
 from deeplens.config import ConfigError
 
 Recipe = Mapping[str, Any]
-# A rule, which yields each problem of a recipe, with the values that work.
+# A function that yields each problem of a recipe, with the values that work.
 Rule = Callable[[Recipe], Iterator[str]]
 
 MAX_RECIPE_BYTES = 16_000

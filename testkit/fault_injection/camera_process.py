@@ -62,7 +62,10 @@ class Journal:
 
 
 class JournallingSpool(Spool):
-    """A spool that journals the ids of stored messages, and can kill the process at each step."""
+    """A spool that journals the ids of stored messages.
+
+    The plan can kill the process before, during and after each addition or removal.
+    """
 
     def __init__(self, plan: dict[str, Any], killer: Killer, stored: Journal) -> None:
         self._killer = killer
@@ -167,7 +170,10 @@ class NumberCamera:
 
 
 class NumberEngine:
-    """An engine that returns a frame's number as a detection; no detection after the last frame."""
+    """An engine that returns a frame's number as a detection's label; none after the last frame.
+
+    With `allocates_at`, three inferences from this frame on request 16 GiB of memory.
+    """
 
     name = "numbers"
     fallback: str | None = None

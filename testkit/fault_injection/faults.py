@@ -22,7 +22,8 @@ from testkit.fault_injection.oracle import FaultResult, Oracle, lines, oracle, s
 from testkit.pinned import pinned_artifact
 
 _TINY_DISK_BYTES = 4 << 20
-# A page of 4096 bytes contains about 13 messages of 300 bytes; the limit has a margin.
+# The maximum number of messages on a page. A page of 4096 bytes contains about 13 messages of 300
+# bytes; the limit has a margin.
 _MAX_MESSAGES_ON_A_PAGE = 40
 
 
@@ -335,7 +336,10 @@ def spool_page_damaged(work: Path, scale: Scale) -> FaultResult:
 
 @fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> FaultResult:
-    """Damage the sector with the header of a page, so that SQLite cannot read the page."""
+    """Damage the sector with the header of a page; return the result.
+
+    SQLite cannot read a page without its header.
+    """
     del scale
     return _damaged(work, damaged_bytes=512)
 
@@ -372,7 +376,10 @@ def _damaged(work: Path, *, damaged_bytes: int) -> FaultResult:
 
 
 def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> FaultResult:
-    """Run a good model, deploy a changed one, and check that the good model runs again."""
+    """Run a good model and deploy a changed one; return the result.
+
+    Also check that the good model runs again, and that an error names the changed model.
+    """
     good, bad = _artifact(work / "good", b"good"), _artifact(work / "bad", b"bad")
     with oracle(work, frames=40, model=good) as watching, serving_core(watching):
         watching.start()

@@ -21,7 +21,7 @@ from testkit.greengrass_ipc import Core, serving
 from testkit.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-# This limit only ends a hang: 10,000 frames take minutes on a busy machine.
+# The time limit of each wait. It only ends a hang: 10,000 frames take minutes on a busy machine.
 _HANG_SECONDS = 600.0
 PROGRAM = Path(__file__).with_name("camera_process.py")
 
@@ -116,7 +116,10 @@ class Oracle:
         return self.process
 
     def restart(self, **plan: Any) -> None:
-        """Change the plan, start the loop again, and measure the time to the first message."""
+        """Change the plan, start the loop again, and measure the time until it publishes.
+
+        A heartbeat also ends the measurement.
+        """
         self.plan.update(plan)
         started_at, count = time.monotonic(), len(self.core.published)
         self.start()
@@ -200,7 +203,8 @@ class Oracle:
         first = list(dict.fromkeys(arrived))
         order = {id_: position for position, id_ in enumerate(stored)}
         positions = [order[id_] for id_ in first if id_ in order]
-        # An id in `decided` that did not arrive belongs to a dropped message.
+        # `dropped_as_reported` is the camera's own count; `dropped_by_id` counts the ids in
+        # `decided` that did not arrive.
         reported_drops = [
             message["dropped"]["count"] for message in self.core.arrived() if "dropped" in message
         ]

@@ -1,6 +1,7 @@
 """`python -m testkit.fault_injection.table`: run all faults, and write the table of the results.
 
-Times are medians over the runs of a fault. Exit codes: 0 all faults passed, 1 a fault failed.
+With `--check`, the table is not written. Times are medians over the runs of a fault. Exit codes: 0
+all faults passed, 1 a fault failed.
 """
 
 import sys
@@ -80,7 +81,7 @@ def _seconds(seconds: float) -> str:
 
 
 def run(fault: InjectedFault, scale: Scale) -> FaultResult | str:
-    """Run one fault; return the result, or the first line of the assertion error."""
+    """Run one fault; return the result, or the first line (max 200 characters) of the failure."""
     with tempfile.TemporaryDirectory() as work:
         try:
             return fault.run(Path(work), scale)
@@ -99,7 +100,10 @@ def run(fault: InjectedFault, scale: Scale) -> FaultResult | str:
     help="Runs of each fault; the table shows the medians of their times.",
 )
 def main(*, nightly: bool, check: bool, runs: int) -> None:
-    """Run all faults, and write the table of the results into docs/reliability.md."""
+    """Run all faults, and write the table of the results into docs/reliability.md.
+
+    The exit code is 1 if a fault failed.
+    """
     scale = NIGHTLY if nightly else Scale()
     with ThreadPoolExecutor(_MAX_RUNS) as pool:
         results = [[pool.submit(run, fault, scale) for _ in range(runs)] for fault in FAULTS]

@@ -23,7 +23,8 @@ from shared.messages.heartbeat import SHADOW, Heartbeat, ModelIdentity, timestam
 from testkit.simulated_fleet.fault_model import FaultDraw
 
 _MAX_CALLS = 8
-# Jobs of thing groups never end, so jobs of other fleets accumulate and are polled less often.
+# The number of polls for each poll of other fleets' jobs. Jobs of thing groups never end, so such
+# jobs accumulate.
 _POLLS_PER_POLL_OF_OTHERS = 20
 _PAUSE_GROWTH = 1.25
 _LONGEST_PAUSE_SECONDS = 0.5
@@ -96,8 +97,8 @@ class SimulatedFleet:
         Args:
             clients: boto3 clients of the emulator.
             things: names of the core devices.
-            release_of: returns the release of a job document, or None.
-            draw_of: returns the faults of a job document on a thing.
+            release_of: returns the release of a job document, or None for a document without one.
+            draw_of: returns the faults of a thing in the deployment of a job document.
             heartbeat_seconds: interval between two heartbeats, in seconds.
             poll_seconds: seconds between two polls for jobs; grows to 0.5 s without jobs.
             is_lite: returns true if a thing runs nucleus lite.
@@ -150,7 +151,7 @@ class SimulatedFleet:
             self._stop.wait(self._poll_seconds)
 
     def _find_work(self) -> bool:
-        """Start the queued jobs; return true if any job was queued.
+        """Start the queued jobs on the fleet's cores; return true if any job was started.
 
         Polls of the job lists replace the notifications over MQTT.
         """

@@ -35,7 +35,7 @@ def bright_room(folder: Path) -> Path:
 
 @contextmanager
 def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
-    """For each environment in `rooms`, run a core with its images during the `with` block."""
+    """Provision and run one core per environment during the block, with the images of `rooms`."""
     running = []
     try:
         for name, pictures in rooms.items():

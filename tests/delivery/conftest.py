@@ -65,7 +65,11 @@ class Site:
         return client(service, self.root / ".local/aws/endpoint.json", account)
 
     def stacks(self, name: str) -> dict[str, str]:
-        """Return the status of an environment's stacks, except bootstrap and deleted stacks."""
+        """Return the status of an environment's stacks by name.
+
+        The result omits the stacks of the bootstrap and of the policies, and stacks with a status
+        DELETE_*.
+        """
         listed = self.client(name, "cloudformation").describe_stacks()["Stacks"]
         return {
             stack["StackName"]: stack["StackStatus"]

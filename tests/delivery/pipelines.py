@@ -27,7 +27,7 @@ def execution(
     approver: str | None = None,
     **commands: str,
 ) -> tuple[Execution, list[str]]:
-    """Write an assembly with a pipeline; return the execution and a list of its output lines."""
+    """Write an assembly with a pipeline; return its execution and the list that receives output."""
     projects = {
         name: {
             "Type": "AWS::CodeBuild::Project",

@@ -17,7 +17,7 @@ from testkit.waiting import HANG_SECONDS, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
-# This script returns the texts of a page whose contrast is below 4.5:1.
+# A script that returns the page's texts with a contrast below 4.5:1.
 LOW_CONTRAST = Path(__file__).with_name("low_contrast.js").read_text(encoding="utf-8")
 
 _FLAGS = (
@@ -29,7 +29,7 @@ _FLAGS = (
 
 
 class Page:
-    """A page in a tab; `asked` contains the requested URLs, and `errors` the errors of scripts."""
+    """A page in a tab; `asked` contains requested URLs, `errors` exceptions and log entries."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Fixtures: the core's socket, functions that end with their test, and the shapes model."""
+"""Fixtures: a core, functions that end with their test, and the shapes model."""
 
 import zipfile
 from collections.abc import Iterator

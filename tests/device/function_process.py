@@ -14,7 +14,8 @@ from testkit.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = ROOT / "lambda_src" / "inference"
-# On a device, the function's archive also contains the packages of `shared`.
+# The folders of the function and of the packages of `shared`; on a device, one archive contains
+# both.
 PYTHON_PATH = f"{FUNCTION}:{FUNCTION.parent}"
 RUNTIME = ROOT / "local_aws" / "core_device" / "lambda_runtime.py"
 

@@ -21,7 +21,7 @@ WIDTH_PX, HEIGHT_PX = 64, 48
 
 
 def picture(brightness: int) -> bytes:
-    """Return a red JPEG image with a brightness from 0 to 255."""
+    """Return a red JPEG image; `brightness` is the value of the red channel, from 0 to 255."""
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     image[..., 0] = brightness
     content = io.BytesIO()

@@ -44,7 +44,7 @@ def device(shapes: Unpacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def boxes(detections: list[Detection]) -> list[tuple[str, float, tuple[float, ...]]]:
-    """Return label, score and box of each detection with a score of at least 0.3.
+    """Return label, score and box of each detection that has a box and a score of at least 0.3.
 
     Scores and edges are rounded to three decimals; edges are limited to the image.
     """

@@ -290,7 +290,7 @@ def test_on_other_machines_awscam_is_one_error() -> None:
 
 
 class Router:
-    """A double of greengrasssdk 1.6.1's client: keywords only, errors for a full queue."""
+    """A double of greengrasssdk 1.6.1's client: keyword-only arguments; it can raise `failure`."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []

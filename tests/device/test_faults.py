@@ -1,6 +1,7 @@
 """An injected fault of short duration loses no stored message.
 
-`make reliability` writes the table of the faults into docs/reliability.md.
+Only messages on damaged bytes of the disk are lost, and counted. `make reliability` writes the
+table of the faults into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Verdicts = dict[InjectedFault, "Future[FaultResult]"]
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    """The future result of each fault; the runs are parallel, because they mostly wait."""
+    """The future result of each fault; the faults run in parallel, because runs mostly wait."""
     with ThreadPoolExecutor(TOGETHER) as pool:
         yield {
             fault: pool.submit(fault.run, tmp_path_factory.mktemp("fault"), Scale())

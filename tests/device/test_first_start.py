@@ -32,7 +32,7 @@ pytestmark = pytest.mark.process
 SOURCES = Path(__file__).parents[2] / "lambda_src/inference"
 TOPIC = "$aws/things/front-door/shadow/name/deeplens/update"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev-inference:7"
-# This program runs in place of the camera, and prints its Python environment.
+# A program that runs in place of the camera, and prints its Python environment.
 CAMERA = "import sys\nprint(sys.prefix)\n"
 
 

@@ -76,7 +76,7 @@ def test_a_changed_setting_applies_from_the_next_frame() -> None:
     thresholds = [0.95, 0.5]
 
     class Shadow:
-        """An observer that changes the threshold in a separate thread after the first frames."""
+        """An observer that applies the next of `thresholds` after each frame, in another thread."""
 
         def observe(self, *_: object) -> None:
             if thresholds:

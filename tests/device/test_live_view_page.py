@@ -38,14 +38,14 @@ DOG = Detection("<b>dog</b>", 0.4, Box(0.5, 0.55, 0.9, 0.95))
 LABELS = ("cat", "<b>dog</b>", *(f"class-{number}" for number in range(2, 13)))
 DIGEST, KEY = "8794c057ebc7" + "0" * 52, "1a2b3c4d5e6f" + "f" * 52
 
-# This script records requests and pauses, and ends every pause of the page immediately.
+# A script that records requests and pauses, and ends every pause of the page immediately.
 FAKE_TIMERS = """
   window.requests = []; window.pauses = [];
   const request = window.fetch, wait = window.setTimeout;
   window.fetch = (...given) => { requests.push(String(given[0])); return request(...given); };
   window.setTimeout = (go, ms) => { pauses.push(ms); return wait(go, 0); };
 """
-# This script records drawn boxes and letters with their sizes in CSS pixels.
+# A script that records drawn boxes and letters with their sizes in CSS pixels.
 DRAWN = """
   window.boxes = []; window.letters = [];
   const pen = CanvasRenderingContext2D.prototype, { strokeRect, fillText } = pen;
@@ -128,7 +128,7 @@ def look(
 def counted(
     view: LiveView, monkeypatch: pytest.MonkeyPatch, answers: list[HTTPStatus]
 ) -> list[str]:
-    """Respond to the first frame requests with `answers`; return the list of all requests."""
+    """Respond to the first frame requests with `answers`; return the growing list of all paths."""
     real, asked = view.answer, []
 
     def answer(path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:

@@ -1,8 +1,8 @@
 """After a signal, the camera's process stores all messages, closes the spool and exits with 0.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
-on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
-combination.
+on the Python of .venv-device. Both test each pair of option values; SHUTDOWN_OPTIONS=all tests
+every combination.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 # The default values of crops and drift, which apply without a shadow.
 _WITHOUT_SHADOW = ("[]", "0.5")
-# All shapes of the scenes have a higher score, so each frame causes a message.
+# A threshold below the scores of all shapes in the scenes, so each frame causes a message.
 _THRESHOLD = "0.05"
 _SCENES = 5
 _SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
@@ -80,7 +80,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def running(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
-    """A list of running functions, which end after the test."""
+    """A list of running functions, which the fixture kills after the test."""
     del request
     hosts: list[Host] = []
     yield hosts
@@ -225,9 +225,9 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - e
     assert assert_complete([*host.messages(), *spooled(tmp_path)]) == last["frames"]
 
 
-# The test above sends a signal during inference for each combination. SIGINT at the start is
-# missing, because it interrupts Python before the handlers are installed. The effect of a second
-# SIGTERM at the start of a Lambda component depends on the host, so this case is missing, too.
+# The test above sends a signal during inference for each combination. This test omits SIGINT at the
+# start, because it interrupts Python before the handlers are installed. It also omits a second
+# SIGTERM at the start of a Lambda component, because the effect of that signal depends on the host.
 @pytest.mark.parametrize(
     ("host", "number", "moment", "times"),
     [

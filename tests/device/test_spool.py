@@ -260,7 +260,7 @@ class Damaged:
 def damaged_spool(  # noqa: PLR0913 - the parameters describe the damage and the content
     folder: Path, *, at: int, length: int, count: int = 300, size: int = 400, removed: int = 0
 ) -> Damaged:
-    """Return the content of a spool that was filled, partly emptied and damaged on disk."""
+    """Fill a spool, remove its oldest messages and damage its file; return the readable content."""
     spool = Spool(folder)
     spool.add([entry(f"{number:04}" + "x" * size) for number in range(count)])
     for _ in range(removed):

@@ -188,7 +188,7 @@ def test_the_group_is_named_if_the_device_is_not_permitted(
 def test_a_v4l2_camera_buffers_one_frame_and_is_opened_again_after_a_disconnect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OpenCV reads a file in place of the device, with the calls for V4L2."""
+    """The camera calls OpenCV as V4L2 requires; a double of OpenCV reads a file, not a device."""
     write_video(tmp_path / "pictures.avi", [40, 200])
     asked: list[tuple[object, ...]] = []
 

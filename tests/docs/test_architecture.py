@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 _PATH = re.compile(r"(?:app\.py|[\w.]+/[\w./{},*]*)")
-# Other words in the diagram also contain a slash, so only these folders start a path.
+# The first folders of paths; other words in the diagram also contain a slash.
 _FOLDERS = ("deeplens", "docs", "environments", "lambda_src", "local_aws", "model_tools", "stacks")
 
 

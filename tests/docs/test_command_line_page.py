@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
-# Commands of the emulator start the emulator's own program in a process.
+# The module of `deeplens`, which runs commands of the emulator in a separate process.
 OPERATOR = pytest.param("deeplens.cli.main", marks=pytest.mark.process)
 MODULES = [OPERATOR, "model_tools.cli.main", "local_aws.cli", "deeplens.review.cli",
            "deeplens.review.plan", "deeplens.policy.golden", "deeplens.policy.check_templates",

@@ -1,4 +1,4 @@
-"""Check that the paths in docs/releasing.md exist, and that CHANGELOG.md has the right version."""
+"""Check that the paths in docs/releasing.md exist, and that CHANGELOG.md matches the package."""
 
 import re
 import tomllib

@@ -13,7 +13,7 @@ from tests.device.browser import CHROMIUM, browsing
 
 ROOT = Path(__file__).parents[2]
 MKDOCS = ROOT / ".venv-docs/bin/mkdocs"
-# A browser loads the files of these elements when the page opens.
+# The elements whose files a browser loads when the page opens.
 _LOADED = re.compile(r'<(?:script|img|iframe)[^>]*\ssrc="?([^"\s>]+)|<link[^>]*\shref="?([^"\s>]+)')
 
 pytestmark = pytest.mark.process

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 SOURCES = ("deeplens", "lambda_src", "local_aws", "model_tools", "stacks", "tools")
-# An entry starts with one or more messages, before a dash.
+# The start of each entry: one or more messages, before a dash.
 _ENTRIES = re.findall(r"^- (`.+?`) —", PAGE, re.MULTILINE | re.DOTALL)
 MESSAGES = [quoted for entry in _ENTRIES for quoted in re.findall(r"`([^`]+)`", entry)]
 
@@ -30,7 +30,7 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def texts() -> str:
-    """Return the strings of the Python code and the shell scripts, one per line."""
+    """Return the strings of the Python code and the text of the shell scripts, one per line."""
     found: list[str] = []
     for folder in SOURCES:
         for file in sorted((ROOT / folder).rglob("*.py")):

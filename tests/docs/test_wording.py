@@ -7,7 +7,8 @@ import pytest
 
 from tools import wording
 
-# Each line contains one of the replaced words, or a summary that starts with a noun clause.
+# Lines with a replaced word or a summary that starts with a noun clause, and the text of the
+# finding.
 REJECTED = [
     ('"""What a camera sees."""', "What"),
     ("# The camera says so.", "says"),

@@ -29,7 +29,7 @@ class Command:
     state: Path
 
     def __call__(self, *arguments: str, limit: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run the command, with a shell limit if `limit` (an argument of `ulimit`) is not empty."""
+        """Run the command, with a shell limit if `limit` (arguments of `ulimit`) is not empty."""
         limited = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash"] if limit else []
         return subprocess.run(
             [*limited, *self.words, *arguments], capture_output=True, text=True, cwd=ROOT,

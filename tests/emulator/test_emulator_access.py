@@ -72,7 +72,7 @@ def exchange(
 ) -> tuple[int, dict[str, str], bytes]:
     """Send a request unchanged; return the status, the headers with lowercase names, and the body.
 
-    Without a `Host` in `headers`, the request has the emulator's.
+    If `headers` contains no `Host`, the request has the emulator's host.
     """
     connection = http.client.HTTPConnection(aws.endpoint["endpoint_url"].removeprefix("http://"))
     connection.request(method, path, body, headers)

@@ -33,14 +33,14 @@ CONTAINER = {
     "Image": f"763104351884.dkr.ecr.{REGION}.amazonaws.com/tensorflow-inference:2.19.0-cpu",
     "ModelDataUrl": "s3://models/model.tar.gz",
 }
-# Members that the services require, although botocore's models do not.
+# For each method, the members that the service requires although botocore's model does not.
 MORE: dict[str, dict[str, Any]] = {
     "list_component_versions": {"arn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example"},
     "update_connectivity_info": {"connectivityInfo": []},
     "create_role_alias": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/example"},
     "create_component_version": {"inlineRecipe": json.dumps(recipe("example")).encode()},
 }
-# Each pattern of a required string in the models matches one of these values.
+# Example strings. Each pattern of a required string in the models matches one of these values.
 EXAMPLES = (
     "example", "1.0.0", "11111111-2222-3333-4444-555555555555",
     f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example:versions:1.0.0",
@@ -178,7 +178,7 @@ def fleet(aws: Emulator) -> Fleet:
 
 
 TO_GROUP = ("iot:DescribeJob job", "iot:DescribeThingGroup thinggroup")
-# A deployment to a thing uses a shadow instead of a job.
+# Actions for a deployment to a thing, which uses a shadow instead of a job.
 TO_THING = ("iot:DescribeThing thing", "iot:GetThingShadow thing")
 CHANGES_A_THING = ("iot:UpdateThingShadow thing", "iot:DeleteThingShadow thing")
 # Each item consists of an operation, the arguments of `Fleet.params` for its input, and its

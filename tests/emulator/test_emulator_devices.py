@@ -319,7 +319,11 @@ def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
 
 
 def own_connection(device: Device, folder: Path, kind: str, client: str) -> Any:
-    """Return an MQTT connection with the project's policy and the given client id."""
+    """Return an MQTT connection whose certificate has only the project's policy.
+
+    The certificate is attached to the thing with the type `kind`. In the client id `client`,
+    {thing} stands for the thing's name.
+    """
     iot, policy, certificate = (
         device.aws.client("iot"),
         f"{device.thing}-own",

@@ -12,7 +12,8 @@ from tests.emulator.running_emulator import ACCOUNT, Emulator, functions_role
 
 pytestmark = pytest.mark.emulator
 
-# The function appends each event to a file, and responds with the content of another file.
+# The code of a function that appends each event to a file, and responds with the content of another
+# file.
 _HANDLER = """\
 import json, os, urllib.request
 def handle(event, context):

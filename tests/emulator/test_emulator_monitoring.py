@@ -1,4 +1,4 @@
-"""The emulator processes IoT rules, metrics of log events, and alarms."""
+"""The emulator processes IoT rules, extracts metrics from log events, and evaluates alarms."""
 
 import json
 from datetime import UTC, datetime, timedelta

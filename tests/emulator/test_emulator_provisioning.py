@@ -1,4 +1,4 @@
-"""CloudFormation in the emulator has only the permissions of the stack's role."""
+"""If a stack has a role, CloudFormation in the emulator has only the permissions of the role."""
 
 import copy
 import json
@@ -84,7 +84,7 @@ def resources(**changes: Any) -> Resources:
 
 @dataclass
 class Account:
-    """An account with CloudFormation's role, whose policies tests can change."""
+    """An account with a role for CloudFormation; tests can change the policies of the role."""
 
     aws: Emulator
     name: str

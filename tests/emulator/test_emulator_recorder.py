@@ -1,4 +1,4 @@
-"""The recorder takes a snapshot after each change."""
+"""The recorder takes a snapshot after a change, except during operations of a stack."""
 
 from pathlib import Path
 

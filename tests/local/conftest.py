@@ -38,7 +38,7 @@ def own_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]
 
 @pytest.fixture(scope="session")
 def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> DeployedOnce:
-    """Deploy dev once for all processes of the test run."""
+    """The checkout in which dev is deployed once for all processes of the test run."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

@@ -69,7 +69,7 @@ def full_cores(
     *options: object,
     environment: dict[str, str] | None = None,
 ) -> Iterator[Cores]:
-    """Run `count` provisioned cores with options of `core run` during the `with` block."""
+    """Provision `count` cores, and run them with options of `core run` during the `with` block."""
     cores = Cores(checkout, [f"dev-camera-{number}" for number in range(1, count + 1)])
     core_runtime = load_environment(checkout.root / "environments/dev.toml").fleet.core_runtime
     alias, policy = outputs["RoleAliasName"], outputs["CoreDevicePolicyName"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def processes_in(folder: Path, *words: str) -> list[str]:
-    """Return the command lines with one of `words`, of processes that run in or below a folder."""
+    """Return the command line of each process in or below a folder that contains one of `words`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

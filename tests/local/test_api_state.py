@@ -1,7 +1,8 @@
-"""Every stack is deployed, updated, rolled back and destroyed, and AWS' APIs return the effect.
+"""The stacks of an environment are deployed, updated and destroyed; AWS' APIs return the effect.
 
-One environment on one emulator has all options. The tests are steps and run in this order. No test
-relies on the status `CREATE_COMPLETE` alone.
+The environment has the options of `EVERYTHING` and a code signing profile. The tests are steps and
+run in this order. One update fails and is rolled back. No test relies on the status
+`CREATE_COMPLETE` alone.
 """
 
 import json
@@ -26,7 +27,8 @@ ACCOUNT, REGION = "444444444444", "eu-central-1"
 BUCKET = f"deeplens-full-{ACCOUNT}-{REGION}"
 FUNCTION = "deeplens-full-inference"
 STACKS = ("ModelStore", "Devices", "Inference", "Monitoring", "DeepLensRoles")
-# With this section, each function has a code signing configuration, which the emulator only stores.
+# A section that adds a code signing configuration to each function; the emulator only stores the
+# configuration.
 SIGNING = f"""
 [signing]
 lambda_profile = "arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/Cameras/abcdef1234"
@@ -48,7 +50,10 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write the environment file with all sections and these replacements."""
+        """Write `EVERYTHING`, `SIGNING` and `more` to the environment file, with replacements.
+
+        The text `more` remains unchanged.
+        """
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (

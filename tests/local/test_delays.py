@@ -28,7 +28,7 @@ def delayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 def fleet(checkout: Checkout, *arguments: str) -> str:
-    """Run `fleet …` on the emulator and return the output; fail the test if the command fails."""
+    """Run `deeplens fleet … --local` and return the output; fail the test if the command fails."""
     result = subprocess.run(
         [ROOT / ".venv/bin/deeplens", "fleet", *arguments, "--local"],
         cwd=checkout.root,

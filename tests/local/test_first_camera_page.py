@@ -55,7 +55,8 @@ def arn_of(profile: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{profile}"
 
 
-# The Python environment of this test replaces the environment that the targets would create.
+# A shell function that runs make without set-up, because this test's Python environment replaces
+# the environment that the targets would create.
 MAKE = 'make() { command make --assume-old=setup --assume-old=.venv/.development "$@"; }\n'
 
 

@@ -23,7 +23,7 @@ pytestmark = [
 # One model for each format that model_tools reads.
 FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",
            "frozen")  # fmt: skip
-# Artifacts do not depend on the source format, so one model per framework is enough.
+# The deployed models: one per framework, because artifacts do not depend on the source format.
 DEPLOYED = ("saved_model_1", "keras", "frozen")
 POSES = ("left", "right", "up", "down", "ahead")
 

@@ -21,7 +21,7 @@ _SCENES = 6
 
 
 def detections(checkout: Checkout) -> dict[str, Any]:
-    """Return the detections by image, with numbers rounded to four digits."""
+    """Return the detections by image, with numbers rounded to four decimals."""
     by_image: dict[str, Any] = {}
     while len(by_image) < _SCENES:
         for message in watch(checkout, 1):

@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
-# The end of the names of the bootstrap's roles and bucket.
+# The suffix of the names of the bootstrap's roles and bucket.
 BOOTSTRAP = f"{ACCOUNT}-{REGION}"
 THING, GROUP = "dev-camera-1", "deeplens-dev"
 LOCAL_AWS = (ROOT / ".venv-local-aws/bin/python", "-m", "local_aws")
@@ -132,7 +132,7 @@ class Stack:
         return found
 
     def update(self) -> tuple[str, str]:
-        """Update the stack; return its final status, and the reasons in its events."""
+        """Update the stack; return its final status, and the reasons in the update's events."""
         before = {one["EventId"] for one in self._events()}
         self._client.update_stack(
             StackName=self._name,
@@ -216,7 +216,8 @@ def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
     for file in json.loads(next(assets).read_text(encoding="utf-8"))["files"].values():
         for destination in file["destinations"].values():
             site.client("s3").delete_object(Bucket=bucket, Key=destination["objectKey"])
-    # Without the complete statement, CDK cannot read the bucket's Region and hides AWS' message.
+    # The test removes only this action: without the complete statement, CDK cannot read the
+    # bucket's Region, and hides AWS' message.
     with site.grants(publishing).without_action("s3:PutObject*"):
         code, text = site.deploy("dev/Monitoring")
     assert code == 1, text
@@ -232,7 +233,7 @@ def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
 
 
 class Person:
-    """A role with files of `policies/people`, and a session of the role."""
+    """A role with the policies in files of `policies/people`, and a session of the role."""
 
     def __init__(self, site: Site, *files: str) -> None:
         self._site, self.name = site, f"person-{uuid4().hex}"
@@ -316,9 +317,9 @@ def test_the_certificate_of_a_device(site: Site) -> None:
 
 
 def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
-    """Without a permission, a device cannot download a release; with the permission, it can.
+    """Device, metrics function, project and gate report a denial if a permission is missing.
 
-    Before the second download, another missing permission prevents the deployment.
+    With the permission, the device, the project and the gate succeed.
     """
     write_scenes(site.checkout.root / ".local/scenes", 2, seed=0)
     devices = site.outputs("dev-Devices")
@@ -360,10 +361,10 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
 
 
 def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
-    """The policy for teardown is sufficient to retire the devices.
+    """Without the permission to delete stacks, a teardown fails after it has retired the devices.
 
-    This test is the last one, because it retires the devices. test_first_camera_page.py runs a
-    complete teardown.
+    This test is the last one, because no device remains. test_first_camera_page.py runs a complete
+    teardown.
     """
     person, fleet = Person(site, "fleet", "teardown"), (ROOT / ".venv/bin/deeplens", "fleet")
     code, text = person.run(

@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture(params=["lite", "classic"])
 def core_runtime(request: pytest.FixtureRequest, checkout: Checkout) -> Iterator[str]:
-    """Change the core software of dev's fleet for one test."""
+    """The core software of dev's fleet, which the environment file contains during one test."""
     file = checkout.root / "environments/dev.toml"
     text = file.read_text(encoding="utf-8")
     runtime = f'[fleet]\ncore_runtime = "{request.param}"'

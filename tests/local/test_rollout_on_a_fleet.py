@@ -67,9 +67,10 @@ class Fleet:
 
     @property
     def first_wave_seconds(self) -> int:
-        """The wait of a wave, in which a camera starts a release and reports frames: 40 to 200 s.
+        """The wait of the first wave: five times `start_seconds`, from 40 to 200 s.
 
-        A busy machine needs more time than the minimum.
+        In this time, a camera must start a release and report frames. A busy machine needs more
+        time than the minimum.
         """
         return max(40, min(200, round(5 * self.start_seconds)))
 
@@ -88,7 +89,7 @@ class Fleet:
         (self.checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
 
     def deploy(self, code: int = 0) -> str:
-        """Run `cdk synth` and `cdk deploy`; return CDK's output."""
+        """Deploy dev, and check the exit code; return the command's output with CDK's log."""
         done = self.checkout.run("deploy", "dev", timeout_seconds=2400)
         log = self.checkout.root / ".local/logs/deploy-dev.log"
         said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
@@ -153,7 +154,7 @@ def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
-    """Overwrite the artifact in the bucket between publication and download."""
+    """Pin a good model, and overwrite its artifact in the bucket before a device downloads it."""
     digest = good_model(fleet.models, fleet.digest, "6.0.0")
     fleet.pin(digest)
     done = threading.Event()
@@ -237,8 +238,8 @@ def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
     bucket = "deeplens-dev-111111111111-eu-central-1"
     found: list[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket)["Contents"]
     [name] = [one["Key"] for one in found if one["Key"].endswith(key)]
-    # The bucket's policy denies this call, so the test replaces the policy as an administrator
-    # could.
+    # The bucket's policy denies this call, so the test removes the policy, as an administrator
+    # could, and restores it.
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.delete_bucket_policy(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key=name, Body=b"not what was published")

@@ -47,7 +47,7 @@ def nucleus(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture
 def with_runtime(tmp_path: Path, deployed_once: DeployedOnce, nucleus: Kind) -> Iterator[Checkout]:
-    """A checkout in which dev was deployed with a pinned runtime for this machine."""
+    """A checkout in which dev was deployed on this nucleus, with a pinned runtime for amd64."""
     root = tmp_path / "checkout"
     root.mkdir()
     with restored_checkout(root, deployed_once.root) as deployed:

@@ -116,7 +116,7 @@ def _text(value: Any) -> str:
 
 
 def _is_a_set(items: list[Any]) -> bool:
-    """Return true for statements of a policy and for tags, whose order has no meaning."""
+    """Return true if all items are tags or statements of a policy, whose order has no meaning."""
     return all(
         isinstance(item, dict) and ("Effect" in item or item.keys() == {"Key", "Value"})
         for item in items

@@ -1,4 +1,4 @@
-"""The comparison detects every changed value, and ignores the order of statements."""
+"""The comparison detects every change of a compared value, and ignores the order of statements."""
 
 import copy
 import json

@@ -116,7 +116,7 @@ class Account:
         tls: bool = True,
         **context: str | list[str],
     ) -> str:
-        """Return the decision on a request of a role, with all policies of the environment."""
+        """Return the decision on a role's request, by the role's policies and by `extra`."""
         return self.decide(
             role,
             action,
@@ -138,7 +138,10 @@ class Account:
         boundary: Document | None = None,
         tls: bool = True,
     ) -> str:
-        """Return the decision on a request of a role that has only these policies."""
+        """Return the decision on a request of a role that has only these identity policies.
+
+        The policies of this environment's bucket and keys also apply.
+        """
         return self._evaluate(
             principal=self.role_arn(*role),
             account=self.id,

@@ -34,7 +34,7 @@ def environments(assembly: Path) -> dict[str, list[Stack]]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The stacks of the committed environments, `full` with every setting, and a pipeline."""
+    """The committed environments, `full` with every setting, and a pipeline, with their stacks."""
     folder = tmp_path_factory.mktemp("site")
     committed = load_environments(ROOT / "environments")
     with_everything(folder / "environments", committed[0].model.digest)

@@ -39,7 +39,7 @@ class Policies:
 
 
 def policies(template: Any, account: str) -> Policies:
-    """Read the policies of a template for an account."""
+    """Read the managed policies in a template file, with the id of an account."""
     content = yaml.load(template.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader extends the safe loader
     policies = {
         resource["Properties"]["ManagedPolicyName"]: _plain(

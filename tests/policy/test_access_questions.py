@@ -27,7 +27,7 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def accounts(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Account]:
-    """The accounts of the committed environments, and of `full` with every optional part."""
+    """The accounts of the committed environments and of `full`, by environment."""
     folder = tmp_path_factory.mktemp("everything")
     with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
     result = synthesize(folder / "out", folder)

@@ -1,4 +1,4 @@
-"""The templates allow the calls that the emulator recorded (the access table), and no others."""
+"""The templates allow each recorded call of the access table; any other grant has a reason."""
 
 import json
 import re
@@ -17,8 +17,8 @@ from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_
 
 pytestmark = pytest.mark.process
 
-# The start of the bootstrap roles' names. CDK defines the policies of these roles, except
-# CloudFormation's in policies/.
+# The prefix of the bootstrap's roles in the access table. CDK defines their policies, except those
+# of CloudFormation's role, which are in policies/.
 OF_BOOTSTRAP = "DeepLensToolkit/"
 _REASONS = tomllib.loads(TABLE.with_name("grants-without-a-call.toml").read_text(encoding="utf-8"))
 ALLOW = "Allow"
@@ -108,7 +108,7 @@ def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
 
 @pytest.fixture(scope="module")
 def calls() -> dict[str, list[Row]]:
-    """The recorded calls by principal, except calls of CDK's own roles."""
+    """The recorded calls by principal, except calls of the bootstrap's roles."""
     calls: dict[str, list[Row]] = {}
     for row in read_table():
         if not row.principal.startswith(OF_BOOTSTRAP):

@@ -1,4 +1,7 @@
-"""checkov reports all checks that are not skipped, and an empty report is an error."""
+"""The check of templates reports each failed check of checkov that is not skipped.
+
+A report without resources is an error.
+"""
 
 import json
 
@@ -12,7 +15,7 @@ from tests.synth.synthesis import ROOT, synthesize, with_everything
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The findings in an environment with every part, and in a defective template.
+    """The findings in the environment `full`, and in a defective template.
 
     checkov runs once, because its start takes longer than the check.
     """

@@ -430,7 +430,10 @@ def sample(action: str, resource: str) -> str:
 
 
 def context(statement: dict[str, Any]) -> dict[str, str]:
-    """Return the condition keys, with their values, that a request needs to match the statement."""
+    """Return the condition key `iam:PassedToService` with a permitted value, or an empty dict.
+
+    A request needs the key if the statement has a condition on it.
+    """
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
     return {"iam:PassedToService": as_list(service)[0]} if service else {}

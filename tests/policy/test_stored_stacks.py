@@ -36,7 +36,7 @@ TRUSTED = {
         }
     ],
 }
-# A queue that neither role has permission to create, because of the queue's name.
+# A queue that CloudFormation's roles may not create, because of the queue's name.
 FOREIGN = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "billing"}}
 
 

@@ -1,4 +1,4 @@
-"""The emulator signs releases with a KMS key that never leaves KMS."""
+"""`deeplens release sign` uses a KMS key that never leaves KMS; the emulator replaces AWS."""
 
 import json
 import shutil

@@ -29,7 +29,7 @@ _GIT = {
 
 @dataclass(frozen=True)
 class Checkout:
-    """A clone that a test may change."""
+    """A git repository that a test may change."""
 
     root: Path
 

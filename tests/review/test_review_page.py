@@ -38,7 +38,8 @@ GOLDEN = Path(__file__).parents[1] / "synth" / "golden"
 MAX_PX = 9000
 
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# The script returns words that are broken into two lines, except in tokens that may break anywhere.
+# A script that returns words that are broken into two lines, except in tokens that may break
+# anywhere.
 BROKEN_WORDS = """(() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), broken = [];
   let words = 0;

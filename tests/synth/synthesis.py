@@ -32,7 +32,7 @@ minimum_accuracy = 0.95
 subnet = "subnet-0123456789abcdef0"
 security_groups = ["sg-0123456789abcdef0"]
 """
-# An environment with all options, in its own account.
+# An environment with all options except `hosting`, `training` and `signing`, in its own account.
 EVERYTHING = """
 account = "444444444444"
 region = "eu-central-1"

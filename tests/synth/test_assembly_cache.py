@@ -27,7 +27,7 @@ _CHECKOUT = (
 )
 _FILES = ("app.py", "cdk.json", "package.json", "package-lock.json")
 
-# The program runs app.py, and logs every file that Python opens.
+# A program that runs app.py, and logs every file that Python opens.
 _WATCHED = """
 import runpy, sys
 log = open(sys.argv[1], "w", buffering=1)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture(scope="module")
 def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of `full`, which has all options, and of dev without monitoring."""
+    """The assembly of the committed environments and of `full`; dev has no monitoring."""
     folder = tmp_path_factory.mktemp("optional")
     with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
     dev = folder / "dev.toml"

@@ -12,12 +12,12 @@ from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process
 
-# The words that start a process in an empty network, if the kernel permits such networks.
+# The words that start a command in an empty network namespace. Some kernels deny the namespace.
 _NO_NETWORK = ("unshare", "--map-root-user", "--net")
 
 
 def without_network() -> tuple[str, ...]:
-    """Return the words that start a command without a network; none if the kernel forbids this."""
+    """Return the words that start a command without a network; empty if the kernel denies this."""
     tried = subprocess.run([*_NO_NETWORK, "true"], check=False, capture_output=True)
     return _NO_NETWORK if tried.returncode == 0 else ()
 
@@ -61,7 +61,7 @@ def test_another_folder_without_network_or_credentials_gives_the_same_bytes(
 def test_nothing_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No file remains, even if the environment has function and training archives."""
+    """No temporary file remains, even if the environment has function and training archives."""
     environments, temporary = tmp_path / "environments", tmp_path / "temporary"
     environments.mkdir()
     temporary.mkdir()

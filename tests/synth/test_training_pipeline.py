@@ -239,7 +239,7 @@ def test_a_wrong_training_section_is_refused(tmp_path: Path, text_: str, complai
 
 @pytest.fixture
 def laid_out(tmp_path: Path) -> Callable[[str], Path]:
-    """A function that creates the folders below /opt/ml in a SageMaker container."""
+    """A function that creates a folder below `tmp_path`/ml, which represents /opt/ml."""
 
     def make(name: str) -> Path:
         folder = tmp_path / "ml" / name

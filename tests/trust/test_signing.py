@@ -159,7 +159,7 @@ def signed_once(folder: Path) -> tuple[bytes, TrustedKeys]:
 
 @pytest.fixture(autouse=True, scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Sign once, because a hypothesis test cannot use a function-scoped fixture."""
+    """Set `SIGNED` once, because a hypothesis test cannot use a function-scoped fixture."""
     global SIGNED  # noqa: PLW0603 - hypothesis tests cannot use function-scoped fixtures
     SIGNED = signed_once(tmp_path_factory.mktemp("signed"))
 

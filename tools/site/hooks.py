@@ -75,7 +75,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Replace the files of docs/ with those of the repository, under their original paths."""
+    """Replace the files of docs/ with all pages and linked files, under their original paths."""
     for file in list(files):
         if file.src_dir == config.docs_dir:
             files.remove(file)

@@ -1,4 +1,4 @@
-"""`deeplens env check`: check all environment files, and conflicts between them."""
+"""`deeplens env check`: check all environment files, and search for conflicts between them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from deeplens.cli.options import environments_option, examples, json_option
 @environments_option
 @json_option
 def check(environments: Path, *, as_json: bool) -> None:
-    """Check every environment file, and conflicts between files.
+    """Check every environment file, and search for conflicts between the files.
 
     Exit codes: 0 all are valid, 2 a file is not valid.
     """

@@ -20,7 +20,7 @@ from deeplens.cli.lazy_group import LazyGroup
     },
 )
 def env() -> None:
-    """Create, check and plan environments.
+    """Create, check and plan environments; build the Python packages of devices.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
     """

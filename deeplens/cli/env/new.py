@@ -40,8 +40,8 @@ def new(name: str, account: str | None, region: str | None, folder: Path, *, as_
     """Create NAME.toml, a valid environment file.
 
     Account and Region default to those of dev; model and permissions boundary are copied from dev.
-    Every other key is a comment with its default and meaning. If the file would not be valid, it is
-    not written.
+    The names of bucket, thing group and topic contain NAME. Every other key is a comment with its
+    default and meaning. If the file would not be valid, it is not written.
 
     Exit codes: 0 written, 1 a file cannot be read or written, 2 wrong usage or input.
     """
@@ -58,6 +58,7 @@ def _write(folder: Path, name: str, account: str | None, region: str | None) -> 
     """Write the file of a new environment, and return its path.
 
     Raises:
+        ConfigError: dev.toml is absent or not valid.
         click.UsageError: the name is not valid, the file exists, or an environment is not valid.
             After an invalid environment, the new file is removed.
     """
@@ -88,7 +89,7 @@ def schema_directive(folder: Path) -> str:
 
 
 def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
-    """Return the content of a new environment file with model and boundary of `like`."""
+    """Return the text of a new environment file, with model and permissions boundary of `like`."""
     values = {
         "account": account,
         "region": region,

@@ -47,7 +47,7 @@ def keys(
 
 
 def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """Return the section class in an annotation (or None), and true if it is in a tuple."""
+    """Return the section class of an annotation or None, and true for a tuple of sections."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     for argument in get_args(annotation):
@@ -78,7 +78,7 @@ def allowed(field: FieldInfo) -> str:
 
 
 def default(key: str, field: FieldInfo) -> str:
-    """Return a key's default as Markdown: a TOML value, `required`, `none` or a description."""
+    """Return a key's default as Markdown: a TOML value, `required`, `none` or a name's pattern."""
     if key in DERIVED_DEFAULTS:
         return f"`{DERIVED_DEFAULTS[key]}`"
     if field.is_required():
@@ -131,9 +131,10 @@ def _type(annotation: Any) -> str:
 @click.option("--check", is_flag=True, help="Compare only; write nothing.")
 @json_option
 def reference(*, check: bool, as_json: bool) -> None:
-    """Rewrite the table of docs/environments.md and the JSON Schemas in docs/ from deeplens/config.
+    """Write the tables of docs/environments.md and the JSON Schemas in docs/ from deeplens/config.
 
-    Exit codes: 0 written, or nothing differs; 1 a file differs from the sources; 2 wrong usage.
+    Exit codes: 0 written, or nothing differs; 1 a file differs from the sources (--check), or
+    cannot be written; 2 wrong usage.
     """
     generated = {
         PAGE: _with_table(PAGE.read_text(encoding="utf-8")),

@@ -52,8 +52,8 @@ def doctor(
     """Check the account, the stacks and the release of ENVIRONMENT, and a device if one is given.
 
     Nothing is changed. Each line has a result: ok, warning, blocked (a deploy or the device cannot
-    work), or not checked. If the result is not ok, the line has the reason and the command that
-    repairs it.
+    work), or not checked. If the result is not ok, the line has the reason and, if one exists, the
+    command that repairs it.
 
     Exit codes: 0 nothing blocks, 1 failed, 2 wrong usage or input, 4 something blocks.
     """

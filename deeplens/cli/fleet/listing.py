@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-# The time by which the clocks of correctly configured machines can differ.
+# The maximum difference between the clocks of correctly configured machines, in seconds.
 _CLOCK_SECONDS = 5
 _COLOURS = {"good": "green", "waiting": "yellow", "failed": "red", "offline": "bright_black"}
 

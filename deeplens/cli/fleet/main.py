@@ -31,5 +31,5 @@ def fleet() -> None:
     emulator of this checkout (`deeplens local up`) instead.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 `status`: a reachable device does not
-    run the planned release, `doctor`: something blocks a deploy.
+    run the planned release, `doctor`: something blocks a deploy, `teardown`: objects remain.
     """

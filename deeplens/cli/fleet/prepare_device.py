@@ -36,12 +36,12 @@ def prepare_device(
     prints: bool,
     as_json: bool,
 ) -> None:
-    """Write the script that prepares THING as a core device of ENVIRONMENT, or checks it.
+    """Write the script that prepares THING as a core device of ENVIRONMENT, or checks the device.
 
     The script is written into the folder of the files of `deeplens fleet provision`. Run it as root
     on the device. It sets up users, groups, tools, the pinned core software, and owner and mode of
-    the files. It may be repeated; with --check it changes nothing. This command does not access
-    AWS.
+    the files. The script may be repeated; with --check, it changes nothing. This command does not
+    access AWS.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

@@ -44,7 +44,7 @@ _SHORT = 12
 @local_option
 @json_option
 def status(environment: str, environments: Path, *, wide: bool, local: bool, as_json: bool) -> None:
-    """Show which release each camera of ENVIRONMENT reports.
+    """Show the release that each camera of ENVIRONMENT reports.
 
     Exit codes: 0 all as planned, 1 failed, 2 wrong usage or input, 4 a reachable device does not
     run the planned release.
@@ -92,7 +92,10 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
 def report(
     thing_group: str, rows: list["DeviceStatus"], now: float, *, wide: bool
 ) -> Iterator[str]:
-    """Yield a heading, a line for each device, and a line for each device with deviations."""
+    """Yield a summary, a heading, a line for each device, and the devices with deviations.
+
+    Without devices, the summary is the only line.
+    """
     states = Counter(row.standing for row in rows)
     summary = ", ".join(f"{number} {state}" for state, number in states.items())
     yield f"{thing_group}: {count(len(rows), 'device')}{f', {summary}' if summary else ''}"

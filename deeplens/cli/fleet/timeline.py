@@ -46,7 +46,9 @@ def timeline(
     local: bool,
     as_json: bool,
 ) -> None:
-    """Show ENVIRONMENT's rollout as a timeline, with the worst-case exposure at each moment.
+    """Show the steps of ENVIRONMENT's rollout, each with the maximum number of exposed devices.
+
+    Exposed devices are those that may run the new release at this time.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

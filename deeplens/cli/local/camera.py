@@ -13,7 +13,7 @@ from deeplens.local.images import check_images, image_files, sample_images
 from deeplens.local.interrupts import interruptible
 from deeplens.local.steps import Steps
 
-# The name of a device, which is also the name of a folder and of an IoT thing.
+# The pattern of a device's name, which is also the name of a folder and of an IoT thing.
 _THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
@@ -34,8 +34,8 @@ _THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 def camera(name: str, folder: Path | None, thing: str | None) -> None:
     """Run a virtual core device of the fleet of NAME until Ctrl-C.
 
-    The device continues if the emulator stops. It reports the loss of a connection after 10 s, and
-    the reconnection.
+    The device continues if the emulator stops. The command prints the loss of the connection after
+    10 s, and the reconnection.
 
     Exit codes: 1 the device ended, or the emulator runs on other ports, 2 wrong usage or input,
     3 the emulator is not running, 130 interrupted.

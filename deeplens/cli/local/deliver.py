@@ -48,10 +48,10 @@ _OUTCOMES = {0: "delivered", 1: "stopped", 4: "waiting for an approval"}
 def deliver(
     approve: tuple[str, ...], person: str, base: str | None, pipeline: Path, *, as_json: bool
 ) -> None:
-    """Run the synthesized pipeline on the running emulator, from dev to production.
+    """Synthesize the pipeline, and run it on the running emulator, environment by environment.
 
     Exit codes: 0 delivered, 1 stopped, 2 wrong usage or input, 3 the emulator is not running,
-    4 waiting for an approval.
+    4 waiting for an approval, 130 interrupted.
     """
     answers = [word for answer in approve for word in ("--approve", answer)]
     if person:

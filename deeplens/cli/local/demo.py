@@ -54,7 +54,8 @@ def demo(
     camera or the emulator failed; 2 wrong usage; 130 interrupted before the detections.
     """
     keep = is_interactive() if keep is None else keep
-    # The document is printed while the camera still runs, so that programs can read it.
+    # The document is printed to the original stdout while the camera still runs, so that programs
+    # can use the camera.
     result_file = sys.stdout
     steps = Steps()
     with (

@@ -1,4 +1,4 @@
-"""`deeplens local iris`: host the iris classifier, compare its predictions, destroy it."""
+"""`deeplens local iris`: host the iris classifier, compare its predictions, delete its endpoint."""
 
 import click
 
@@ -16,7 +16,7 @@ from deeplens.local.steps import Steps
 )
 @json_option
 def iris(*, keep: bool, only_destroy: bool, as_json: bool) -> None:
-    """Deploy the iris classifier behind an endpoint, compare its predictions, and destroy it.
+    """Deploy the iris classifier to an endpoint, compare its predictions, and destroy the endpoint.
 
     Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 the emulator is not running (--keep,
     --destroy), 130 interrupted.

@@ -23,7 +23,7 @@ from deeplens.local.steps import Steps
 )
 @json_option
 def rollback(name: str, reason: str, digest: str | None, *, as_json: bool) -> None:
-    """Pin a release that NAME's cameras ran before, deploy it, and wait until they run it.
+    """Pin a release that NAME's cameras verified before, deploy it, and wait until they run it.
 
     The rollback bypasses the pipeline, because an earlier environment may be broken. A release that
     was deployed before needs no approval.

@@ -26,8 +26,8 @@ from shared.printable import printable
 def watch(name: str, count: int | None, *, as_json: bool) -> None:
     """Print the messages that the cameras of one environment publish.
 
-    Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 the emulator is not running,
-    130 interrupted.
+    Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 2 wrong usage or input, 3 the
+    emulator is not running, 130 interrupted.
     """
     from local_aws.devices.mqtt_subscription import describe
 

@@ -120,7 +120,8 @@ def rollback(
     deploys the stored release to the fleet and waits for the cameras; the next `cdk deploy` deploys
     the pinned release.
 
-    Exit codes: 0 done, 1 refused, or --now: cameras do not run it, 2 wrong usage or input.
+    Exit codes: 0 done, 1 refused, or cameras do not run the release (--now), 2 wrong usage or
+    input.
     """
     if not reason.strip():
         raise click.UsageError("--reason is empty: expected the reason of the rollback")
@@ -194,7 +195,7 @@ def _carry_out(
 
 
 def _what_differs(registry: "Registry", plan: "PromotionPlan", *, verbose: bool) -> list[str]:
-    """Return lines with the differences from the previous release, or a notice if one is absent."""
+    """Return lines with the differences from the previous release, or a notice if it is absent."""
     from deeplens.releases.status import differences_between, release_card
     from model_tools.errors import SourceError
 

@@ -29,7 +29,7 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @local_option
     @functools.wraps(command)
     def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
-        # Imported late, so that `--help` is fast.
+        # These modules are imported late, so that `--help` is fast.
         from deeplens.releases.aws import AwsAccounts
         from deeplens.releases.promotion import Registry
 

@@ -7,7 +7,7 @@ import click
 from deeplens.cli.options import examples, json_option
 from deeplens.cli.output import json_result
 
-# The maximum length of a version in characters: three numbers of nine digits each, by the
+# The maximum length of a version in characters: three numbers of nine digits and two dots, by the
 # manifest's schema.
 _LONGEST_VERSION = 29
 
@@ -58,7 +58,7 @@ def pin(environment_file: Path, digest: str, models: Path, *, as_json: bool) -> 
 
 
 def _version(artifact: Path) -> str:
-    """Return an artifact's version and a space; an empty string if it cannot be read."""
+    """Return an artifact's version and a space; an empty string if the version cannot be read."""
     from shared.artifact.archive import packed_manifest
     from shared.artifact.errors import ArtifactError
     from shared.artifact.strict_json import parse_json

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
 def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
-    """Show the pinned and the deployed release of each environment, and their verification.
+    """Show each environment's pinned release, and its deployed release with the verification.
 
     Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
     """
@@ -127,6 +127,8 @@ def check(
     as_json: bool,
 ) -> None:
     """Check that ENVIRONMENT's cameras verified the release, also during the bake time.
+
+    If the environment trusts keys, the signature of the pinned release is checked first.
 
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """

@@ -1,4 +1,4 @@
-"""`deeplens release sign-code`: AWS Signer signs the code of an environment's functions."""
+"""`deeplens release sign-code`: sign the code of an environment's functions with AWS Signer."""
 
 from pathlib import Path
 

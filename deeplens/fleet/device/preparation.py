@@ -14,8 +14,8 @@ _PYTHON = "python3.12"
 # The modules with which a runtime component creates a virtual environment; Debian's python3 needs
 # extra packages for these modules.
 _MODULES_FOR_A_RUNTIME = ("venv", "ensurepip")
-# The modules of requirements/device.txt without which the camera cannot start if no runtime is
-# pinned.
+# The modules of requirements/device.txt that the device's Python must contain if no runtime is
+# pinned. The camera cannot start without these modules.
 _MODULES_WITHOUT = ("numpy", "PIL", "google.protobuf", "jsonschema", "openvino", "awsiot", "cv2")
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deeplens.fleet import toolkit
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
 
-# The shortest duration of an STS session.
+# The shortest session duration that STS accepts.
 _SESSION_SECONDS = 900
 _ADMINISTRATOR = "AdministratorAccess"
 
@@ -40,7 +40,7 @@ def region(patient: Patient) -> Iterator[Finding]:
 
 
 def bootstrap(patient: Patient) -> Iterator[Finding]:
-    """Check that `cdk bootstrap` ran with this project's qualifier, in a supported version."""
+    """Check that `cdk bootstrap` ran with this project's qualifier and a supported version."""
     client: Any = patient.session.boto_session.client("ssm")
     repair = toolkit.bootstrap_command(patient.session.environment.aws_environment)
     name = toolkit.VERSION_PARAMETER

@@ -86,7 +86,7 @@ def attachment(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def _exclusive(patient: Patient, name: str) -> Finding:
-    """Check that the attachments are exclusive; skip the check if AWS IoT rejects the query."""
+    """Check that the attachments are exclusive; the outcome is OK if AWS IoT rejects the query."""
     text = "each certificate is attached to this thing only"
     try:
         listed = patient.session.iot.list_thing_principals_v2(thingName=name)
@@ -106,7 +106,7 @@ def _exclusive(patient: Patient, name: str) -> Finding:
 
 def role_alias(patient: Patient, name: str) -> Iterator[Finding]:
     """Check that the role alias and its role exist."""
-    del name  # The alias belongs to the environment.
+    del name  # The role alias belongs to the environment, not to a device.
     iot, alias = patient.session.iot, f"deeplens-{patient.name}-token-exchange"
     repair = patient.deploy("Devices")
     try:

@@ -1,4 +1,4 @@
-"""The order of the checks, and the findings of checks that an AWS error ends."""
+"""The order of the checks, and the handling of AWS errors during a check."""
 
 from collections.abc import Callable, Iterator
 
@@ -46,7 +46,7 @@ def examine(patient: Patient, thing: str | None = None) -> Iterator[Finding]:
 
 
 def _carry_out(title: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield a check's findings; an AWS error ends only this check."""
+    """Yield a check's findings; after an AWS error, the last finding is `NOT_CHECKED`."""
     try:
         yield from check()
     except ClientError as error:

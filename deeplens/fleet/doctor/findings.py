@@ -12,7 +12,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    # The deploy or the device cannot work in this state.
+    # The deploy or the device cannot work until the problem is repaired.
     BLOCKED = "blocked"
     # The check could not be carried out; the finding's text contains the reason.
     NOT_CHECKED = "not checked"
@@ -55,7 +55,7 @@ class Patient:
         return self.session.environment.name
 
     def fleet(self, words: str) -> str:
-        """Return a `deeplens fleet` command with the options of this session."""
+        """Return a `deeplens fleet` command, with `--local` if the session is on the emulator."""
         return f"deeplens fleet {words}{' --local' if self.local else ''}"
 
     def deploy(self, stack: str = "*") -> str:

@@ -1,4 +1,4 @@
-"""Check of the fixed names: each is free, or belongs to a stack of the environment."""
+"""Check that each fixed name is free, or belongs to a stack of the environment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class FixedName:
         stack: the stack's name without the environment, for example `Devices`.
         look: returns the physical ids that the resource can have in a stack; raises a `ClientError`
             with a code of "not found" if the name is free.
-        repair: the command that frees the name.
+        repair: the command that frees the name, or imports the resource into the stack.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class FixedName:
 
 
 def in_use(patient: Patient) -> Iterator[Finding]:
-    """Yield a finding for each name used outside of the environment's stacks, or one OK finding."""
+    """Yield a finding for each name in use outside of its stack, or one OK finding if none is."""
     names = _fixed_names(patient)
     taken = list(_taken(patient, names))
     yield from taken

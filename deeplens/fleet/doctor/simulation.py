@@ -1,4 +1,4 @@
-"""Simulation of the actions that CloudFormation's role needs for the stacks of an environment."""
+"""Simulation of selected actions that CloudFormation's role needs for an environment's stacks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,9 +44,10 @@ def rights(patient: Patient) -> Iterator[Finding]:
 
 
 def needed(environment: EnvironmentConfig) -> Iterator[tuple[str, list[str]]]:
-    """Yield the ARN of each simulated resource, and the actions on it that need no condition key.
+    """Yield the ARN of each resource, and the actions on it to simulate.
 
-    The actions are those whose denial is noticed late: the stack cannot be deleted or rolled back.
+    Actions that need a condition key are not simulated. If one of the simulated actions is denied,
+    the error occurs late in a deployment, and the stack may be impossible to roll back or delete.
     """
     place, name = environment.aws_environment, environment.name
     iam = f"arn:{place.partition}:iam::{place.account}"

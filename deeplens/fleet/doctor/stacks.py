@@ -26,7 +26,7 @@ _FAILED_CREATE = "ROLLBACK_COMPLETE"
 
 
 def states(patient: Patient) -> Iterator[Finding]:
-    """Yield a finding for each stack of the environment, or one finding if no stack exists."""
+    """Yield a finding for each existing stack of the environment, or one finding if none exists."""
     existing = [
         stack
         for name in stack_names(patient.session.environment)

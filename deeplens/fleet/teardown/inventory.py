@@ -32,7 +32,7 @@ class Inventory:
         components: ARNs of the component versions.
         buckets: names; the model bucket and its log bucket remain when their stack is deleted.
         keys: ids of the KMS keys that remain when their stack is deleted.
-        log_groups: names of the log groups of functions and devices.
+        log_groups: names of the log groups of stacks, functions and devices.
     """
 
     devices: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ def _stacks(session: FleetSession) -> Iterator[DeployedStack]:
         stack = find_stack(session, name)
         if stack is None:
             continue
-        # A stack has no description until CloudFormation creates its first resource.
+        # A stack has no description until CloudFormation creates the stack's first resource.
         if stack.description and not stack.description.startswith(expected):
             raise FleetError(
                 f"the stack {name} is not of {environment}: expected a description that begins "
@@ -168,9 +168,9 @@ def _log_groups(session: FleetSession, owned: dict[str, list[tuple[str, str]]]) 
         if type_ in {"AWS::Logs::LogGroup", "AWS::Lambda::Function"}
     }
     names.add(f"/aws/lambda/deeplens-{environment.name}-inference")
-    # The name of a function is its stack's name, its logical id and a random suffix. If another
-    # stack's name begins with this stack's name, the names of its functions have an additional
-    # part.
+    # The name of a function consists of its stack's name, its logical id and a random suffix. If
+    # another stack's name begins with this stack's name, the function names of that stack have an
+    # additional part.
     own_ends = {
         f"/aws/lambda/{stack}-": r"[^-]+-[^-]+" for stack in possible_stack_names(environment)
     }

@@ -31,7 +31,7 @@ class Remaining:
     """Descriptions of the resources that remain after a teardown.
 
     Attributes:
-        protected: objects that S3's Object Lock protects, with their buckets and keys.
+        protected: objects that S3's Object Lock protects, with their buckets and KMS keys.
         shared: resources that other environments of the account may use.
     """
 
@@ -59,7 +59,8 @@ def tear_down(
         The resources that remain.
 
     Raises:
-        FleetError: a stack could not be deleted; repeat the command after the repair.
+        FleetError: a device could not be retired, or a stack could not be deleted; repeat the
+            command after the repair.
     """
     for thing in inventory.devices:
         folder = DeviceFolder(devices / thing)
@@ -115,7 +116,7 @@ def _delete_deployments(
 def _delete_storage(
     session: FleetSession, inventory: Inventory, report: Callable[[str], None]
 ) -> Iterator[str]:
-    """Delete buckets and their keys; yield the resources that Object Lock protects."""
+    """Delete buckets and their keys; yield a description of each resource that remains."""
     locked = False
     for bucket in (name for name in inventory.buckets if exists(session, name)):
         emptied = empty_bucket(session, bucket)
@@ -127,8 +128,8 @@ def _delete_storage(
             )
             continue
         if not locked:
-            # Schedule the key before the bucket is deleted: the inventory of a repeated command
-            # finds the key only by the bucket's encryption.
+            # The key's deletion is scheduled before the bucket is deleted, because the inventory of
+            # a repeated command finds the key only by the bucket's encryption.
             for key in inventory.keys:
                 schedule_key_deletion(session, key)
         delete_bucket(session, bucket)

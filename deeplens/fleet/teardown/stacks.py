@@ -10,8 +10,8 @@ from deeplens.fleet.session import FleetSession
 from deeplens.fleet.stacks import DeployedStack
 
 _POLL_SECONDS = 2.0
-# The pause between two attempts. AWS IoT may reject the deletion of a policy for up to five minutes
-# after its detachment.
+# The pause between two attempts to delete a stack. AWS IoT may reject the deletion of a policy for
+# up to five minutes after its detachment.
 _RETRY_SECONDS = 60.0
 _ATTEMPTS = 7
 _DELETED = "DELETE_COMPLETE"
@@ -35,7 +35,8 @@ class StackDeletion:
     def delete(self, stack: DeployedStack) -> None:
         """Disable a stack's termination protection, and delete the stack.
 
-        The deletion is retried while AWS IoT rejects the deletion of a recently detached policy.
+        If AWS IoT rejects the deletion of a recently detached policy, the deletion is retried up to
+        six times.
 
         Raises:
             FleetError: CloudFormation could not delete the stack; the message contains the
@@ -82,7 +83,7 @@ class StackDeletion:
 
     @staticmethod
     def _failures(client: Any, stack_id: str, since: str) -> Iterator[tuple[str, str]]:
-        """Yield the type and the reason of each resource that failed after the event `since`."""
+        """Yield the type and reason of each resource whose deletion failed after event `since`."""
         pages = client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         for event in (event for page in pages for event in page["StackEvents"]):
             if event["EventId"] == since:

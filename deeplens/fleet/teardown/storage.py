@@ -19,9 +19,9 @@ class Emptied:
     """The result of emptying a bucket.
 
     Attributes:
-        deleted: number of versions and delete markers.
-        remaining: number of versions that S3 did not delete.
-        reason: S3's reason for the first remaining version.
+        deleted: number of deleted versions and delete markers.
+        remaining: number of versions and delete markers that S3 did not delete.
+        reason: S3's reason for the first remaining version; empty if none remains.
     """
 
     deleted: int
@@ -30,7 +30,7 @@ class Emptied:
 
 
 def empty_bucket(session: FleetSession, bucket: str) -> Emptied:
-    """Delete every version, delete marker and unfinished upload of a bucket.
+    """Delete the versions, delete markers and unfinished uploads of a bucket; return the result.
 
     The bucket's policy is deleted first, because it denies the deletion of objects below
     `components/`. Access logging is disabled. The permission to bypass retention is not used.

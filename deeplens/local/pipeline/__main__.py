@@ -65,7 +65,7 @@ def deliver(  # noqa: PLR0913 - one parameter for each option
     same digest, assembly and review page, until it expires. A review page of another assembly stops
     the execution.
 
-    Exit codes: 0 delivered, 1 an action failed, 2 wrong usage, 3 the emulator is not running,
+    Exit codes: 0 delivered, 1 stopped, 2 wrong usage, 3 the emulator is not running,
     4 waiting for an approval.
     """
     try:
@@ -96,7 +96,7 @@ def deliver(  # noqa: PLR0913 - one parameter for each option
 
 
 def _run(execution: Execution, executions: AuditLog) -> None:
-    """Run the pipeline and record the result; if the run is not complete, end this process."""
+    """Run the pipeline and record the result; exit with 1 if it stops, with 4 if it waits."""
     executions.read()
     try:
         execution.run()

@@ -1,4 +1,4 @@
-"""Approvals, which are valid once, for the requested content, until they expire.
+"""Approvals: each is valid once, for the requested content, until its request expires.
 
 A waiting execution creates an `ApprovalRequest` with a code. An answer with this code approves the
 content of the request: the text with the digest, the assembly, and the review page. If this content
@@ -89,7 +89,7 @@ def request_approval(  # noqa: PLR0913 - one parameter for each part of the requ
 def check_answer(
     code: str, asked: ApprovalRequest, executions: Sequence[dict[str, Any]], now: float
 ) -> ApprovalRequest:
-    """Return the earlier request of a code, if its content equals that of the current request.
+    """Return the earlier request with this code, which must equal the current one in content.
 
     Args:
         code: the code of the answer.
@@ -120,7 +120,7 @@ def check_answer(
 
 
 def stage_and_code(text: str) -> tuple[str, str]:
-    """Split an answer STAGE=CODE.
+    """Return the stage and the code of an answer STAGE=CODE.
 
     Raises:
         ValueError: the text does not have this form.
@@ -135,7 +135,7 @@ def stage_and_code(text: str) -> tuple[str, str]:
 
 
 def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> ApprovalRequest:
-    """Return the request of an unused, unexpired code from the previous executions.
+    """Return the earlier request with this code, which must be neither used nor expired.
 
     Args:
         code: the code of the answer.

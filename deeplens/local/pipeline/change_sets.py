@@ -1,4 +1,4 @@
-"""CodePipeline's CloudFormation action: CHANGE_SET_REPLACE and CHANGE_SET_EXECUTE."""
+"""CodePipeline's CloudFormation action in the modes CHANGE_SET_REPLACE and CHANGE_SET_EXECUTE."""
 
 import json
 import time

@@ -57,7 +57,7 @@ class Pipeline:
 
 
 def read_pipeline(assembly: Path) -> Pipeline:
-    """Read the only pipeline of a cloud assembly.
+    """Return the first pipeline in a cloud assembly.
 
     Raises:
         PipelineError: the folder contains no assembly, or the assembly contains no pipeline.

@@ -23,8 +23,8 @@ _SHOWN_LINES = 12
 _MAKE_MESSAGE = re.compile(r"make(\[\d+\])?: ")
 # The prefix of an error in every command of this project.
 _ERROR = "Error: "
-# Variables that are removed, because a make in a build command must be independent of the make that
-# started this process.
+# Environment variables that build commands do not receive, because a make in a build command must
+# be independent of the make that started this process.
 _OUTER_MAKE_VARIABLES = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
 # The page that `deeplens review` writes for the person who approves.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
@@ -67,6 +67,9 @@ class Execution:
         approve: requests an approval; returns the person and the approved request, or None.
         report: prints a line.
         run_synth: true to run the commands of the synthesis; false to use the existing assembly.
+        done: the completed actions.
+        approvals: the approvals of this execution.
+        waits: the request that nobody has answered; None without such a request.
     """
 
     pipeline: Pipeline

@@ -47,13 +47,17 @@ def sign_release(
     Args:
         artifact: a model.zip; the other files of the release are in its folder.
         signer: the key.
-        release: the release number; by default, one more than the highest of the model.
+        release: the release number; by default, one more than the highest number of the model.
         again: true to replace a signature; an older artifact then becomes the newest release.
-        expires: the time until which the release is accepted.
+        expires: the time until which the release is accepted; None for no limit.
+
+    Returns:
+        The signed statement.
 
     Raises:
         SourceError: the file is not an artifact.
-        SigningError: the artifact is already signed, or a release has the same or a higher number.
+        SigningError: the artifact is signed and `again` is false, a release has the same or a
+            higher number, a statement cannot be read, or AWS KMS does not sign.
     """
     manifest = _manifest(artifact)
     file = artifact.with_name(STATEMENT_NAME)
@@ -91,7 +95,7 @@ def read_statement(artifact: Path, trusted: TrustedKeys) -> Statement:
     """Return the statement about the artifact, after a check of its signature and of every file.
 
     Raises:
-        SignatureRefused: a check failed; the text begins with the possible attack.
+        SignatureRefused: a check failed; the message begins with the possible attack.
         SourceError: the file is not an artifact.
     """
     file = artifact.with_name(STATEMENT_NAME)

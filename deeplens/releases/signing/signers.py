@@ -14,7 +14,7 @@ _KMS = re.compile(r"alias/.+|arn:aws[a-z-]*:kms:.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 
 
 class Signer(Protocol):
-    """A signer with one key."""
+    """An ECDSA P-256 key pair that signs digests."""
 
     @property
     def public_key(self) -> bytes:
@@ -30,7 +30,7 @@ def signer_of(key: str) -> Signer:
     """Return the signer of `key`: a PEM file, or an alias, id or ARN of AWS KMS.
 
     Raises:
-        SigningError: the key does not exist, or cannot sign.
+        SigningError: the key cannot be read, or is not a private or KMS key that signs on P-256.
     """
     if _KMS.fullmatch(key):
         return KmsSigner.of(key)

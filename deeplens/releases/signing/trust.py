@@ -31,12 +31,13 @@ def check_release(
         signing: the section `[signing]` of the environment.
         artifact: the artifact to pin.
         expected: the model and digest of the artifact.
-        before: the currently pinned artifact, whose release must not be newer.
+        before: the currently pinned artifact, whose release must not be newer; None to skip this
+            check.
 
     Raises:
-        SignatureRefused: a deploy would reject the artifact; the text begins with the possible
+        SignatureRefused: a deploy would reject the artifact; the message begins with the possible
             attack.
-        SourceError: a trusted key is not a point on its curve.
+        SourceError: the artifact is not valid, or a trusted key is not a point on its curve.
     """
     statement_is_there = artifact.with_name(STATEMENT_NAME).is_file()
     if not signing.is_on or not (signing.required or statement_is_there):
@@ -84,6 +85,6 @@ def _accepted(before: Path | None, trusted: TrustedKeys) -> Accepted | None:
     try:
         return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), trusted))
     except (ArtifactError, SourceError):
-        # The release number does not apply, because the artifact changed or its key is no longer
-        # trusted.
+        # The release number of the previous artifact does not apply, because its files changed or
+        # its key is no longer trusted.
         return None

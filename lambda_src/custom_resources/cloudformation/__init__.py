@@ -21,15 +21,17 @@ from shared.printable import printable
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
-# CloudFormation rejects a longer response.
+# The maximum size of a response; CloudFormation rejects larger responses.
 _LIMIT_BYTES = 4096
-# In JSON, an emoji, for example, becomes two escape sequences of six bytes.
+# The maximum size of a character in JSON: an emoji, for example, becomes two escape sequences of
+# six bytes.
 _MAX_BYTES_PER_CHARACTER = 12
 
 _TIMEOUT_SECONDS = 6.0
 _PAUSES_SECONDS = (0.5, 2.0)
 
-# If a Create fails before it returns a physical id, the Delete request contains this id.
+# The physical id in the response to a Create that failed without a physical id; the Delete request
+# contains this id.
 NOTHING_CREATED = "nothing-was-created"
 
 
@@ -37,8 +39,8 @@ class ResourceFailed(Exception):  # noqa: N818 - FAILED is CloudFormation's term
     """Raised if the request fails; the message is the reason in the stack's events.
 
     Attributes:
-        physical_id: id of the parts that a failed Create has created; CloudFormation requests their
-            deletion with this id.
+        physical_id: id of the parts that a failed Create has created, with which CloudFormation
+            requests their deletion; None if nothing was created.
     """
 
     def __init__(self, text: str, physical_id: str | None = None) -> None:
@@ -81,7 +83,10 @@ def is_rolling_back(request: ResourceRequest) -> bool:
 def custom_resource(
     handle: Callable[[ResourceRequest], ResourceResult],
 ) -> Callable[[dict[str, Any], Any], None]:
-    """Return a Lambda handler that sends the result or the error of `handle` to CloudFormation."""
+    """Return a Lambda handler that sends the result or the error of `handle` to CloudFormation.
+
+    If a Create failed without a physical id, its Delete succeeds without a call of `handle`.
+    """
 
     def lambda_handler(event: dict[str, Any], context: Any) -> None:
         physical_id = event.get("PhysicalResourceId")

@@ -31,7 +31,7 @@ from shared.fleet.rollout import GateClosed, Rollout, RolloutPlan
 
 logger = logging.getLogger(__name__)
 
-# Throttled calls are retried. If the retries fail, the wait continues with the last responses.
+# The retries of throttled calls. If the retries fail, the wait continues with the last responses.
 _RETRIES = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
 _RESPONSE_SECONDS = 30.0
 # Error codes for a missing thing group, or for a role without permissions on it.
@@ -44,7 +44,12 @@ _INACCESSIBLE = {
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Deploy or remove a release; raise `ResourceFailed` if the gate or Greengrass rejects it."""
+    """Deploy or remove a release.
+
+    Raises:
+        ResourceFailed: the release does not pass its gate, was stopped before, or is rejected by
+            Greengrass. A removal does not raise this error.
+    """
     properties = request.properties
     rollout = Rollout(
         fleet=FleetQueries(
@@ -106,7 +111,7 @@ def _deploy_previous(
 
 
 def _physical_id(request: ResourceRequest) -> str:
-    """Return the physical id, which depends on the target, but not on the project's name."""
+    """Return the physical id, which an update changes only if the target changes."""
     old_target = request.old_properties.get("TargetArn")
     stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
     if request.physical_id and stays:
@@ -117,9 +122,9 @@ def _physical_id(request: ResourceRequest) -> str:
 def _remove(
     request: ResourceRequest, rollout: Rollout, desired: deployments.DesiredDeployment
 ) -> ResourceResult:
-    """Withdraw the release if this resource owns the deployment; devices cannot prevent this.
+    """Withdraw the release if this resource owns the target's current deployment.
 
-    Parts that could not be removed are logged.
+    Devices cannot prevent the withdrawal. Parts that could not be removed are logged.
     """
     result = ResourceResult(_physical_id(request))
     greengrass = rollout.fleet.greengrass
@@ -148,15 +153,18 @@ def _withdraw(
     desired: deployments.DesiredDeployment,
     current: deployments.Deployment,
 ) -> None:
-    """Deploy the previous release if the current one is not verified, otherwise no components.
+    """Deploy the last verified release again, or a deployment without components.
 
-    If no release is deployed again and `OnDelete` is `keep`, the components remain.
+    If the current release is not verified, for example because the creation of this resource
+    failed, the last verified release is deployed again. If there is none and `OnDelete` is `keep`,
+    nothing is deployed, and the components remain.
     """
     greengrass = rollout.fleet.greengrass
     plan = RolloutPlan.from_properties(request.properties).at_once()
     before = deployments.last_verified(greengrass, desired.target_arn)
     if deployments.VERIFIED_TAG not in current.tags and before and before.id != current.id:
-        # The creation of this resource failed, so the previous release is deployed again.
+        # The current release is not verified, for example because the creation of this resource
+        # failed.
         previous = deployments.DesiredDeployment(
             desired.target_arn, desired.name, before.components, before.policies, before.job,
             {name: before.tags[name] for name in deployments.IDENTITY_TAGS & before.tags.keys()},

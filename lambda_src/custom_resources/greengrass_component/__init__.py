@@ -26,7 +26,12 @@ _PENDING = {"REQUESTED", "INITIATED"}
 
 
 def handle(request: ResourceRequest) -> ResourceResult:
-    """Create the component version if absent; raise `ResourceFailed` if its content differs."""
+    """Create the component version if absent, and check its content; a delete retains the version.
+
+    Raises:
+        ResourceFailed: Greengrass rejects the version, the version does not become DEPLOYABLE, or
+            its content or artifacts differ from the release.
+    """
     arn = request.properties["Arn"]
     if request.type == "Delete":
         return ResourceResult(request.physical_id or arn)

@@ -47,7 +47,11 @@ def handle(request: ResourceRequest) -> ResourceResult:
 def _publish_signed(
     s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str
 ) -> ResourceResult:
-    """Copy the artifact if it is absent, within the signed limits, and store its statement."""
+    """Copy the artifact if it is absent, otherwise check the object; then store the statement.
+
+    Each read is limited to the signed size. The statement is stored only if the properties contain
+    `StatementKey`.
+    """
     with signed.rejections():
         present = signed.digest_of(s3, properties["Bucket"], properties["Key"])
         if present is None:

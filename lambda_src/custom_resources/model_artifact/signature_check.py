@@ -160,8 +160,8 @@ def verify(request: ResourceRequest) -> SignedRelease | None:
 def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
     """Return the release that was accepted before this update.
 
-    The result is None if there was no statement, if it was for another model, or if its key is no
-    longer trusted.
+    The result is None if the update's old properties contain no statement, if the old statement was
+    for another model, or if it cannot be verified with the trusted keys.
     """
     from shared.artifact.errors import ArtifactError  # noqa: PLC0415 - in an optional layer
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - in an optional layer
@@ -172,5 +172,6 @@ def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | Non
     try:
         return Accepted.of(open_bundle(base64.b64decode(old["Statement"]), trusted))
     except ArtifactError:
-        # The key is no longer trusted, so its release number no longer applies.
+        # The old statement cannot be verified, for example because its key is no longer trusted.
+        # Its release number therefore no longer applies.
         return None

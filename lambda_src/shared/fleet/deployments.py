@@ -27,14 +27,14 @@ IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
 VERIFIED_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
-# Tag of a deployment whose gate passed although no device was reachable.
+# Tag of a deployment whose gate passed, although no device was reachable.
 UNVERIFIED_TAG = "deeplens:unseen"
 MANUAL_TAG = "deeplens:by-hand"
 # Tag of the second attempt after a deployment failed because credentials or a connection were
 # missing.
 RETRY_TAG = "deeplens:retry"
-# Tag of a deployment to which CloudFormation rolled back, and which not every reachable device ran
-# in time.
+# Tag of a deployment with which CloudFormation restored an earlier release, and whose gate did not
+# pass.
 ROLLED_BACK_TAG = "deeplens:rolled-back"
 
 # The maximum number of deployments of a target that are read.
@@ -104,7 +104,7 @@ class Deployment:
 
     @property
     def is_live(self) -> bool:
-        """True while devices receive the deployment."""
+        """True if devices receive the deployment: its status is ACTIVE or COMPLETED."""
         return self.status in _LIVE
 
     @property
@@ -119,7 +119,7 @@ class Deployment:
 
     @property
     def verification(self) -> str | None:
-        """The time and the summary with which the gate passed; None if it did not pass."""
+        """The time and the summary of the verification; None if the deployment was not verified."""
         return self.tags.get(VERIFIED_TAG)
 
     @property
@@ -129,7 +129,7 @@ class Deployment:
 
     @property
     def is_verified(self) -> bool:
-        """True if the gate passed and the deployment was not stopped."""
+        """True if the deployment was verified and not stopped."""
         return self.verification is not None and self.stopped is None
 
     @property
@@ -181,11 +181,11 @@ def get(greengrass: Any, deployment_id: str) -> Deployment:
 def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deployment:
     """Return the target's current deployment if it equals `desired`, otherwise create a deployment.
 
-    A deployment is also created if the current one is cancelled, or if waves have followed it.
-    `token` makes the request idempotent, also after a time-out.
+    A deployment is also created if the current one is not live, or if the target's waves have newer
+    deployments. `token` makes the creation idempotent, also after a time-out.
 
     Raises:
-        ReleaseStopped: the deployment with these components was stopped.
+        ReleaseStopped: the current deployment equals `desired`, but was stopped.
         DeploymentError: Greengrass rejects the deployment.
     """
     current = latest(greengrass, desired.target_arn)
@@ -214,7 +214,7 @@ def retry(
     Devices that already run the components do not change.
 
     Args:
-        greengrass: the boto3 client.
+        greengrass: the boto3 client `greengrassv2`.
         failed: the first attempt.
         desired: the deployment to repeat.
         token: the request's token, from which another client token is derived.
@@ -269,7 +269,7 @@ def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
 
 
 def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
-    """Return whether the desired components passed the target's gate and were not stopped later."""
+    """Return whether a deployment equal to `desired` was verified on its target and not stopped."""
     for deployment in history(greengrass, desired.target_arn):
         if _same(deployment, desired) and STOPPED_TAG in deployment.tags:
             return False
@@ -299,9 +299,10 @@ def tag_text(sentence: str) -> str:
 
 
 def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
-    """Return the deployments of waves that are newer than `current`, newest first.
+    """Return the deployments of the target's waves that are newer than `current`, newest first.
 
-    Devices in these waves run other components than the target, even if the waves were cancelled.
+    Devices in these waves can run other components than the target, even if the waves were
+    cancelled.
     """
     waves = [
         get(greengrass, summary["deploymentId"])
@@ -312,7 +313,7 @@ def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
 
 
 def waves_of(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
-    """Return unsorted summaries of the current deployments of a target's waves."""
+    """Return the summary of the current deployment of each of the target's waves, unsorted."""
     pages = greengrass.get_paginator("list_deployments").paginate(
         parentTargetArn=target_arn, historyFilter="LATEST_ONLY"
     )

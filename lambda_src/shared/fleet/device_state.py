@@ -16,7 +16,7 @@ SUCCEEDED = frozenset({"SUCCEEDED", "COMPLETED"})
 FAILED = frozenset({"FAILED", "REJECTED", "TIMED_OUT", "CANCELED"})
 _RANKS = {"QUEUED": 0, "IN_PROGRESS": 1, **dict.fromkeys(SUCCEEDED, 2), **dict.fromkeys(FAILED, 3)}
 
-# A camera that has missed this number of consecutive heartbeats counts as silent.
+# The number of consecutive missed heartbeats after which a camera counts as silent.
 MISSED_HEARTBEATS = 3
 _DEFAULT_INTERVAL_SECONDS = 60.0
 _SHORTEST_INTERVAL_SECONDS = 1.0
@@ -30,7 +30,7 @@ class ReceivedHeartbeat:
     """The last heartbeat of a thing, and the time at which the cloud received it.
 
     Attributes:
-        received_at: seconds since the epoch by the cloud's clock, to the second.
+        received_at: seconds since the epoch by the cloud's clock, to the second; 0 if unknown.
         version: version of the shadow, which each update increments.
         reported: the heartbeat.
     """
@@ -42,7 +42,7 @@ class ReceivedHeartbeat:
 
     @classmethod
     def from_shadow(cls, thing: str, document: dict[str, Any]) -> Self | None:
-        """Return the state in a response of GetThingShadow; None if it contains no heartbeat."""
+        """Return the heartbeat in a response of GetThingShadow, or None if there is none."""
         heartbeat = Heartbeat.from_shadow(document)
         if heartbeat is None:
             return None
@@ -79,12 +79,15 @@ class ReceivedHeartbeat:
 
     @property
     def frames(self) -> int:
-        """The number of frames processed since the start of the function."""
+        """The number of frames processed since the start of the function; 0 if not reported."""
         return self.reported.frames or 0
 
     @property
     def detections(self) -> int:
-        """The number of detections since the start of the function, published or not."""
+        """The number of detections since the start of the function, published or not.
+
+        The number is 0 if it is not reported.
+        """
         return self.reported.detections or 0
 
     @property
@@ -117,7 +120,10 @@ class ReceivedHeartbeat:
 
     @property
     def started_at(self) -> float:
-        """The start of the function, in seconds since the epoch by the cloud's clock."""
+        """The start of the function, in seconds since the epoch by the cloud's clock.
+
+        If the uptime is not reported, this is the time of receipt.
+        """
         return self.received_at - self.uptime_seconds
 
     @property
@@ -209,7 +215,8 @@ def latest_by_device(
 ) -> dict[str, DeviceState]:
     """Return the state of each device during one deployment.
 
-    The function is pure, and the order of the observations does not change its result.
+    Job executions of other deployments are ignored. The function is pure, and the order of the
+    observations does not change its result.
     """
     latest: dict[tuple[str, str], Observation] = {}
     queued_at: dict[str, float] = {}

@@ -67,7 +67,7 @@ def summarize(result: GateResult) -> str:
 
 
 def suggest(result: GateResult) -> str:
-    """Return a suggestion for devices that do not run the release, or an empty string."""
+    """Return a suggestion for failed and waiting devices; an empty string if there are none."""
     failed, waiting = result.with_outcome("failed"), result.with_outcome("waiting")
     for device in failed:
         for code in reversed(device.error_stack):
@@ -85,7 +85,7 @@ def suggest(result: GateResult) -> str:
 
 
 def _logs(devices: Iterable[DeviceResult]) -> str:
-    """Return the devices' logs: journal commands for nucleus lite, files for nucleus classic."""
+    """Return the logs of the devices: journal commands for nucleus lite, otherwise file names."""
     logs = {_log(device) for device in devices}
     return " or ".join(sorted(logs))
 

@@ -15,11 +15,11 @@ from shared.fleet.device_state import (
     ReceivedHeartbeat,
 )
 
-# If the most specific code of a failure is in this set, a second attempt may succeed. NETWORK_ERROR
-# is also the code of a device without credentials. ARTIFACT_DOWNLOAD_ERROR is the most specific
-# code only if the nucleus does not recognize the cause. Sources: AWS IoT Greengrass V2 Developer
-# Guide, "Detailed deployment error codes"; the nucleus' `DeploymentErrorCode` and
-# `DeploymentErrorCodeUtils`.
+# Error codes after which a second attempt may succeed, if the code is the most specific code of a
+# failure. NETWORK_ERROR is also the code of a device without credentials. ARTIFACT_DOWNLOAD_ERROR
+# is the most specific code only if the nucleus does not recognize the cause. Sources: AWS IoT
+# Greengrass V2 Developer Guide, "Detailed deployment error codes"; the nucleus'
+# `DeploymentErrorCode` and `DeploymentErrorCodeUtils`.
 TRANSIENT_CODES = frozenset(
     {
         "ARTIFACT_DOWNLOAD_ERROR",
@@ -126,7 +126,11 @@ def _cause(
 
 
 def _camera_error(heartbeat: ReceivedHeartbeat | None, execution: JobExecution) -> str:
-    """Return the camera's status and last error; empty without an error since the deployment."""
+    """Return a phrase with the camera's status and last error, or an empty string.
+
+    The string is empty if no heartbeat has arrived since the deployment was queued, or if the last
+    heartbeat contains no error.
+    """
     if heartbeat is None or not heartbeat.last_error or heartbeat.received_at < execution.queued_at:
         return ""
     return f"the camera is {heartbeat.status}, last error: {heartbeat.last_error}"

@@ -21,7 +21,8 @@ GateState = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
-# The camera averages its frame rate over this time, so a rate reported earlier is not reliable.
+# The time over which a camera averages its frame rate. A rate reported after a shorter uptime is
+# therefore not reliable.
 _FRAME_RATE_SECONDS = 30.0
 
 
@@ -33,8 +34,8 @@ class GateRule:
         success_percent: share of the reachable devices that must run the release.
         error_percent: share of the reachable devices that may fail; a higher share ends the wait.
         minimum_devices: minimum number of devices that must run the release.
-        offline_after_seconds: time after which a silent device that has not started the deployment
-            is offline.
+        offline_after_seconds: time after the device's job was queued. A silent device that has not
+            started the job by then is offline.
         minimum_frames_per_second: lowest frame rate of each device; 0 accepts any rate.
         minimum_detections: lowest number of detections of each device since the start of the
             release; 0 accepts any number.
@@ -300,7 +301,7 @@ def _missing(
     heartbeat: ReceivedHeartbeat | None,
     execution: JobExecution,
 ) -> Iterator[str]:
-    """Yield the conditions that the heartbeat does not meet yet."""
+    """Yield a phrase for each condition that the heartbeat does not meet yet."""
     # During its first start, a camera with a generic component installs the runtime and has no
     # model.
     if heartbeat is None or heartbeat.status == "installing":
@@ -315,7 +316,7 @@ def _missing(
 def deviations(
     heartbeat: ReceivedHeartbeat, rule: GateRule, model_digest: str | None, function_arn: str | None
 ) -> Iterator[str]:
-    """Yield the differences between a heartbeat and the state of a device that runs the release.
+    """Yield a phrase for each difference between a heartbeat and the state that the gate requires.
 
     A device runs the release if there are no differences. Only this function defines the state.
 

@@ -29,11 +29,12 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# A round of queries about a large fleet has many calls, and API quotas apply to the account. The
-# pause therefore increases with the number of things.
+# The longest pause between two rounds of queries, per thing of a large fleet. A round has many
+# calls, and API quotas apply to the account.
 _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
-# The list of core devices contains all devices of the account, so it is queried less often.
+# The minimum time between two queries for core devices. The list contains all devices of the
+# account, so it is queried less often.
 _PAUSE_OF_REGISTERED_SECONDS = 10.0
 # The key of the response about all core devices.
 _REGISTERED = "registered/account"
@@ -44,8 +45,9 @@ class MonitorResult:
     """The result of a wait.
 
     Attributes:
-        stopped: the reason if another operation ended the wait, otherwise empty.
-        unanswered: the last error of each failed query.
+        stopped: the reason if the wait ended because another operation ended the deployment, or
+            because the required queries failed; otherwise empty.
+        unanswered: if the gate failed, the error of each query whose last attempt failed.
     """
 
     gate: GateResult
@@ -54,7 +56,7 @@ class MonitorResult:
 
     @property
     def passed(self) -> bool:
-        """True if the gate passed, and no other operation ended the wait."""
+        """True if the gate passed, and `stopped` is empty."""
         return not self.stopped and self.gate.state == "passed"
 
 
@@ -65,7 +67,7 @@ class RolloutMonitor:
     fleet: FleetQueries
     thing_group: str
     deployment: Deployment
-    # This function returns the current state of the deployment.
+    # A function that returns the current state of the deployment.
     refreshed: Callable[[], Deployment]
     _responses: dict[str, list[Observation]] = field(default_factory=dict)
     # Time of the last heartbeat query by thing, in seconds since the epoch.

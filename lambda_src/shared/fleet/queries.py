@@ -30,7 +30,11 @@ _MAX_ERRORS = 20
 
 @dataclass(frozen=True)
 class FleetQueries:
-    """Queries about devices; `iot`, `iot_data` and `greengrass` are boto3 clients."""
+    """Queries about devices; `iot`, `iot_data` and `greengrass` are boto3 clients.
+
+    Results by thing lack the things whose query failed. If the queries for all things fail, the
+    last error is raised.
+    """
 
     iot: Any
     iot_data: Any
@@ -155,7 +159,7 @@ def _try(
 
 
 def _text(value: Any) -> str:
-    """Return a string with control characters escaped; empty for values of other types."""
+    """Return a string, truncated to `_LONGEST_TEXT` characters and escaped; otherwise ""."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else ""
 
 

@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wave:
-    """A part of the fleet that receives a release early: a thing group, or a share in percent."""
+    """A part of the fleet that receives a release early.
+
+    The part is the members of `thing_group` or, if that is None, `percent` of the fleet's devices.
+    """
 
     thing_group: str | None
     percent: float
@@ -64,7 +67,7 @@ class RolloutPlan:
 
 
 class GateClosed(Exception):  # noqa: N818 - named after the event
-    """Raised if devices do not verify a release; the message is the reason in the stack's events.
+    """Raised if a deployment's gate does not pass; the message is the reason in the stack's events.
 
     Attributes:
         deployment: the deployment that is not verified.
@@ -250,10 +253,10 @@ def _is_wave_group(name: str, thing_group: str) -> bool:
 
 
 def share_of(things: Collection[str], percent: float) -> set[str]:
-    """Select a share of the fleet, rounded up.
+    """Return the devices of a share of the fleet; their number is rounded up.
 
-    The selection depends only on the names of the devices. Each wave therefore contains the
-    previous wave, and a repeated request selects the same devices.
+    The selection depends only on the names of the devices. Each wave therefore contains all waves
+    with a lower percentage, and a repeated request selects the same devices.
     """
     return set(sorted(things, key=_sort_key)[: math.ceil(len(things) * percent / 100)])
 

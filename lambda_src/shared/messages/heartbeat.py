@@ -44,7 +44,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """The last error, and the length of the series of consecutive errors that ends with it."""
+    """The last error, and the number of consecutive errors up to and including this error."""
 
     type: str = wire(TEXT, "as in the error message", "")
     message: str = wire(TEXT, "as in the error message", "")
@@ -70,7 +70,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class DroppedCounts:
-    """Frames and messages that the camera dropped."""
+    """The numbers of frames and messages that the camera dropped."""
 
     frames: int | None = wire(COUNT, "frames that were replaced by a newer one before inference")
     messages: int | None = wire(COUNT, "messages that could not be stored on disk")
@@ -126,7 +126,7 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class CropCounts:
-    """Crops of uncertain detections on the device."""
+    """The number and size of the crops of uncertain detections on the device."""
 
     files: int | None = wire(COUNT, "stored crops after the last write")
     bytes: int | None = wire(COUNT, "size of the crops in bytes")

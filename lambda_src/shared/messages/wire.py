@@ -24,7 +24,7 @@ class WireType:
     Attributes:
         name: name of the type in the tables of docs/messages.md.
         schema: JSON Schema of values that a camera sends.
-        read: function that converts a JSON value to Python; None if the value is invalid.
+        read: function that converts a JSON value to Python, and an invalid value to None.
         part: the dataclass, if values are objects; otherwise None.
     """
 

@@ -2,8 +2,8 @@
 
 A statement is a Sigstore bundle (v0.3). Its DSSE envelope contains an in-toto statement with the
 predicate of OpenSSF Model Signing v1.0: file names and digests. In a field that other readers of
-this format ignore, it also contains the model, the release number, the size of each file in bytes,
-and the time until which the release may be accepted.
+this format ignore, the predicate also contains the model, the release number, the size of each
+file in bytes, and the time until which the release may be accepted.
 
 A rejected statement raises `SignatureRefused`, whose message begins with the name of the prevented
 attack. The names are those of The Update Framework (TUF):

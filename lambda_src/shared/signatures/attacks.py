@@ -6,7 +6,7 @@ from shared.artifact.errors import ArtifactError
 
 
 class Attack(StrEnum):
-    """An attack that the rejection of a release prevents."""
+    """An attack that is prevented by the rejection of a release."""
 
     ARBITRARY_SOFTWARE = "arbitrary software installation"
     ENDLESS_DATA = "endless data"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from shared.signatures.attacks import Attack, SignatureRefused
 from shared.signatures.statement import SignedFile
 
-# A download may take ten seconds, and one more second per 64 KiB. A slower download counts as an
-# attack.
+# The speed that determines the time limit of a download: ten seconds, and one second per 64 KiB of
+# the signed size. A slower download counts as an attack.
 _LEAST_BYTES_PER_SECOND = 64 << 10
 _BEGIN_SECONDS = 10.0
 
@@ -20,7 +20,7 @@ class Limits:
 
     bytes: int
     seconds: float
-    # The maximum number of seconds without data.
+    # The timeout of each network operation, in seconds.
     begin_seconds: float = _BEGIN_SECONDS
 
     @classmethod

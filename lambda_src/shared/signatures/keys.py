@@ -31,10 +31,10 @@ class TrustedKeys:
 
     @classmethod
     def of(cls, keys: Iterable[bytes], revoked: Iterable[str] = ()) -> Self:
-        """Return trusted keys: `keys` except those with a revoked id.
+        """Return trusted keys: `keys` except keys with a revoked id.
 
         Raises:
-            KeyUnusable: a key is not an ECDSA P-256 public key.
+            KeyUnusable: a key, revoked or not, is not an ECDSA P-256 public key.
         """
         revoked_ids = frozenset(revoked)
         by_id = {key_id(key): key for key in keys}

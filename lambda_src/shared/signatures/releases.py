@@ -22,7 +22,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A previously accepted release: its number, the SHA-256 of its artifact, its key's id."""
+    """A previously accepted release: its number, its artifact's SHA-256, and the id of its key."""
 
     release: int
     digest: str

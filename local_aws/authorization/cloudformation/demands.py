@@ -84,7 +84,7 @@ class Change:
                     yield action
 
     def _arns(self, action: str) -> list[str]:
-        """Return those ARNs of the resource on which IAM evaluates an action."""
+        """Return the ARNs on which IAM evaluates an action; ["*"] if it has no resource types."""
         kinds = table.kinds(action)
         if kinds == ["*"]:
             return ["*"]
@@ -133,7 +133,10 @@ class Change:
         return list(dict.fromkeys(both))
 
     def _boundary(self, action: str, arn: str) -> dict[str, str]:
-        """Return the condition key of the boundary that the request sets or the role has."""
+        """Return the condition key for the boundary that the request sets or the role has.
+
+        The result is empty if there is no boundary.
+        """
         if self._is_for_roles():
             role = self.role_named(arn.rpartition("/")[2])
             boundary = role.boundary if role else None

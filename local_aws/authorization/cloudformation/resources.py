@@ -72,7 +72,7 @@ _TYPES = {
     ),
     "AWS::SageMaker::Pipeline": _Type("sagemaker:pipeline", "PipelineName", of_stack=False),
 }
-# Properties that contain names, URLs or ARNs of other resources.
+# Properties that contain names, URLs or ARNs of other resources, and the kinds of these resources.
 _REFERENCES = {
     "Bucket": "s3:bucket",
     "EndpointConfigName": "sagemaker:endpoint-config",
@@ -86,7 +86,7 @@ _SCALING_ROLE = (
     "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
-# Resources that a service creates for a resource type.
+# Resources that services create for a resource type, as pairs of kind and name.
 _CREATED_BY_SERVICES = {
     "AWS::ApplicationAutoScaling::ScalableTarget": (
         ("cloudwatch:alarm", "TargetTracking-*"),
@@ -141,7 +141,7 @@ class Resource:
         return self._arn(type_.kind, f"{path}{name}")
 
     def arns(self) -> list[str]:
-        """Return the ARNs of the resource, and of resources that it refers to or services create.
+        """Return the ARNs of the resource, of its references, and of resources that services add.
 
         A custom resource has one ARN: its function's.
         """
@@ -155,7 +155,7 @@ class Resource:
         )
 
     def _property_arns(self) -> Iterator[str]:
-        """Yield the ARNs that the properties contain."""
+        """Yield the ARNs that the properties contain, except those in documents."""
         for path, value in _strings(self.properties):
             # The pipeline's role assumes the roles of the pipeline's actions; CloudFormation does
             # not pass them.
@@ -164,7 +164,7 @@ class Resource:
                 yield value
 
     def _referred(self) -> Iterator[str]:
-        """Yield the ARNs of resources that the properties refer to by name."""
+        """Yield the ARNs of resources that the properties refer to by name, URL or ARN."""
         for property_, kind in _REFERENCES.items():
             names = self.properties.get(property_, [])
             for name in names if isinstance(names, list) else [names]:
@@ -212,7 +212,7 @@ _SHORTENED = frozenset(
 
 
 def _strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield each string of the properties with its path; documents are skipped."""
+    """Yield each string of the properties with its path of property names; skip documents."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):

@@ -5,8 +5,8 @@ from typing import Any
 from local_aws.errors import ServiceError
 from local_aws.input_validation.rules.account import Account, trusts
 
-# Source: Lambda developer guide, "Runtimes". Functions with these runtimes can be neither created
-# nor updated. Deprecated runtimes with a postponed date are not in the set.
+# Runtimes with which functions can be neither created nor updated. Source: Lambda developer guide,
+# "Runtimes". Deprecated runtimes with a postponed date are not in the set.
 CLOSED_RUNTIMES = frozenset(
     {
         "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "go1.x", "java8",

@@ -12,7 +12,7 @@ from local_aws.input_validation.rules.account import Account, statements
 
 LARGEST_MANAGED_POLICY = 6_144
 LARGEST_TRUST_POLICY = 2_048
-# Maximum total size of all inline policies, in characters.
+# Maximum total size of all inline policies of a role, user or group, in characters.
 LARGEST_INLINE_POLICIES = {"role": 10_240, "user": 2_048, "group": 5_120}
 MOST_POLICIES_OF_A_ROLE = 10
 _VENDOR = re.compile(r"[A-Za-z0-9.-]+")
@@ -99,7 +99,7 @@ def check_attachment(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_number_of_policies(number: int) -> None:
-    """Reject more managed policies than the quota of a role.
+    """Reject a number of managed policies that exceeds the quota of a role.
 
     Raises:
         ServiceError: ``LimitExceeded``.
@@ -164,7 +164,7 @@ def _strings(statement: dict[str, Any], element: str) -> list[str]:
 
 
 def _size(document: str) -> int:
-    """Return the size in characters that IAM compares with its quotas."""
+    """Return the size that IAM compares with its quotas: the characters without white space."""
     return len("".join(document.split()))
 
 

@@ -14,10 +14,11 @@ import botocore.session
 from local_aws.errors import ServiceError
 from local_aws.input_validation.rules.account import Account, statements
 
-# Source: AWS IoT Core endpoints and quotas, "Maximum number of thing groups a thing can belong to".
+# The maximum number of thing groups of a thing. Source: AWS IoT Core endpoints and quotas, "Maximum
+# number of thing groups a thing can belong to".
 MOST_GROUPS_OF_A_THING = 10
-# Actions that no API operation has. Source: IoT developer guide, "Policy actions", and Greengrass
-# developer guide, "Device authentication and authorization".
+# Policy actions without an API operation. Source: IoT developer guide, "Policy actions", and
+# Greengrass developer guide, "Device authentication and authorization".
 _ACTIONS_OF_MESSAGES = {
     "iot": {"AssumeRoleWithCertificate", "Connect", "Receive", "RetainPublish", "Subscribe"},
     "greengrass": {

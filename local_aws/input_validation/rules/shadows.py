@@ -16,7 +16,7 @@ _SECTIONS = ("desired", "reported")
 
 
 def request_fault(request: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the HTTP status and message if no shadow accepts an update, otherwise None."""
+    """Return the HTTP status and message for an update that every shadow rejects, or None."""
     token = request.get("clientToken")
     if token is not None and (
         not isinstance(token, str) or len(token.encode()) > LONGEST_CLIENT_TOKEN_BYTES

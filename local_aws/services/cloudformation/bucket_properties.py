@@ -1,6 +1,6 @@
 """The S3 requests that CloudFormation makes for properties of `AWS::S3::Bucket`.
 
-Source: the CloudFormation reference of AWS::S3::Bucket; botocore's model of S3 writes the XML.
+Source: the CloudFormation reference of AWS::S3::Bucket. A serializer of botocore writes the XML.
 """
 
 from functools import cache
@@ -65,7 +65,7 @@ def _lifecycle_rule(rule: Properties) -> Properties:
     """Return a lifecycle rule with the names of S3's API.
 
     Raises:
-        ValueError: the rule has a property that is not emulated.
+        ValueError: the emulator does not support a property of the rule.
     """
     made: Properties = {"Status": rule["Status"], "Filter": {"Prefix": rule.get("Prefix", "")}}
     if "Id" in rule:

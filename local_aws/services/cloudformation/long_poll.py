@@ -18,7 +18,10 @@ async def poll_until_done(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """Repeat a call until its operation is done or `wait_seconds` are over; return the response."""
+    """Repeat a call until its operation is done or `wait_seconds` have passed.
+
+    The result is the last response.
+    """
     response = await call()
     deadline = clock() + wait_seconds
     while is_in_progress(response) and clock() < deadline:

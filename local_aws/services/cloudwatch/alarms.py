@@ -1,8 +1,8 @@
 """The state of an alarm, calculated from the newest periods of its metric.
 
 Source: Amazon CloudWatch User Guide, "Evaluating an alarm" and "Configuring how CloudWatch alarms
-treat missing data". Emulated: M of N periods, the four treatments of missing data, AWS' reasons.
-Not emulated: AWS also evaluates a few earlier periods if data are missing.
+treat missing data". Emulated: M of N periods, and the four treatments of missing data. Reasons
+resemble AWS' reasons. Not emulated: AWS also evaluates a few earlier periods if data are missing.
 """
 
 import operator
@@ -24,7 +24,7 @@ _COMPARISON_TEXTS = {
 
 
 class AlarmEvaluation(NamedTuple):
-    """The new state of an alarm, with the reason in the form of AWS."""
+    """The state of an alarm, with a reason that resembles AWS' reason."""
 
     state: str
     reason: str
@@ -33,7 +33,10 @@ class AlarmEvaluation(NamedTuple):
 def evaluate_alarm(
     alarm: dict[str, Any], periods: Sequence[float | None]
 ) -> AlarmEvaluation | None:
-    """Return the new state of an alarm, or None if the state does not change.
+    """Return the state of an alarm, or None if the alarm retains its current state.
+
+    An alarm retains its state if ignored missing data could change the result, or if the comparison
+    operator is not emulated.
 
     Args:
         alarm: the alarm in the form of DescribeAlarms.

@@ -1,4 +1,4 @@
-"""Metrics of log events in the Embedded Metric Format.
+"""Metrics that log events contain in the Embedded Metric Format.
 
 Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". A log event that
 violates the format defines no metrics.
@@ -27,7 +27,7 @@ class Datum:
 
 
 def embedded_metrics(message: str) -> list[Datum]:
-    """Return the metrics that a log event defines; an empty list if it violates the format."""
+    """Return the metrics that a log event defines; empty if the event violates the format."""
     if '"_aws"' not in message:
         return []
     try:

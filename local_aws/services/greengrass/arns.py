@@ -69,7 +69,8 @@ def parse_target(scope: Scope, arn: str) -> DeploymentTarget:
     """Parse the target of a deployment.
 
     Raises:
-        ValidationError: the ARN is not a thing or thing group of this account and Region.
+        ValidationError: the ARN is not a thing or thing group of this account and Region, or the
+            thing group's name contains a colon.
     """
     match = _TARGET.fullmatch(arn)
     if not match or (match["account"], match["region"]) != (scope.account, scope.region):

@@ -37,7 +37,7 @@ class DeploymentDelivery(Protocol):
         """Return the status of a deployment that was neither cancelled nor superseded."""
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return ``status``, ``statusDetails`` and ``lastUpdatedAt`` (ms) for a thing."""
+        """Return ``status``, ``statusDetails`` and ``lastUpdatedAt`` (ms) for a thing, or None."""
 
 
 class JobDelivery:
@@ -76,7 +76,7 @@ class JobDelivery:
         return "COMPLETED" if job.status == "COMPLETED" else "ACTIVE"
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return the execution of the job on a thing."""
+        """Return the execution of the job on a thing; None if it does not exist."""
         return self._cloud.job_execution(scope, record["iotJobId"], thing)
 
 
@@ -134,7 +134,10 @@ class ShadowDelivery:
         return str(self._reported(scope, record)[0].get("status") or "QUEUED")
 
     def _reported(self, scope: Scope, record: Record) -> tuple[Params, float]:
-        """Return the device's report about a deployment, and its time in ms."""
+        """Return the device's report about a deployment, and the report's time in ms.
+
+        Without a report about this deployment, the result is an empty object and 0.
+        """
         shadow = self._cloud.shadow(scope, _thing(scope, record), DEPLOYMENT_SHADOW)
         reported = shadow.state.get("reported") or {}
         if reported.get("fleetConfigurationArnForStatus") != record["configurationArn"]:

@@ -56,9 +56,9 @@ class Devices:
         }
 
     def list_devices(self, scope: Scope, params: Params) -> Params:
-        """Implement ListCoreDevices; a thing group selects members that ran its deployment.
+        """Implement ListCoreDevices; a thing group selects members that finished its deployment.
 
-        A member is selected if the group's latest deployment has the status SUCCEEDED on it.
+        A member is selected if the latest deployment of the group succeeded on the member.
         """
         region = self._store.region(scope)
         listed = [
@@ -111,7 +111,7 @@ class Devices:
         return page("effectiveDeployments", listed, params)
 
     def effective_deployments(self, scope: Scope, thing: str) -> list[Record]:
-        """Return the latest deployments of a thing, even if it is not a core device."""
+        """Return the latest deployments of a thing, even if the thing is not a core device."""
         return [deployment for deployment, _, _ in self._effective(scope, thing)]
 
     def record(self, scope: Scope, thing: str) -> Record | None:

@@ -15,7 +15,7 @@ Position = list[int]
 
 _DEPLOYMENTS = frozenset({"THING_DEPLOYMENT", "THING_GROUP_DEPLOYMENT"})
 _FIRST: Position = [0, -1]
-# The end of the year 9999; clients cannot read later timestamps.
+# The latest valid timestamp in ms: the end of the year 9999. Clients cannot read later timestamps.
 _LATEST_MS = 253_402_300_799_999
 _STRINGS = (
     "ggcVersion", "platform", "architecture", "runtime", "overallDeviceStatus", "messageType",
@@ -53,7 +53,8 @@ def is_health_message(message: Any) -> bool:
 def apply(record: Record, message: Params) -> Params | None:
     """Update the record of a device with a message; return the deployment report in the message.
 
-    The result is None if the message has no report, or if the record contains a newer report.
+    The result is None if the message has no report, if the record contains a newer report about the
+    deployment, or if the message is from before the last installation.
 
     A message does not change values from later messages. A COMPLETE message lists all components of
     the device, and a PARTIAL message the changed components.
@@ -97,8 +98,8 @@ def _new_order() -> Record:
     """Return the initial ordering state of a device, which is stored in its record.
 
     `first` is the lowest sequence number of the current numbering; `since_ms` is the time of that
-    message. `before_ms` is the time of the last message of the previous numbering. Times are those
-    of the device, in milliseconds since the epoch.
+    message. `latest_ms` is the latest time of any message. `before_ms` is the latest time of the
+    previous numbering. Times are those of the device, in milliseconds since the epoch.
     """
     return {
         "newest": _FIRST, "complete": _FIRST, "by_name": {}, "by_arn": {},

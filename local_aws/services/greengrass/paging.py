@@ -11,7 +11,7 @@ _DEFAULT_PAGE = 50
 
 
 def page(key: str, items: Sequence[Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Return the page that `maxResults` and `nextToken` select.
+    """Return the page that `maxResults` (default: 50) and `nextToken` select.
 
     Raises:
         ValidationError: the token is not valid.

@@ -65,7 +65,7 @@ class CloudServices(Protocol):
         """Return a job; None if it does not exist."""
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
-        """Return `status`, `statusDetails` and times (ms) of a job's execution on a thing."""
+        """Return `status`, `statusDetails` and times (ms) of a thing's job execution, or None."""
 
     async def update_shadow(
         self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]

@@ -13,7 +13,8 @@ from local_aws.services.greengrass.versions import parse_requirement, parse_vers
 Recipe = dict[str, Any]
 
 MAX_RECIPE_BYTES = 16 * 1024
-# A recipe of 16 kB has thousands of values, but YAML aliases can expand to gigabytes.
+# The maximum number of values in a recipe. A recipe of 16 kB has thousands of values, but YAML
+# aliases can expand to gigabytes.
 _MAX_VALUES = 20_000
 MAX_NAME_CHARACTERS = 128
 MAX_VERSION_CHARACTERS = 64

@@ -24,7 +24,7 @@ class Resolution:
         """Implement ResolveComponentCandidates: return each candidate's newest matching version.
 
         Raises:
-            NotFoundError: no version of a candidate meets all requirements.
+            NotFoundError: no version of a candidate meets all requirements and fits the platform.
         """
         attributes = params.get("platform", {}).get("attributes", {})
         return {
@@ -61,7 +61,7 @@ class Resolution:
 
 
 def runs_on(recipe: Recipe, attributes: dict[str, str]) -> bool:
-    """Return whether a recipe has a manifest for a device with these attributes."""
+    """Return whether a recipe has a manifest for a device's attributes; true without attributes."""
     if not attributes:
         return True
     return any(

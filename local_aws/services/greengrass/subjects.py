@@ -23,7 +23,7 @@ _BY_ARN = ("arn", "resourceArn", "targetArn", "parentTargetArn", "thingGroupArn"
 
 
 class CallSubjects:
-    """A search for the resources of calls: those in the input, and jobs and shadows of deployments.
+    """A finder of the resources of calls: those in the input, and jobs and targets of deployments.
 
     A deployment to a thing group uses an IoT job, and a deployment to a thing uses a shadow.
     Greengrass uses jobs and shadows on behalf of the caller, so the caller also needs permissions

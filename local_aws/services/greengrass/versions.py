@@ -85,7 +85,8 @@ def _comparators(alternative: str) -> tuple[str, ...]:
 def _allows(comparators: tuple[str, ...], version: Version) -> bool:
     """Return whether all comparators allow a version.
 
-    By npm's rules, a pre-release also needs a comparator with a pre-release of the same version.
+    By npm's rules, a pre-release also needs a comparator with a pre-release of the same major,
+    minor and patch version.
     """
     if version.prerelease and not any(
         _names_prerelease_of(comparator, version) for comparator in comparators

@@ -1,1 +1,1 @@
-"""SageMaker hosting: models, endpoint configurations, endpoints, and InvokeEndpoint."""
+"""SageMaker hosting with InvokeEndpoint, and definitions that are only stored."""

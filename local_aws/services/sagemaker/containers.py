@@ -23,7 +23,7 @@ _DEFAULT_COMMAND = (
     "model_tools",
     "serve-container",
 )
-# SageMaker's limit for the start of a container is eight minutes.
+# The time limit for the start of a container: eight minutes, as on SageMaker.
 _START_SECONDS = 480.0
 _STOP_SECONDS = 5.0
 _LONGEST_REASON = 1024
@@ -52,7 +52,8 @@ class Container:
         """Start the process and wait until it prints its URL.
 
         Raises:
-            ContainerFailed: the process ended, printed other output, or did not start in time.
+            ContainerFailed: the command cannot run, or the process ends, prints other output, or
+                does not start in time.
         """
         self._log = log
         command = [

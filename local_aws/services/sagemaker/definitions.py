@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DEFINITION = "PipelineDefinition"
-# Source: SageMaker AI Pipeline Definition JSON Schema.
+# The version in a pipeline definition. Source: SageMaker AI Pipeline Definition JSON Schema.
 _DEFINITION_VERSION = "2020-12-01"
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of definition: the noun in its operations, and the values that its creation sets."""
+    """A kind of definition: its name in ARNs, its noun in operations, and its initial values."""
 
     kind: str
     noun: str
@@ -45,7 +45,7 @@ _KINDS = (
 
 
 class Definitions:
-    """The operations on definitions, with a store for their records."""
+    """The operations on pipelines, model package groups and notebook instances."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

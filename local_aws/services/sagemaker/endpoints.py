@@ -25,7 +25,7 @@ class Endpoints:
     """The endpoints of all accounts and Regions, with their container processes."""
 
     def __init__(self, store: Store, cloud: Cloud, folder: Path) -> None:
-        """Store archives and logs of the containers below `folder`."""
+        """Set up the operations; `folder` is for the archives and logs of the containers."""
         self._store = store
         self._models = Fleets(store, cloud)
         self._folder = folder
@@ -219,7 +219,7 @@ def _variants(config: Params) -> list[Params]:
 
 
 def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
-    """Retain changed weights and instance counts, except for the excluded properties."""
+    """Copy the current weights and instance counts to new variants, except excluded properties."""
     previous = {variant["VariantName"]: variant for variant in old}
     for variant in new:
         before = previous.get(variant["VariantName"], {})
@@ -229,7 +229,10 @@ def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
 
 
 def _capture(config: Params) -> Params | None:
-    """Return the data capture for DescribeEndpoint: always stopped, because it is not emulated."""
+    """Return the `DataCaptureConfig` of DescribeEndpoint; None without data capture.
+
+    The status is always Stopped, because the emulator does not capture data.
+    """
     capture = config.get("DataCaptureConfig")
     if not capture:
         return None

@@ -74,9 +74,11 @@ class Fleets:
     def prepare(self, scope: Scope, config: Params, folder: Path, *, start: bool) -> Fleet:
         """Download an endpoint configuration's models to `folder`; optionally start containers.
 
+        After an error, the containers that were started are stopped.
+
         Raises:
             UnusableModel: a model is missing, or cannot be hosted.
-            ContainerFailed: a container did not start; the others are stopped.
+            ContainerFailed: a container did not start.
         """
         fleet: Fleet = {}
         try:

@@ -26,7 +26,8 @@ from local_aws.services.sagemaker.subjects import invoked
 
 ACTION = "sagemaker:InvokeEndpoint"
 INVOCATION_SECONDS = 60.0
-# Quotas of InvokeEndpoint: 6 MB for real-time endpoints, and 4 MB for serverless endpoints.
+# The maximum body sizes of InvokeEndpoint, in bytes: 6 MB for real-time endpoints, and 4 MB for
+# serverless endpoints.
 LARGEST_BODY = 6 * 1024 * 1024
 LARGEST_SERVERLESS_BODY = 4 * 1024 * 1024
 _PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/invocations")

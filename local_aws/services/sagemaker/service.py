@@ -28,7 +28,7 @@ class SageMaker:
     """SageMaker hosting, and definitions that are only stored; other operations are rejected."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
-        """Store archives and logs of the containers below `folder`."""
+        """Set up the operations; `folder` is for the archives and logs of the containers."""
         self._store = Store()
         self.endpoints = Endpoints(self._store, cloud, folder)
         self._runtime = Runtime(self._store, self.endpoints, cloud)

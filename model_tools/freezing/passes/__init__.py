@@ -1,1 +1,1 @@
-"""Passes that rewrite a graph for inference, each in place."""
+"""Passes that rewrite a graph for inference."""

@@ -19,7 +19,9 @@ _NORMS = {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
 
 
 def unfuse_norms(graph: Any) -> int:
-    """Rewrite each FusedBatchNorm with constant statistics, in place, and return their number.
+    """Rewrite FusedBatchNorm nodes with constant statistics, in place, and return their number.
+
+    If other nodes use the statistics that a node outputs, the node is not rewritten.
 
     Raises:
         SourceError: a node uses the statistics of each batch, as in training.

@@ -14,8 +14,8 @@ from tensorflow.python.framework import tensor_util
 from model_tools.formats.tensors import TensorSpec
 from model_tools.graph.rules import all_nodes
 
-# Relative difference of outputs; bfloat16 has an 8-bit significand, so each operation rounds by up
-# to 0.4 %.
+# The accepted relative difference of outputs. bfloat16 has an 8-bit significand, so each operation
+# rounds by up to 0.4 %.
 BFLOAT16_TOLERANCE = 0.02
 
 _NAME = "bfloat16"

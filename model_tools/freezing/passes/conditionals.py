@@ -18,7 +18,11 @@ _DATA_TYPE_INT32 = 3
 
 
 def resolve_conditionals(graph: Any) -> int:
-    """Remove each Switch with a constant predicate, in place, and return their number."""
+    """Remove each Switch with a constant predicate, in place, and return their number.
+
+    Raises:
+        FreezeError: a Merge does not have exactly one input afterwards.
+    """
     nodes = nodes_by_name(graph)
     chosen = {
         node.name: value
@@ -41,7 +45,7 @@ def resolve_conditionals(graph: Any) -> int:
 
 
 def _truth(reference: str, nodes: dict[str, Any]) -> bool | None:
-    """Return the value of a predicate, or None if the predicate depends on an input."""
+    """Return the value of a predicate, or None if the predicate is not constant."""
     negated = False
     node = nodes[node_name(reference)]
     while node.op in {"Identity", "LogicalNot", "Squeeze"}:

@@ -10,7 +10,7 @@ from tensorflow.python.grappler import tf_optimizer
 from model_tools.errors import FreezeError
 from model_tools.graph.messages import message_class
 
-# The pass `remapper` is omitted because other runtimes cannot read its _FusedConv2D.
+# The passes in order, without `remapper`, because other runtimes cannot read its _FusedConv2D.
 _PASSES = ("pruning", "constfold", "dependency", "constfold")
 
 

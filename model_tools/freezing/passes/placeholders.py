@@ -25,6 +25,10 @@ def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
     """Replace the inputs by placeholders, in place, and return their new specs.
 
     After that, no output needs the nodes before the inputs, such as `ParseExample`.
+
+    Raises:
+        FreezeError: the graph already has a node with the name of a new placeholder.
+        SourceError: an input has a type that cannot be fed.
     """
     nodes = nodes_by_name(graph)
     renamed: dict[str, str] = {}
@@ -50,7 +54,10 @@ def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
 
 
 def use_defaults(graph: Any) -> None:
-    """Replace each PlaceholderWithDefault, which is not fed, by its default, in place."""
+    """Replace each PlaceholderWithDefault by its default, in place.
+
+    Before this call, `feed` must replace the nodes that are inputs.
+    """
     for node in graph.node:
         if node.op == "PlaceholderWithDefault":
             default, kind = node.input[0], node.attr["dtype"].type

@@ -1,6 +1,6 @@
 """Train, evaluate and export the head-pose classifier, and write files to package and test it.
 
-The SavedModel is in `export/Servo/<version>/`, as SageMaker requires.
+The SavedModel is in `export/Servo/<version>/`, which SageMaker's container can serve.
 Source: aws/sagemaker-tensorflow-serving-container serves a SavedModel in any folder whose name is a
 number, and the training job of the guide writes `export/Servo/<timestamp>`.
 """
@@ -47,12 +47,12 @@ def build(
     version: int,
     progress: Progress,
 ) -> Trained:
-    """Train, evaluate and export into `output`, or continue an interrupted run.
+    """Train, evaluate and export the classifier, or continue an interrupted training.
 
     Args:
         data: the data set.
         options: options of training.
-        output: a folder; training writes `checkpoint/`, `logs/` and `history.csv` in it.
+        output: a folder for all files; training writes `checkpoint/`, `logs/` and `history.csv`.
         version: number of the SavedModel's folder.
         progress: receives the phases, and each batch with its loss.
     """

@@ -30,7 +30,10 @@ Poses = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class HeadPoses:
-    """Training and test data: images uint8 [n, 84, 84, 3], and poses int64 [n]."""
+    """Training and test data: images uint8 [n, 84, 84, 3], and poses int64 [n].
+
+    `source` is the name of the file, or describes how the images were drawn.
+    """
 
     train_pictures: Images
     train_poses: Poses

@@ -15,7 +15,7 @@ from model_tools.samples.headpose.poses import BORDER, PANS, TILTS
 
 SIDE_PX = 84
 
-# Images are drawn at this multiple of their size and scaled down, for smooth edges.
+# The factor by which images are drawn larger and then scaled down, for smooth edges.
 _OVERSAMPLING = 2
 # The minimum distance between an angle and the border of its class, in degrees.
 _MARGIN_DEGREES = 7.0

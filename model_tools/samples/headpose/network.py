@@ -52,7 +52,7 @@ class _Layers:
     weight_decay: float
 
     def convolution(self, x: Any, size: str, name: str, *, stride: int = 1) -> Any:
-        """Return a convolution with `size` such as "64x3": 64 channels, and kernels of 3 by 3."""
+        """Apply a convolution; `size` is, for example, "64x3": 64 channels, kernels of 3 by 3."""
         channels, side = map(int, size.split("x"))
         layer = self.keras.layers.Conv2D(
             channels,

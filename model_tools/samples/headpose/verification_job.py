@@ -15,7 +15,8 @@ import click
 from model_tools.errors import ModelToolsError
 
 _PROCESSING = Path("/opt/ml/processing")
-# The condition of the pipeline checks the difference, so freezing accepts every model.
+# A tolerance that accepts any difference, because the condition of the pipeline checks the
+# difference.
 _ANY_DIFFERENCE = 1.0
 
 
@@ -25,9 +26,9 @@ _ANY_DIFFERENCE = 1.0
 )
 @click.option("--output", type=click.Path(path_type=Path), default=_PROCESSING / "output")
 def main(model: Path, output: Path) -> None:
-    """Freeze the model, and report the largest difference between its outputs and the source's."""
-    from model_tools.formats.signatures import Choice  # noqa: PLC0415 - as above
-    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - keeps --help fast
+    """Freeze the model, and report the largest relative difference of its outputs."""
+    from model_tools.formats.signatures import Choice  # noqa: PLC0415 - keeps --help fast
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
     from model_tools.samples.headpose.build import CAMERA_SIGNATURE  # noqa: PLC0415 - as above
 
     output.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ EPOCHS = 60
 SPECIES = ("setosa", "versicolor", "virginica")
 
 _FILE = Path(__file__).with_name("iris.csv")
-# Every fifth flower is test data.
+# The interval at which flowers become test data: every fifth flower.
 _TEST_INTERVAL = 5
 _UNITS = (10, 20, 10)
 _BATCH = 16

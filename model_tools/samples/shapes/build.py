@@ -89,7 +89,10 @@ def build_shapes(  # noqa: PLR0913 - options of the caller
 
 
 def _trained(cache: Path, seed: int, steps: int, progress: Progress, *, force: bool) -> Any:
-    """Train, or load cached weights, because changes of packaging do not require training."""
+    """Return the trained model; load its weights from the cache if they exist there.
+
+    Changes of packaging do not require training.
+    """
     from model_tools.samples.shapes import network, training  # noqa: PLC0415 - imports TensorFlow
 
     file = cache / f"{_key(_TRAINING_SOURCES, seed, steps)}.weights.h5"

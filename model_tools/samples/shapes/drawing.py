@@ -13,7 +13,7 @@ LABELS = ("circle", "square", "triangle", "star")
 # The size of the scenes of virtual cameras.
 SCENE_WIDTH_PX, SCENE_HEIGHT_PX = 512, 384
 
-# Images are drawn at this multiple of their size and scaled down, for smooth edges.
+# The factor by which images are drawn larger and then scaled down, for smooth edges.
 _OVERSAMPLING = 2
 _STAR_POINTS = 5
 _STAR_INNER_RADIUS = 0.45

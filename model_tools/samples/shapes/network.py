@@ -19,16 +19,19 @@ MOST_DETECTIONS = 20
 _CHANNELS = (16, 32, 48, 64)
 _FOCAL_PRIOR_LOGIT = -4.0
 _BOX_LOSS_WEIGHT = 1.0
-# Cells within this distance (in cells) of a shape's center also learn the shape's box.
+# The distance, in cells, from a shape's center within which cells also learn the shape's box.
 _NEAR_CELLS = 2**0.5
-# The unit of predicted distances in pixels.
+# The unit of predicted distances: one unit is this number of pixels.
 BOX_UNIT_PX = 16.0
 
 Floats = npt.NDArray[np.float32]
 
 
 def build() -> Any:
-    """Return the Keras model: float32 [n, 96, 128, 3] → score logits and distances by cell."""
+    """Return the Keras model: float32 [n, 96, 128, 3] → logits and distances, both [n, 24, 32, 4].
+
+    The order of the distances is top, left, bottom, right; see `targets`.
+    """
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     def block(x: Any, channels: int, stride: int, name: str) -> Any:

@@ -37,7 +37,7 @@ TRUST = {
         }
     ],
 }
-# If a component never starts, the limit for its unit ends the test.
+# Short pauses for tests. If a component never starts, the limit for its unit ends the test.
 QUICK = Pauses(restart_seconds=0.01, settle_seconds=0.0, unit_seconds=5.0)
 ENDED = {"SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED"}
 

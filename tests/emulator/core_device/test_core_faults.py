@@ -1,4 +1,7 @@
-"""Cores of both nuclei continue after damaged records, invalid jobs and steps that never end."""
+"""Cores of both nuclei continue after damaged records, invalid jobs and steps that never end.
+
+A core that cannot record its components ends with the error.
+"""
 
 import json
 from collections.abc import Callable

@@ -39,7 +39,7 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 
 
 class Release:
-    """A release of components to one core; the gate needs no heartbeat."""
+    """A release of one component to one core; the gate needs no heartbeat."""
 
     def __init__(self, aws: Emulator, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")

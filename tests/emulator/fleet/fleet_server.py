@@ -1,7 +1,8 @@
-"""A process of the project's Python environment that runs each `fleet` command in a fork.
+"""A process of the project's Python environment that runs each `deeplens` command in a fork.
 
-Importing `fleet` takes half a second of processor time, and the tests run over a hundred commands.
-The tests run in the emulator's environment, which lacks the packages that `fleet` imports.
+Importing `deeplens.fleet` takes half a second of processor time, and the tests run over a hundred
+commands. The tests run in the emulator's environment, which lacks the packages that
+`deeplens.fleet` imports.
 
 The process reads one request per line from stdin, and writes the exit code to stdout. Each command
 has its own process, variables, working directory, output and exit code; only the start of Python is

@@ -1,4 +1,4 @@
-"""`fleet` commands in processes with preloaded modules (`fleet_server.py`)."""
+"""`deeplens` commands in processes with preloaded modules (`fleet_server.py`)."""
 
 import atexit
 import json
@@ -20,7 +20,7 @@ _one_at_a_time = threading.Lock()
 def run_deeplens(
     *words: str, folder: Path, environment: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `fleet …` in a folder with only these variables; return the completed process."""
+    """Run `deeplens …` in a folder with only these variables; return the completed process."""
     with tempfile.TemporaryDirectory() as scratch, _one_at_a_time:
         files = [Path(scratch, name) for name in ("stdout", "stderr")]
         request = {

@@ -402,7 +402,7 @@ def lost_once() -> Meddle:
 
 
 def conflict_once() -> Meddle:
-    """Return a proxy function that responds to the first created deployment with a conflict."""
+    """Return a proxy function that creates the first deployment, but responds with a conflict."""
     seen: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:

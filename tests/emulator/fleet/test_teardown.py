@@ -1,4 +1,7 @@
-"""`deeplens fleet teardown` deletes everything except objects that Object Lock protects."""
+"""`deeplens fleet teardown` deletes an environment, except objects that Object Lock protects.
+
+The bucket and the key of protected objects also remain.
+"""
 
 import io
 import json
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Lab:
-    """A small environment: a model store whose bucket policy denies the deletion of components."""
+    """A small environment: a model store whose bucket policy protects the objects of components."""
 
     def __init__(self, aws: Emulator, cli: Cli, unique: str) -> None:
         self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"

@@ -33,7 +33,7 @@ class DevicePlayer:
     device: Device
     files: Path
     bindings: dict[str, Any]
-    # Received messages that the transcript does not contain.
+    # Received messages that match none of the transcript's events.
     unexpected: list[tuple[str, Any]] = field(default_factory=list)
     downloads: list[bytes] = field(default_factory=list)
     _received: "queue.Queue[tuple[str, Any]]" = field(default_factory=queue.Queue)

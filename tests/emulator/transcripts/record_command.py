@@ -7,7 +7,7 @@ from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 
 
 def recording(aws: Emulator, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
-    """Start the command; return its process when the recording has started."""
+    """Start the command, wait until it records, and return its process."""
     options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
     process = subprocess.Popen(
         [*aws.command.words, "record", *options, *more],

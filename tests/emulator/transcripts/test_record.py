@@ -47,7 +47,7 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
     assert "BEGIN CERTIFICATE" not in text
 
     def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
-        """Return the sender, kind and status of each event except the operator's, sorted.
+        """Return sender, kind and status (or trigger) of each event, sorted; omit the operator's.
 
         Device and cloud send messages concurrently, so the order of events differs.
         """

@@ -7,7 +7,7 @@ from local_aws.core_device.connection import copy_result
 
 
 def copied_to(acknowledged: "Future[int]") -> "Future[int]":
-    """Return a future for the client whose result is copied to the core's future."""
+    """Return the client's future; its result is copied to the core's future `acknowledged`."""
     future: Future[int] = Future()
     future.add_done_callback(partial(copy_result, acknowledged))
     return future

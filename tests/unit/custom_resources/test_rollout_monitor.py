@@ -44,7 +44,7 @@ class Clock:
 
 @dataclass
 class Cameras:
-    """A fleet that finishes the deployment at a given time; `silent` devices never report."""
+    """A fleet that finishes the deployment at `done_at`; `silent` devices never report."""
 
     clock: Clock
     count: int

@@ -14,7 +14,7 @@ DEV: Any = type("Environment", (), {"name": "dev"})()
 def interrupt(
     monkeypatch: pytest.MonkeyPatch, *under_way: list[str], emulator_ends: bool
 ) -> str | int | None:
-    """Interrupt a deploy; return the exit code.
+    """Interrupt a deploy; return the code or the message of its exit.
 
     `under_way` contains the stacks in progress at each query.
     """

@@ -20,8 +20,7 @@ from tests.terminal import OnTerminal
 
 pytestmark = pytest.mark.process
 
-# The emulator's process is identified by its command line, so this command line contains
-# `local_aws`.
+# A command line that contains `local_aws`, which identifies the emulator's process.
 _SLEEPER = [
     sys.executable, "-c", "import time; 'local_aws'; print('runs', flush=True); time.sleep(600)"
 ]  # fmt: skip
@@ -72,7 +71,7 @@ def endpoint() -> Endpoint:
 
 
 def after(count: int, act: Any = None) -> Any:
-    """Return a function that calls `act` first, and returns true at its `count`-th call."""
+    """Return a function that returns true only at its `count`-th call; the first runs `act`."""
     calls = []
 
     def ended(_seconds: float) -> bool:

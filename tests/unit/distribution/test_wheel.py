@@ -32,7 +32,7 @@ PACKAGES = {
     "deeplens/vendored/shared": "lambda_src/shared",
 }
 OWN = {"deeplens", "model_tools", "shared"}
-# The only parts that need an extra in addition to the dependencies.
+# The only files that import a package of an extra, with the extra's name.
 EXTRAS = {
     "deeplens/review/replacement_rules.py": "review",
     "deeplens/vendored/model_tools/benchmark/plot.py": "plot",
@@ -122,7 +122,10 @@ def declared(wheel: Wheel, *extras: str) -> set[str]:
 
 
 def imported(source: Path) -> set[str]:
-    """Return the top-level names of third-party modules that a file imports."""
+    """Return the top-level names of third-party modules that a file imports.
+
+    The names in `OF_DEVICES`, `OF_A_CHECKOUT` and `STUBS` are omitted.
+    """
     names = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""`deeplens fleet status` and `releases` list each device and release on one line."""
+"""`deeplens fleet status` and `releases` print one line per device or release, then details."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Each operation of the emulator rejects inputs that violate its service model."""
+"""The emulator rejects inputs that violate the service model of an operation."""
 
 import copy
 from collections.abc import Iterator

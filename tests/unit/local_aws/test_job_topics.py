@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 JOBS = "$aws/things/camera-1/jobs"
 NAMESPACE = "namespace-aws-gg-deployment"
-# Source: ThingName, JobId and NamespaceId in botocore's models of iot and iot-jobs-data.
+# Values that match ThingName, JobId and NamespaceId in botocore's models of iot and iot-jobs-data.
 THINGS = st.from_regex(r"[a-zA-Z0-9:_-]{1,128}", fullmatch=True)
 JOB_IDS = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
 NAMESPACES = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)

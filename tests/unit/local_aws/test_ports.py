@@ -1,4 +1,4 @@
-"""A server reuses the ports of the last server."""
+"""A server reuses the ports of the last server, unless another program has a port."""
 
 import socket
 from pathlib import Path

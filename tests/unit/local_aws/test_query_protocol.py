@@ -1,4 +1,4 @@
-"""The forms that botocore's query protocol writes are parsed."""
+"""The emulator parses the forms that botocore's query protocol sends."""
 
 from typing import Any
 

@@ -114,7 +114,8 @@ def test_s3_accepts_the_unsigned_bodies_that_sdks_send_and_other_services_do_not
         {"payload_signing_enabled": False},
         {"checksum": {"request_algorithm": {"in": "trailer"}}},
     ):
-        # botocore sends such bodies only over HTTPS, but the SDK for JavaScript also over HTTP.
+        # botocore sends such bodies only over HTTPS, but the SDK for JavaScript also sends them
+        # over HTTP.
         request = signed(
             _UnsignedPayload if "payload_signing_enabled" in context else S3SigV4Auth,
             service="s3", path="/b/k", context=context,

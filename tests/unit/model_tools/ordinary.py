@@ -210,7 +210,7 @@ def _old_form(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
-    """Return a layer with inputs in Keras 2's format."""
+    """Return a layer in Keras 2's format: its inputs, and TFOpLambda for a TensorFlow function."""
     sources = [
         [*argument["config"]["keras_history"], {}]
         for node in layer["inbound_nodes"]

@@ -421,7 +421,8 @@ def test_a_graph_of_deeply_nested_messages_is_one_error(tmp_path: Path) -> None:
     assert message_class("GraphDef") is type(graph)
 
 
-# This process is between test and command, because a child inherits its parent's peak memory.
+# A program between the test and the measured command, because a child inherits its parent's peak
+# memory.
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode

@@ -27,7 +27,7 @@ class Kind:
     place: str
     # The options of `freeze` with which a camera can run the artifact.
     choice: str = ""
-    # The exit code and output of each command without these options.
+    # The exit code of each command without these options, and a pattern of its output.
     inspect: tuple[int, str] = (0, "openvino: can read it")
     plain: tuple[int, str] = (0, "differs from its source")
     unchosen: tuple[int, str] | None = None

@@ -117,7 +117,7 @@ def checkpoint(folder: Path) -> Path:
 
 
 def keras_model(seed: int = 0) -> Any:
-    """Return a Keras 3 classifier with realistic statistics of batch normalization."""
+    """Return a Keras 3 classifier whose batch normalization has positive random weights."""
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
     x = pixels

@@ -1,4 +1,4 @@
-"""Messages of a camera with any content become metrics that CloudWatch accepts."""
+"""A camera's messages become metrics that CloudWatch accepts, whatever the messages contain."""
 
 import json
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ _DIGEST = "d" * 64
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """The folder of an assembly with one environment of one stack, and its environment file."""
+    """A folder with an assembly (one environment with one stack) and an environment file."""
     nested = tmp_path / "cdk.out" / "assembly-dev"
     nested.mkdir(parents=True)
     (nested / "asset.zip").write_bytes(b"bytes")

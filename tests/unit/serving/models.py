@@ -58,14 +58,17 @@ class _Sensors(tf.Module):  # type: ignore[misc]
 
 
 def sensors(folder: Path) -> Path:
-    """Write the model with several named inputs of TensorFlow Serving's documentation."""
+    """Write the model of TensorFlow Serving's documentation that has several named inputs."""
     module = _Sensors()
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.measure})
     return folder
 
 
 def archive(models: dict[str, Path], destination: Path, code: str | None = None) -> Path:
-    """Pack SavedModels, by path in the archive, in SageMaker's layout; return the archive."""
+    """Pack SavedModels and `code` in SageMaker's layout; return the archive's path.
+
+    The keys of `models` are paths in the archive.
+    """
     with tarfile.open(destination, "w:gz") as tar:
         for place, folder in models.items():
             tar.add(folder, place)

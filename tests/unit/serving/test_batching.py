@@ -13,7 +13,7 @@ from model_tools.serving.http_types import RequestError
 
 pytestmark = pytest.mark.process
 
-# Within this time, even a busy machine fills every batch of these tests.
+# Batching options with a time limit in which even a busy machine fills every batch of these tests.
 PATIENT = BatchingOptions(max_batch_size=4, timeout_seconds=60)
 AT_ONCE = BatchingOptions(max_batch_size=4, timeout_seconds=0)
 

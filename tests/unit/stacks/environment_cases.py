@@ -68,7 +68,7 @@ WRONG_VALUES = [
     ("[fleet]", "[inference]\nframe_interval_seconds = 0.001\n[fleet]", "given 0.001"),
 ]
 
-# The items have the same form, but a schema does not describe these errors.
+# The items have the form of `WRONG_VALUES`, but a JSON Schema does not describe these errors.
 HOSTILE_VALUES = [
     (
         '= "deeplens-dev"',

@@ -1,4 +1,7 @@
-"""The JSON Schemas accept the same environment files and delivery.toml as the code."""
+"""The JSON Schemas accept valid environment files and delivery.toml, and reject wrong values.
+
+The tests omit `HOSTILE_VALUES`, because a schema does not describe these errors.
+"""
 
 import copy
 import json

@@ -22,7 +22,7 @@ Recipe = dict[str, Any]
 LARGEST_RESPONSE_BYTES = 16_384
 DIGEST = "ab" * 32
 ACCOUNT = "arn:aws:lambda:ap-southeast-2:111111111111:function"
-# Names that deeplens.config accepts, always with the longest possible names.
+# Names that deeplens.config accepts, including the longest ones.
 environments = st.from_regex(r"\A[a-z][a-z0-9-]{0,12}\Z") | st.just("p" * 13)
 models = st.from_regex(r"\A[a-z][a-z0-9-]{0,62}\Z") | st.just("m" * 63)
 buckets = st.just(f"deeplens-{'b' * 54}")

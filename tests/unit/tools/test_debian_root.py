@@ -1,4 +1,4 @@
-"""If the root of another Debian cannot be created, the error contains the reason."""
+"""If the root folder of another Debian release cannot be created, the error contains the reason."""
 
 import os
 import shutil

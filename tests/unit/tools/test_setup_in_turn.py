@@ -18,7 +18,7 @@ STAMP = re.compile(r"^\S+/\.(?:ready|uv|development): .*\n\t(.*)$", re.MULTILINE
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the Makefile whose recipes only write their names into `steps`."""
+    """A folder with a Makefile whose recipes write their names to `steps` at start and end."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = (
         f"@mkdir -p $(@D) .venv/bin && ln -sf {sys.executable} .venv/bin/python\n"

@@ -1,4 +1,4 @@
-"""A set-up step prints its title, and its output only if it fails."""
+"""A set-up step prints its title and, if it fails, the last lines of its output."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`make test-shutdown` finds all supported interpreters of a machine."""
+"""`make test-shutdown` finds the supported interpreters on PATH and those of pyenv."""
 
 from pathlib import Path
 

@@ -71,7 +71,7 @@ def test_scores_are_converted_without_overflow(converter: str) -> None:
 @pytest.mark.process
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.integers(1, 30))
 def test_suppression_is_tensorflows(seed: int, count: int, classes: int, most: int) -> None:
-    """For each class, suppression equals TensorFlow's; the results are merged as in its graphs."""
+    """Suppression per class, and the merge of its results, equal those of TensorFlow's graphs."""
     import tensorflow as tf  # noqa: PLC0415 - the import takes seconds
 
     random = np.random.default_rng(seed)
