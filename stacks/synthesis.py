@@ -10,8 +10,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +181,6 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
             environments = [find_environment(environments, request.environment)]
         with hash_in_background(request.models, environments):
             from aws_cdk import App, Validations
-        pin_to_one_cpu()
         app = App(
             outdir=str(output),
             # Stack traces contain local folders, and cost time for each construct. cdk.json cannot
@@ -208,30 +206,3 @@ def _use_node_of(root: Path) -> None:
     node = root / ".venv" / "bin" / "node"
     if node.exists():
         os.environ.setdefault("JSII_NODE", str(node))
-
-
-def pin_to_one_cpu() -> None:
-    """Pin this thread and the main threads of its child processes to the current CPU.
-
-    jsii sends each call to Node and waits for the response, so only one of the two processes runs
-    at a time. Waking a second CPU takes longer than most calls. Other threads of Node are not
-    pinned. Systems without CPU affinity, and systems that deny it, are not changed.
-
-    Source: sched_setaffinity(2), proc(5).
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    # After an error (no permission, or a process that has ended), the synthesis is only slower.
-    with suppress(OSError):
-        stat = Path("/proc/thread-self/stat").read_text(encoding="utf-8")
-        # Field 39 of proc(5) is the CPU; field 2, in parentheses, may contain spaces.
-        cpu = int(stat.rpartition(")")[2].split()[39 - 3])
-        for process in (0, *_descendants(os.getpid())):
-            os.sched_setaffinity(process, {cpu})
-
-
-def _descendants(process: int) -> Iterator[int]:
-    for children in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in map(int, children.read_text(encoding="utf-8").split()):
-            yield child
-            yield from _descendants(child)

@@ -1,7 +1,6 @@
 """Measurements of a synthesis, of the peer's synthesis, and of each optimization alone."""
 
 import statistics
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,11 +32,6 @@ _NAMES = {
     "javascript": "the peer's stack, in JavaScript with CDK's defaults",
     "javascript plain": "the peer's stack, in JavaScript without validation",
 }
-# A script that runs an application on one CPU, without the other optimizations.
-_PINNED = (
-    "import runpy, sys, aws_cdk; from stacks.synthesis import pin_to_one_cpu; pin_to_one_cpu(); "
-    "runpy.run_path(sys.argv[1], run_name='__main__')"
-)
 
 
 def daily_synthesis(folder: Path, rounds: int, log: Log) -> Section:
@@ -112,10 +106,7 @@ def each_optimization(folder: Path, rounds: int, log: Log) -> Section:
     bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode"), "PYTHONDONTWRITEBYTECODE": "1"}
     variants: dict[str, Command] = {
         "with validation and cdk-nag": apps.default(),
-        "`app.py`: no garbage collection, no stack traces, one CPU": apps.cold(),
-        "Python and Node on one CPU": replace(
-            plain, arguments=[sys.executable, "-c", _PINNED, *plain.arguments[1:]]
-        ),
+        "`app.py`: no garbage collection, no stack traces": apps.cold(),
         "`app.py`, one environment": apps.cold(environment="dev"),
         "without compiled bytecode": _with_variables(plain, bytecode),
         "without jsii's package cache": _with_variables(
