@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-# setup.py copies model_tools and the shared packages into this folder of a wheel, from which they
-# are imported.
+# In a wheel, setup.py copies model_tools and the shared packages into this folder, so that they can
+# be imported.
 _VENDORED = Path(__file__).with_name("vendored")
 if _VENDORED.is_dir():
     sys.path.insert(0, str(_VENDORED))

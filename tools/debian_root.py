@@ -193,7 +193,7 @@ def received_bytes() -> int:
 
 
 def _as_user(root: Path, script: str) -> list[str]:
-    """Return the command that runs a shell script in the root as its normal user."""
+    """Return the command that runs a shell script as `USER` in the root file system (chroot)."""
     passed = {
         name: value
         for name, value in os.environ.items()

@@ -58,6 +58,7 @@ def deploy_environment(steps: Steps, name: str, plan: Path | None) -> DeployedEn
     Raises:
         CommandFailed: a step failed, or the synthesized environment differs from the plan.
         ConfigError: the environment file is not valid.
+        Interrupted: SIGTERM or Ctrl-C; the message contains the operations that continue.
     """
     environment = checkout_environment(name)
     if plan is not None:

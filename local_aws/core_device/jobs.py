@@ -40,8 +40,7 @@ class JobQueue:
         self._nucleus = nucleus
         self._on_loop = on_loop
         self._executions: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # Id and number of the last completed execution, because notifications can repeat an
-        # execution.
+        # The id and number of the last completed execution; `next` ignores a repeated notification.
         self._done: tuple[str, int] | None = None
 
     def listen(self) -> None:

@@ -247,7 +247,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
-        """Return the maximum seconds of a run step (None: no limit) and of its stop."""
+        """Return the limit of a run step (None: no limit) and the stop timeout, both in seconds."""
 
     @abstractmethod
     def matches(self, pattern: str, topic: str) -> bool:

@@ -50,8 +50,8 @@ CREATIONS = {
     "AWS::SQS::Queue": Creation("sqs", "CreateQueue", {"QueueName": _NAME}),
     "AWS::SSM::Parameter": Creation("ssm", "PutParameter", {"Name": _NAME}),
 }
-# Properties of one type that are ignored, because their members differ in name or type from the
-# operation's.
+# Ignored properties by resource type. Example: `Code.ZipFile` is a string in templates, and a blob
+# in the operation.
 _DIFFERENT = {
     "AWS::Lambda::Function": frozenset({"Code", "Layers", "VpcConfig"}),
     "AWS::Lambda::Permission": frozenset({"FunctionUrlAuthType"}),

@@ -1,4 +1,4 @@
-"""Namespaces of IoT jobs, which ministack stores but ignores.
+"""Namespaces of IoT jobs: ministack stores the namespace of a job, but ignores it.
 
 A thing has one queue of pending jobs for each namespace, and one for jobs without a namespace. The
 device's topics contain the namespace. Topics without a namespace deliver only jobs without a

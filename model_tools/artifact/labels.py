@@ -79,7 +79,7 @@ def numbered_from_one(labels: dict[int, str], task: str) -> dict[int, str]:
         task: a task of `shared.artifact.manifest`.
 
     Raises:
-        SourceError: a detector's label 0 is an object.
+        SourceError: a detector's label 0 is an object, or its only label is the background.
     """
     if 0 not in labels:
         return labels

@@ -58,8 +58,8 @@ def load_keras(path: Path, choice: Choice) -> LoadedModel:
     """Load a checked .keras or .h5 file for inference (training=False).
 
     Raises:
-        SourceError: the file cannot be loaded, or has no such output.
-        RefusedError: the file breaks a rule.
+        SourceError: the file cannot be loaded, or does not have an output of the choice.
+        RefusedError: the file violates a rule for untrusted files.
     """
     import keras  # noqa: PLC0415 - only these formats need it
 

@@ -1,1 +1,1 @@
-"""Verification of artifacts: agreement of engines, sources and expectations, and diagnosis."""
+"""Verification of artifacts: comparison with sources and expected detections, and diagnosis."""

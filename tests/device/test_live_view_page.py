@@ -102,7 +102,7 @@ def model(signed_by: str | None = KEY, fallback_cause: Exception | None = None) 
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
-    """Return a frame with a light square, the cat, on a dark background."""
+    """Return a frame with a light rectangle at the box of `CAT`, on a dark background."""
     image = np.full((height_px, width_px, 3), 40, np.uint8)
     rows = slice(int(0.2 * height_px), int(0.8 * height_px))
     image[rows, int(0.1 * width_px) : int(0.6 * width_px)] = (200, 170, 120)

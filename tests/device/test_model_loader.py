@@ -49,7 +49,7 @@ class Device:
         )
 
     def run(self, artifact: Path, digest: str | None = None) -> RunnableModel:
-        """Start the camera, process as many frames as a good model needs, and return the model."""
+        """Start the camera, process frames until the model counts as good, and return the model."""
         model = self.deployed(artifact, digest)
         loaded = model.load()
         for _ in range(FRAMES_UNTIL_GOOD):

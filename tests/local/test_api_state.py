@@ -50,10 +50,7 @@ class Site:
         self.change()
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
-        """Write `EVERYTHING`, `SIGNING` and `more` to the environment file, with replacements.
-
-        The text `more` remains unchanged.
-        """
+        """Write `EVERYTHING` and `SIGNING` with replacements, and then `more`, to the file."""
         everything = EVERYTHING.format(digest=self._digest) + SIGNING
         text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (

@@ -14,7 +14,7 @@ from deeplens.cli.options import environments_option, examples, json_option
 def check(environments: Path, *, as_json: bool) -> None:
     """Check every environment file, and search for conflicts between the files.
 
-    Exit codes: 0 all are valid, 2 a file is not valid.
+    Exit codes: 0 all are valid, 2 a file is not valid, files conflict, or there is no file.
     """
     from deeplens.config import load_environments
 

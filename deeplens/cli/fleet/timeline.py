@@ -48,7 +48,7 @@ def timeline(
 ) -> None:
     """Show the steps of ENVIRONMENT's rollout, each with the maximum number of exposed devices.
 
-    Exposed devices are those that may run the new release at this time.
+    Exposed devices are the devices that may run the new release during the step.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

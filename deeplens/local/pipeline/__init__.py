@@ -8,4 +8,4 @@ by change set (`change_sets`), runs build commands in the checkout, and waits fo
 
 
 class PipelineError(Exception):
-    """Raised if the pipeline cannot start or stops; the message contains the reason."""
+    """Raised if the pipeline cannot start, or if an action or a check fails, with the reason."""

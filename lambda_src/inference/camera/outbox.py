@@ -66,7 +66,7 @@ class Outbox:
         self._first_unreported: tuple[str, str] | None = None
 
     def send(self, build: Callable[[str], bytes]) -> None:
-        """Add a message; `build` returns its bytes for an id.
+        """Add a message to the queue; `build(id)` returns the bytes of the message with that id.
 
         If the queue remains full for five seconds, the message is dropped.
 

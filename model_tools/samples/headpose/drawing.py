@@ -65,10 +65,10 @@ def draw_head(random: np.random.Generator, pose: int) -> Pixels:
 
 
 def draw_heads(seed: int, first: int, count: int) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """Draw `count` images of a sequence, from number `first` on, with equally frequent poses.
+    """Draw images `first` to `first + count - 1` of a seed's sequence, with equally frequent poses.
 
     Returns:
-        uint8 [count, 84, 84, 3] and int64 [count].
+        The images, uint8 [count, 84, 84, 3], and their poses, int64 [count].
     """
     numbers = range(first, first + count)
     poses = np.array([number % (len(PANS) * len(TILTS)) for number in numbers], np.int64)

@@ -1,4 +1,7 @@
-"""A server on loopback rejects untrusted clients, and ignores clients that disconnect early."""
+"""The server rejects requests from pages of other sites.
+
+A client that disconnects early or sends an invalid request adds at most one line to the log.
+"""
 
 import asyncio
 import logging

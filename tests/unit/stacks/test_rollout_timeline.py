@@ -50,9 +50,10 @@ def test_a_share_bounds_its_wave(
 
 
 def test_the_job_may_tell_those_first_that_do_not_have_it_yet() -> None:
-    """The job may first notify devices outside the wave.
+    """The job for the entire fleet may first notify devices without the release.
 
-    The wave reaches 300 devices in one minute, and the job's first minute may reach 300 others.
+    The wave notifies 300 devices in its only minute. In its first minute, the job for the entire
+    fleet may notify 300 others.
     """
     rate = RateConfig(maximum_per_minute=300)
     moments = timeline(plan([50], rate), 1000, {})
