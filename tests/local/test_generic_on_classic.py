@@ -24,7 +24,8 @@ def detections(checkout: Checkout) -> dict[str, Any]:
     """Return the detections by image, with numbers rounded to four decimals."""
     by_image: dict[str, Any] = {}
     while len(by_image) < _SCENES:
-        for message in watch(checkout, 1):
+        # Consecutive messages, because single ones can repeat a part of the images.
+        for message in watch(checkout, _SCENES):
             if "detections" not in message:
                 continue
             by_image[message["frame"]["source"]] = [
