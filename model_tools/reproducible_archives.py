@@ -14,10 +14,10 @@ _UNIX = 3
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
-    """Return a zip of members by name.
+    """Return a zip file of `members`, sorted by name.
 
-    Members are not compressed, because weights hardly compress, and because deflate's output
-    depends on the build of its library.
+    Members are not compressed: weights hardly compress, and deflate's output depends on the build
+    of its library.
     """
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as archive:

@@ -37,7 +37,8 @@ class Provisioned:
     # The number of other active certificates of the thing, for example from a lost folder.
     other_certificates: int
     core_root: str
-    # The required version of the classic nucleus; None for lite, which deployments do not contain.
+    # The required version of the classic nucleus; None for nucleus lite, because deployments do not
+    # contain it.
     nucleus_version: str | None
 
 

@@ -48,7 +48,10 @@ class Replaced:
     exports: Mapping[str, Effect] = field(default_factory=dict)
 
     def effect(self, stack: str, value: object) -> tuple[Effect, str]:
-        """Return the strongest effect on a target to which `value` refers, and that target."""
+        """Return the strongest effect on the resources to which `value` refers, and that resource.
+
+        If `value` refers to no changed resource, return ("in place", "").
+        """
         effects: list[tuple[Effect, str]] = [
             (self.resources[stack, target], target)
             for target in references(value)

@@ -105,7 +105,7 @@ class Nucleus(ABC):
     has_uninstall: bool
     # True if install steps run again when the nucleus starts.
     installs_at_launch: bool
-    # True if each start of a component reads its recipe file.
+    # True if the nucleus reads the recipe file of a component at each start of the component.
     reads_recipe_file: bool
     # True if a health message always contains all components.
     reports_all_components: bool

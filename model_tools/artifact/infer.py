@@ -36,8 +36,8 @@ class PackageRequest:
     name: str
     version: str
     threshold: float
-    # None selects the size of the graph. A graph that accepts any size receives the
-    # camera's frame unscaled.
+    # None selects the input size of the graph. A graph that accepts any size receives the camera's
+    # frame unscaled.
     size_px: tuple[int, int] | None = None
     channel_order: str = "RGB"
     resize: str = "bilinear"

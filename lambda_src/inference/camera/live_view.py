@@ -283,8 +283,8 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "camera", ""
 
     def do_GET(self) -> None:
-        # A request with another host name is from a page of another site. The port is not compared,
-        # because a forwarded port has another number.
+        # A request with another host name can come from a page of another site (DNS rebinding). The
+        # port is not compared, because a forwarded port has another number.
         if not _LOOPBACK_HOST.fullmatch(self.headers.get("Host", "")):
             self._send(HTTPStatus.FORBIDDEN, _TEXT, b"use the host 127.0.0.1\n", "")
             return

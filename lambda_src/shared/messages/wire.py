@@ -35,7 +35,7 @@ class WireType:
 
 
 def _text(value: Any) -> str | None:
-    """Return a string, truncated to `_LONGEST_TEXT` characters and escaped; otherwise None."""
+    """Return a string truncated to `_LONGEST_TEXT` and escaped; None for other values."""
     return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
 
 

@@ -204,8 +204,8 @@ class Resource:
         return arn(kind, name, region=self.region, account=self.account)
 
 
-# CloudFormation shortens the stack's name and the logical id for types whose names have at most 64
-# characters.
+# Resource types whose names have at most 64 characters. In the names that it generates for them,
+# CloudFormation shortens the stack's name and the logical id.
 _SHORTENED = frozenset(
     {"AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::S3::Bucket"}
 )

@@ -29,7 +29,7 @@ def check_managed_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_role_policy(account: Account, params: dict[str, Any]) -> None:
-    """Reject a role's inline policy that is malformed, or exceeds the total size.
+    """Reject a role's inline policy that is malformed, or that makes the total size too large.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
@@ -38,7 +38,7 @@ def check_role_policy(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_user_policy(account: Account, params: dict[str, Any]) -> None:
-    """Reject a user's inline policy that is malformed, or exceeds the total size.
+    """Reject a user's inline policy that is malformed, or that makes the total size too large.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
@@ -47,7 +47,7 @@ def check_user_policy(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_group_policy(account: Account, params: dict[str, Any]) -> None:
-    """Reject a group's inline policy that is malformed, or exceeds the total size.
+    """Reject a group's inline policy that is malformed, or that makes the total size too large.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
