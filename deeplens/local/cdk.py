@@ -35,18 +35,7 @@ def assembly_lock() -> AbstractContextManager[int]:
 def synthesize(steps: Steps, environments: Path = ENVIRONMENTS) -> None:
     """Synthesize all environment files in the folder `environments` into cdk.out."""
     with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-        run(
-            [
-                NODE,
-                CDK,
-                "synth",
-                "--quiet",
-                "--no-validation",
-                f"--context=environments={environments}",
-            ],
-            LOGS / "synth.log",
-            tools(),
-        )
+        _synth(LOGS / "synth.log", f"--context=environments={environments}")
 
 
 def bootstrap(
@@ -143,19 +132,12 @@ def wait_for_stacks(
 
 def synthesize_pipeline(pipeline: Path, output: Path) -> None:
     """Synthesize every environment and the pipeline of a delivery file into `output`."""
-    run(
-        [
-            NODE,
-            CDK,
-            "synth",
-            "--quiet",
-            "--no-validation",
-            f"--output={output}",
-            f"--context=delivery={pipeline}",
-        ],
-        LOGS / "synth-pipeline.log",
-        tools(),
-    )
+    _synth(LOGS / "synth-pipeline.log", f"--output={output}", f"--context=delivery={pipeline}")
+
+
+def _synth(log: Path, *options: str) -> None:
+    """Run `cdk synth` without validation; write its output to `log`."""
+    run([NODE, CDK, "synth", "--quiet", "--no-validation", *options], log, tools())
 
 
 def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:

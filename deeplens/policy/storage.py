@@ -200,7 +200,10 @@ def _rules_of_components(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def protected_state(stacks: list[Stack]) -> Iterator[Violation]:
-    """Require termination protection of the model bucket's stack, except in dev."""
+    """Require termination protection of the model bucket's stack outside development environments.
+
+    Their names are `dev`, or begin with `dev-`.
+    """
     for stack, logical_id, _ in _model_buckets(stacks):
         if not stack.name.startswith("dev-") and not stack.termination_protection:
             yield violation(stack, "protected-state", logical_id, "enable termination protection")

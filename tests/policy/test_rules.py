@@ -10,6 +10,7 @@ import pytest
 
 from deeplens.assembly import Stack
 from deeplens.policy import RULES, violations
+from deeplens.policy.storage import protected_state
 from tests.policy.defects import DEFECTS
 
 pytestmark = pytest.mark.process
@@ -242,6 +243,24 @@ def test_production_requires_termination_protection(
 ) -> None:
     changed = [replace(stack, termination_protection=False) for stack in environments["production"]]
     assert {violation.rule for violation in violations(changed)} == {"protected-state"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [("dev", set()), ("dev-eu", set()), ("devops", {"protected-state"})],
+)
+def test_only_development_may_omit_termination_protection(
+    environments: dict[str, list[Stack]], environment: str, expected: set[str]
+) -> None:
+    changed = [
+        replace(
+            stack,
+            name=stack.name.replace("production", environment),
+            termination_protection=False,
+        )
+        for stack in environments["production"]
+    ]
+    assert {violation.rule for violation in protected_state(changed)} == expected
 
 
 def test_each_rule_has_a_mistake(environments: dict[str, list[Stack]]) -> None:

@@ -150,6 +150,11 @@ def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> No
     assert one(DONE, beat, target=replace(TARGET, deadline=NOW)).startswith("failed")
 
 
+def test_a_device_without_an_error_has_none_in_its_text() -> None:
+    beat = heartbeat("cam", NOW - 1, 2, frames=0, last_error=None)
+    assert one(DONE, beat).endswith("without a frame")
+
+
 def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
     """The gate ignores heartbeats of the replaced process.
 
