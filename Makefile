@@ -280,7 +280,7 @@ SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 # deploy wait, for a wave, a gate or a camera, so they have the most processes. Those that load
 # TensorFlow compute, and each of their processes loads it twice.
 .PHONY: test
-test: test-fast ## [Test] Units, synthesis, emulator, a deploy from end to end; the longest walks are apart: make test-walks
+test: test-fast ## [Test] Units, synthesis, emulator, a deploy from end to end; make test-walks runs the longest tests
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-deployments test-project test-emulator
 
 .PHONY: test-fast
